@@ -1,0 +1,130 @@
+"""What the scripts share: flags, one-line errors, and the corpus and model that flags name.
+
+Nothing here imports TensorFlow before the flags are parsed, so `--helpshort` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+
+from absl import app, flags
+
+from training.config import PRESETS, Config, preset
+
+FLAGS = flags.FLAGS
+
+
+def define_data_flags() -> None:
+    """`--data_path` and `--save_path`."""
+    flags.DEFINE_string(
+        "data_path",
+        None,
+        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt; "
+        "the built-in corpus where it is not given",
+    )
+    flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_config_flags() -> None:
+    """`--model` and a flag for every field of the config, whose default is the preset's value."""
+    flags.DEFINE_string("model", "small", f"the preset: {', '.join(PRESETS)}")
+    for field in dataclasses.fields(Config):
+        choices = field.metadata["choices"]
+        help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+        define = {"int": flags.DEFINE_integer, "float": flags.DEFINE_float}.get(
+            field.type, flags.DEFINE_string
+        )
+        define(field.name, None, f"{help_text} ({_defaults(field.name)})")
+
+
+def config_from_flags() -> Config:
+    """The preset `--model`, with the flags that were given. Raises ValueError for a bad value."""
+    names = [field.name for field in dataclasses.fields(Config)]
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    return dataclasses.replace(preset(FLAGS.model), **given)
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Parses the flags and runs `main`, with bad flags reported on one line."""
+
+    def parse(argv):
+        try:
+            rest = FLAGS(argv)
+        except flags.Error as error:
+            fail(" ".join(str(error).split()))
+        if rest[1:]:
+            fail(f"{rest[1]!r} is not a flag: write --name=value")
+        return rest
+
+    with contextlib.suppress(BrokenPipeError):
+        app.run(lambda argv: main(), flags_parser=parse)
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without its start-up notes on stderr, unless it fails.
+
+    TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says. Operations are made
+    deterministic, so that one seed gives one result, bit for bit.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow as tf  # noqa: PLC0415
+
+            tf.config.experimental.enable_op_determinism()
+            tf.config.list_logical_devices()
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextlib.contextmanager
+def user_errors():
+    """Turns the ValueErrors of checks and readers into one line on stderr and exit status 1."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        fail(str(error))
+
+
+def fail(message: str) -> None:
+    """Ends the program: `message` on one line of stderr, exit status 1."""
+    print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def load_corpus(data_path, vocab_size=None, splits=(), optional_splits=(), vocabulary=None):
+    """The corpus in `data_path`, or the built-in one. Raises ValueError as `load_text` does."""
+    from ptb import corpus  # noqa: PLC0415
+
+    if data_path is None:
+        return corpus.built_in(vocab_size, vocabulary)
+    return corpus.load_text(data_path, vocab_size, splits, optional_splits, vocabulary)
+
+
+def build_model(config: Config, vocab_size: int):
+    """The model that `config` describes, its weights not yet set."""
+    from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
+
+    layers = recurrent_layers(
+        config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
+    )
+    return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+
+
+def _defaults(name: str) -> str:
+    values = {model: getattr(config, name) for model, config in PRESETS.items()}
+    if len(set(values.values())) == 1:
+        return f"{values['small']}"
+    return ", ".join(f"{model} {value:.4g}" for model, value in values.items())

@@ -1,0 +1,97 @@
+"""Measures the exact perplexity of a trained model.
+
+    python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
+    python3 evaluate.py --save_path=RUN --split=valid --json
+
+Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
+all the tokens before it; the answer does not depend on num_steps.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from absl import flags
+
+from command_line import (
+    FLAGS,
+    build_model,
+    define_data_flags,
+    load_corpus,
+    run,
+    start_tensorflow,
+    user_errors,
+)
+
+
+def main() -> None:
+    with user_errors():
+        folder, config, windows = _load_and_check()
+        start_tensorflow()
+        model = build_model(config, len(folder.vocabulary()))
+        weights, reports = folder.load("best")
+        model.import_weights(weights)
+
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from training.perplexity import Evaluator  # noqa: PLC0415
+
+    if windows.batch_size > 1:
+        print(
+            f"note: batch_size={windows.batch_size} reads {windows.batch_size} rows side by side, "
+            f"{windows.batch_size - 1} of which start without context; batch_size=1 is exact",
+            file=sys.stderr,
+        )
+    with tqdm(
+        total=windows.num_tokens, desc=FLAGS.split, unit="word", unit_scale=True, disable=None
+    ) as bar:
+        score = Evaluator(model)(windows, progress=bar.update)
+    if FLAGS.json:
+        print(json.dumps(_as_json(score, windows)))
+        return
+    print(f"{FLAGS.split} perplexity {score.perplexity:.3f}")
+    print(f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {windows.batch_size}")
+    print(f"{score.words_per_second:,.0f} words/s, weights of epoch {reports[-1].epoch}")
+
+
+def _load_and_check():
+    """The run folder, its config and the windows over the split."""
+    from ptb import reader  # noqa: PLC0415
+    from training.config import Config  # noqa: PLC0415
+    from training.run_folder import RunFolder  # noqa: PLC0415
+
+    if FLAGS.save_path is None:
+        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
+    folder = RunFolder(FLAGS.save_path)
+    saved = folder.description()
+    config = Config.from_dict(saved["config"])
+    num_steps = config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
+    data_path = FLAGS.data_path or saved["corpus"].get("data_path")
+    corpus = load_corpus(data_path, splits=(FLAGS.split,), vocabulary=folder.vocabulary())
+    return (
+        folder,
+        config,
+        reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps),
+    )
+
+
+def _as_json(score, windows) -> dict:
+    return {
+        "split": FLAGS.split,
+        "perplexity": score.perplexity,
+        "nats": score.nats,
+        "tokens": score.tokens,
+        "words_per_second": score.words_per_second,
+        "batch_size": windows.batch_size,
+        "num_steps": windows.num_steps,
+    }
+
+
+if __name__ == "__main__":
+    define_data_flags()
+    flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
+    flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
+    flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 10_000)
+    flags.DEFINE_bool("json", False, "print one JSON object")
+    run(main)

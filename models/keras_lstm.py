@@ -1,0 +1,125 @@
+"""The LSTM of `keras.layers.LSTM`: cuDNN on a GPU, and usable with plain `model.fit`.
+
+Keras and TensorFlow 1 compute the same LSTM from weights that are laid out differently:
+
+    TF1    kernel [D + H, 4H] in the order i, j, f, o     forget_bias a constant of its own
+    Keras  kernel [D, 4H], recurrent_kernel [H, 4H] in the order i, f, j, o,
+           forget_bias added to `bias`
+
+Axis letters: B = batch_size, T = num_steps, D = input size, H = hidden size, V = vocabulary size.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+TF1_NAME = "basic_lstm_cell"
+
+
+class KerasLSTM(keras.layers.Layer):
+    """One layer over a window: `outputs, next_state = layer(inputs, state)`.
+
+    `inputs` `[B, T, D]`, `outputs` `[B, T, H]`, the state is `(c, h)`, each `[B, H]`. The state
+    goes in and comes out, so that it can be saved, carried by each replica, and kept apart from
+    the weights; `StatefulLanguageModel` is for those who want the layer to keep it.
+    """
+
+    def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_units = num_units
+        self.forget_bias = forget_bias
+        self.lstm = keras.layers.LSTM(num_units, return_sequences=True, return_state=True)
+
+    def build(self, input_shape):
+        self.lstm.build(input_shape)
+
+    def initial_state(self, batch_size: int):
+        zeros = tf.zeros([batch_size, self.num_units])
+        return zeros, zeros
+
+    def call(self, inputs, state):
+        c, h = state
+        outputs, h, c = self.lstm(inputs, initial_state=[h, c])
+        return outputs, (c, h)
+
+    def export_weights(self) -> dict[str, np.ndarray]:
+        """The weights in TF1's layout under TF1's names."""
+        return to_tf1(self.lstm.get_weights(), self.forget_bias)
+
+    def import_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Takes what `export_weights` of any LSTM layer gave."""
+        self.lstm.set_weights(to_keras(weights, self.forget_bias))
+
+
+class StatefulLanguageModel(keras.Model):
+    """The language model as plain Keras: stateful LSTM layers that keep the state themselves.
+
+    `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`, for one fixed B.
+    Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before);
+    `training_loss` and `keras.optimizers.SGD(global_clipnorm=...)` give the tutorial's recipe.
+    Its weights come from a `LanguageModel` by `import_weights(language_model.export_weights())`.
+    """
+
+    def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):
+        tokens = keras.Input(batch_shape=(batch_size, None), dtype="int32")
+        embedding = keras.layers.Embedding(vocab_size, hidden_size)
+        lstms = [
+            keras.layers.LSTM(hidden_size, return_sequences=True, stateful=True)
+            for _ in range(num_layers)
+        ]
+        softmax = keras.layers.Dense(vocab_size)
+
+        # A Dropout layer on [B, T, H] draws a fresh mask for each time step, as Zaremba does;
+        # the LSTM's own `dropout` would keep one mask for the whole window.
+        x = keras.layers.Dropout(1 - keep_prob)(embedding(tokens))
+        for lstm in lstms:
+            x = keras.layers.Dropout(1 - keep_prob)(lstm(x))
+        super().__init__(tokens, softmax(x))
+        self.embedding, self.lstms, self.softmax = embedding, lstms, softmax
+
+    def reset_state(self) -> None:
+        """Zeroes the state: before each epoch, and before another text."""
+        for lstm in self.lstms:
+            lstm.reset_state()
+
+    def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float = 0.0) -> None:
+        """Takes what `LanguageModel.export_weights` gave."""
+        self.embedding.set_weights([weights["Model/embedding"]])
+        for i, lstm in enumerate(self.lstms):
+            scope = f"Model/RNN/multi_rnn_cell/cell_{i}/"
+            layer = {
+                name: weights[scope + name] for name in (f"{TF1_NAME}/kernel", f"{TF1_NAME}/bias")
+            }
+            lstm.set_weights(to_keras(layer, forget_bias))
+        self.softmax.set_weights([weights["Model/softmax_w"], weights["Model/softmax_b"]])
+
+
+def training_loss(targets, logits):
+    """The tutorial's loss for `compile`: the sum over T of the mean over B, in nats.
+
+    Keras averages what this gives over the B x T entries, hence the factor T; and it hands over
+    the targets as floats.
+    """
+    targets = tf.cast(targets, tf.int32)
+    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    return nats * tf.cast(tf.shape(nats)[1], nats.dtype)
+
+
+def to_keras(weights: dict[str, np.ndarray], forget_bias: float) -> list[np.ndarray]:
+    """`[kernel, recurrent_kernel, bias]` of a Keras LSTM from the kernel and bias of TF1."""
+    kernel, bias = weights[f"{TF1_NAME}/kernel"], weights[f"{TF1_NAME}/bias"]
+    hidden_size = len(bias) // 4
+    i, j, f, o = np.split(np.vstack([kernel, bias]), 4, axis=1)
+    f[-1] += forget_bias
+    rows = np.concatenate([i, f, j, o], axis=1)
+    return [rows[: -1 - hidden_size], rows[-1 - hidden_size : -1], rows[-1]]
+
+
+def to_tf1(weights: list[np.ndarray], forget_bias: float) -> dict[str, np.ndarray]:
+    """The inverse of `to_keras`."""
+    i, f, j, o = np.split(np.vstack(weights), 4, axis=1)
+    f[-1] -= forget_bias
+    rows = np.concatenate([i, j, f, o], axis=1)
+    return {f"{TF1_NAME}/kernel": rows[:-1], f"{TF1_NAME}/bias": rows[-1]}

@@ -1,0 +1,147 @@
+"""Zaremba's language model: embedding -> dropout -> recurrent layers -> dropout -> softmax.
+
+Axis letters: B = batch_size, T = num_steps, H = hidden size, V = vocabulary size.
+
+The weights depend on neither B nor T, and neither does the class: one model trains on
+`[20, 35]` windows and is evaluated on `[1, 100]`. `export_weights` names the weights as the
+tutorial's TF1 graph did, so that they move between unrolls, checkpoints and TF1 itself.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.keras_lstm import KerasLSTM
+from models.static_rnn import StaticRNN
+
+
+def recurrent_layers(
+    rnn_mode: str, cell: str, hidden_size: int, num_layers: int, forget_bias: float = 0.0
+) -> list[keras.layers.Layer]:
+    """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
+
+    Raises ValueError for an unknown `rnn_mode` or `cell`.
+    """
+    makers = {
+        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias)),
+        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size)),
+        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size)),
+        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias),
+    }
+    if (rnn_mode, cell) not in makers:
+        raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
+    return [makers[rnn_mode, cell]() for _ in range(num_layers)]
+
+
+class LanguageModel(keras.Model):
+    """`logits, next_state = model(tokens, state, training, seed)`.
+
+    `tokens` int32 `[B, T]`, `logits` float32 `[B, T, V]`: the scores of the word after each token.
+    `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
+    stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
+    for every layer and time step; the same seed gives the same masks however the layers unroll.
+    """
+
+    def __init__(self, vocab_size: int, hidden_size: int, layers: list, keep_prob: float = 1.0):
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.keep_prob = keep_prob
+        self.recurrent = layers
+        self.embedding = self.add_weight(name="embedding", shape=(vocab_size, hidden_size))
+        for layer in layers:
+            layer.build((None, None, hidden_size))
+        self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
+        self.softmax_b = self.add_weight(name="softmax_b", shape=(vocab_size,))
+        self.built = True
+
+    def initial_state(self, batch_size: int) -> tuple:
+        """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
+        return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
+
+    def call(self, tokens, state, training=False, seed=None):
+        outputs, next_state = self.outputs_of(tokens, state, training, seed)
+        return tf.matmul(outputs, self.softmax_w) + self.softmax_b, next_state
+
+    def outputs_of(self, tokens, state, training=False, seed=None):
+        """What the softmax sees, `[B, T, H]`, and the next state."""
+        state = tf.nest.map_structure(tf.stop_gradient, state)
+        x = self._dropout(tf.gather(self.embedding.value, tokens), training, seed, 0)
+        next_state = []
+        for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
+            x, layer_next_state = layer(x, layer_state)
+            x = self._dropout(x, training, seed, i + 1)
+            next_state.append(layer_next_state)
+        return x, tuple(next_state)
+
+    def nats(self, tokens, targets, state, training=False, seed=None):
+        """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
+        logits, next_state = self.call(tokens, state, training, seed)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits), next_state
+
+    def _dropout(self, x, training: bool, seed, place: int):
+        if not training or self.keep_prob == 1.0:
+            return x
+        if seed is None:
+            raise ValueError("training with keep_prob below 1 needs a seed for the masks")
+        return dropout(x, self.keep_prob, tf.random.fold_in(seed, place))
+
+    def initialize(self, init_scale: float, seed: int) -> None:
+        """Draws every weight and bias uniformly from +-init_scale, as the tutorial does."""
+        rng = np.random.default_rng(seed)
+        self.import_weights(
+            {
+                name: rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32)
+                for name, weight in self.export_weights().items()
+            }
+        )
+
+    def export_weights(self) -> dict[str, np.ndarray]:
+        """Every weight under its TF1 name, such as `Model/softmax_w`."""
+        weights = {"Model/embedding": self.embedding.numpy()}
+        for i, layer in enumerate(self.recurrent):
+            for name, value in layer.export_weights().items():
+                weights[f"{_scope(i)}{name}"] = value
+        return weights | {
+            "Model/softmax_w": self.softmax_w.numpy(),
+            "Model/softmax_b": self.softmax_b.numpy(),
+        }
+
+    def import_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Takes what `export_weights` of any model of this shape gave, or the tutorial itself.
+
+        Raises ValueError where a weight is missing, unknown, or of another shape.
+        """
+        # The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
+        weights = {n.replace("/lstm_cell/", "/basic_lstm_cell/"): w for n, w in weights.items()}
+        expected = {name: value.shape for name, value in self.export_weights().items()}
+        given = {name: value.shape for name, value in weights.items()}
+        if given != expected:
+            name = sorted(set(given.items()) ^ set(expected.items()))[0][0]
+            raise ValueError(
+                f"the weight {name} has shape {given.get(name)} where the model has "
+                f"{expected.get(name)}: these weights are of another model"
+            )
+        self.embedding.assign(weights["Model/embedding"])
+        for i, layer in enumerate(self.recurrent):
+            scope = _scope(i)
+            layer.import_weights(
+                {n.removeprefix(scope): w for n, w in weights.items() if n.startswith(scope)}
+            )
+        self.softmax_w.assign(weights["Model/softmax_w"])
+        self.softmax_b.assign(weights["Model/softmax_b"])
+
+
+def dropout(x, keep_prob: float, seed):
+    """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
+
+    On `[B, T, H]` that is a fresh mask for every time step (Zaremba et al. 2014, section 3.1).
+    """
+    kept = tf.random.stateless_uniform(tf.shape(x), seed) < keep_prob
+    return tf.where(kept, x / keep_prob, tf.zeros_like(x))
+
+
+def _scope(layer: int) -> str:
+    return f"Model/RNN/multi_rnn_cell/cell_{layer}/"

@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+
+from models.keras_lstm import StatefulLanguageModel, training_loss
+from models.language_model import LanguageModel, recurrent_layers
+from ptb import reader
+
+V, H, L, B, T = 11, 6, 2, 3, 5
+
+
+@pytest.fixture
+def pair():
+    """The same weights as a `LanguageModel` and as a plain, stateful Keras model."""
+    explicit = LanguageModel(V, H, recurrent_layers("keras", "lstm", H, L, forget_bias=0.4))
+    explicit.initialize(init_scale=0.5, seed=3)
+    stateful = StatefulLanguageModel(V, H, L, B)
+    stateful.import_weights(explicit.export_weights(), forget_bias=0.4)
+    return explicit, stateful
+
+
+@pytest.fixture
+def text():
+    return np.random.default_rng(0).integers(V, size=100)
+
+
+def test_the_stateful_model_carries_its_own_state_to_the_same_numbers(pair, text):
+    explicit, stateful = pair
+    state = explicit.initial_state(B)
+    for inputs, _ in reader.sequential(text, B, T):
+        expected, state = explicit(inputs, state)
+        np.testing.assert_allclose(stateful(inputs), expected, atol=1e-6)
+
+
+def test_reset_state_starts_again_from_zero(pair, text):
+    _, stateful = pair
+    inputs, _ = reader.sequential(text, B, T)[0]
+    first = stateful(inputs).numpy()
+    assert np.abs(stateful(inputs).numpy() - first).max() > 1e-3
+    stateful.reset_state()
+    np.testing.assert_array_equal(stateful(inputs), first)
+
+
+def test_plain_compile_and_fit_follow_the_tutorials_loss(pair, text):
+    explicit, stateful = pair
+    windows = reader.sequential(text, B, T)
+    state, expected = explicit.initial_state(B), []
+    for window in windows:
+        nats, state = explicit.nats(*window, state)
+        expected.append(float(np.sum(np.mean(nats, axis=0))))
+    stateful.compile(optimizer=keras.optimizers.SGD(0.0), loss=training_loss)
+    losses = BatchLosses()
+    stateful.fit(windows.dataset(), epochs=1, shuffle=False, verbose=0, callbacks=[losses])
+    # Keras reports the running mean of the epoch.
+    means = np.cumsum(expected) / np.arange(1, len(expected) + 1)
+    np.testing.assert_allclose(losses.values, means, rtol=1e-5)
+
+
+def test_plain_fit_learns(pair):
+    _, stateful = pair
+    windows = reader.sequential(np.arange(300) % V, B, T)
+    stateful.compile(optimizer=keras.optimizers.SGD(0.5, global_clipnorm=5.0), loss=training_loss)
+    history = stateful.fit(windows.dataset(), epochs=15, shuffle=False, verbose=0)
+    first, last = history.history["loss"][0], history.history["loss"][-1]
+    assert first > 0.5 * T * np.log(V)
+    assert last < 0.1 * first
+
+
+class BatchLosses(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.values = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.values.append(logs["loss"])

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.language_model import LanguageModel, dropout, recurrent_layers
+
+V, H, B, T = 11, 6, 3, 5
+UNROLLS = [("static", "lstm"), ("static", "gru"), ("static", "rnn"), ("keras", "lstm")]
+
+
+def make(rnn_mode="static", cell="lstm", keep_prob=1.0, forget_bias=0.0, num_layers=2):
+    layers = recurrent_layers(rnn_mode, cell, H, num_layers, forget_bias)
+    model = LanguageModel(V, H, layers, keep_prob)
+    model.initialize(init_scale=0.5, seed=3)
+    return model
+
+
+def tokens(num_steps=T, seed=0):
+    return np.random.default_rng(seed).integers(V, size=(B, num_steps)).astype(np.int32)
+
+
+@pytest.mark.parametrize(("rnn_mode", "cell"), UNROLLS)
+def test_two_windows_with_the_state_carried_are_one_window_of_twice_the_length(rnn_mode, cell):
+    model = make(rnn_mode, cell)
+    text = tokens(2 * T)
+    whole, last = model(text, model.initial_state(B))
+    first, state = model(text[:, :T], model.initial_state(B))
+    second, state = model(text[:, T:], state)
+    np.testing.assert_allclose(tf.concat([first, second], axis=1), whole, atol=1e-6)
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), state, last)
+    cold, _ = model(text[:, T:], model.initial_state(B))
+    assert np.abs(cold - second).max() > 1e-3
+
+
+@pytest.mark.parametrize(("rnn_mode", "cell"), UNROLLS)
+def test_the_gradient_stops_at_the_incoming_state(rnn_mode, cell):
+    model = make(rnn_mode, cell)
+    state = tf.nest.map_structure(lambda zeros: zeros + 0.1, model.initial_state(B))
+    with tf.GradientTape() as tape:
+        tape.watch(state)
+        logits, _ = model(tokens(), state)
+    gradients = tape.gradient(logits, state, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    assert all(not gradient.numpy().any() for gradient in tf.nest.flatten(gradients))
+
+
+@pytest.mark.parametrize("keep_prob", [1.0, 0.5])
+def test_static_and_keras_give_the_same_numbers_from_the_same_weights(keep_prob):
+    static, keras_lstm = (
+        make(mode, "lstm", keep_prob, forget_bias=0.7) for mode in ("static", "keras")
+    )
+    keras_lstm.import_weights(static.export_weights())
+    results = []
+    for model in (static, keras_lstm):
+        state = tf.nest.map_structure(lambda zeros: zeros + 0.3, model.initial_state(B))
+        with tf.GradientTape() as tape:
+            nats, state = model.nats(tokens(), tokens(seed=1), state, training=True, seed=(5, 7))
+        embedding = tape.gradient(nats, model.embedding.value)
+        results.append((nats, state, tf.convert_to_tensor(embedding)))
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *results)
+
+
+def test_weights_pass_through_the_keras_layout_unchanged():
+    static, keras_lstm = make("static", forget_bias=1.0), make("keras", forget_bias=1.0)
+    keras_lstm.import_weights(static.export_weights())
+    for name, weight in keras_lstm.export_weights().items():
+        np.testing.assert_allclose(weight, static.export_weights()[name], atol=1e-6)
+
+
+def test_weights_have_the_names_and_shapes_of_the_tutorials_graph():
+    shapes = {name: weight.shape for name, weight in make().export_weights().items()}
+    cell = "Model/RNN/multi_rnn_cell/cell_{}/basic_lstm_cell/{}"
+    assert shapes == {
+        "Model/embedding": (V, H),
+        cell.format(0, "kernel"): (2 * H, 4 * H),
+        cell.format(0, "bias"): (4 * H,),
+        cell.format(1, "kernel"): (2 * H, 4 * H),
+        cell.format(1, "bias"): (4 * H,),
+        "Model/softmax_w": (H, V),
+        "Model/softmax_b": (V,),
+    }
+
+
+def test_weights_of_another_shape_are_refused_by_name():
+    weights = make().export_weights()
+    weights["Model/softmax_b"] = np.zeros(V + 1, np.float32)
+    with pytest.raises(ValueError, match=r"Model/softmax_b has shape \(12,\).*\(11,\)"):
+        make().import_weights(weights)
+    del weights["Model/softmax_b"]
+    with pytest.raises(ValueError, match="Model/softmax_b has shape None"):
+        make().import_weights(weights)
+
+
+def test_all_weights_start_uniform_within_init_scale():
+    model = make(num_layers=1)
+    model.initialize(init_scale=0.1, seed=1)
+    weights = model.export_weights()
+    for name, weight in weights.items():
+        assert 0.05 < np.abs(weight).max() <= 0.1, name
+    model.initialize(init_scale=0.1, seed=1)
+    np.testing.assert_array_equal(
+        model.export_weights()["Model/softmax_w"], weights["Model/softmax_w"]
+    )
+
+
+def test_dropout_keeps_the_mean_and_draws_a_fresh_mask_for_each_step():
+    dropped = dropout(tf.ones([50, 20, 40]), keep_prob=0.8, seed=(1, 2)).numpy()
+    assert set(np.unique(dropped)) == {np.float32(0.0), np.float32(1.25)}
+    assert dropped.mean() == pytest.approx(1.0, abs=0.01)
+    assert (dropped[:, 0] != dropped[:, 1]).any()
+
+
+def test_dropout_needs_a_seed_and_repeats_with_it():
+    model = make(keep_prob=0.5)
+    state = model.initial_state(B)
+    with pytest.raises(ValueError, match="seed"):
+        model(tokens(), state, training=True)
+    first, again, other = (
+        model(tokens(), state, training=True, seed=seed)[0] for seed in [(1, 2), (1, 2), (1, 3)]
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first.numpy() != other.numpy()).any()
+    np.testing.assert_array_equal(model(tokens(), state)[0], model(tokens(), state)[0])
+
+
+def test_an_unroll_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="no cell=gru with rnn_mode=keras"):
+        recurrent_layers("keras", "gru", H, 1)

@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptb.vocabulary import Vocabulary
+
+
+def test_words_are_ordered_by_count_then_alphabet():
+    assert Vocabulary.from_tokens(["b", "a", "c", "b", "d", "a", "b"]).words == ("b", "a", "c", "d")
+
+
+def test_rare_words_become_unk_where_the_size_is_capped():
+    vocabulary = Vocabulary.from_tokens(["b", "a", "c", "b", "d", "a", "b"], max_size=3)
+    assert vocabulary.words == ("b", "<unk>", "a")
+    assert vocabulary.encode(["a", "c", "d", "never seen"]).tolist() == [2, 1, 1, 1]
+
+
+def test_an_unk_in_the_text_counts_together_with_the_capped_words():
+    vocabulary = Vocabulary.from_tokens(["a", "a", "a", "b", "b", "<unk>", "c", "d"], max_size=3)
+    assert vocabulary.words == ("<unk>", "a", "b")
+
+
+def test_a_cap_that_is_not_reached_changes_nothing():
+    assert Vocabulary.from_tokens(["a", "b"], max_size=2).words == ("a", "b")
+
+
+def test_an_unknown_word_is_named_where_there_is_no_unk():
+    with pytest.raises(ValueError, match=r"'c'.*--vocab_size below 2"):
+        Vocabulary(["a", "b"]).encode(["a", "c"])
+
+
+def test_words_listed_twice_and_no_words_are_refused():
+    with pytest.raises(ValueError, match="'a' 2 times"):
+        Vocabulary(["a", "b", "a"])
+    with pytest.raises(ValueError, match="no words"):
+        Vocabulary([])
+
+
+words = st.text(st.characters(blacklist_categories=("Cs", "Zs", "Zl", "Zp", "Cc")), min_size=1)
+
+
+@given(st.lists(words, min_size=1))
+def test_decode_is_the_inverse_of_encode(tokens):
+    vocabulary = Vocabulary.from_tokens(tokens)
+    assert vocabulary.decode(vocabulary.encode(tokens)) == tokens
+
+
+@given(st.lists(words, min_size=1, unique=True))
+def test_a_saved_vocabulary_is_read_back(tokens):
+    text = Vocabulary(tokens).to_text()
+    assert Vocabulary.from_text(text).words == tuple(tokens)

@@ -1,0 +1,86 @@
+"""The scripts from the outside: train, resume, evaluate."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tests.scripts.test_bad_input import run
+
+SHAPE = ("--model=test", "--hidden_size=8", "--num_steps=4", "--keep_prob=0.8")
+
+
+@pytest.fixture
+def text(tmp_path):
+    folder = tmp_path / "text"
+    folder.mkdir()
+    lines = [f"the {a} {b} the {b}\n" for a in "abcd" for b in "wxyz"]
+    for split, times in (("train", 12), ("valid", 2), ("test", 3)):
+        (folder / f"ptb.{split}.txt").write_text("".join(lines) * times)
+    return folder
+
+
+def succeed(*arguments, folder):
+    result = run(*arguments, folder=folder)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def metrics(folder):
+    """The rows of metrics.csv without the columns that a clock fills."""
+    with (folder / "metrics.csv").open() as file:
+        return [
+            {name: value for name, value in row.items() if "second" not in name}
+            for row in csv.DictReader(file)
+        ]
+
+
+def perplexity(stdout):
+    (line,) = [line for line in stdout.splitlines() if line.startswith("test perplexity")]
+    return float(line.split()[2])
+
+
+@pytest.mark.parametrize("sampling", ["sequential", "random"])
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, text, sampling):
+    train = ("train.py", *SHAPE, f"--data_path={text}", f"--sampling={sampling}")
+    whole = succeed(*train, "--save_path=whole", "--num_epochs=4", folder=tmp_path)
+    succeed(*train, "--save_path=parts", "--num_epochs=2", folder=tmp_path)
+    parts = succeed(*train, "--save_path=parts", "--num_epochs=4", folder=tmp_path)
+    assert perplexity(parts) == perplexity(whole)
+    assert len(metrics(tmp_path / "whole")) == 4
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    for checkpoint in ("latest.npz", "best.npz"):
+        weights = [(tmp_path / run / "checkpoints" / checkpoint) for run in ("whole", "parts")]
+        assert arrays(weights[0]) == arrays(weights[1])
+
+
+def arrays(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name].tobytes() for name in archive.files if name != "meta"}
+
+
+def test_evaluate_gives_what_train_gave_whatever_num_steps(tmp_path, text):
+    trained = succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
+    results = [
+        json.loads(succeed("evaluate.py", "--save_path=run", "--json", *flags, folder=tmp_path))
+        for flags in ([], ["--num_steps=9"], ["--batch_size=3"])
+    ]
+    tokens = 3 * 16 * 6 - 1
+    assert [result["tokens"] for result in results] == [tokens] * 3
+    assert results[0]["split"] == "test"
+    assert results[0]["perplexity"] == pytest.approx(perplexity(trained), abs=1e-3)
+    assert results[1]["nats"] == pytest.approx(results[0]["nats"], rel=1e-6)
+    assert results[2]["nats"] != pytest.approx(results[0]["nats"], rel=1e-6)
+    assert results[0]["words_per_second"] > 0
+
+
+def test_evaluate_says_that_rows_start_cold_and_reads_another_text(tmp_path, text):
+    succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "valid.txt").write_text("the a w\nthe b x\n")
+    arguments = ("--save_path=run", "--split=valid", f"--data_path={other}", "--batch_size=2")
+    result = run("evaluate.py", *arguments, folder=tmp_path)
+    assert "1 of which start without context" in result.stderr
+    assert "nats over 7 tokens, batch_size 2" in result.stdout

@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+
+from training.config import PRESETS, Config, preset
+
+
+def test_presets_are_the_tutorials():
+    # init_scale, learning_rate, max_grad_norm, num_layers, num_steps, hidden_size, max_epoch,
+    # max_max_epoch, keep_prob, lr_decay, batch_size, vocab_size of the original.
+    names = (
+        *("init_scale", "learning_rate", "max_grad_norm", "num_layers", "num_steps"),
+        *("hidden_size", "constant_epochs", "num_epochs", "keep_prob", "learning_rate_decay"),
+        *("batch_size", "vocab_size"),
+    )
+    expected = {
+        "test": (0.1, 1.0, 1.0, 1, 2, 2, 1, 1, 1.0, 0.5, 20, 10_000),
+        "small": (0.1, 1.0, 5.0, 2, 20, 200, 4, 13, 1.0, 0.5, 20, 10_000),
+        "medium": (0.05, 1.0, 5.0, 2, 35, 650, 6, 39, 0.5, 0.8, 20, 10_000),
+        "large": (0.04, 1.0, 10.0, 2, 35, 1500, 14, 55, 0.35, 1 / 1.15, 20, 10_000),
+    }
+    for model, values in expected.items():
+        assert tuple(getattr(PRESETS[model], name) for name in names) == values, model
+
+
+def test_the_learning_rate_is_constant_and_then_halves():
+    rates = [preset("small").learning_rate_at(epoch) for epoch in range(7)]
+    assert rates == [1, 1, 1, 1, 0.5, 0.25, 0.125]
+
+
+def test_an_unknown_preset_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match="model=huge is unknown: choose from test, small"):
+        preset("huge")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"num_steps": 0},
+        {"batch_size": -1},
+        {"hidden_size": 10**9},
+        {"keep_prob": 0.0},
+        {"keep_prob": 1.5},
+        {"learning_rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"max_grad_norm": float("inf")},
+        {"num_epochs": True},
+        {"num_layers": 1.5},
+        {"seed": -1},
+        {"cell": "transformer"},
+        {"rnn_mode": "fast"},
+        {"sampling": "sorted"},
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(field):
+    (name,) = field
+    with pytest.raises(ValueError, match=name):
+        Config(**field)
+
+
+def test_cells_without_a_keras_layer_here_are_refused_with_the_remedy():
+    with pytest.raises(ValueError, match="use rnn_mode=static for cell=gru"):
+        Config(cell="gru", rnn_mode="keras")
+
+
+def test_a_config_survives_its_dict():
+    config = dataclasses.replace(preset("large"), seed=7)
+    assert Config.from_dict(dataclasses.asdict(config)) == config
+    with pytest.raises(ValueError, match="unknown fields: colour"):
+        Config.from_dict({"colour": "blue"})

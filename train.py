@@ -1,0 +1,216 @@
+"""Trains a recurrent language model and measures its perplexity.
+
+    python3 train.py                                     the built-in corpus, about two minutes
+    python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
+    python3 train.py --model=medium --data_path=DIR      the paper's medium model
+
+Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
+Published perplexities on Penn Treebank, one model each:
+
+    model    epochs   train    valid    test    (the original tutorial's figures)
+    small      13     37.99   119.39   115.91
+    medium     39     48.45    86.16    82.07
+    large      55     37.87    82.62    78.29
+
+    batch_size        rows of text read side by side
+    num_steps         time steps that the gradient flows back through
+    constant_epochs   epochs at the first learning rate, before it decays
+    keep_prob         chance that dropout keeps a value
+    init_scale        weights start uniformly in +-init_scale
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from importlib.metadata import version
+
+from command_line import (
+    FLAGS,
+    build_model,
+    config_from_flags,
+    define_config_flags,
+    define_data_flags,
+    fail,
+    load_corpus,
+    run,
+    start_tensorflow,
+    user_errors,
+)
+
+COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
+
+
+def main() -> None:
+    with user_errors():
+        config = config_from_flags()
+        corpus = _load_and_check(config)
+        folder = _open_run(config, corpus)
+        start_tensorflow()
+        model, reports, best_weights = _start_or_resume(config, corpus, folder)
+
+    from training.loop import Diverged, train_epochs  # noqa: PLC0415
+    from training.report import best_of  # noqa: PLC0415
+
+    _print_header(config, corpus)
+    for report in reports:
+        _print_row(report)
+    try:
+        for report in train_epochs(model, corpus.train, corpus.valid, config, len(reports)):
+            reports.append(report)
+            weights = model.export_weights()
+            if best_of(reports) is report:
+                best_weights = weights
+            if folder:
+                folder.save_epoch(reports, weights)
+            _print_row(report)
+    except Diverged as error:
+        fail(f"{error}; the best epoch so far is kept" if reports else str(error))
+    model.import_weights(best_weights)
+    _print_result(config, corpus, model, best_of(reports))
+
+
+def _load_and_check(config):
+    """The corpus, with windows known to fit, so that nothing fails after the first epoch."""
+    from ptb import reader  # noqa: PLC0415
+
+    batch_size, num_steps = config.batch_size, config.num_steps
+    corpus = load_corpus(FLAGS.data_path, config.vocab_size, ("train", "valid"), ("test",))
+    for split, check in (
+        ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
+        ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
+    ):
+        try:
+            check(corpus.splits[split])
+        except ValueError as error:
+            raise ValueError(f"the {split} split is too short: {error}") from None
+    return corpus
+
+
+def _open_run(config, corpus):
+    """The run folder `--save_path`, new or of the same run; None where nothing is to be saved.
+
+    Raises ValueError where the folder holds another run.
+    """
+    from training.run_folder import RunFolder  # noqa: PLC0415
+
+    if FLAGS.save_path is None:
+        return None
+    folder = RunFolder(FLAGS.save_path)
+    if folder.exists:
+        _refuse_another_run(folder, config, corpus)
+    folder.start(_description(config, corpus), corpus.vocabulary.to_text())
+    return folder
+
+
+def _refuse_another_run(folder, config, corpus) -> None:
+    """A run goes on only with its own config (but for num_epochs) and its own text."""
+    saved = folder.description()
+    new = dataclasses.asdict(config)
+    differences = [
+        f"{name} was {old} and is now {new.get(name)}"
+        for name, old in saved["config"].items()
+        if name != "num_epochs" and new.get(name) != old
+    ]
+    if saved["corpus"].get("fingerprint") != corpus.fingerprint:
+        differences.append(
+            f"the corpus was {saved['corpus'].get('name')} "
+            f"({str(saved['corpus'].get('fingerprint'))[:12]}) and is now {corpus.name} "
+            f"({corpus.fingerprint[:12]})"
+        )
+    if differences:
+        raise ValueError(
+            f"save_path {str(folder.path)!r} holds another run: {'; '.join(differences)}: "
+            "give another save_path or the same flags"
+        )
+
+
+def _description(config, corpus) -> dict:
+    """What `config.json` says of a run."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "command": shlex.join(["python3", *sys.argv]),
+        "model": FLAGS.model,
+        "config": dataclasses.asdict(config),
+        "corpus": {
+            "name": corpus.name,
+            "data_path": corpus.data_path,
+            "fingerprint": corpus.fingerprint,
+            "vocab_size": len(corpus.vocabulary),
+            "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
+        },
+        "versions": {"python": sys.version.split()[0]} | {p: version(p) for p in packages},
+    }
+
+
+def _start_or_resume(config, corpus, folder):
+    """The model, the reports of the epochs that are done, and the best weights so far."""
+    model = build_model(config, len(corpus.vocabulary))
+    if folder is None or not folder.has_checkpoint:
+        model.initialize(config.init_scale, config.seed)
+        return model, [], None
+    weights, reports = folder.load("latest")
+    model.import_weights(weights)
+    print(f"resuming {FLAGS.save_path} after epoch {len(reports)}", file=sys.stderr)
+    best_weights, _ = folder.load("best")
+    return model, reports, best_weights
+
+
+def _print_header(config, corpus) -> None:
+    sizes = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
+    print(
+        f"corpus {corpus.name}: {sizes} tokens, {len(corpus.vocabulary):,} words, "
+        f"fingerprint {corpus.fingerprint[:12]}"
+    )
+    print(
+        f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
+        f"batch_size {config.batch_size}, num_steps {config.num_steps}, "
+        f"rnn_mode {config.rnn_mode}, seed {config.seed}"
+    )
+    print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
+
+
+def _print_row(report) -> None:
+    print(
+        f"{report.epoch:>10} {report.learning_rate:>10.4g} {report.train_perplexity:>10.2f} "
+        f"{report.valid_perplexity:>10.2f} {report.mean_grad_norm:>10.2f} "
+        f"{report.words_per_second:>10,.0f} {report.seconds:>10.1f}",
+        flush=True,
+    )
+
+
+def _print_result(config, corpus, model, best) -> None:
+    """Test perplexity of the best epoch, and beside it the floor where that is known."""
+    from ptb import reader  # noqa: PLC0415
+    from training.perplexity import Evaluator  # noqa: PLC0415
+
+    print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
+    if "test" not in corpus.splits:
+        print("no test split: nothing to test on")
+        return
+    score = Evaluator(model)(reader.every_token(corpus.test, 1, config.num_steps))
+    print(
+        f"test perplexity {score.perplexity:.3f} "
+        f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
+    )
+    if corpus.grammar:
+        _print_floors(config, corpus.grammar, score.perplexity)
+
+
+def _print_floors(config, grammar, perplexity: float) -> None:
+    full = grammar.perplexity_floor()
+    forgetting = grammar.perplexity_floor(config.num_steps)
+    print(
+        f"floor with full memory {full:.3f}: the test perplexity is {perplexity / full:.3f} of it"
+    )
+    print(
+        f"floor for a memory that is emptied every {config.num_steps} steps {forgetting:.3f}: "
+        f"the test perplexity is {perplexity / forgetting:.3f} of it"
+    )
+
+
+if __name__ == "__main__":
+    define_data_flags()
+    define_config_flags()
+    run(main)

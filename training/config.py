@@ -1,0 +1,119 @@
+"""Every figure of a run in one frozen dataclass, and the tutorial's presets of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+RNN_MODES = ("static", "keras")
+CELLS = ("lstm", "gru", "rnn")
+SAMPLINGS = ("sequential", "random")
+
+
+def _field(default, help_text: str, low=None, high=None, choices=None):
+    """A field with what its flag says of it and the values that it takes."""
+    metadata = {"help": help_text, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The defaults are the tutorial's `small`. Raises ValueError for a value out of bounds."""
+
+    hidden_size: int = _field(200, "units of each layer, and of the embedding", 1, 8192)
+    num_layers: int = _field(2, "recurrent layers", 1, 64)
+    num_steps: int = _field(20, "time steps that the gradient flows back through", 1, 10_000)
+    batch_size: int = _field(20, "rows of text that are read side by side", 1, 100_000)
+    num_epochs: int = _field(13, "passes over the train split", 1, 100_000)
+    learning_rate: float = _field(1.0, "learning rate of the first epochs", 1e-12, 1e6)
+    constant_epochs: int = _field(4, "epochs before the learning rate decays", 0, 100_000)
+    learning_rate_decay: float = _field(0.5, "its factor for every epoch after those", 1e-6, 1.0)
+    max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
+    keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
+    init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
+    forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
+    vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)
+    cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
+    rnn_mode: str = _field("static", "how the time steps are unrolled", choices=RNN_MODES)
+    sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
+    seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
+
+    def __post_init__(self):
+        for each in dataclasses.fields(self):
+            _check(each, getattr(self, each.name))
+        if self.cell != "lstm" and self.rnn_mode != "static":
+            raise ValueError(
+                f"rnn_mode={self.rnn_mode} has only cell=lstm: use rnn_mode=static "
+                f"for cell={self.cell}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Config:
+        """The inverse of `dataclasses.asdict`. Raises ValueError for an unknown or bad value."""
+        unknown = values.keys() - {each.name for each in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(f"the config has unknown fields: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """The learning rate of epoch 0, 1, 2, ...: constant first, then decaying."""
+        return self.learning_rate * self.learning_rate_decay ** max(
+            epoch + 1 - self.constant_epochs, 0
+        )
+
+
+def _check(each: dataclasses.Field, value) -> None:
+    low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
+    if choices:
+        if value not in choices:
+            raise ValueError(f"{each.name}={value} is unknown: choose from {', '.join(choices)}")
+        return
+    wanted = int if each.type == "int" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, wanted):
+        raise ValueError(f"{each.name}={value!r} is not a number of type {each.type}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(
+            f"{each.name}={value} is out of bounds: give a value from {low:g} to {high:g}"
+        )
+
+
+# Zaremba et al. 2014 (arXiv 1409.2329), section 4.1, with the figures of the tutorial's code.
+PRESETS = {
+    # One epoch of next to nothing: shows that everything runs.
+    "test": Config(
+        hidden_size=2,
+        num_layers=1,
+        num_steps=2,
+        num_epochs=1,
+        constant_epochs=1,
+        max_grad_norm=1.0,
+    ),
+    "small": Config(),
+    "medium": Config(
+        hidden_size=650,
+        num_steps=35,
+        num_epochs=39,
+        constant_epochs=6,
+        learning_rate_decay=0.8,
+        keep_prob=0.5,
+        init_scale=0.05,
+    ),
+    "large": Config(
+        hidden_size=1500,
+        num_steps=35,
+        num_epochs=55,
+        constant_epochs=14,
+        learning_rate_decay=1 / 1.15,
+        max_grad_norm=10.0,
+        keep_prob=0.35,
+        init_scale=0.04,
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    """The preset of that name. Raises ValueError where there is none."""
+    if name not in PRESETS:
+        raise ValueError(f"model={name} is unknown: choose from {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,79 @@
+"""One training step: loss, gradient, clip and update; and many of them in one call.
+
+Axis letters: B = batch_size, T = num_steps, K = windows in one call.
+
+The tutorial's recipe, figure by figure:
+
+    loss      sum over T of the mean over B of the cross-entropy, in nats
+    gradient  of that loss, through the T steps of the window, stopped at the incoming state
+    norm      one norm over all gradients; the embedding's rows enter one by one, not summed for
+              repeated words, since TF1 clips the IndexedSlices (`tf.linalg.global_norm`)
+    update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+class TrainStep:
+    """`costs, grad_norms, state = step(stream, starts, state, learning_rate, first, seed)`.
+
+    One call walks K windows in order without returning to Python.
+
+      stream         int32 `[N]`, on the device
+      starts         int32 `[K, B]`: where each row of each window starts (`ptb.reader.Windows`)
+      state          the state before the first window
+      learning_rate  float32 scalar
+      seed           int32 `[2]`: dropout's; window k draws from (seed, first + k)
+      costs          float32 `[K]`: the loss before each update, in nats
+      grad_norms     float32 `[K]`: the global norm before clipping
+    """
+
+    def __init__(self, model, num_steps: int, max_grad_norm: float, carries_state: bool = True):
+        self._model = model
+        self._num_steps = num_steps
+        self._max_grad_norm = max_grad_norm
+        self._carries_state = carries_state
+
+    def __call__(self, stream, starts, state, learning_rate, first=0, seed=(0, 0)):
+        learning_rate = tf.constant(learning_rate, tf.float32)
+        return self._windows(stream, starts, state, learning_rate, tf.constant(first), seed)
+
+    @tf.function
+    def _windows(self, stream, starts, state, learning_rate, first, seed):
+        num_windows = tf.shape(starts)[0]
+        costs = tf.TensorArray(tf.float32, num_windows)
+        grad_norms = tf.TensorArray(tf.float32, num_windows)
+        for k in tf.range(num_windows):
+            if not self._carries_state:
+                state = tf.nest.map_structure(tf.zeros_like, state)
+            tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
+            window_seed = tf.random.fold_in(seed, first + k)
+            cost, grad_norm, state = self._window(tokens, state, learning_rate, window_seed)
+            costs = costs.write(k, cost)
+            grad_norms = grad_norms.write(k, grad_norm)
+        return costs.stack(), grad_norms.stack(), state
+
+    def _window(self, tokens, state, learning_rate, seed):
+        variables = [weight.value for weight in self._model.trainable_weights]
+        with tf.GradientTape() as tape:
+            nats, state = self._model.nats(
+                tokens[:, :-1], tokens[:, 1:], state, training=True, seed=seed
+            )
+            cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0))
+        gradients = tape.gradient(cost, variables)
+        grad_norm = tf.linalg.global_norm(gradients)
+        # The same as clip_by_global_norm and then SGD, without a clipped copy of each gradient.
+        rate = learning_rate * self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            descend(variable, gradient, rate)
+        return cost, grad_norm, state
+
+
+def descend(variable, gradient, rate) -> None:
+    """variable -= rate * gradient, in one pass; only the rows it names where it is sparse."""
+    if isinstance(gradient, tf.IndexedSlices):
+        variable.scatter_sub(tf.IndexedSlices(rate * gradient.values, gradient.indices))
+    else:
+        tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
