@@ -115,8 +115,11 @@ def load_corpus(data_path, vocab_size=None, splits=(), optional_splits=(), vocab
 
 def build_model(config: Config, vocab_size: int):
     """The model that `config` describes, its weights not yet set."""
+    import tensorflow as tf  # noqa: PLC0415
+
     from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
 
+    config = config.resolve_rnn_mode(on_gpu=bool(tf.config.list_physical_devices("GPU")))
     layers = recurrent_layers(
         config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )

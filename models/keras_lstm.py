@@ -21,7 +21,7 @@ TF1_NAME = "basic_lstm_cell"
 class KerasLSTM(keras.layers.Layer):
     """One layer over a window: `outputs, next_state = layer(inputs, state)`.
 
-    `inputs` `[B, T, D]`, `outputs` `[B, T, H]`, the state is `(c, h)`, each `[B, H]`. The state
+    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state
     goes in and comes out, so that it can be saved, carried by each replica, and kept apart from
     the weights; `StatefulLanguageModel` is for those who want the layer to keep it.
     """
@@ -33,7 +33,8 @@ class KerasLSTM(keras.layers.Layer):
         self.lstm = keras.layers.LSTM(num_units, return_sequences=True, return_state=True)
 
     def build(self, input_shape):
-        self.lstm.build(input_shape)
+        batch_size, input_size = input_shape
+        self.lstm.build((batch_size, None, input_size))
 
     def initial_state(self, batch_size: int):
         zeros = tf.zeros([batch_size, self.num_units])
@@ -41,8 +42,8 @@ class KerasLSTM(keras.layers.Layer):
 
     def call(self, inputs, state):
         c, h = state
-        outputs, h, c = self.lstm(inputs, initial_state=[h, c])
-        return outputs, (c, h)
+        outputs, h, c = self.lstm(tf.stack(inputs, axis=1), initial_state=[h, c])
+        return tf.unstack(outputs, axis=1), (c, h)
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """The weights in TF1's layout under TF1's names."""

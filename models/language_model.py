@@ -14,7 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
+from models.softmax import softmax_nats
 from models.static_rnn import StaticRNN
 
 
@@ -26,6 +28,7 @@ def recurrent_layers(
     Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
     makers = {
+        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias)),
         ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias)),
         ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size)),
         ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size)),
@@ -52,7 +55,7 @@ class LanguageModel(keras.Model):
         self.recurrent = layers
         self.embedding = self.add_weight(name="embedding", shape=(vocab_size, hidden_size))
         for layer in layers:
-            layer.build((None, None, hidden_size))
+            layer.build((None, hidden_size))
         self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
         self.softmax_b = self.add_weight(name="softmax_b", shape=(vocab_size,))
         self.built = True
@@ -62,31 +65,39 @@ class LanguageModel(keras.Model):
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
     def call(self, tokens, state, training=False, seed=None):
-        outputs, next_state = self.outputs_of(tokens, state, training, seed)
-        return tf.matmul(outputs, self.softmax_w) + self.softmax_b, next_state
-
-    def outputs_of(self, tokens, state, training=False, seed=None):
-        """What the softmax sees, `[B, T, H]`, and the next state."""
-        state = tf.nest.map_structure(tf.stop_gradient, state)
-        x = self._dropout(tf.gather(self.embedding.value, tokens), training, seed, 0)
-        next_state = []
-        for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
-            x, layer_next_state = layer(x, layer_state)
-            x = self._dropout(x, training, seed, i + 1)
-            next_state.append(layer_next_state)
-        return x, tuple(next_state)
+        outputs, next_state = self._outputs(tokens, state, training, seed)
+        return tf.matmul(tf.stack(outputs, axis=1), self.softmax_w) + self.softmax_b, next_state
 
     def nats(self, tokens, targets, state, training=False, seed=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        logits, next_state = self.call(tokens, state, training, seed)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits), next_state
+        outputs, next_state = self._outputs(tokens, state, training, seed)
+        num_steps = len(outputs)
+        nats = softmax_nats(
+            tf.concat(outputs, axis=0),
+            self.softmax_w.value,
+            self.softmax_b.value,
+            tf.reshape(tf.transpose(targets), [-1]),
+        )
+        return tf.transpose(tf.reshape(nats, [num_steps, -1])), next_state
 
-    def _dropout(self, x, training: bool, seed, place: int):
+    def _outputs(self, tokens, state, training, seed):
+        """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
+        state = tf.nest.map_structure(tf.stop_gradient, state)
+        steps = tf.unstack(tf.gather(self.embedding.value, tf.transpose(tokens)))
+        steps = self._dropout(steps, training, seed, 0)
+        next_state = []
+        for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
+            steps, layer_next_state = layer(steps, layer_state)
+            steps = self._dropout(steps, training, seed, i + 1)
+            next_state.append(layer_next_state)
+        return steps, tuple(next_state)
+
+    def _dropout(self, steps: list, training: bool, seed, place: int) -> list:
         if not training or self.keep_prob == 1.0:
-            return x
+            return steps
         if seed is None:
             raise ValueError("training with keep_prob below 1 needs a seed for the masks")
-        return dropout(x, self.keep_prob, tf.random.fold_in(seed, place))
+        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place))
 
     def initialize(self, init_scale: float, seed: int) -> None:
         """Draws every weight and bias uniformly from +-init_scale, as the tutorial does."""
@@ -134,13 +145,14 @@ class LanguageModel(keras.Model):
         self.softmax_b.assign(weights["Model/softmax_b"])
 
 
-def dropout(x, keep_prob: float, seed):
+def dropout(steps: list, keep_prob: float, seed) -> list:
     """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
 
-    On `[B, T, H]` that is a fresh mask for every time step (Zaremba et al. 2014, section 3.1).
+    `steps` are T tensors `[B, H]`. Each has a mask of its own (Zaremba et al. 2014, section 3.1).
     """
-    kept = tf.random.stateless_uniform(tf.shape(x), seed) < keep_prob
-    return tf.where(kept, x / keep_prob, tf.zeros_like(x))
+    draws = tf.random.stateless_uniform([len(steps), *tf.unstack(tf.shape(steps[0]))], seed)
+    masks = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
+    return [step * mask for step, mask in zip(steps, tf.unstack(masks), strict=True)]
 
 
 def _scope(layer: int) -> str:

@@ -64,7 +64,7 @@ def static_rnn(
 class StaticRNN(keras.layers.Layer):
     """`static_rnn` as a layer: `outputs, next_state = layer(inputs, state)`.
 
-    `inputs` `[B, T, D]`, `outputs` `[B, T, H]`. T must be known when the graph is traced.
+    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`.
     """
 
     def __init__(self, cell, **kwargs):
@@ -72,15 +72,14 @@ class StaticRNN(keras.layers.Layer):
         self.cell = cell
 
     def build(self, input_shape):
-        self.cell.build((input_shape[0], input_shape[-1]))
+        self.cell.build(input_shape)
         self.cell.built = True
 
     def initial_state(self, batch_size: int):
         return self.cell.initial_state(batch_size)
 
     def call(self, inputs, state):
-        outputs, state = static_rnn(self.cell, tf.unstack(inputs, axis=1), state)
-        return tf.stack(outputs, axis=1), state
+        return static_rnn(self.cell, inputs, state)
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """The weights under the names that they had in TensorFlow 1."""

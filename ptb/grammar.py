@@ -31,8 +31,8 @@ import numpy as np
 EOS = "<eos>"
 VOWELS = "aeio"
 # A seed whose splits are typical: the grammar itself scores them within 0.5% of the floor.
-SEED = 654
-SPLIT_TOKENS = {"train": 66_000, "valid": 10_000, "test": 30_000}
+SEED = 91
+SPLIT_TOKENS = {"train": 90_000, "valid": 10_000, "test": 30_000}
 
 
 class Grammar:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-RNN_MODES = ("static", "keras")
+RNN_MODES = ("auto", "fused", "static", "keras")
 CELLS = ("lstm", "gru", "rnn")
 SAMPLINGS = ("sequential", "random")
 
@@ -35,18 +35,25 @@ class Config:
     forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
     vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)
     cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
-    rnn_mode: str = _field("static", "how the time steps are unrolled", choices=RNN_MODES)
+    rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
 
     def __post_init__(self):
         for each in dataclasses.fields(self):
             _check(each, getattr(self, each.name))
-        if self.cell != "lstm" and self.rnn_mode != "static":
+        if self.cell != "lstm" and self.rnn_mode in ("fused", "keras"):
             raise ValueError(
                 f"rnn_mode={self.rnn_mode} has only cell=lstm: use rnn_mode=static "
                 f"for cell={self.cell}"
             )
+
+    def resolve_rnn_mode(self, on_gpu: bool) -> Config:
+        """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
+        if self.rnn_mode != "auto":
+            return self
+        fastest = "keras" if on_gpu else "fused"
+        return dataclasses.replace(self, rnn_mode=fastest if self.cell == "lstm" else "static")
 
     @classmethod
     def from_dict(cls, values: dict) -> Config:

@@ -68,3 +68,12 @@ def test_a_config_survives_its_dict():
     assert Config.from_dict(dataclasses.asdict(config)) == config
     with pytest.raises(ValueError, match="unknown fields: colour"):
         Config.from_dict({"colour": "blue"})
+
+
+def test_auto_is_the_fused_layer_on_a_cpu_and_keras_on_a_gpu():
+    def modes(config):
+        return [config.resolve_rnn_mode(on_gpu).rnn_mode for on_gpu in (False, True)]
+
+    assert modes(Config()) == ["fused", "keras"]
+    assert modes(Config(cell="gru")) == ["static", "static"]
+    assert modes(Config(rnn_mode="static")) == ["static", "static"]

@@ -76,7 +76,7 @@ def test_golden_windows(golden):
         np.testing.assert_array_equal(golden.windows[k], (inputs, targets))
 
 
-@pytest.mark.parametrize("rnn_mode", ["static", "keras"])
+@pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
 def test_golden_costs_norms_weights_and_states(golden, exact_grad_norms, rnn_mode):
     model = golden.model(rnn_mode)
     step = TrainStep(model, golden.num_steps, golden.max_grad_norm)

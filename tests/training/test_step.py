@@ -83,7 +83,7 @@ def test_a_word_that_the_window_lacks_keeps_its_embedding():
     assert set(np.flatnonzero(changed)) == set(WINDOWS[0][0].ravel())
 
 
-@pytest.mark.parametrize("rnn_mode", ["static", "keras"])
+@pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
 def test_the_carried_state_is_that_of_the_rows(rnn_mode):
     model = make_model(rnn_mode)
     step = TrainStep(model, T, max_grad_norm=1.0)
