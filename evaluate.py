@@ -92,6 +92,6 @@ if __name__ == "__main__":
     define_data_flags()
     flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
-    flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 10_000)
+    flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
     flags.DEFINE_bool("json", False, "print one JSON object")
     run(main)

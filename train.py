@@ -195,19 +195,18 @@ def _print_result(config, corpus, model, best) -> None:
         f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
     )
     if corpus.grammar:
-        _print_floors(config, corpus.grammar, score.perplexity)
+        _print_floors(config.num_steps, corpus.grammar, score.perplexity)
 
 
-def _print_floors(config, grammar, perplexity: float) -> None:
-    full = grammar.perplexity_floor()
-    forgetting = grammar.perplexity_floor(config.num_steps)
-    print(
-        f"floor with full memory {full:.3f}: the test perplexity is {perplexity / full:.3f} of it"
-    )
-    print(
-        f"floor for a memory that is emptied every {config.num_steps} steps {forgetting:.3f}: "
-        f"the test perplexity is {perplexity / forgetting:.3f} of it"
-    )
+def _print_floors(num_steps: int, grammar, perplexity: float) -> None:
+    """The lowest perplexities that any model of the grammar's text can reach in the long run."""
+    for memory, floor in (
+        ("with full memory", grammar.perplexity_floor()),
+        (f"with a memory emptied every {num_steps} steps", grammar.perplexity_floor(num_steps)),
+    ):
+        print(
+            f"floor {memory} {floor:.3f}: the test perplexity is {perplexity / floor:.3f} times it"
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ window to the next. Random sampling shuffles the windows, so its state starts at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,10 @@ class Windows:
         columns = self.starts[k][:, None] + np.arange(self.num_steps + 1)
         tokens = self.stream[columns]
         return tokens[:, :-1], tokens[:, 1:]
+
+    def take(self, count: int) -> Windows:
+        """The first `count` windows."""
+        return replace(self, starts=self.starts[:count], lengths=self.lengths[:count])
 
     def dataset(self):
         """The windows in order, as a finite `tf.data.Dataset` of (inputs, targets, mask).

@@ -23,7 +23,7 @@ class Config:
 
     hidden_size: int = _field(200, "units of each layer, and of the embedding", 1, 8192)
     num_layers: int = _field(2, "recurrent layers", 1, 64)
-    num_steps: int = _field(20, "time steps that the gradient flows back through", 1, 10_000)
+    num_steps: int = _field(20, "time steps that the gradient flows back through", 1, 1000)
     batch_size: int = _field(20, "rows of text that are read side by side", 1, 100_000)
     num_epochs: int = _field(13, "passes over the train split", 1, 100_000)
     learning_rate: float = _field(1.0, "learning rate of the first epochs", 1e-12, 1e6)

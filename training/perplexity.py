@@ -39,8 +39,8 @@ class Evaluator:
     def __call__(self, windows, progress=lambda tokens: None) -> Score:
         """The exact score over every real target of `windows` (see `ptb.reader.every_token`).
 
-        The state starts at zero, and is carried where the windows carry it. `progress` is called
-        with the count of tokens done since the call before.
+        The state starts at zero, and is carried where the windows carry it; else it is zeroed
+        before each window. `progress` is called with the count of tokens since the call before.
         """
         began = time.perf_counter()
         stream = tf.constant(windows.stream)
@@ -49,15 +49,17 @@ class Evaluator:
         for k in range(0, len(windows), WINDOWS_PER_CALL):
             lengths = windows.lengths[k : k + WINDOWS_PER_CALL]
             starts = windows.starts[k : k + WINDOWS_PER_CALL]
-            nats, state = self._score(stream, starts, lengths, windows.num_steps, nats, state)
-            if not windows.carries_state:
-                state = self._model.initial_state(windows.batch_size)
+            nats, state = self._score(
+                stream, starts, lengths, windows.num_steps, windows.carries_state, nats, state
+            )
             progress(int(lengths.sum()))
         return Score(float(nats), windows.num_tokens, time.perf_counter() - began)
 
     @tf.function
-    def _score(self, stream, starts, lengths, num_steps: int, nats, state):
+    def _score(self, stream, starts, lengths, num_steps: int, carries_state: bool, nats, state):
         for k in tf.range(tf.shape(starts)[0]):
+            if not carries_state:
+                state = tf.nest.map_structure(tf.zeros_like, state)
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
             window_nats, state = self._model.nats(tokens[:, :-1], tokens[:, 1:], state)
             mask = tf.sequence_mask(lengths[k], num_steps)

@@ -45,7 +45,7 @@ def text(tmp_path):
     ("flag", "message"),
     [
         ("--model=huge", "model=huge is unknown: choose from test, small, medium, large"),
-        ("--num_steps=0", "num_steps=0 is out of bounds: give a value from 1 to 10000"),
+        ("--num_steps=0", "num_steps=0 is out of bounds: give a value from 1 to 1000"),
         ("--num_steps=many", "flag --num_steps=many"),
         ("--batch_size=-3", "batch_size=-3 is out of bounds"),
         ("--hidden_size=1000000", "hidden_size=1000000 is out of bounds"),

@@ -1,0 +1,114 @@
+"""Measures words per second of every path, beside PyTorch and plain Keras.
+
+    python3 benchmark.py --model=small
+    python3 benchmark.py --model=medium --paths=fused --peers=torch --json=medium.json
+    python3 benchmark.py --sweep=num_steps --plot=sweep.png
+
+All sides train the same model on the same windows and take turns within one run; the cost of the
+first steps shows that they do the same work (with dropout, the masks differ). Trust the ratios:
+machines are noisy. Without --data_path the text is random words with Zipf's frequencies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from absl import flags
+
+from command_line import (
+    FLAGS,
+    config_from_flags,
+    define_config_flags,
+    load_corpus,
+    run,
+    user_errors,
+)
+
+VOCAB_SIZE = 10_000
+TOKENS = 200_000
+
+
+def main() -> None:
+    from benchmarks import race, report, sweep  # noqa: PLC0415
+    from benchmarks.sides import PATHS, PEERS  # noqa: PLC0415
+
+    with user_errors():
+        names = _chosen("paths", PATHS) + _chosen("peers", PEERS) + ["numpy"]
+        workload = _workload()
+    if FLAGS.sweep:
+        sweep.run(FLAGS.sweep, workload, FLAGS.seconds, Path(FLAGS.plot or f"{FLAGS.sweep}.png"))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        workload.save(Path(folder))
+        entries = race.race(names, Path(folder), FLAGS.rounds, FLAGS.seconds)
+    result = _description(workload) | report.summary(entries, workload)
+    config = workload.config
+    title = (
+        f"{FLAGS.model}: L={config.num_layers} H={config.hidden_size} V={workload.vocab_size} "
+        f"B={config.batch_size} T={config.num_steps} keep_prob={config.keep_prob:g}, "
+        f"{os.cpu_count()} cores"
+    )
+    print(report.table(result, title))
+    if FLAGS.json:
+        Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
+    if FLAGS.plot:
+        report.draw(result, title, Path(FLAGS.plot))
+
+
+def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
+    names = FLAGS[flag].value
+    unknown = set(names) - set(known)
+    if unknown:
+        raise ValueError(
+            f"--{flag} has the unknown {', '.join(sorted(unknown))}: choose from {', '.join(known)}"
+        )
+    return names
+
+
+def _workload():
+    """The text in --data_path, or the stand-in, with the weights that every side starts from."""
+    from benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
+
+    config = config_from_flags()
+    if FLAGS.data_path is None:
+        return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
+    corpus = load_corpus(FLAGS.data_path, config.vocab_size, ("train",))
+    return Workload.create(config, len(corpus.vocabulary), corpus.train)
+
+
+def _description(workload) -> dict:
+    versions = {"python": platform.python_version()}
+    for package in ("tensorflow", "keras", "numpy", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return {
+        "model": FLAGS.model,
+        "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
+        "tokens": len(workload.ids),
+        "cores": os.cpu_count(),
+        "rounds": FLAGS.rounds,
+        "seconds_per_round": FLAGS.seconds,
+        "versions": versions,
+    }
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
+    flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
+    flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
+    flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
+    flags.DEFINE_integer("rounds", 5, "rounds that are counted, after one to warm up", 1, 1000)
+    flags.DEFINE_string("json", None, "file for every figure")
+    flags.DEFINE_string("plot", None, "PNG file for a bar chart")
+    flags.DEFINE_enum(
+        "sweep", None, ["num_steps", "batch_size", "hidden_size"], "plot the cost against this"
+    )
+    define_config_flags()
+    run(main)

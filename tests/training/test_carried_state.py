@@ -1,0 +1,45 @@
+"""What carrying the state is worth, measured against floors that are known exactly."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from models.language_model import LanguageModel, recurrent_layers
+from ptb import corpus, reader
+from training.config import Config
+from training.loop import train_epochs
+from training.perplexity import Evaluator
+
+NUM_STEPS = 5
+CONFIG = Config(
+    hidden_size=64, num_steps=NUM_STEPS, num_epochs=6, constant_epochs=4, learning_rate_decay=0.4
+)
+
+
+@pytest.fixture(scope="module")
+def grammar_corpus():
+    return corpus.built_in()
+
+
+def trained_perplexity(grammar_corpus, sampling):
+    """Of the test split, for a model trained and tested with its state carried or zeroed."""
+    config = dataclasses.replace(CONFIG, sampling=sampling)
+    layers = recurrent_layers("fused", "lstm", config.hidden_size, 1)
+    model = LanguageModel(len(grammar_corpus.vocabulary), config.hidden_size, layers)
+    model.initialize(config.init_scale, seed=1)
+    for _ in train_epochs(model, grammar_corpus.train, grammar_corpus.valid, config):
+        pass
+    windows = reader.every_token(grammar_corpus.test, 1, NUM_STEPS)
+    windows = dataclasses.replace(windows, carries_state=sampling == "sequential")
+    return Evaluator(model)(windows).perplexity
+
+
+def test_carrying_the_state_beats_every_model_that_forgets_it_at_window_starts(grammar_corpus):
+    floor = grammar_corpus.grammar.perplexity_floor()
+    forgetful_floor = grammar_corpus.grammar.perplexity_floor(NUM_STEPS)
+    carried = trained_perplexity(grammar_corpus, "sequential")
+    zeroed = trained_perplexity(grammar_corpus, "random")
+    assert floor < carried < forgetful_floor < zeroed
+    # Both land close to the floor of their kind of memory.
+    np.testing.assert_array_less([carried / floor, zeroed / forgetful_floor], 1.10)
