@@ -22,6 +22,8 @@ Published perplexities on Penn Treebank, one model each:
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import shlex
 import sys
 from importlib.metadata import version
@@ -53,7 +55,7 @@ def main() -> None:
     from training.loop import Diverged, train_epochs  # noqa: PLC0415
     from training.report import best_of  # noqa: PLC0415
 
-    _print_header(config, corpus)
+    _print_header(config, corpus, model)
     for report in reports:
         _print_row(report)
     try:
@@ -85,7 +87,20 @@ def _load_and_check(config):
             check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
+    _check_memory(config, len(corpus.vocabulary))
     return corpus
+
+
+def _check_memory(config, vocab_size: int) -> None:
+    """Raises ValueError for a model whose weights and gradients cannot fit into memory."""
+    needed = 2 * 4 * config.num_weights(vocab_size)
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise ValueError(
+            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
+            f"{needed / 2**30:.0f} GiB for weights and gradients, and this machine has "
+            f"{present / 2**30:.0f} GiB: make one of the two smaller"
+        )
 
 
 def _open_run(config, corpus):
@@ -157,7 +172,7 @@ def _start_or_resume(config, corpus, folder):
     return model, reports, best_weights
 
 
-def _print_header(config, corpus) -> None:
+def _print_header(config, corpus, model) -> None:
     sizes = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     print(
         f"corpus {corpus.name}: {sizes} tokens, {len(corpus.vocabulary):,} words, "
@@ -165,8 +180,8 @@ def _print_header(config, corpus) -> None:
     )
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
-        f"batch_size {config.batch_size}, num_steps {config.num_steps}, "
-        f"rnn_mode {config.rnn_mode}, seed {config.seed}"
+        f"{model.count_params():,} weights, batch_size {config.batch_size}, "
+        f"num_steps {config.num_steps}, seed {config.seed}"
     )
     print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
 
@@ -195,11 +210,14 @@ def _print_result(config, corpus, model, best) -> None:
         f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
     )
     if corpus.grammar:
-        _print_floors(config.num_steps, corpus.grammar, score.perplexity)
+        _print_floors(config.num_steps, corpus, score.perplexity)
 
 
-def _print_floors(num_steps: int, grammar, perplexity: float) -> None:
+def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
     """The lowest perplexities that any model of the grammar's text can reach in the long run."""
+    grammar = corpus.grammar
+    nats, tokens = grammar.score(corpus.vocabulary.decode(corpus.test))
+    print(f"the grammar's own perplexity on this test split {math.exp(nats / tokens):.3f}")
     for memory, floor in (
         ("with full memory", grammar.perplexity_floor()),
         (f"with a memory emptied every {num_steps} steps", grammar.perplexity_floor(num_steps)),

@@ -48,6 +48,11 @@ class Config:
                 f"for cell={self.cell}"
             )
 
+    def num_weights(self, vocab_size: int) -> int:
+        """Weights of the model, biases included (of the LSTM; the other cells have fewer)."""
+        layer = 4 * self.hidden_size * (2 * self.hidden_size + 1)
+        return self.num_layers * layer + vocab_size * (2 * self.hidden_size + 1)
+
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
         """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
         if self.rnn_mode != "auto":

@@ -92,3 +92,14 @@ def test_the_real_penn_treebank_has_its_known_sizes(penn_treebank):
     assert sizes == {"train": 929_589, "valid": 73_760, "test": 82_430}
     assert len(loaded.vocabulary) == 10_000
     assert loaded.vocabulary.words[:4] == ("the", "<unk>", "<eos>", "N")
+
+
+def test_the_built_in_corpus_is_its_grammars_text():
+    loaded = corpus.built_in()
+    tokens = loaded.vocabulary.decode(loaded.test)
+    assert loaded.grammar.score(tokens)[1] == len(loaded.test) - 1
+    assert loaded.vocabulary.unknown_id is None
+
+
+def test_a_capped_built_in_corpus_has_no_known_floor():
+    assert corpus.built_in(vocab_size=100).grammar is None

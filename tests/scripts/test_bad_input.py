@@ -17,7 +17,7 @@ def run(script, *arguments, folder):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -49,6 +49,7 @@ def text(tmp_path):
         ("--num_steps=many", "flag --num_steps=many"),
         ("--batch_size=-3", "batch_size=-3 is out of bounds"),
         ("--hidden_size=1000000", "hidden_size=1000000 is out of bounds"),
+        ("--hidden_size=8000 --num_layers=60", "for weights and gradients, and this machine has"),
         ("--keep_prob=0", "keep_prob=0.0 is out of bounds"),
         ("--learning_rate=nan", "learning_rate=nan is out of bounds"),
         ("--learning_rate=-1", "learning_rate=-1.0 is out of bounds"),
@@ -65,7 +66,7 @@ def text(tmp_path):
     ],
 )
 def test_a_bad_flag_of_train(tmp_path, flag, message):
-    result = run("train.py", "--model=test", flag, folder=tmp_path)
+    result = run("train.py", "--model=test", *flag.split(), folder=tmp_path)
     assert message in one_line_error(result, "train.py")
     assert not list(tmp_path.iterdir())
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from models.language_model import LanguageModel, recurrent_layers
 from training.config import PRESETS, Config, preset
 
 
@@ -77,3 +78,9 @@ def test_auto_is_the_fused_layer_on_a_cpu_and_keras_on_a_gpu():
     assert modes(Config()) == ["fused", "keras"]
     assert modes(Config(cell="gru")) == ["static", "static"]
     assert modes(Config(rnn_mode="static")) == ["static", "static"]
+
+
+def test_num_weights_counts_the_models_own():
+    layers = recurrent_layers("fused", "lstm", 6, 3)
+    model = LanguageModel(11, 6, layers)
+    assert Config(hidden_size=6, num_layers=3).num_weights(11) == model.count_params()
