@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -33,7 +34,12 @@ class RunFolder:
         return (self.path / "config.json").exists()
 
     def start(self, description: dict, vocabulary_text: str) -> None:
-        """Makes the folder. Raises ValueError where that cannot be done."""
+        """Makes the folder. Raises ValueError where that cannot be done.
+
+        `description["corpus"]` must be a dict; it is given the checksum of the vocabulary.
+        """
+        checksum = {"vocabulary_sha256": _sha256(vocabulary_text)}
+        description = description | {"corpus": description["corpus"] | checksum}
         try:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
             self._write("vocabulary.txt", vocabulary_text)
@@ -60,12 +66,16 @@ class RunFolder:
         return description
 
     def vocabulary(self) -> Vocabulary:
-        """The words of the run. Raises ValueError where they cannot be read."""
+        """The words of the run. Raises ValueError where the file is not what the run wrote."""
         path = self.path / "vocabulary.txt"
         try:
-            return Vocabulary.from_text(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            vocabulary = Vocabulary.from_text(text)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
+        if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
+            raise ValueError(f"{path} is not the vocabulary that this run was trained with")
+        return vocabulary
 
     def save_epoch(self, reports: list[EpochReport], weights: dict) -> None:
         """Saves the weights after the last of `reports`, and all reports in every form."""
@@ -123,3 +133,7 @@ def _csv(reports: list[EpochReport]) -> str:
     writer.writeheader()
     writer.writerows(dataclasses.asdict(report) for report in reports)
     return text.getvalue()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

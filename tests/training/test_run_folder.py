@@ -62,6 +62,12 @@ def test_nothing_temporary_is_left_behind(folder):
     assert not [path for path in folder.path.rglob(".*")]
 
 
+def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
+    (folder.path / "vocabulary.txt").write_text("b\na\n")
+    with pytest.raises(ValueError, match="not the vocabulary"):
+        folder.vocabulary()
+
+
 def test_vocabulary_and_description_are_read_back(folder):
     assert folder.vocabulary().words == ("a", "b")
     assert folder.description()["config"] == {"num_steps": 2}
@@ -84,7 +90,7 @@ def test_a_damaged_description_is_refused(folder, text):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written"):
-        RunFolder(tmp_path / "file" / "run").start({}, "")
+        RunFolder(tmp_path / "file" / "run").start({"corpus": {}}, "")
 
 
 def test_a_checkpoint_is_read_back_to_the_bit(tmp_path):
