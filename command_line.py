@@ -69,7 +69,9 @@ def start_tensorflow() -> None:
     """Imports TensorFlow without its start-up notes on stderr, unless it fails.
 
     TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says. Operations are made
-    deterministic, so that one seed gives one result, bit for bit.
+    deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
+    graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
+    of the softmax, work side by side (results/performance.md).
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -79,6 +81,8 @@ def start_tensorflow() -> None:
             import tensorflow as tf  # noqa: PLC0415
 
             tf.config.experimental.enable_op_determinism()
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count() or 1)
             tf.config.list_logical_devices()
         except BaseException:
             notes.seek(0)

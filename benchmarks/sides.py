@@ -36,7 +36,7 @@ class Side:
 
 
 class Ours(Side):
-    """A path of this project: `rnn_mode` static, fused or keras."""
+    """A path of this project, with its own settings: `rnn_mode` static, fused or keras."""
 
     def __init__(self, workload: Workload, rnn_mode: str):
         super().__init__(workload)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.sides import Ours
 from benchmarks.workload import Workload
+from command_line import start_tensorflow
 from training.checkpoint import write_atomically
 
 VALUES = {
@@ -26,6 +27,7 @@ ROUNDS = 5
 
 def run(name: str, workload: Workload, seconds: float, path: Path) -> None:
     """Times one training step of the fused path for each value, all in turn; a table and a PNG."""
+    start_tensorflow()
     sides = {value: _side(workload, name, value) for value in VALUES[name]}
     times = {value: [] for value in sides}
     first = dict.fromkeys(sides, 0)

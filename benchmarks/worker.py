@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.sides import NumPy, make_side
+from benchmarks.sides import PATHS, NumPy, make_side
+from command_line import start_tensorflow
 
 FIRST_COSTS = 5
 MATMUL_SIZE = 2048
@@ -25,6 +26,8 @@ def main(name: str, folder: str) -> None:
     # Whatever a framework prints goes to stderr: stdout is for the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    if name in PATHS:
+        start_tensorflow()
     side = make_side(name, Path(folder))
     ready = {}
     if not isinstance(side, NumPy):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from models.softmax import transposed
 from models.static_rnn import StaticRNN
 
 # Steps whose inputs are projected in one product. Short blocks let the next layer begin, on another
@@ -62,7 +63,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
 
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
-            w_h_transposed = tf.transpose(w_h)
+            w_x_transposed, w_h_transposed = transposed(w_x), transposed(w_h)
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
                 c_previous, _, i, j, f, o, tanh_c = tape[t]
@@ -81,7 +82,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
                 d_h = tf.matmul(d_z[t], w_h_transposed)
             d_inputs = []
             for block in _blocks(d_z):
-                d_block = tf.matmul(tf.concat(block, 0), w_x, transpose_b=True)
+                d_block = tf.matmul(tf.concat(block, 0), w_x_transposed)
                 d_inputs.extend(tf.split(d_block, len(block)))
             all_d_z = tf.concat(d_z, 0)
             all_h = tf.concat([step[1] for step in tape], 0)

@@ -6,31 +6,62 @@ of the work of the small model.
 
 from __future__ import annotations
 
+import os
+
 import tensorflow as tf
+
+# Rows of a part: fewer make its products slower, more leave a core without work.
+ROWS_OF_A_PART = 100
 
 
 def softmax_nats(outputs, weight, bias, targets):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
-    float32 `[N]`. The gradient of the logits, (p - one_hot) * upstream, is never formed: upstream
-    has one value for each row, so it scales the `[N, H]` sides of the products instead.
+    float32 `[N]`. The rows are cut into a part for each core, and the parts run side by side.
     """
+    num_rows = outputs.shape[0] or ROWS_OF_A_PART
+    num_parts = max(1, min(os.cpu_count() or 1, num_rows // ROWS_OF_A_PART))
+    ends = [num_rows * part // num_parts for part in range(1, num_parts)]
+    parts = zip([None, *ends], [*ends, None], strict=True)
+    nats = [_part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
+    return tf.concat(nats, 0)
 
-    @tf.custom_gradient
-    def run(outputs, weight, bias):
-        logits = tf.nn.bias_add(tf.matmul(outputs, weight), bias)
-        nats, error = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-            features=logits, labels=targets
-        )
 
-        def gradient(upstream):
-            upstream = upstream[:, None]
-            d_outputs = upstream * tf.matmul(error, weight, transpose_b=True)
-            d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
-            d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
-            return d_outputs, d_weight, d_bias
+@tf.custom_gradient
+def _part(outputs, weight, bias, targets):
+    """`softmax_nats` of some rows; keeps the probabilities, and makes no other `[N, V]` array.
 
-        return nats, gradient
+    The gradient of the logits is (p - one_hot) * upstream. The one-hot is subtracted from p in
+    place, and upstream, one value for each row, scales the `[N, H]` sides of the products instead.
+    """
+    logits = tf.nn.bias_add(tf.matmul(outputs, weight), bias)
+    p = tf.nn.softmax(logits)
+    # log sum exp(logits), exact also where p underflows: the largest p is never small.
+    log_sum = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(p, axis=1))
+    nats = log_sum - tf.gather(logits, targets, batch_dims=1)
 
-    return run(outputs, weight, bias)
+    def gradient(upstream):
+        rows = tf.range(tf.shape(targets)[0])
+        with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
+            error = tf.tensor_scatter_nd_sub(
+                p, tf.stack([rows, targets], axis=1), tf.ones_like(upstream)
+            )
+        upstream = upstream[:, None]
+        d_outputs = upstream * tf.matmul(error, transposed(weight))
+        d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
+        d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
+        return d_outputs, d_weight, d_bias, None
+
+    return nats, gradient
+
+
+def transposed(matrix):
+    """`tf.transpose(matrix)`, made once.
+
+    A product with a transposed matrix is slower than one with its transpose written out, and
+    TensorFlow's graph optimizer folds a plain `tf.transpose` back into every product that reads it.
+    The third axis hides it.
+    """
+    rows, columns = matrix.shape
+    return tf.reshape(tf.transpose(matrix[:, None, :], [2, 1, 0]), [columns, rows])
