@@ -11,6 +11,7 @@ summed over T and averaged over B, one global norm, plain SGD at the rate 1.0, s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,18 @@ class Side:
         self.windows = reader.sequential(workload.ids, config.batch_size, config.num_steps)
         self.test_windows = reader.every_token(workload.ids, 1, config.num_steps)
 
+    def laps(self, first: int, count: int) -> Iterator[tuple[int, int]]:
+        """`count` windows from `first` on as (first, count), from the beginning after the end."""
+        while count > 0:
+            begin = first % len(self.windows)
+            some = min(count, len(self.windows) - begin)
+            yield begin, some
+            first, count = first + some, count - some
+
     def slice(self, first: int, count: int) -> np.ndarray:
-        """The starts of `count` windows from `first` on, from the beginning again at the end."""
-        return self.windows.starts[np.arange(first, first + count) % len(self.windows)]
+        """The starts of the windows that `laps` names, int32 `[count, B]`."""
+        laps = self.laps(first, count)
+        return np.concatenate([self.windows.starts[begin : begin + some] for begin, some in laps])
 
 
 class Ours(Side):
@@ -54,12 +64,16 @@ class Ours(Side):
         self._evaluator = Evaluator(model)
         self._state = model.initial_state(config.batch_size)
         self._stream = tf.constant(self.windows.stream)
+        self._starts = tf.constant(self.windows.starts)
 
     def train(self, first: int, count: int) -> list[float]:
-        costs, _, self._state = self._step(
-            self._stream, self.slice(first, count), self._state, LEARNING_RATE, first
-        )
-        return costs.numpy().tolist()
+        costs = []
+        for begin, some in self.laps(first, count):
+            more, _, self._state = self._step(
+                self._stream, self._starts, self._state, LEARNING_RATE, begin, some
+            )
+            costs.extend(more.numpy().tolist())
+        return costs
 
     def evaluate(self, count: int) -> int:
         return self._evaluator(self.test_windows.take(count)).tokens

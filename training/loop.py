@@ -58,22 +58,23 @@ def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> di
     state = model.initial_state(config.batch_size)
     learning_rate = config.learning_rate_at(epoch)
     per_call = math.ceil(len(windows) / CALLS_PER_EPOCH)
+    starts = tf.constant(windows.starts)
     costs, grad_norms = [], []
     name = f"epoch {epoch + 1}/{config.num_epochs}"
     with tqdm(
         total=windows.num_tokens, desc=name, unit="word", unit_scale=True, disable=None, leave=False
     ) as bar:
         for first in range(0, len(windows), per_call):
-            starts = windows.starts[first : first + per_call]
+            count = min(per_call, len(windows) - first)
             call_costs, call_norms, state = step(
-                stream, starts, state, learning_rate, first, (config.seed, epoch)
+                stream, starts, state, learning_rate, first, count, (config.seed, epoch)
             )
             costs.extend(call_costs.numpy().tolist())
             grad_norms.extend(call_norms.numpy().tolist())
             _check_finite(costs, grad_norms, first, epoch, learning_rate)
             perplexity = _perplexity(costs, config.num_steps)
             bar.set_postfix_str(f"perplexity {perplexity:.1f}, |gradient| {grad_norms[-1]:.2g}")
-            bar.update(starts.size * config.num_steps)
+            bar.update(count * config.batch_size * config.num_steps)
     seconds = time.perf_counter() - began
     return {
         "train_perplexity": _perplexity(costs, config.num_steps),

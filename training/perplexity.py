@@ -43,21 +43,22 @@ class Evaluator:
         before each window. `progress` is called with the count of tokens since the call before.
         """
         began = time.perf_counter()
-        stream = tf.constant(windows.stream)
+        text = tuple(map(tf.constant, (windows.stream, windows.starts, windows.lengths)))
         state = self._model.initial_state(windows.batch_size)
         nats = tf.constant(0.0, tf.float64)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
-            lengths = windows.lengths[k : k + WINDOWS_PER_CALL]
-            starts = windows.starts[k : k + WINDOWS_PER_CALL]
+            last = min(k + WINDOWS_PER_CALL, len(windows))
             nats, state = self._score(
-                stream, starts, lengths, windows.num_steps, windows.carries_state, nats, state
+                *(text, tf.constant(k), tf.constant(last), nats, state),
+                *(windows.num_steps, windows.carries_state),
             )
-            progress(int(lengths.sum()))
+            progress(int(windows.lengths[k:last].sum()))
         return Score(float(nats), windows.num_tokens, time.perf_counter() - began)
 
     @tf.function
-    def _score(self, stream, starts, lengths, num_steps: int, carries_state: bool, nats, state):
-        for k in tf.range(tf.shape(starts)[0]):
+    def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
+        stream, starts, lengths = text
+        for k in tf.range(first, last):
             if not carries_state:
                 state = tf.nest.map_structure(tf.zeros_like, state)
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))

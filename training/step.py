@@ -17,15 +17,16 @@ import tensorflow as tf
 
 
 class TrainStep:
-    """`costs, grad_norms, state = step(stream, starts, state, learning_rate, first, seed)`.
+    """`costs, grad_norms, state = step(stream, starts, state, learning_rate, first, count, seed)`.
 
-    One call walks K windows in order without returning to Python.
+    One call walks K = `count` windows in order without returning to Python.
 
       stream         int32 `[N]`, on the device
-      starts         int32 `[K, B]`: where each row of each window starts (`ptb.reader.Windows`)
+      starts         int32 `[all windows, B]`, on the device: where each row of each window starts
       state          the state before the first window
       learning_rate  float32 scalar
-      seed           int32 `[2]`: dropout's; window k draws from (seed, first + k)
+      first, count   the windows of this call; all that are left where `count` is not given
+      seed           int32 `[2]`: dropout's; window k draws from (seed, k)
       costs          float32 `[K]`: the loss before each update, in nats
       grad_norms     float32 `[K]`: the global norm before clipping
     """
@@ -36,23 +37,26 @@ class TrainStep:
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state
 
-    def __call__(self, stream, starts, state, learning_rate, first=0, seed=(0, 0)):
+    def __call__(self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0)):
         learning_rate = tf.constant(learning_rate, tf.float32)
-        return self._windows(stream, starts, state, learning_rate, tf.constant(first), seed)
+        count = len(starts) - first if count is None else count
+        first, count = tf.constant(first, tf.int32), tf.constant(count, tf.int32)
+        seed = tf.constant(seed, tf.int32)
+        return self._windows(stream, starts, state, learning_rate, first, count, seed)
 
+    # Every figure that changes from call to call is a tensor: a call never traces anew.
     @tf.function
-    def _windows(self, stream, starts, state, learning_rate, first, seed):
-        num_windows = tf.shape(starts)[0]
-        costs = tf.TensorArray(tf.float32, num_windows)
-        grad_norms = tf.TensorArray(tf.float32, num_windows)
-        for k in tf.range(num_windows):
+    def _windows(self, stream, starts, state, learning_rate, first, count, seed):
+        costs = tf.TensorArray(tf.float32, count)
+        grad_norms = tf.TensorArray(tf.float32, count)
+        for k in tf.range(first, first + count):
             if not self._carries_state:
                 state = tf.nest.map_structure(tf.zeros_like, state)
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
-            window_seed = tf.random.fold_in(seed, first + k)
+            window_seed = tf.random.fold_in(seed, k)
             cost, grad_norm, state = self._window(tokens, state, learning_rate, window_seed)
-            costs = costs.write(k, cost)
-            grad_norms = grad_norms.write(k, grad_norm)
+            costs = costs.write(k - first, cost)
+            grad_norms = grad_norms.write(k - first, grad_norm)
         return costs.stack(), grad_norms.stack(), state
 
     def _window(self, tokens, state, learning_rate, seed):

@@ -21,12 +21,12 @@ def make_model(rnn_mode="static", keep_prob=1.0, init_scale=0.3):
 def train(model, windows=WINDOWS, max_grad_norm=0.5, calls=1, seed=(1, 0)):
     """Every window once, in `calls` calls."""
     step = TrainStep(model, T, max_grad_norm, windows.carries_state)
-    state, costs, norms, first = model.initial_state(B), [], [], 0
-    for starts in np.array_split(windows.starts, calls):
-        cost, norm, state = step(tf.constant(windows.stream), starts, state, 1.0, first, seed)
+    stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
+    state, costs, norms = model.initial_state(B), [], []
+    for some in np.array_split(np.arange(len(windows)), calls):
+        cost, norm, state = step(stream, starts, state, 1.0, some[0], len(some), seed)
         costs.extend(cost.numpy())
         norms.extend(norm.numpy())
-        first += len(starts)
     return np.array(costs), np.array(norms), state
 
 
