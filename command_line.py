@@ -179,10 +179,8 @@ def load_corpus(
     if dataset in (None, "grammar"):
         return corpus.built_in(vocab_size, vocabulary)
     start_tensorflow()
-    tokens = "char" if dataset == "ptb_char" else "word"
-    return corpus.load_penn_treebank(
-        tokens, data_dir, vocab_size, (*splits, *optional_splits), vocabulary
-    )
+    wanted = (*splits, *optional_splits)
+    return corpus.load_penn_treebank(_tokens_of(dataset), data_dir, vocab_size, wanted, vocabulary)
 
 
 def load_corpus_of_run(source, splits, vocabulary):
@@ -197,19 +195,20 @@ def load_corpus_of_run(source, splits, vocabulary):
     data_path, dataset, data_dir = FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir
     if data_path is None and dataset is None:
         data_path, dataset = source.get("data_path"), source.get("dataset")
-        data_dir = data_dir or source.get("data_dir")
+    data_dir = data_dir or source.get("data_dir")
     tokens = source.get("tokens", "word")
+    if dataset is not None and tokens != _tokens_of(dataset):
+        raise ValueError(
+            f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has tokens={tokens}"
+        )
     options = None
     if data_path is not None:
         shares = source.get("shares") if Path(data_path).is_file() else None
         shares = tuple(shares) if shares else None
         options = TextOptions(tokens, source.get("lowercase", False), shares=shares)
-    corpus = load_corpus(
+    return load_corpus(
         data_path, None, splits, (), vocabulary, options, dataset, data_dir, FLAGS.cache_dir
     )
-    if corpus.tokens != tokens:
-        raise ValueError(f"--dataset={dataset} has tokens={corpus.tokens}, the run tokens={tokens}")
-    return corpus
 
 
 def bits_per_character(perplexity: float, tokens: str) -> float | None:
@@ -228,6 +227,10 @@ def build_model(config: Config, vocab_size: int):
         config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )
     return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+
+
+def _tokens_of(dataset: str) -> str:
+    return "char" if dataset == "ptb_char" else "word"
 
 
 def _defaults(name: str) -> str:

@@ -43,9 +43,9 @@ class Vocabulary:
 
         Words with fewer than `min_count` occurrences are left out, and with `max_size` the rarest
         ones after them, until `<unk>`, which then counts for all of them, makes at most `max_size`
-        words. `<unk>` itself is never left out.
+        words. `<unk>` itself is never left out, and `<eos>` only by `max_size`.
         """
-        kept = {word: n for word, n in counts.items() if n >= min_count and word != UNKNOWN}
+        kept = {w: n for w, n in counts.items() if w != UNKNOWN and (n >= min_count or w == EOS)}
         words = _by_count(kept)
         has_unknown = UNKNOWN in counts or len(kept) < len(counts)
         if max_size is not None and len(words) + has_unknown > max_size:

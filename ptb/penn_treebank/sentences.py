@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from absl import logging
 
 from ptb.penn_treebank.penn_treebank_dataset_builder import Builder
 
@@ -48,8 +50,19 @@ def _prepared(tokens: str, data_dir: str | Path | None) -> Builder:
     builder = Builder(data_dir=data_dir, config=tokens)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    config = tfds.download.DownloadConfig(try_download_gcs=False)
-    # TFDS prints its notes on stdout, which is for figures.
-    with contextlib.redirect_stdout(sys.stderr):
+    with _no_notes():
+        config = tfds.download.DownloadConfig(try_download_gcs=False)
         builder.download_and_prepare(download_config=config)
     return builder
+
+
+@contextlib.contextmanager
+def _no_notes():
+    """Leaves TFDS its progress bars, and keeps its notes from stdout, which is for figures."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
