@@ -115,7 +115,7 @@ def _description(workload) -> dict:
 if __name__ == "__main__":
     flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
-    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 1000)
+    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
     flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
