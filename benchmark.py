@@ -3,6 +3,7 @@
     python3 benchmark.py --model=small
     python3 benchmark.py --model=medium --paths=fused --peers=torch --json=medium.json
     python3 benchmark.py --sweep=num_steps --plot=sweep.png
+    python3 benchmark.py --reader                  how fast a text of 100 million tokens is read
 
 All sides train the same model on the same windows and take turns within one run; the cost of the
 first steps shows that they do the same work (with dropout, the masks differ). Trust the ratios:
@@ -34,6 +35,9 @@ TOKENS = 200_000
 
 
 def main() -> None:
+    if FLAGS.reader:
+        _measure_reader()
+        return
     from benchmarks import race, report, sweep  # noqa: PLC0415
     from benchmarks.sides import PATHS, PEERS  # noqa: PLC0415
 
@@ -58,6 +62,15 @@ def main() -> None:
         Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
+
+
+def _measure_reader() -> None:
+    from benchmarks import reader  # noqa: PLC0415
+
+    result = reader.run(FLAGS.reader_tokens)
+    print(reader.table(result))
+    if FLAGS.json:
+        Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
@@ -101,6 +114,8 @@ def _description(workload) -> dict:
 
 if __name__ == "__main__":
     flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
+    flags.DEFINE_bool("reader", False, "measure reading in place of training")
+    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
     flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import sys
 import tempfile
@@ -20,14 +21,56 @@ FLAGS = flags.FLAGS
 
 
 def define_data_flags() -> None:
-    """`--data_path` and `--save_path`."""
+    """Where the text is, and `--save_path`."""
     flags.DEFINE_string(
         "data_path",
         None,
-        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt; "
-        "the built-in corpus where it is not given",
+        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
+        "plain or .gz; the built-in corpus where neither this nor --dataset is given",
+    )
+    flags.DEFINE_enum(
+        "dataset",
+        None,
+        ["ptb", "ptb_char", "grammar"],
+        "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
+    )
+    flags.DEFINE_string("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
+    flags.DEFINE_string(
+        "cache_dir",
+        None,
+        "folder that keeps the ids of texts of 10 MB or more for the next start; "
+        "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
     )
     flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_text_flags() -> None:
+    """How the text in `--data_path` becomes tokens."""
+    flags.DEFINE_string("tokens", None, "what one time step reads: word, char (word)")
+    flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
+    flags.DEFINE_integer(
+        "min_count",
+        None,
+        "words that train has less often become <unk> (1; where valid or test has words that "
+        "train lacks, and train has no <unk>: 2)",
+    )
+    flags.DEFINE_string(
+        "split", None, "per cent of train, valid and test, where data_path is one file (90,5,5)"
+    )
+
+
+def text_options_from_flags():
+    """The `TextOptions` of the flags that were given; None where none was.
+
+    Raises ValueError for a bad value.
+    """
+    from ptb.options import TextOptions, parse_shares  # noqa: PLC0415
+
+    names = ("tokens", "lowercase", "min_count")
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    if FLAGS.split is not None:
+        given["shares"] = parse_shares(FLAGS.split)
+    return TextOptions(**given) if given else None
 
 
 def define_config_flags() -> None:
@@ -108,13 +151,73 @@ def fail(message: str) -> None:
     raise SystemExit(1)
 
 
-def load_corpus(data_path, vocab_size=None, splits=(), optional_splits=(), vocabulary=None):
-    """The corpus in `data_path`, or the built-in one. Raises ValueError as `load_text` does."""
-    from ptb import corpus  # noqa: PLC0415
+def load_corpus(
+    data_path,
+    vocab_size=None,
+    splits=(),
+    optional_splits=(),
+    vocabulary=None,
+    options=None,
+    dataset=None,
+    data_dir=None,
+    cache_dir="",
+):
+    """The corpus in `data_path`, the one named `dataset`, or the built-in one.
 
-    if data_path is None:
+    Raises ValueError as `load_text` and `load_penn_treebank` do, and for a choice of both.
+    """
+    from ptb import cache, corpus  # noqa: PLC0415
+
+    if data_path is not None:
+        if dataset is not None:
+            raise ValueError(f"give one of --data_path={data_path} and --dataset={dataset}")
+        folder = cache.default_folder() if cache_dir is None else cache_dir
+        return corpus.load_text(
+            data_path, vocab_size, splits, optional_splits, vocabulary, options, folder
+        )
+    if options is not None:
+        raise ValueError(
+            "--tokens, --lowercase, --min_count and --split are for the text in --data_path: give "
+            "that, or --dataset=ptb_char for the characters of Penn Treebank"
+        )
+    if dataset in (None, "grammar"):
         return corpus.built_in(vocab_size, vocabulary)
-    return corpus.load_text(data_path, vocab_size, splits, optional_splits, vocabulary)
+    start_tensorflow()
+    wanted = (*splits, *optional_splits)
+    return corpus.load_penn_treebank(_tokens_of(dataset), data_dir, vocab_size, wanted, vocabulary)
+
+
+def load_corpus_of_run(source, splits, vocabulary):
+    """A text for a run whose corpus had this `source`: the same, or that of the flags.
+
+    Another text is read as the run read its own. Raises ValueError as `load_corpus` does.
+    """
+    from pathlib import Path  # noqa: PLC0415
+
+    from ptb.options import TextOptions  # noqa: PLC0415
+
+    data_path, dataset, data_dir = FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir
+    if data_path is None and dataset is None:
+        data_path, dataset = source.get("data_path"), source.get("dataset")
+    data_dir = data_dir or source.get("data_dir")
+    tokens = source.get("tokens", "word")
+    if dataset is not None and tokens != _tokens_of(dataset):
+        raise ValueError(
+            f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has tokens={tokens}"
+        )
+    options = None
+    if data_path is not None:
+        shares = source.get("shares") if Path(data_path).is_file() else None
+        shares = tuple(shares) if shares else None
+        options = TextOptions(tokens, source.get("lowercase", False), shares=shares)
+    return load_corpus(
+        data_path, None, splits, (), vocabulary, options, dataset, data_dir, FLAGS.cache_dir
+    )
+
+
+def bits_per_character(perplexity: float, tokens: str) -> float | None:
+    """log2 of the perplexity where a token is a character; None where it is a word."""
+    return math.log2(perplexity) if tokens == "char" else None
 
 
 def build_model(config: Config, vocab_size: int):
@@ -128,6 +231,10 @@ def build_model(config: Config, vocab_size: int):
         config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )
     return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+
+
+def _tokens_of(dataset: str) -> str:
+    return "char" if dataset == "ptb_char" else "word"
 
 
 def _defaults(name: str) -> str:

@@ -16,9 +16,10 @@ from absl import flags
 
 from command_line import (
     FLAGS,
+    bits_per_character,
     build_model,
     define_data_flags,
-    load_corpus,
+    load_corpus_of_run,
     run,
     start_tensorflow,
     user_errors,
@@ -27,7 +28,7 @@ from command_line import (
 
 def main() -> None:
     with user_errors():
-        folder, config, windows = _load_and_check()
+        folder, config, corpus, windows = _load_and_check()
         start_tensorflow()
         model = build_model(config, len(folder.vocabulary()))
         weights, reports = folder.load("best")
@@ -48,15 +49,23 @@ def main() -> None:
     ) as bar:
         score = Evaluator(model)(windows, progress=bar.update)
     if FLAGS.json:
-        print(json.dumps(_as_json(score, windows)))
+        print(json.dumps(_as_json(score, windows, corpus)))
         return
     print(f"{FLAGS.split} perplexity {score.perplexity:.3f}")
+    bits = bits_per_character(score.perplexity, corpus.tokens)
+    if bits is not None:
+        print(f"{FLAGS.split} bits per character {bits:.4f}")
+    counts = corpus.summary[FLAGS.split]
+    if corpus.vocabulary.unknown_id is not None:
+        print(
+            f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
+        )
     print(f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {windows.batch_size}")
     print(f"{score.words_per_second:,.0f} words/s, weights of epoch {reports[-1].epoch}")
 
 
 def _load_and_check():
-    """The run folder, its config and the windows over the split."""
+    """The run folder, its config, the corpus and the windows over its split."""
     from ptb import reader  # noqa: PLC0415
     from training.config import Config  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
@@ -67,19 +76,21 @@ def _load_and_check():
     saved = folder.description()
     config = Config.from_dict(saved["config"])
     num_steps = config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
-    data_path = FLAGS.data_path or saved["corpus"].get("data_path")
-    corpus = load_corpus(data_path, splits=(FLAGS.split,), vocabulary=folder.vocabulary())
-    return (
-        folder,
-        config,
-        reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps),
-    )
+    # Runs made before texts had options say only where the text was.
+    source = saved["corpus"].get("source") or {"data_path": saved["corpus"].get("data_path")}
+    corpus = load_corpus_of_run(source, (FLAGS.split,), folder.vocabulary())
+    windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
+    return folder, config, corpus, windows
 
 
-def _as_json(score, windows) -> dict:
+def _as_json(score, windows, corpus) -> dict:
+    counts = corpus.summary[FLAGS.split]
     return {
         "split": FLAGS.split,
         "perplexity": score.perplexity,
+        "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),
+        "unknown_tokens": counts.unknown,
+        "unknown_share": counts.unknown_share,
         "nats": score.nats,
         "tokens": score.tokens,
         "words_per_second": score.words_per_second,

@@ -2,7 +2,7 @@
 
     python3 train.py                                     the built-in corpus, about two minutes
     python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
-    python3 train.py --model=medium --data_path=DIR      the paper's medium model
+    python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
 
 Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
 Published perplexities on Penn Treebank, one model each:
@@ -30,14 +30,17 @@ from importlib.metadata import version
 
 from command_line import (
     FLAGS,
+    bits_per_character,
     build_model,
     config_from_flags,
     define_config_flags,
     define_data_flags,
+    define_text_flags,
     fail,
     load_corpus,
     run,
     start_tensorflow,
+    text_options_from_flags,
     user_errors,
 )
 
@@ -78,7 +81,16 @@ def _load_and_check(config):
     from ptb import reader  # noqa: PLC0415
 
     batch_size, num_steps = config.batch_size, config.num_steps
-    corpus = load_corpus(FLAGS.data_path, config.vocab_size, ("train", "valid"), ("test",))
+    corpus = load_corpus(
+        FLAGS.data_path,
+        config.vocab_size,
+        ("train", "valid"),
+        ("test",),
+        options=text_options_from_flags(),
+        dataset=FLAGS.dataset,
+        data_dir=FLAGS.data_dir,
+        cache_dir=FLAGS.cache_dir,
+    )
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
         ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
@@ -150,7 +162,7 @@ def _description(config, corpus) -> dict:
         "config": dataclasses.asdict(config),
         "corpus": {
             "name": corpus.name,
-            "data_path": corpus.data_path,
+            "source": corpus.source,
             "fingerprint": corpus.fingerprint,
             "vocab_size": len(corpus.vocabulary),
             "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
@@ -173,11 +185,16 @@ def _start_or_resume(config, corpus, folder):
 
 
 def _print_header(config, corpus, model) -> None:
-    sizes = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
+    from ptb import summary  # noqa: PLC0415
+
+    unit = "characters" if corpus.tokens == "char" else "words"
     print(
-        f"corpus {corpus.name}: {sizes} tokens, {len(corpus.vocabulary):,} words, "
+        f"corpus {corpus.name}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
         f"fingerprint {corpus.fingerprint[:12]}"
     )
+    print(summary.table(corpus.summary))
+    if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
+        print("note: train has no <unk>, so the model never learns it", file=sys.stderr)
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "
@@ -201,6 +218,7 @@ def _print_result(config, corpus, model, best) -> None:
     from training.perplexity import Evaluator  # noqa: PLC0415
 
     print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
+    _print_bits("valid", best.valid_perplexity, corpus)
     if "test" not in corpus.splits:
         print("no test split: nothing to test on")
         return
@@ -209,8 +227,17 @@ def _print_result(config, corpus, model, best) -> None:
         f"test perplexity {score.perplexity:.3f} "
         f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
     )
+    _print_bits("test", score.perplexity, corpus)
+    if corpus.summary["test"].unknown:
+        print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
     if corpus.grammar:
         _print_floors(config.num_steps, corpus, score.perplexity)
+
+
+def _print_bits(split: str, perplexity: float, corpus) -> None:
+    bits = bits_per_character(perplexity, corpus.tokens)
+    if bits is not None:
+        print(f"{split} bits per character {bits:.4f}")
 
 
 def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
@@ -229,5 +256,6 @@ def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
 
 if __name__ == "__main__":
     define_data_flags()
+    define_text_flags()
     define_config_flags()
     run(main)

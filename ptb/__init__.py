@@ -3,6 +3,7 @@
 The main path, in order:
 
 1. `vocabulary.Vocabulary`: words to ids and back.
-2. `corpus.load_text` or `corpus.built_in`: a `Corpus` of train, valid and test ids.
+2. `text.read`: a file to numbers; `corpus.load_text`, `corpus.load_penn_treebank` or
+   `corpus.built_in`: a `Corpus` of train, valid and test ids.
 3. `reader.sequential` / `reader.random` / `reader.every_token`: the `Windows` over one split.
 """

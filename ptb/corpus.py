@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
+from ptb import cache, text
+from ptb.files import find, read
 from ptb.grammar import Grammar, default_grammar, generate
-from ptb.vocabulary import EOS, Vocabulary
+from ptb.options import SPLITS, TextOptions
+from ptb.summary import SplitSummary, summarize
+from ptb.vocabulary import UNKNOWN, Vocabulary
 
-SPLITS = ("train", "valid", "test")
+DEFAULT_SHARES = (90.0, 5.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Corpus:
     """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
 
-    `data_path` is the folder that the text was read from, where it was read.
+    `summary` says what is in each split, and `tokens` what an id stands for: "word" or "char".
+    `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
+    `data_path` and the `TextOptions` it was read with.
     `grammar` is what the text was generated from, where it was: it knows the best reachable
     perplexity.
     """
@@ -27,7 +36,9 @@ class Corpus:
     name: str
     vocabulary: Vocabulary
     splits: dict[str, np.ndarray] = field(repr=False)
-    data_path: str | None = None
+    summary: dict[str, SplitSummary] = field(default_factory=dict)
+    tokens: str = "word"
+    source: dict = field(default_factory=dict)
     grammar: Grammar | None = None
 
     @property
@@ -48,7 +59,7 @@ class Corpus:
         digest = hashlib.sha256(self.vocabulary.to_text().encode())
         for name, ids in sorted(self.splits.items()):
             digest.update(f"\n{name} {len(ids)}\n".encode())
-            digest.update(ids.astype("<i4").tobytes())
+            digest.update(np.ascontiguousarray(ids, "<i4"))
         return digest.hexdigest()
 
 
@@ -58,81 +69,114 @@ def load_text(
     splits: tuple[str, ...] = SPLITS,
     optional_splits: tuple[str, ...] = (),
     vocabulary: Vocabulary | None = None,
+    options: TextOptions | None = None,
+    cache_dir: str | Path | None = None,
 ) -> Corpus:
-    """Reads `ptb.{train,valid,test}.txt` or `{train,valid,test}.txt` in the folder `data_path`.
+    """Reads the text at `data_path`: a folder with a file for each split, or one file to be cut.
 
-    The vocabulary is made from the train split alone, capped at `vocab_size` words, unless one is
-    given (that of an earlier run). Only the named `splits` are read, and train where the
-    vocabulary must be made; a missing one of the `optional_splits` is passed over.
+    In a folder the files are `ptb.{train,valid,test}.txt` or `{train,valid,test}.txt`, plain or
+    `.gz`. One file is cut by `options.shares`. The vocabulary is made from the train split, capped
+    at `vocab_size` words, unless one is given (that of an earlier run). Only the named `splits`
+    are read, and train where the vocabulary must be made; a missing one of the `optional_splits`
+    is passed over. The ids of a long text are kept in `cache_dir`, where that is given.
 
     Raises ValueError where a file is missing, empty, not UTF-8, or has a word that the
     vocabulary cannot encode.
     """
-    folder = Path(data_path)
-    if not folder.is_dir():
-        raise ValueError(
-            f"data_path {str(folder)!r} is not a folder: give the folder that holds "
-            "train.txt, valid.txt and test.txt"
-        )
-    tokens = {split: read_tokens(_find(folder, split)) for split in splits}
-    tokens |= {
-        split: read_tokens(_find(folder, split))
-        for split in optional_splits
-        if _candidates(folder, split)
-    }
-    if vocabulary is None:
-        train = tokens.get("train") or read_tokens(_find(folder, "train"))
-        vocabulary = Vocabulary.from_tokens(train, vocab_size)
-    encoded = {}
-    for split, words in tokens.items():
-        try:
-            encoded[split] = vocabulary.encode(words)
-        except ValueError as error:
-            raise ValueError(f"{_find(folder, split)}: {error}") from None
-    return Corpus(folder.resolve().name, vocabulary, encoded, data_path=str(folder.resolve()))
+    path, options = Path(data_path), options or TextOptions()
+    if path.is_file() and options.shares is None:
+        options = dataclasses.replace(options, shares=DEFAULT_SHARES)
+    required = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    files = find(path, required, optional_splits, options)
+    settings = dataclasses.asdict(options)
+    kept = tuple(split for split in files if split in splits + optional_splits)
+
+    def assemble() -> Corpus:
+        numbers = text.lexicon(options.tokens)
+        texts = read(files, numbers, options)
+        limits = (vocab_size, options.min_count)
+        return _corpus(path.resolve().name, texts, numbers.tokens, vocabulary, limits, kept, files)
+
+    known = vocabulary.to_text() if vocabulary else None
+    entry = cache.entry(cache_dir, files, [settings, vocab_size, known, kept])
+    corpus = cache.cached(entry, Corpus, assemble)
+    source = {"data_path": str(path.resolve()), **settings}
+    return dataclasses.replace(
+        corpus, name=path.resolve().name, tokens=options.tokens, source=source
+    )
+
+
+def load_penn_treebank(
+    tokens: str = "word",
+    data_dir: str | Path | None = None,
+    vocab_size: int | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    vocabulary: Vocabulary | None = None,
+) -> Corpus:
+    """Penn Treebank through TFDS, which fetches it into its folder `data_dir` the first time.
+
+    `tokens` is "word" or "char". Ids are those that `load_text` gives for the text files.
+    Raises ValueError, with what to do by hand, where it cannot be fetched.
+    """
+    from ptb.penn_treebank.sentences import blocks_of_sentences  # noqa: PLC0415
+
+    numbers = text.lexicon(tokens)
+    blocks = blocks_of_sentences(tokens, data_dir)
+    read_splits = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    texts = {split: text.encode_blocks(blocks(split), numbers) for split in read_splits}
+    dataset = "ptb" if tokens == "word" else "ptb_char"
+    folder = str(Path(data_dir).resolve()) if data_dir else None
+    source = {"dataset": dataset, "data_dir": folder, "tokens": tokens}
+    corpus = _corpus(dataset, texts, numbers.tokens, vocabulary, (vocab_size, None), splits)
+    return dataclasses.replace(corpus, tokens=tokens, source=source)
 
 
 def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None) -> Corpus:
     """The corpus that needs no file: generated from a grammar whose perplexity floor is known."""
-    texts = generate()
-    vocabulary = vocabulary or Vocabulary.from_tokens(texts["train"], vocab_size)
-    encoded = {split: vocabulary.encode(words) for split, words in texts.items()}
+    numbers = text.lexicon("word")
+    texts = {split: numbers.encode(" ".join(words)) for split, words in generate().items()}
+    corpus = _corpus("grammar", texts, numbers.tokens, vocabulary, (vocab_size, None))
     # With a capped vocabulary it is another text, whose floor nobody computed.
-    grammar = default_grammar() if vocabulary.unknown_id is None else None
-    return Corpus("grammar", vocabulary, encoded, grammar=grammar)
+    grammar = default_grammar() if corpus.vocabulary.unknown_id is None else None
+    source = {"dataset": "grammar", "tokens": "word"}
+    return dataclasses.replace(corpus, source=source, grammar=grammar)
 
 
-def _find(folder: Path, split: str) -> Path:
-    """The file of `split` in `folder`. Raises ValueError where there is none."""
-    found = _candidates(folder, split)
-    if not found:
-        raise ValueError(
-            f"the {split} split is missing: {str(folder)!r} has neither ptb.{split}.txt "
-            f"nor {split}.txt"
-        )
-    return found[0]
+def _corpus(
+    name: str,
+    texts: dict[str, np.ndarray],
+    tokens: list[str],
+    vocabulary: Vocabulary | None,
+    limits: tuple[int | None, int | None],
+    kept: Sequence[str] = SPLITS,
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> Corpus:
+    """Turns the numbers of a lexicon's `tokens`, in place, into the ids of the vocabulary.
 
-
-def _candidates(folder: Path, split: str) -> list[Path]:
-    paths = (folder / f"ptb.{split}.txt", folder / f"{split}.txt")
-    return [path for path in paths if path.exists()]
-
-
-def read_tokens(path: Path) -> list[str]:
-    """The words of a UTF-8 text, with `<eos>` at the end of every line.
-
-    A last line without a line break is a line like any other.
-    Raises ValueError where the file is not UTF-8, or has fewer than two lines.
+    `limits` are vocab_size and min_count, for where the vocabulary must be made. `kept` are the
+    splits of the corpus, `files` what errors name.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 (byte {error.start}): convert it, for example with iconv"
-        ) from None
-    if not text.strip():
-        raise ValueError(f"{path} is empty: it needs at least two lines of text")
-    lines = text.removesuffix("\n").split("\n")
-    if len(lines) < 2:
-        raise ValueError(f"{path} has one line only: put one sentence on each line")
-    return [word for line in lines for word in (*line.split(), EOS)]
+    counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
+    vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
+    table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
+    summary = {}
+    for split in kept:
+        if unknown := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
+            where = f"{files[split]}: " if split in files else ""
+            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[unknown[0]])}")
+        text.renumber(texts[split], table)
+        summary[split] = summarize(texts[split], counts[split], vocabulary)
+    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary)
+
+
+def _vocabulary(
+    tokens: list[str], counts: dict[str, np.ndarray], vocab_size: int | None, min_count: int | None
+) -> Vocabulary:
+    """The vocabulary of train. `TextOptions` tells what a `min_count` of None does."""
+    in_train = counts["train"] > 0
+    train = {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
+    vocabulary = Vocabulary.from_counts(train, vocab_size, min_count or 1)
+    lacking = any(np.any(split_counts[~in_train]) for split_counts in counts.values())
+    if min_count is not None or UNKNOWN in vocabulary or not lacking:
+        return vocabulary
+    return Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,19 +29,31 @@ class Vocabulary:
         self.unknown_id = self._ids.get(UNKNOWN)
 
     @classmethod
-    def from_tokens(cls, tokens: Iterable[str], max_size: int | None = None) -> Vocabulary:
-        """Counts `tokens` and orders the words by (-count, word), as the tutorial does.
+    def from_tokens(
+        cls, tokens: Iterable[str], max_size: int | None = None, min_count: int = 1
+    ) -> Vocabulary:
+        """The vocabulary of a text, as `from_counts` makes it."""
+        return cls.from_counts(Counter(tokens), max_size, min_count)
 
-        With `max_size`, the rarest words are left out until `<unk>`, which then counts for all
-        of them, makes at most `max_size` words.
+    @classmethod
+    def from_counts(
+        cls, counts: Mapping[str, int], max_size: int | None = None, min_count: int = 1
+    ) -> Vocabulary:
+        """Orders the words by (-count, word), as the tutorial does.
+
+        Words with fewer than `min_count` occurrences are left out, and with `max_size` the rarest
+        ones after them, until `<unk>`, which then counts for all of them, makes at most `max_size`
+        words. `<unk>` itself is never left out, and `<eos>` only by `max_size`.
         """
-        counts = Counter(tokens)
-        if max_size is not None and len(counts) > max_size:
-            rest = counts.pop(UNKNOWN, 0)
-            kept = _by_count(counts)[: max_size - 1]
-            rest += counts.total() - sum(counts[word] for word in kept)
-            counts = Counter({word: counts[word] for word in kept} | {UNKNOWN: rest})
-        return cls(_by_count(counts))
+        kept = {w: n for w, n in counts.items() if w != UNKNOWN and (n >= min_count or w == EOS)}
+        words = _by_count(kept)
+        has_unknown = UNKNOWN in counts or len(kept) < len(counts)
+        if max_size is not None and len(words) + has_unknown > max_size:
+            words, has_unknown = words[: max_size - 1], True
+        if has_unknown:
+            unknown_count = sum(counts.values()) - sum(counts[word] for word in words)
+            words = _by_count({word: counts[word] for word in words} | {UNKNOWN: unknown_count})
+        return cls(words)
 
     @classmethod
     def from_text(cls, text: str) -> Vocabulary:
@@ -58,6 +70,10 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self._ids
 
+    def id_of(self, token: str) -> int:
+        """The id of a token, that of `<unk>` for one outside the vocabulary, or -1 for neither."""
+        return self._ids.get(token, -1 if self.unknown_id is None else self.unknown_id)
+
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """The ids of `tokens`, int32 `[N]`.
 
@@ -69,16 +85,20 @@ class Vocabulary:
         try:
             return np.fromiter((self._ids[token] for token in tokens), np.int32)
         except KeyError as error:
-            raise ValueError(
-                f"the word {error.args[0]!r} is not among the {len(self)} words of the "
-                f"vocabulary, which has no {UNKNOWN}: train with --vocab_size below {len(self)}, "
-                f"so that rare words become {UNKNOWN}"
-            ) from None
+            raise ValueError(self.cannot_encode(error.args[0])) from None
+
+    def cannot_encode(self, token: str) -> str:
+        """What to tell someone whose text has a token that `encode` refuses."""
+        return (
+            f"the word {token!r} is not among the {len(self)} words of the vocabulary, which has "
+            f"no {UNKNOWN}: train with --min_count=2 or with --vocab_size below {len(self)}, so "
+            f"that rare words become {UNKNOWN}"
+        )
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words of `ids`."""
         return [self.words[i] for i in ids]
 
 
-def _by_count(counts: Counter) -> list[str]:
+def _by_count(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], word))

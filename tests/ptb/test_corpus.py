@@ -1,8 +1,14 @@
+import gzip
 import re
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ptb import corpus
+from ptb import corpus, files
+from ptb.options import TextOptions
+from ptb.summary import SplitSummary
 
 
 def write(folder, **splits):
@@ -69,8 +75,126 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 def test_a_word_that_cannot_be_encoded_is_named_with_its_file(tmp_path):
     write(tmp_path, train="a\nb\n", valid="a\nzebra\n")
-    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'"):
-        corpus.load_text(tmp_path, splits=("train", "valid"))
+    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--min_count=2"):
+        corpus.load_text(tmp_path, splits=("train", "valid"), options=TextOptions(min_count=1))
+
+
+def test_words_that_train_has_once_stand_in_for_those_it_lacks(tmp_path):
+    write(tmp_path, train="a b a\na c a\n", valid="a zebra\na b\n")
+    loaded = corpus.load_text(tmp_path, splits=("train", "valid"))
+    assert loaded.vocabulary.words == ("a", "<eos>", "<unk>")
+    assert decoded(loaded, "train") == "a <unk> a <eos> a <unk> a <eos>"
+    assert decoded(loaded, "valid") == "a <unk> <eos> a <unk> <eos>"
+    assert loaded.summary["train"] == SplitSummary(8, 4, 2, 4)
+    assert loaded.summary["valid"] == SplitSummary(6, 4, 2, 3)
+    assert loaded.summary["valid"].unknown_share == 1 / 3
+
+
+def test_unk_is_reserved_where_train_has_no_word_once(tmp_path):
+    write(tmp_path, train="a b\na b\n", valid="a zebra\nb\n")
+    loaded = corpus.load_text(tmp_path, splits=("train", "valid"))
+    assert loaded.vocabulary.words == ("<eos>", "a", "b", "<unk>")
+    assert [row.unknown for row in loaded.summary.values()] == [0, 1]
+
+
+def test_a_text_that_lacks_nothing_keeps_all_its_words(tmp_path):
+    write(tmp_path, train="a b\na c\n", valid="a b\nc\n")
+    loaded = corpus.load_text(tmp_path, splits=("train", "valid"))
+    assert loaded.vocabulary.words == ("<eos>", "a", "b", "c")
+
+
+def test_a_text_with_an_unk_of_its_own_keeps_its_rare_words(tmp_path):
+    write(tmp_path, train="a <unk>\na c\n", valid="a zebra\nc\n")
+    loaded = corpus.load_text(tmp_path, splits=("train", "valid"))
+    assert loaded.vocabulary.words == ("<eos>", "a", "<unk>", "c")
+    assert decoded(loaded, "valid") == "a <unk> <eos> c <eos>"
+
+
+def test_min_count_makes_rarer_words_unk(tmp_path):
+    write(tmp_path, train="a b a\nb a c\n")
+    options = TextOptions(min_count=3)
+    loaded = corpus.load_text(tmp_path, splits=("train",), options=options)
+    assert loaded.vocabulary.words == ("<unk>", "a", "<eos>")
+
+
+def test_characters_are_counted_like_words(tmp_path):
+    write(tmp_path, train="ab  a \n b\n", valid="b é\na\n")
+    loaded = corpus.load_text(
+        tmp_path, splits=("train", "valid"), options=TextOptions(tokens="char")
+    )
+    assert loaded.tokens == "char"
+    assert loaded.vocabulary.words == ("<eos>", "a", "b", "<unk>")
+    assert loaded.vocabulary.decode(loaded.train) == ["a", "b", "<unk>", "a", "<eos>", "b", "<eos>"]
+    assert loaded.vocabulary.decode(loaded.valid) == ["b", *["<unk>"] * 2, "<eos>", "a", "<eos>"]
+
+
+def test_compressed_splits_are_found(tmp_path):
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.txt.gz").write_bytes(gzip.compress(b"a b\nc\n"))
+    loaded = corpus.load_text(tmp_path, splits=("train", "valid"))
+    assert decoded(loaded, "train") == decoded(loaded, "valid") == "a b <eos> c <eos>"
+
+
+@given(st.lists(st.integers(0, 6), min_size=3, max_size=60), st.integers(1, 98))
+def test_one_file_is_cut_at_line_ends_in_order(line_lengths, train):
+    shares = (train, 99 - train, 1)
+    stream = np.array([token for n in line_lengths for token in [*[1] * n, 0]], np.int32)
+    parts = files.cut(stream, 0, shares)
+    np.testing.assert_array_equal(np.concatenate(parts), stream)
+    assert all(part[-1] == 0 for part in parts if len(part))
+    for end, wanted in zip(
+        np.cumsum([len(part) for part in parts]), np.cumsum(shares), strict=True
+    ):
+        assert wanted * len(stream) / 100 <= end + 1e-5
+        assert end - 7 < wanted * len(stream) / 100
+
+
+def test_one_file_gives_three_splits_and_train_the_vocabulary(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"the word{i // 2} here\n" for i in range(20)))
+    loaded = corpus.load_text(path, options=TextOptions(shares=(80, 10, 10)))
+    assert [len(ids) for ids in loaded.splits.values()] == [64, 8, 8]
+    assert decoded(loaded, "train").split()[-3:] == ["word7", "here", "<eos>"]
+    assert decoded(loaded, "test") == "the <unk> here <eos> the <unk> here <eos>"
+    assert "word8" not in loaded.vocabulary
+    assert loaded.name == "book.txt"
+    assert corpus.load_text(path).source["shares"] == (90, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((50, 50, 0), "the test split is missing: --split leaves nothing for it"),
+        ((98, 1, 1), "too few lines for --split: nothing is left for valid"),
+    ],
+)
+def test_a_split_that_gets_nothing_is_named(tmp_path, shares, message):
+    path = tmp_path / "book.txt"
+    path.write_text("a b c\n" * 5)
+    with pytest.raises(ValueError, match=message):
+        corpus.load_text(path, options=TextOptions(shares=shares))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": "syllable"}, "tokens=syllable is unknown"),
+        ({"min_count": 0}, "min_count=0 is out of bounds"),
+        ({"shares": (90, 5)}, "split=90,5 is not"),
+        ({"shares": (90, 5, 6)}, "split=90,5,6 is not"),
+        ({"shares": (0, 50, 50)}, "split=0,50,50 is not"),
+        ({"shares": (110, -5, -5)}, "split=110,-5,-5 is not"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TextOptions(**options)
+
+
+def test_a_folder_is_not_cut(tmp_path):
+    write(tmp_path, train="a\nb\n")
+    with pytest.raises(ValueError, match="is a folder: drop it"):
+        corpus.load_text(tmp_path, options=TextOptions(shares=(90, 5, 5)))
 
 
 def test_a_missing_folder_is_refused(tmp_path):

@@ -20,6 +20,26 @@ def test_an_unk_in_the_text_counts_together_with_the_capped_words():
     assert vocabulary.words == ("<unk>", "a", "b")
 
 
+def test_words_below_min_count_become_unk_and_count_together():
+    vocabulary = Vocabulary.from_tokens(["a", "a", "a", "b", "b", "c", "d", "e"], min_count=2)
+    assert vocabulary.words == ("<unk>", "a", "b")
+    assert Vocabulary.from_tokens(["a", "a", "b"], min_count=1).words == ("a", "b")
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", "d", "<unk>"]), min_size=1),
+    st.integers(1, 4),
+    st.integers(2, 5),
+)
+def test_what_is_left_out_is_what_comes_back_as_unk(tokens, min_count, max_size):
+    vocabulary = Vocabulary.from_tokens(tokens, max_size, min_count)
+    assert len(vocabulary) <= max_size
+    back = vocabulary.decode(vocabulary.encode(tokens))
+    for token, decoded in zip(tokens, back, strict=True):
+        assert decoded == (token if token in vocabulary else "<unk>")
+        assert token == "<unk>" or token not in vocabulary or tokens.count(token) >= min_count
+
+
 def test_a_cap_that_is_not_reached_changes_nothing():
     assert Vocabulary.from_tokens(["a", "b"], max_size=2).words == ("a", "b")
 

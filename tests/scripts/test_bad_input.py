@@ -62,7 +62,9 @@ def text(tmp_path):
         ("--num_stepz=3", "num_stepz"),
         ("leftover", "'leftover' is not a flag"),
         ("--batch_size=99999", "the train split is too short: batch_size=99999 x num_steps=2"),
-        ("--data_path=nowhere", "'nowhere' is not a folder"),
+        ("--data_path=nowhere", "'nowhere' is not a folder or file"),
+        ("--dataset=wikitext", "flag --dataset=wikitext"),
+        ("--tokens=char", "--split are for the text in --data_path"),
     ],
 )
 def test_a_bad_flag_of_train(tmp_path, flag, message):
@@ -92,7 +94,8 @@ def test_a_bad_text(tmp_path, text, content, message):
         (text / "valid.txt").unlink()
     else:
         (text / "valid.txt").write_bytes(content)
-    result = run("train.py", "--model=test", f"--data_path={text}", folder=tmp_path)
+    arguments = ("--model=test", f"--data_path={text}", "--min_count=1")
+    result = run("train.py", *arguments, folder=tmp_path)
     assert message in one_line_error(result, "train.py")
 
 

@@ -1,0 +1,1 @@
+"""Penn Treebank as a TFDS dataset: `penn_treebank/word` and `penn_treebank/char`."""

@@ -1,0 +1,128 @@
+"""Text that nobody prepared, and Penn Treebank through TFDS, through train.py and evaluate.py."""
+
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ptb import corpus
+from ptb.penn_treebank.penn_treebank_dataset_builder import Builder
+from tests.ptb.test_penn_treebank import server  # noqa: F401  (a fixture)
+from tests.scripts.test_bad_input import ROOT, one_line_error, run
+from tests.scripts.test_train_and_evaluate import succeed
+
+SMALL = ("--model=test", "--batch_size=2")
+PROSE = (
+    "“Who\u2019s there?” asked the Clerk, and nobody answered.\n"
+    "\n"
+    "The harbor—grey, cold, half-asleep—kept its counsel; the gulls did not.\r\n"
+    "   A café stood open, though,   and the Clerk went in for tea…\n"
+    "“Who\u2019s there?” asked the baker.  “Only the Clerk,” said the Clerk.\n"
+) * 4
+
+
+@pytest.fixture
+def prose(tmp_path):
+    """Capitals, glued punctuation, curly quotes, and words in valid and test that train lacks."""
+    folder = tmp_path / "prose"
+    folder.mkdir()
+    once = "Twice-told tales tire travellers.\n"
+    for split, more in (("train", once), ("valid", "Zebras!\n"), ("test", "“Élan,” said Zoë.")):
+        (folder / f"{split}.txt").write_bytes((PROSE + more).encode())
+    return folder
+
+
+def evaluated(folder, *flags):
+    return json.loads(succeed("evaluate.py", "--save_path=run", "--json", *flags, folder=folder))
+
+
+def row(stdout, split):
+    """The figures of a split in the summary: tokens, types, share of <unk>, longest line."""
+    (line,) = [line for line in stdout.splitlines() if line.startswith(f"{split} ")][:1]
+    return line.split()[1:]
+
+
+def test_prose_that_nobody_prepared_trains_and_says_how_much_is_unk(tmp_path, prose):
+    trained = succeed(
+        "train.py", *SMALL, f"--data_path={prose}", "--save_path=run", folder=tmp_path
+    )
+    words = {split: (prose / f"{split}.txt").read_text().split() for split in ("train", "test")}
+    tokens = {split: len(split_words) + 21 for split, split_words in words.items()}
+    # Only the four words of the last line of train occur once.
+    unknown_share = f"{4 / tokens['train']:.2%}"
+    types = len(set(words["train"])) + 1
+    assert row(trained, "train") == [str(tokens["train"]), str(types), unknown_share, "13"]
+    assert row(trained, "test")[0] == str(tokens["test"])
+    assert f"test <unk> {2 / tokens['test']:.2%} of the tokens" in trained
+    result = evaluated(tmp_path)
+    assert result["unknown_tokens"] == 2
+    assert result["unknown_share"] == 2 / tokens["test"]
+    assert result["tokens"] == tokens["test"] - 1
+    assert result["bits_per_character"] is None
+    refused = run("evaluate.py", "--save_path=run", "--dataset=ptb_char", folder=tmp_path)
+    assert "ptb_char has tokens=char and the run has tokens=word" in one_line_error(
+        refused, "evaluate.py"
+    )
+
+
+def test_a_character_run_gives_bits_and_is_evaluated_as_it_was_read(tmp_path, prose):
+    flags = (f"--data_path={prose}", "--tokens=char", "--lowercase", "--save_path=run")
+    trained = succeed("train.py", *SMALL, *flags, folder=tmp_path)
+    result = evaluated(tmp_path)
+    contents = (prose / "test.txt").read_text().lower()
+    lines = contents.removesuffix("\n").split("\n")
+    assert result["tokens"] == sum(len(" ".join(line.split())) + 1 for line in lines) - 1
+    assert result["bits_per_character"] == pytest.approx(math.log2(result["perplexity"]))
+    assert f"test bits per character {result['bits_per_character']:.3f}" in trained
+    vocabulary = (tmp_path / "run" / "vocabulary.txt").read_text().splitlines()
+    assert {" ", "\u2019", "é", "<eos>"} < set(vocabulary)
+    assert not {"T", "C"} & set(vocabulary)
+    shown = succeed("evaluate.py", "--save_path=run", f"--data_path={prose}", folder=tmp_path)
+    assert f"test bits per character {result['bits_per_character']:.4f}" in shown
+
+
+def test_one_compressed_file_is_cut_and_found_again(tmp_path):
+    (tmp_path / "book.txt.gz").write_bytes(gzip.compress((PROSE * 10).encode()))
+    flags = ("--data_path=book.txt.gz", "--split=60,20,20", "--min_count=5", "--save_path=run")
+    trained = succeed("train.py", *SMALL, *flags, folder=tmp_path)
+    result = evaluated(tmp_path)
+    assert result["tokens"] == int(row(trained, "test")[0].replace(",", "")) - 1
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())["corpus"]["source"]
+    assert saved == {
+        "data_path": str(tmp_path / "book.txt.gz"),
+        "tokens": "word",
+        "lowercase": False,
+        "min_count": 5,
+        "shares": [60, 20, 20],
+    }
+
+
+@pytest.mark.parametrize("dataset", ["ptb", "ptb_char"])
+def test_penn_treebank_through_tfds(tmp_path, server, dataset):  # noqa: F811
+    tokens = {"ptb": "word", "ptb_char": "char"}[dataset]
+    prepared = corpus.load_penn_treebank(tokens, tmp_path / "tfds")
+    flags = (f"--dataset={dataset}", "--data_dir=tfds", "--save_path=run")
+    trained = succeed("train.py", *SMALL, *flags, folder=tmp_path)
+    assert f"corpus {dataset}: " in trained
+    assert f"fingerprint {prepared.fingerprint[:12]}" in trained
+    assert evaluated(tmp_path)["tokens"] == len(prepared.test) - 1
+
+
+def test_a_dead_network_ends_in_one_line_with_what_to_do_by_hand(tmp_path):
+    dead = "http://127.0.0.1:9"
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "--dataset=ptb", f"--data_dir={tmp_path}"],
+        env={**os.environ, "http_proxy": dead, "https_proxy": dead, "no_proxy": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    message = one_line_error(result, "train.py")
+    assert "Penn Treebank could not be fetched (https://" in message
+    assert f"{Builder.ARCHIVE_URL}: no connection" in message
+    assert f"into {tmp_path}/downloads/manual" in message
