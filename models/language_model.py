@@ -76,14 +76,14 @@ class LanguageModel(keras.Model):
             tf.concat(outputs, axis=0),
             self.softmax_w.value,
             self.softmax_b.value,
-            tf.reshape(tf.transpose(targets), [-1]),
+            tf.concat(tf.unstack(targets, axis=1), axis=0),
         )
         return tf.transpose(tf.reshape(nats, [num_steps, -1])), next_state
 
     def _outputs(self, tokens, state, training, seed):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
-        steps = tf.unstack(tf.gather(self.embedding.value, tf.transpose(tokens)))
+        steps = tf.unstack(tf.gather(self.embedding.value, tokens), axis=1)
         steps = self._dropout(steps, training, seed, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
