@@ -18,6 +18,8 @@ from absl import app, flags
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
+# The flags below belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
 
 
 def define_data_flags() -> None:
@@ -102,10 +104,17 @@ def run(main: Callable[[], int | None]) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:]:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
+        for name in ("save_path", "data_path", "data_dir"):
+            if name in FLAGS and FLAGS[name].value == "":
+                fail(f"--{name}= is empty: give a folder, or leave the flag out")
         return rest
 
     with contextlib.suppress(BrokenPipeError):
-        app.run(lambda argv: main(), flags_parser=parse)
+        try:
+            app.run(lambda argv: main(), flags_parser=parse)
+        except KeyboardInterrupt:
+            print("\ninterrupted: what was saved is whole", file=sys.stderr)
+            raise SystemExit(130) from None
 
 
 def start_tensorflow() -> None:

@@ -10,6 +10,7 @@ all the tokens before it; the answer does not depend on num_steps.
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 from absl import flags
@@ -79,6 +80,13 @@ def _load_and_check():
     # Runs made before texts had options say only where the text was.
     source = saved["corpus"].get("source") or {"data_path": saved["corpus"].get("data_path")}
     corpus = load_corpus_of_run(source, (FLAGS.split,), folder.vocabulary())
+    known = (saved["corpus"].get("tokens") or {}).get(FLAGS.split)
+    length = len(corpus.splits[FLAGS.split])
+    if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):
+        raise ValueError(
+            f"the {FLAGS.split} split has {length:,} tokens and had {known:,} when the run began: "
+            "restore the text, or name it with --data_path to score it as it is"
+        )
     windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
     return folder, config, corpus, windows
 
@@ -87,7 +95,7 @@ def _as_json(score, windows, corpus) -> dict:
     counts = corpus.summary[FLAGS.split]
     return {
         "split": FLAGS.split,
-        "perplexity": score.perplexity,
+        "perplexity": score.perplexity if math.isfinite(score.perplexity) else None,
         "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,

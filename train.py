@@ -1,6 +1,6 @@
 """Trains a recurrent language model and measures its perplexity.
 
-    python3 train.py                                     the built-in corpus, about two minutes
+    python3 train.py                                     the built-in corpus, about a minute
     python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
     python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
 
@@ -125,15 +125,20 @@ def _open_run(config, corpus):
     if FLAGS.save_path is None:
         return None
     folder = RunFolder(FLAGS.save_path)
+    description = _description(config, corpus)
     if folder.exists:
-        _refuse_another_run(folder, config, corpus)
-    folder.start(_description(config, corpus), corpus.vocabulary.to_text())
+        saved = folder.description()
+        _refuse_another_run(saved, config, corpus)
+        if config.num_epochs <= saved["config"]["num_epochs"]:
+            return folder
+        # The command and the versions stay those that the run began with.
+        description = saved | {"config": description["config"]}
+    folder.start(description, corpus.vocabulary.to_text())
     return folder
 
 
-def _refuse_another_run(folder, config, corpus) -> None:
+def _refuse_another_run(saved: dict, config, corpus) -> None:
     """A run goes on only with its own config (but for num_epochs) and its own text."""
-    saved = folder.description()
     new = dataclasses.asdict(config)
     differences = [
         f"{name} was {old} and is now {new.get(name)}"
@@ -148,7 +153,7 @@ def _refuse_another_run(folder, config, corpus) -> None:
         )
     if differences:
         raise ValueError(
-            f"save_path {str(folder.path)!r} holds another run: {'; '.join(differences)}: "
+            f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
             "give another save_path or the same flags"
         )
 
@@ -173,13 +178,18 @@ def _description(config, corpus) -> dict:
 
 def _start_or_resume(config, corpus, folder):
     """The model, the reports of the epochs that are done, and the best weights so far."""
+    from training.report import best_of  # noqa: PLC0415
+
     model = build_model(config, len(corpus.vocabulary))
     if folder is None or not folder.has_checkpoint:
         model.initialize(config.init_scale, config.seed)
         return model, [], None
     weights, reports = folder.load("latest")
     model.import_weights(weights)
-    print(f"resuming {FLAGS.save_path} after epoch {len(reports)}", file=sys.stderr)
+    finished = ", the last" if len(reports) >= config.num_epochs else ""
+    print(f"resuming {FLAGS.save_path} after epoch {len(reports)}{finished}", file=sys.stderr)
+    if best_of(reports) is reports[-1]:
+        return model, reports, weights
     best_weights, _ = folder.load("best")
     return model, reports, best_weights
 

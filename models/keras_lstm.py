@@ -59,8 +59,10 @@ class StatefulLanguageModel(keras.Model):
 
     `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`, for one fixed B.
     Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before);
-    `training_loss` and `keras.optimizers.SGD(global_clipnorm=...)` give the tutorial's recipe.
-    Its weights come from a `LanguageModel` by `import_weights(language_model.export_weights())`.
+    `training_loss` and `keras.optimizers.SGD(global_clipnorm=...)` give the tutorial's recipe, once
+    the weights come from a `LanguageModel` by `import_weights(language_model.export_weights())`: a
+    fresh one has Keras's own. Call `reset_state()` before each epoch and around validation, for
+    example from `keras.callbacks.LambdaCallback(on_epoch_begin=...)`. Save it by `save_weights`.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):

@@ -36,12 +36,15 @@ def static_rnn(
       outputs, T tensors `[B, H]`, and the state after the last step.
 
     Raises:
-      ValueError: without inputs, or without either of `initial_state` and `dtype`.
+      ValueError: without inputs, without either of `initial_state` and `dtype`, or for a `dtype`
+        that is not the inputs'.
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of one [B, D] tensor for each time step")
     if initial_state is None and dtype is None:
         raise ValueError("give an initial_state, or the dtype of a state of zeros")
+    if dtype is not None and tf.as_dtype(dtype) != tf.convert_to_tensor(inputs[0]).dtype:
+        raise ValueError(f"dtype={tf.as_dtype(dtype).name} is not that of the inputs")
     state = initial_state
     if state is None:
         zeros = cell.initial_state(tf.shape(inputs[0])[0])

@@ -17,7 +17,7 @@ from ptb.files import find, read
 from ptb.grammar import Grammar, default_grammar, generate
 from ptb.options import SPLITS, TextOptions
 from ptb.summary import SplitSummary, summarize
-from ptb.vocabulary import UNKNOWN, Vocabulary
+from ptb.vocabulary import EOS, UNKNOWN, Vocabulary
 
 DEFAULT_SHARES = (90.0, 5.0, 5.0)
 
@@ -158,6 +158,11 @@ def _corpus(
     """
     counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
     vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
+    if set(vocabulary.words) <= {EOS, UNKNOWN}:
+        raise ValueError(
+            f"every word became {UNKNOWN} (min_count={limits[1]}, vocab_size={limits[0]}): "
+            "give a smaller --min_count or a larger --vocab_size"
+        )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     summary = {}
     for split in kept:

@@ -87,6 +87,7 @@ def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
 
     Raises ValueError where not even one window fits.
     """
+    _require_positive(batch_size, num_steps)
     batch_len = len(ids) // batch_size
     num_windows = (batch_len - 1) // num_steps
     _require_a_window(ids, batch_size, num_steps, batch_size * (num_steps + 1))
@@ -103,6 +104,7 @@ def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Gene
 
     Raises ValueError where not even one window fits.
     """
+    _require_positive(batch_size, num_steps)
     _require_a_window(ids, batch_size, num_steps, (batch_size + 1) * num_steps)
     offset = int(rng.integers(num_steps))
     candidates = offset + num_steps * rng.permutation((len(ids) - 1 - offset) // num_steps)
@@ -119,6 +121,8 @@ def epoch(
     """The windows of one epoch: `sampling` is "sequential", or "random" in an order from `seed`."""
     if sampling == "sequential":
         return sequential(ids, batch_size, num_steps)
+    if sampling != "random":
+        raise ValueError(f"sampling={sampling} is unknown: choose from sequential, random")
     return random(ids, batch_size, num_steps, np.random.default_rng(seed))
 
 
@@ -131,6 +135,7 @@ def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
 
     Raises ValueError for fewer than two tokens, or rows without a token.
     """
+    _require_positive(batch_size, num_steps)
     predictions = len(ids) - 1
     if predictions < batch_size:
         raise ValueError(
@@ -155,6 +160,12 @@ def _grid(row_starts: np.ndarray, num_windows: int, num_steps: int) -> np.ndarra
 
 def _int32(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.int32)
+
+
+def _require_positive(batch_size: int, num_steps: int) -> None:
+    for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
+        if value < 1:
+            raise ValueError(f"{name}={value} must be at least 1")
 
 
 def _require_a_window(ids, batch_size: int, num_steps: int, num_tokens: int) -> None:

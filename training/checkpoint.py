@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 FORMAT = 1
+REMEDY = "train with another save_path, or delete the folder checkpoints in this one and train anew"
 
 
 def save_checkpoint(path: Path, weights: dict[str, np.ndarray], meta: dict) -> None:
@@ -34,12 +35,10 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             weights = {name: archive[name] for name in archive.files}
         meta = json.loads(weights.pop("meta").tobytes())
     except FileNotFoundError:
-        raise ValueError(
-            f"there is no checkpoint {path}: train with this save_path first"
-        ) from None
+        raise ValueError(f"there is no checkpoint {path}: {REMEDY}") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"the checkpoint {path} is damaged ({type(error).__name__}): delete it to start anew"
+            f"the checkpoint {path} is damaged ({type(error).__name__}): {REMEDY}"
         ) from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ValueError(f"the checkpoint {path} has another format than {FORMAT}")

@@ -17,6 +17,9 @@ from training.report import EpochReport
 from training.step import TrainStep
 
 CALLS_PER_EPOCH = 100
+# Nats a word beyond which nothing is learned any more: perplexity 5e34, and uniform guessing among
+# a million words costs 14.
+MOST_NATS = 80.0
 
 
 class Diverged(ArithmeticError):
@@ -33,7 +36,8 @@ def train_epochs(
     Nothing but the weights passes from one epoch to the next, so a run that starts again at
     `first_epoch` with its weights goes on as if it had never stopped.
 
-    Raises Diverged where the loss or the gradient is not finite.
+    Raises Diverged where the loss or the gradient is not finite, or validation costs more than
+    MOST_NATS a word.
     """
     step = TrainStep(model, config.num_steps, config.max_grad_norm, config.sampling == "sequential")
     evaluate = Evaluator(model)
@@ -44,10 +48,16 @@ def train_epochs(
             train_ids, config.batch_size, config.num_steps, config.sampling, (config.seed, epoch)
         )
         report = _train_epoch(step, model, stream, windows, config, epoch)
+        score = evaluate(valid)
+        if not score.nats / score.tokens < MOST_NATS:
+            raise Diverged(
+                f"training diverged in epoch {epoch + 1}: {score.nats / score.tokens:.3g} nats a "
+                f"word on valid: {_remedy(config.learning_rate_at(epoch))}"
+            )
         yield EpochReport(
             epoch=epoch + 1,
             learning_rate=config.learning_rate_at(epoch),
-            valid_perplexity=evaluate(valid).perplexity,
+            valid_perplexity=score.perplexity,
             **report,
         )
 
@@ -86,7 +96,7 @@ def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> di
 
 def _perplexity(costs: list[float], num_steps: int) -> float:
     """A cost is summed over the T steps of a window, and averaged over its B rows."""
-    return math.exp(min(math.fsum(costs) / (len(costs) * num_steps), 700.0))
+    return math.exp(min(math.fsum(costs) / (len(costs) * num_steps), MOST_NATS))
 
 
 def _check_finite(costs, grad_norms, first: int, epoch: int, learning_rate: float) -> None:
@@ -95,6 +105,9 @@ def _check_finite(costs, grad_norms, first: int, epoch: int, learning_rate: floa
         k = int(np.argmin(finite))
         raise Diverged(
             f"training diverged in epoch {epoch + 1} at window {k}: loss {costs[k]}, gradient "
-            f"norm {grad_norms[k]}: try a learning_rate below {learning_rate:g} or a smaller "
-            "max_grad_norm"
+            f"norm {grad_norms[k]}: {_remedy(learning_rate)}"
         )
+
+
+def _remedy(learning_rate: float) -> str:
+    return f"try a learning_rate below {learning_rate:g} or a smaller max_grad_norm"

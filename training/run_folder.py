@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
-from training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from training.checkpoint import REMEDY, load_checkpoint, save_checkpoint, write_atomically
 from training.report import EpochReport, best_of
 
 
@@ -60,9 +60,14 @@ class RunFolder:
                 f"save_path {str(self.path)!r} holds no run: it has no config.json"
             ) from None
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read ({type(error).__name__})") from None
-        if not isinstance(description, dict) or not {"config", "corpus"} <= description.keys():
-            raise ValueError(f"{path} is not the config.json of a run")
+            raise ValueError(
+                f"{path} cannot be read ({type(error).__name__}): give another save_path"
+            ) from None
+        parts = description if isinstance(description, dict) else {}
+        parts = [parts.get("config"), parts.get("corpus")]
+        parts += [part.get("source", {}) for part in parts[1:] if isinstance(part, dict)]
+        if not all(isinstance(part, dict) for part in parts):
+            raise ValueError(f"{path} is not the config.json of a run: give another save_path")
         return description
 
     def vocabulary(self) -> Vocabulary:
@@ -93,8 +98,12 @@ class RunFolder:
 
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
-        weights, meta = load_checkpoint(self._checkpoint(which))
-        return weights, [EpochReport(**report) for report in meta["reports"]]
+        path = self._checkpoint(which)
+        weights, meta = load_checkpoint(path)
+        try:
+            return weights, [EpochReport(**report) for report in meta["reports"]]
+        except (KeyError, TypeError):
+            raise ValueError(f"the checkpoint {path} is damaged: {REMEDY}") from None
 
     @property
     def has_checkpoint(self) -> bool:

@@ -44,6 +44,8 @@ def test_inputs_and_a_state_are_required():
         static_rnn(Counter(), [], dtype=tf.float32)
     with pytest.raises(ValueError, match="inputs must be a list"):
         static_rnn(Counter(), tf.zeros([3, 2, 1]), dtype=tf.float32)
+    with pytest.raises(ValueError, match="dtype=float64 is not that of the inputs"):
+        static_rnn(Counter(), [tf.zeros([2, 1])], dtype=tf.float64)
     with pytest.raises(ValueError, match="initial_state, or the dtype"):
         static_rnn(Counter(), [tf.zeros([2, 1])])
 

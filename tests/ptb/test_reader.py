@@ -105,6 +105,16 @@ def test_dataset_gives_the_windows_in_order_once():
         assert inputs.dtype == targets.dtype == np.int32
 
 
+@pytest.mark.parametrize("make", [reader.sequential, reader.every_token])
+def test_sizes_that_are_not_positive_are_refused_by_name(make):
+    with pytest.raises(ValueError, match="batch_size=0"):
+        make(np.arange(50), 0, 5)
+    with pytest.raises(ValueError, match="num_steps=-1"):
+        make(np.arange(50), 4, -1)
+    with pytest.raises(ValueError, match="sampling=sorted"):
+        reader.epoch(np.arange(50), 4, 5, "sorted", (0, 0))
+
+
 def test_a_text_too_short_for_one_window_is_refused_with_the_sizes():
     with pytest.raises(ValueError, match=r"batch_size=4 x num_steps=5 needs .* 24 tokens.* 23"):
         reader.sequential(np.arange(23), 4, 5)

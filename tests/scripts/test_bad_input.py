@@ -62,6 +62,7 @@ def text(tmp_path):
         ("--num_stepz=3", "num_stepz"),
         ("leftover", "'leftover' is not a flag"),
         ("--batch_size=99999", "the train split is too short: batch_size=99999 x num_steps=2"),
+        ("--save_path=", "--save_path= is empty"),
         ("--data_path=nowhere", "'nowhere' is not a folder or file"),
         ("--dataset=wikitext", "flag --dataset=wikitext"),
         ("--tokens=char", "--split are for the text in --data_path"),
@@ -146,4 +147,5 @@ def test_help_answers_without_tensorflow(tmp_path):
             check=False,
         )
         assert "--save_path" in result.stdout
+        assert ("--hidden_size" in result.stdout) == (script == "train.py")
         assert "TensorFlow was imported" not in result.stdout + result.stderr

@@ -84,3 +84,23 @@ def test_evaluate_says_that_rows_start_cold_and_reads_another_text(tmp_path, tex
     result = run("evaluate.py", *arguments, folder=tmp_path)
     assert "1 of which start without context" in result.stderr
     assert "nats over 7 tokens, batch_size 2" in result.stdout
+
+
+def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(tmp_path, text):
+    succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
+    (text / "ptb.test.txt").write_text("the a w\nthe b x\n")
+    result = run("evaluate.py", "--save_path=run", folder=tmp_path)
+    assert result.returncode == 1
+    assert "the test split has 8 tokens and had 288 when the run began" in result.stderr
+    arguments = ("evaluate.py", "--save_path=run", f"--data_path={text}")
+    assert "over 7 tokens" in succeed(*arguments, folder=tmp_path)
+
+
+def test_a_run_whose_best_checkpoint_is_lost_goes_on_or_says_so(tmp_path, text):
+    train = ("train.py", *SHAPE, f"--data_path={text}", "--save_path=run")
+    succeed(*train, "--num_epochs=2", folder=tmp_path)
+    before = (tmp_path / "run" / "config.json").read_text()
+    (tmp_path / "run" / "checkpoints" / "best.npz").unlink()
+    # The last epoch was the best, so nothing is lost.
+    assert len(succeed(*train, "--num_epochs=1", folder=tmp_path).splitlines()) > 2
+    assert (tmp_path / "run" / "config.json").read_text() == before

@@ -60,6 +60,12 @@ def test_training_goes_on_from_an_epoch_as_if_it_had_never_stopped(sampling):
         np.testing.assert_array_equal(weight, resumed.export_weights()[name])
 
 
+def test_a_loss_beyond_all_bounds_stops_the_run_before_it_is_saved():
+    config = dataclasses.replace(CONFIG, learning_rate=1e6, max_grad_norm=1e9)
+    with pytest.raises(Diverged, match=r"epoch 1.*learning_rate below 1e\+06"):
+        train(make_model(), config)
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
     model = make_model()
     weights = model.export_weights()

@@ -80,7 +80,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         RunFolder(tmp_path).load("best")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"config": {}}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"config": {}}', '{"config": 1, "corpus": 2}', "\x00"]
+)
 def test_a_damaged_description_is_refused(folder, text):
     (folder.path / "config.json").write_text(text)
     with pytest.raises(ValueError, match=r"config\.json"):
@@ -114,6 +116,13 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="damaged"):
             load_checkpoint(path)
+
+
+@pytest.mark.parametrize("meta", [{}, {"reports": [{"colour": "blue"}]}, {"reports": 7}])
+def test_a_checkpoint_without_proper_reports_is_refused(folder, meta):
+    save_checkpoint(folder.path / "checkpoints" / "best.npz", weights(1), meta)
+    with pytest.raises(ValueError, match="damaged"):
+        folder.load("best")
 
 
 def test_a_checkpoint_with_pickled_objects_is_not_opened(tmp_path):
