@@ -31,7 +31,7 @@ def main() -> None:
     with user_errors():
         folder, config, corpus, windows = _load_and_check()
         start_tensorflow()
-        model = build_model(config, len(folder.vocabulary()))
+        model = build_model(config, len(corpus.vocabulary))
         weights, reports = folder.load("best")
         model.import_weights(weights)
 

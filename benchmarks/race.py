@@ -12,8 +12,6 @@ from statistics import median
 
 from tqdm import tqdm
 
-FIRST_COSTS = 5
-
 
 @dataclass
 class Entry:
@@ -39,7 +37,7 @@ class Runner:
     def __init__(self, name: str, folder: Path):
         self.entry = Entry(name)
         self._errors = (folder / f"{name}.stderr").open("w+")
-        self._first = FIRST_COSTS
+        self._first = 0
         started = time.time()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", name, str(folder)],
@@ -52,6 +50,7 @@ class Runner:
         if ready and "first_step" in ready:
             self.entry.first_step_seconds = ready["first_step"] - started
             self.entry.costs = ready["costs"]
+            self._first = len(ready["costs"])
 
     def ask(self, command: str, seconds: float) -> dict | None:
         """The answer to one command; None where the side is absent."""

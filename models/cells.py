@@ -141,6 +141,11 @@ class LSTMCell(_Cell):
         return super().get_config() | {"forget_bias": self.forget_bias}
 
 
+def layer_scope(layer: int) -> str:
+    """Where TensorFlow 1 kept the weights of layer 0, 1, ... of the tutorial's graph."""
+    return f"Model/RNN/multi_rnn_cell/cell_{layer}/"
+
+
 def _affine(inputs, kernel, bias):
     return tf.matmul(tf.concat(inputs, axis=-1), kernel) + bias
 

@@ -66,19 +66,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
             w_x_transposed, w_h_transposed = transposed(w_x), transposed(w_h)
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
-                c_previous, _, i, j, f, o, tanh_c = tape[t]
-                d_h = d_h + d_outputs[t]
-                d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
-                d_z[t] = tf.concat(
-                    [
-                        d_c * j * i * (1 - i),
-                        d_c * i * (1 - j * j),
-                        d_c * c_previous * f * (1 - f),
-                        d_h * tanh_c * o * (1 - o),
-                    ],
-                    axis=1,
-                )
-                d_c = d_c * f
+                d_z[t], d_c = _step_gradient(tape[t], d_c, d_h + d_outputs[t])
                 d_h = tf.matmul(d_z[t], w_h_transposed)
             d_inputs = []
             for block in _blocks(d_z):
@@ -95,6 +83,19 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
 
     *outputs, c, h = run(kernel, bias, c, h, *inputs)
     return outputs, (c, h)
+
+
+def _step_gradient(step: tuple, d_c, d_h) -> tuple:
+    """The gradients of z_t `[B, 4H]` and of the cell state before it, from those after the step."""
+    c_previous, _, i, j, f, o, tanh_c = step
+    d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
+    gates = [
+        d_c * j * i * (1 - i),
+        d_c * i * (1 - j * j),
+        d_c * c_previous * f * (1 - f),
+        d_h * tanh_c * o * (1 - o),
+    ]
+    return tf.concat(gates, axis=1), d_c * f
 
 
 def _blocks(steps) -> list:

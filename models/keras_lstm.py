@@ -15,7 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-TF1_NAME = "basic_lstm_cell"
+from models.cells import LSTMCell, layer_scope
+
+TF1_NAME = LSTMCell.tf1_name
 
 
 class KerasLSTM(keras.layers.Layer):
@@ -91,7 +93,7 @@ class StatefulLanguageModel(keras.Model):
         """Takes what `LanguageModel.export_weights` gave."""
         self.embedding.set_weights([weights["Model/embedding"]])
         for i, lstm in enumerate(self.lstms):
-            scope = f"Model/RNN/multi_rnn_cell/cell_{i}/"
+            scope = layer_scope(i)
             layer = {
                 name: weights[scope + name] for name in (f"{TF1_NAME}/kernel", f"{TF1_NAME}/bias")
             }

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
 from models.softmax import softmax_nats
@@ -114,7 +114,7 @@ class LanguageModel(keras.Model):
         weights = {"Model/embedding": self.embedding.numpy()}
         for i, layer in enumerate(self.recurrent):
             for name, value in layer.export_weights().items():
-                weights[f"{_scope(i)}{name}"] = value
+                weights[f"{layer_scope(i)}{name}"] = value
         return weights | {
             "Model/softmax_w": self.softmax_w.numpy(),
             "Model/softmax_b": self.softmax_b.numpy(),
@@ -137,7 +137,7 @@ class LanguageModel(keras.Model):
             )
         self.embedding.assign(weights["Model/embedding"])
         for i, layer in enumerate(self.recurrent):
-            scope = _scope(i)
+            scope = layer_scope(i)
             layer.import_weights(
                 {n.removeprefix(scope): w for n, w in weights.items() if n.startswith(scope)}
             )
@@ -153,7 +153,3 @@ def dropout(steps: list, keep_prob: float, seed) -> list:
     draws = tf.random.stateless_uniform([len(steps), *tf.unstack(tf.shape(steps[0]))], seed)
     masks = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
     return [step * mask for step, mask in zip(steps, tf.unstack(masks), strict=True)]
-
-
-def _scope(layer: int) -> str:
-    return f"Model/RNN/multi_rnn_cell/cell_{layer}/"

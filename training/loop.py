@@ -23,7 +23,7 @@ MOST_NATS = 80.0
 
 
 class Diverged(ArithmeticError):
-    """The loss or its gradient is no longer a number."""
+    """The loss or its gradient is no number, or far beyond what any model costs."""
 
 
 def train_epochs(
@@ -81,7 +81,7 @@ def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> di
             )
             costs.extend(call_costs.numpy().tolist())
             grad_norms.extend(call_norms.numpy().tolist())
-            _check_finite(costs, grad_norms, first, epoch, learning_rate)
+            _check_finite(costs[first:], grad_norms[first:], first, epoch, learning_rate)
             perplexity = _perplexity(costs, config.num_steps)
             bar.set_postfix_str(f"perplexity {perplexity:.1f}, |gradient| {grad_norms[-1]:.2g}")
             bar.update(count * config.batch_size * config.num_steps)
@@ -100,12 +100,13 @@ def _perplexity(costs: list[float], num_steps: int) -> float:
 
 
 def _check_finite(costs, grad_norms, first: int, epoch: int, learning_rate: float) -> None:
+    """Raises Diverged for the figures of the windows from `first` on."""
     finite = np.isfinite(costs) & np.isfinite(grad_norms)
     if not finite.all():
         k = int(np.argmin(finite))
         raise Diverged(
-            f"training diverged in epoch {epoch + 1} at window {k}: loss {costs[k]}, gradient "
-            f"norm {grad_norms[k]}: {_remedy(learning_rate)}"
+            f"training diverged in epoch {epoch + 1} at window {first + k}: loss {costs[k]}, "
+            f"gradient norm {grad_norms[k]}: {_remedy(learning_rate)}"
         )
 
 
