@@ -23,9 +23,9 @@ from absl import flags
 
 from command_line import (
     FLAGS,
+    TextSource,
     config_from_flags,
     define_config_flags,
-    load_corpus,
     run,
     user_errors,
 )
@@ -90,7 +90,7 @@ def _workload():
     config = config_from_flags()
     if FLAGS.data_path is None:
         return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
-    corpus = load_corpus(FLAGS.data_path, config.vocab_size, ("train",))
+    corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
     return Workload.create(config, len(corpus.vocabulary), corpus.train)
 
 

@@ -160,68 +160,81 @@ def fail(message: str) -> None:
     raise SystemExit(1)
 
 
-def load_corpus(
-    data_path,
-    vocab_size=None,
-    splits=(),
-    optional_splits=(),
-    vocabulary=None,
-    options=None,
-    dataset=None,
-    data_dir=None,
-    cache_dir="",
-):
-    """The corpus in `data_path`, the one named `dataset`, or the built-in one.
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Where a text is: in `data_path`, or the `dataset`; the built-in corpus without either."""
 
-    Raises ValueError as `load_text` and `load_penn_treebank` do, and for a choice of both.
-    """
-    from ptb import cache, corpus  # noqa: PLC0415
+    data_path: str | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    cache_dir: str | None = ""
+    options: object = None
 
-    if data_path is not None:
-        if dataset is not None:
-            raise ValueError(f"give one of --data_path={data_path} and --dataset={dataset}")
-        folder = cache.default_folder() if cache_dir is None else cache_dir
-        return corpus.load_text(
-            data_path, vocab_size, splits, optional_splits, vocabulary, options, folder
+    @classmethod
+    def from_flags(cls) -> TextSource:
+        """That of the data and text flags. Raises ValueError for a bad value."""
+        options = text_options_from_flags()
+        return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
+
+    @classmethod
+    def of_run(cls, saved: dict) -> TextSource:
+        """That of the data flags, else that of the run whose `config.json` has this `source`.
+
+        Another text is read as the run read its own. Raises ValueError for one of other tokens.
+        """
+        from ptb.options import TextOptions  # noqa: PLC0415
+
+        data_path, dataset = FLAGS.data_path, FLAGS.dataset
+        if data_path is None and dataset is None:
+            data_path, dataset = saved.get("data_path"), saved.get("dataset")
+        tokens = saved.get("tokens", "word")
+        if dataset is not None and tokens != _tokens_of(dataset):
+            raise ValueError(
+                f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
+                f"tokens={tokens}"
+            )
+        options = None
+        if data_path is not None:
+            shares = saved.get("shares") if os.path.isfile(data_path) else None
+            shares = tuple(shares) if shares else None
+            options = TextOptions(tokens, saved.get("lowercase", False), shares=shares)
+        data_dir = FLAGS.data_dir or saved.get("data_dir")
+        return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
+
+    def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
+        """The corpus. Raises ValueError as `load_text` and `load_penn_treebank` do."""
+        from ptb import cache, corpus  # noqa: PLC0415
+
+        if self.data_path is not None:
+            if self.dataset is not None:
+                raise ValueError(
+                    f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
+                )
+            folder = cache.default_folder() if self.cache_dir is None else self.cache_dir
+            return corpus.load_text(
+                self.data_path,
+                vocab_size,
+                splits,
+                optional_splits,
+                vocabulary,
+                self.options,
+                folder,
+            )
+        if self.options is not None:
+            raise ValueError(
+                "--tokens, --lowercase, --min_count and --split are for the text in --data_path: "
+                "give that, or --dataset=ptb_char for the characters of Penn Treebank"
+            )
+        if self.dataset in (None, "grammar"):
+            return corpus.built_in(vocab_size, vocabulary)
+        start_tensorflow()
+        return corpus.load_penn_treebank(
+            _tokens_of(self.dataset),
+            self.data_dir,
+            vocab_size,
+            (*splits, *optional_splits),
+            vocabulary,
         )
-    if options is not None:
-        raise ValueError(
-            "--tokens, --lowercase, --min_count and --split are for the text in --data_path: give "
-            "that, or --dataset=ptb_char for the characters of Penn Treebank"
-        )
-    if dataset in (None, "grammar"):
-        return corpus.built_in(vocab_size, vocabulary)
-    start_tensorflow()
-    wanted = (*splits, *optional_splits)
-    return corpus.load_penn_treebank(_tokens_of(dataset), data_dir, vocab_size, wanted, vocabulary)
-
-
-def load_corpus_of_run(source, splits, vocabulary):
-    """A text for a run whose corpus had this `source`: the same, or that of the flags.
-
-    Another text is read as the run read its own. Raises ValueError as `load_corpus` does.
-    """
-    from pathlib import Path  # noqa: PLC0415
-
-    from ptb.options import TextOptions  # noqa: PLC0415
-
-    data_path, dataset, data_dir = FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir
-    if data_path is None and dataset is None:
-        data_path, dataset = source.get("data_path"), source.get("dataset")
-    data_dir = data_dir or source.get("data_dir")
-    tokens = source.get("tokens", "word")
-    if dataset is not None and tokens != _tokens_of(dataset):
-        raise ValueError(
-            f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has tokens={tokens}"
-        )
-    options = None
-    if data_path is not None:
-        shares = source.get("shares") if Path(data_path).is_file() else None
-        shares = tuple(shares) if shares else None
-        options = TextOptions(tokens, source.get("lowercase", False), shares=shares)
-    return load_corpus(
-        data_path, None, splits, (), vocabulary, options, dataset, data_dir, FLAGS.cache_dir
-    )
 
 
 def bits_per_character(perplexity: float, tokens: str) -> float | None:

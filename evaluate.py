@@ -17,10 +17,10 @@ from absl import flags
 
 from command_line import (
     FLAGS,
+    TextSource,
     bits_per_character,
     build_model,
     define_data_flags,
-    load_corpus_of_run,
     run,
     start_tensorflow,
     user_errors,
@@ -77,9 +77,8 @@ def _load_and_check():
     saved = folder.description()
     config = Config.from_dict(saved["config"])
     num_steps = config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
-    # Runs made before texts had options say only where the text was.
-    source = saved["corpus"].get("source") or {"data_path": saved["corpus"].get("data_path")}
-    corpus = load_corpus_of_run(source, (FLAGS.split,), folder.vocabulary())
+    source = saved["corpus"].get("source", {})
+    corpus = TextSource.of_run(source).load((FLAGS.split,), vocabulary=folder.vocabulary())
     known = (saved["corpus"].get("tokens") or {}).get(FLAGS.split)
     length = len(corpus.splits[FLAGS.split])
     if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):

@@ -30,6 +30,7 @@ from importlib.metadata import version
 
 from command_line import (
     FLAGS,
+    TextSource,
     bits_per_character,
     build_model,
     config_from_flags,
@@ -37,10 +38,8 @@ from command_line import (
     define_data_flags,
     define_text_flags,
     fail,
-    load_corpus,
     run,
     start_tensorflow,
-    text_options_from_flags,
     user_errors,
 )
 
@@ -81,16 +80,8 @@ def _load_and_check(config):
     from ptb import reader  # noqa: PLC0415
 
     batch_size, num_steps = config.batch_size, config.num_steps
-    corpus = load_corpus(
-        FLAGS.data_path,
-        config.vocab_size,
-        ("train", "valid"),
-        ("test",),
-        options=text_options_from_flags(),
-        dataset=FLAGS.dataset,
-        data_dir=FLAGS.data_dir,
-        cache_dir=FLAGS.cache_dir,
-    )
+    source = TextSource.from_flags()
+    corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
         ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
