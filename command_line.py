@@ -81,9 +81,11 @@ def define_config_flags() -> None:
     for field in dataclasses.fields(Config):
         choices = field.metadata["choices"]
         help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
-        define = {"int": flags.DEFINE_integer, "float": flags.DEFINE_float}.get(
-            field.type, flags.DEFINE_string
-        )
+        define = {
+            "int": flags.DEFINE_integer,
+            "float": flags.DEFINE_float,
+            "bool": flags.DEFINE_bool,
+        }.get(field.type, flags.DEFINE_string)
         define(field.name, None, f"{help_text} ({_defaults(field.name)})")
 
 
@@ -252,7 +254,14 @@ def build_model(config: Config, vocab_size: int):
     layers = recurrent_layers(
         config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )
-    return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+    return LanguageModel(
+        vocab_size,
+        config.hidden_size,
+        layers,
+        config.keep_prob,
+        config.tie_weights,
+        config.cutoffs,
+    )
 
 
 def _tokens_of(dataset: str) -> str:

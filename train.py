@@ -28,6 +28,8 @@ import shlex
 import sys
 from importlib.metadata import version
 
+import numpy as np
+
 from command_line import (
     FLAGS,
     TextSource,
@@ -173,7 +175,10 @@ def _start_or_resume(config, corpus, folder):
 
     model = build_model(config, len(corpus.vocabulary))
     if folder is None or not folder.has_checkpoint:
-        model.initialize(config.init_scale, config.seed)
+        counts = None
+        if config.softmax_bias == "unigram":
+            counts = np.bincount(corpus.train, minlength=len(corpus.vocabulary))
+        model.initialize(config.init_scale, config.seed, counts)
         return model, [], None
     weights, reports = folder.load("latest")
     model.import_weights(weights)

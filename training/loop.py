@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ptb import reader
 from training.config import Config
+from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
 from training.report import EpochReport
 from training.step import TrainStep
@@ -39,7 +40,9 @@ def train_epochs(
     Raises Diverged where the loss or the gradient is not finite, or validation costs more than
     MOST_NATS a word.
     """
-    step = TrainStep(model, config.num_steps, config.max_grad_norm, config.sampling == "sequential")
+    optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
+    carries_state = config.sampling == "sequential"
+    step = TrainStep(model, config.num_steps, config.max_grad_norm, carries_state, optimizer)
     evaluate = Evaluator(model)
     valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
     stream = tf.constant(train_ids)
@@ -52,11 +55,10 @@ def train_epochs(
         if not score.nats / score.tokens < MOST_NATS:
             raise Diverged(
                 f"training diverged in epoch {epoch + 1}: {score.nats / score.tokens:.3g} nats a "
-                f"word on valid: {_remedy(config.learning_rate_at(epoch))}"
+                f"word on valid: {_remedy(config.learning_rate)}"
             )
         yield EpochReport(
             epoch=epoch + 1,
-            learning_rate=config.learning_rate_at(epoch),
             valid_perplexity=score.perplexity,
             **report,
         )
@@ -66,7 +68,7 @@ def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> di
     """One pass over `windows`, in about CALLS_PER_EPOCH calls of `step`."""
     began = time.perf_counter()
     state = model.initial_state(config.batch_size)
-    learning_rate = config.learning_rate_at(epoch)
+    learning_rates = config.learning_rates(epoch, len(windows))
     per_call = math.ceil(len(windows) / CALLS_PER_EPOCH)
     starts = tf.constant(windows.starts)
     costs, grad_norms = [], []
@@ -77,16 +79,17 @@ def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> di
         for first in range(0, len(windows), per_call):
             count = min(per_call, len(windows) - first)
             call_costs, call_norms, state = step(
-                stream, starts, state, learning_rate, first, count, (config.seed, epoch)
+                stream, starts, state, learning_rates, first, count, (config.seed, epoch)
             )
             costs.extend(call_costs.numpy().tolist())
             grad_norms.extend(call_norms.numpy().tolist())
-            _check_finite(costs[first:], grad_norms[first:], first, epoch, learning_rate)
+            _check_finite(costs[first:], grad_norms[first:], first, epoch, config.learning_rate)
             perplexity = _perplexity(costs, config.num_steps)
             bar.set_postfix_str(f"perplexity {perplexity:.1f}, |gradient| {grad_norms[-1]:.2g}")
             bar.update(count * config.batch_size * config.num_steps)
     seconds = time.perf_counter() - began
     return {
+        "learning_rate": float(learning_rates.max()),
         "train_perplexity": _perplexity(costs, config.num_steps),
         "mean_grad_norm": float(np.mean(grad_norms)),
         "seconds": seconds,
