@@ -105,7 +105,14 @@ class Config:
         return cls(**values)
 
     def learning_rate_at(self, epoch: int) -> float:
-        """The learning rate of epoch 0, 1, 2, ...: constant first, then decaying."""
+        """The highest learning rate of epoch 0, 1, 2, ...
+
+        With schedule=step the only one: constant first, then decaying.
+        """
+        if self.schedule == "linear":
+            rise = (epoch + 1) / self.num_epochs / max(self.warmup, 1e-9)
+            fall = (1 - epoch / self.num_epochs) / max(1 - self.warmup, 1e-9)
+            return self.learning_rate * min(1.0, rise, fall)
         return self.learning_rate * self.learning_rate_decay ** max(
             epoch + 1 - self.constant_epochs, 0
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-WINDOWS_PER_CALL = 100
+WINDOWS_PER_CALL = 20
 
 
 @dataclass(frozen=True)

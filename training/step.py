@@ -56,6 +56,18 @@ class TrainStep:
         seed = tf.constant(seed, tf.int32)
         return self._windows(stream, starts, state, learning_rates, first, count, seed)
 
+    def export_slots(self) -> dict[str, np.ndarray]:
+        """What the optimizer remembers, by name; nothing for SGD."""
+        return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}
+
+    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
+        """Takes what `export_slots` gave. Raises ValueError for anything else."""
+        expected = {n: (tuple(s.shape), s.dtype) for n, s in self._optimizer.slots.items()}
+        if {n: (s.shape, tf.as_dtype(s.dtype)) for n, s in slots.items()} != expected:
+            raise ValueError("the checkpoint has slots that this optimizer does not have")
+        for name, slot in self._optimizer.slots.items():
+            slot.assign(slots[name])
+
     # Every figure that changes from call to call is a tensor: a call never traces anew.
     @tf.function
     def _windows(self, stream, starts, state, learning_rates, first, count, seed):
