@@ -85,7 +85,7 @@ class LanguageModel(keras.Model):
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
     def call(self, tokens, state, training=False, seed=None):
-        outputs, next_state = self._outputs(tokens, state, training, seed)
+        outputs, next_state = self.outputs(tokens, state, training, seed)
         outputs = tf.stack(outputs, axis=1)
         if self.cutoffs:
             return adaptive_log_probs(outputs, self._levels(), self.tie_weights), next_state
@@ -95,7 +95,11 @@ class LanguageModel(keras.Model):
 
     def nats(self, tokens, targets, state, training=False, seed=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        outputs, next_state = self._outputs(tokens, state, training, seed)
+        outputs, next_state = self.outputs(tokens, state, training, seed)
+        return self.nats_after(outputs, targets), next_state
+
+    def nats_after(self, outputs: list, targets):
+        """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
         num_steps = len(outputs)
         outputs = tf.concat(outputs, axis=0)
         targets = tf.concat(tf.unstack(targets, axis=1), axis=0)
@@ -104,7 +108,7 @@ class LanguageModel(keras.Model):
         else:
             bias = self.softmax_b.value
             nats = softmax_nats(outputs, self._softmax_weight(), bias, targets, self.tie_weights)
-        return tf.transpose(tf.reshape(nats, [num_steps, -1])), next_state
+        return tf.transpose(tf.reshape(nats, [num_steps, -1]))
 
     def _softmax_weight(self):
         """`[H, V]`; the embedding, `[V, H]`, where that is tied."""
@@ -119,7 +123,7 @@ class LanguageModel(keras.Model):
             words_first=self.tie_weights,
         )
 
-    def _outputs(self, tokens, state, training, seed):
+    def outputs(self, tokens, state, training=False, seed=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         steps = tf.unstack(tf.gather(self.embedding.value, tokens), axis=1)
