@@ -281,7 +281,8 @@ def _tokens_of(dataset: str) -> str:
 
 
 def _defaults(name: str) -> str:
+    """The default of `small`, and of the presets that have another."""
     values = {model: getattr(config, name) for model, config in PRESETS.items()}
-    if len(set(values.values())) == 1:
-        return f"{values['small']}"
-    return ", ".join(f"{model} {value:.4g}" for model, value in values.items())
+    texts = {m: f"{v:.4g}" if isinstance(v, float) else str(v) for m, v in values.items()}
+    others = [f"{model} {text}" for model, text in texts.items() if text != texts["small"]]
+    return "; ".join([texts["small"], ", ".join(others)] if others else [texts["small"]])

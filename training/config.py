@@ -188,6 +188,23 @@ PRESETS = {
         keep_prob=0.35,
         init_scale=0.04,
     ),
+    # The quickest way to the quality of `small`: results/README.md has its figures.
+    "fast": Config(
+        hidden_size=256,
+        num_layers=1,
+        num_steps=35,
+        batch_size=64,
+        num_epochs=2,
+        optimizer="adamw",
+        learning_rate=0.015,
+        schedule="linear",
+        max_grad_norm=35.0,
+        keep_prob=0.9,
+        forget_bias=1.0,
+        tie_weights=True,
+        softmax="adaptive",
+        softmax_bias="unigram",
+    ),
 }
 
 
