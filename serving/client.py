@@ -58,7 +58,7 @@ class LoadedExport:
     def read(self, text: str) -> Reading:
         """The tokens of the text, from the start of a line on. Raises Refused."""
         tf = self._tf
-        score = self._ask("score", text=tf.constant([f"\n{text}".encode()]))
+        score = self._ask("score", text=tf.constant([f"\n{text}".encode(errors="replace")]))
         state = self.call["initial_state"](batch_size=tf.constant(1))
         following = self._ask("next_word", words=score["tokens"], **state)
         best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
@@ -72,7 +72,7 @@ class LoadedExport:
         tf = self._tf
         answer = self._ask(
             "generate",
-            prefix=tf.constant([prefix.encode()]),
+            prefix=tf.constant([prefix.encode(errors="replace")]),
             num_words=tf.constant(num_words),
             temperature=tf.constant(temperature),
             top_k=tf.constant(top_k),

@@ -148,8 +148,7 @@ class ServedModel(tf.Module):
             ids, state = self._draw(state, temperature, top_k, 1.0, seeds, step)
             words = words.write(step, ids)
         new_tokens = self._tokenizer.decode(stack(words, [num_rows]))
-        text = self._tokenizer.join(tf.concat([tokens, tf.transpose(new_tokens)], axis=1))
-        return {"text": text, "num_unknown": num_unknown}
+        return {"text": self._tokenizer.join(tokens, new_tokens), "num_unknown": num_unknown}
 
     @tf.function
     def _read_prefix(self, prefix):

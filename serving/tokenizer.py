@@ -75,12 +75,19 @@ class Tokenizer(tf.Module):
         """The tokens of ids of any shape."""
         return self._tokens.lookup(tf.cast(ids, tf.int64))
 
-    def join(self, tokens):
-        """Text string `[B]` of tokens string `[B, N]` without its padding; `<eos>` ends a line."""
-        tokens = tf.where(tokens == EOS, "\n", tokens)
+    def join(self, tokens, new_tokens):
+        """Text string `[B]`: tokens `[B, N]` without padding, then new_tokens `[M, B]`.
+
+        `<eos>` is a line break.
+        """
+        space = " " if self._of_words else ""
+        parts = [
+            tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=space)
+            for part, axis in ((tokens, 1), (new_tokens, 0))
+        ]
+        text = tf.strings.join(parts, space)
         if not self._of_words:
-            return tf.strings.reduce_join(tokens, axis=1)
-        text = tf.strings.reduce_join(tokens, axis=1, separator=" ")
+            return text
         text = tf.strings.regex_replace(text, " +", " ")  # the padding
         text = tf.strings.regex_replace(text, " ?\n ?", "\n")
         return tf.strings.regex_replace(text, "^ | $", "")
