@@ -22,7 +22,7 @@ MAX_WORDS = 200
 MAX_TEMPERATURE = 5
 # A text of MAX_CHARACTERS whose every character is written as two \\uXXXX, and room for the rest.
 MAX_BODY_BYTES = 12 * MAX_CHARACTERS + 1000
-LOCAL_HOSTS = ["127.0.0.1", "localhost", "::1", "[::1]"]
+LOCAL_HOSTS = ["127.0.0.1", "localhost"]
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "

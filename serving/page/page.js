@@ -36,6 +36,10 @@ function element(name, content, className) {
   return made;
 }
 
+function unit() {
+  return model.tokens === "char" ? "characters" : "words";
+}
+
 function visible(token) {
   if (token === "<eos>") return "↵";
   return token === " " ? "␣" : token;
@@ -65,7 +69,7 @@ function showSurprisal(words, perplexity) {
     return chip;
   });
   byId("surprisal").replaceChildren(...chips);
-  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${words.length}`;
+  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${words.length} ${unit()}`;
   byId("perplexity").textContent = summary;
 }
 
@@ -145,10 +149,9 @@ byId("undo").addEventListener("click", () => {
 ask("/model").then(
   (answer) => {
     model = answer;
-    const unit = model.tokens === "char" ? "characters" : "words";
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
-    byId("model").textContent = `${model.name}: ${model.vocab_size} ${unit}${quality}`;
+    byId("model").textContent = `${model.name}: ${model.vocab_size} ${unit()}${quality}`;
     read();
   },
   (error) => {
