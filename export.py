@@ -28,8 +28,10 @@ from command_line import (
 
 def main() -> None:
     with user_errors():
-        export_path = _export_path()
+        if FLAGS.export_path is None:
+            raise ValueError("--export_path is missing: give a folder for the export")
         trained = load_trained_model()
+        export_path = _make_export_path()
         start_tensorflow()
         perplexities = _perplexities(trained)
 
@@ -39,10 +41,8 @@ def main() -> None:
     print(export(trained, export_path, perplexities))
 
 
-def _export_path() -> Path:
+def _make_export_path() -> Path:
     """The folder `--export_path`, made where there is none."""
-    if FLAGS.export_path is None:
-        raise ValueError("--export_path is missing: give a folder for the export")
     path = Path(FLAGS.export_path)
     try:
         path.mkdir(parents=True, exist_ok=True)

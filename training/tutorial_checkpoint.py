@@ -36,7 +36,7 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
             f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
             "and basic modes can be read"
         ) from None
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"the checkpoint {prefix} cannot be read ({reason}): give the path of a whole "

@@ -11,7 +11,7 @@ from tests.serving.conftest import make_trained
 from training.perplexity import Evaluator
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
-CASES = [("lstm", 0.0), ("lstm", 1.5), ("gru", 0.0), ("rnn", 0.0)]
+CASES = [("lstm", 1.5), ("gru", 0.0), ("rnn", 0.0)]
 
 
 def evaluated(trained, text):

@@ -68,6 +68,14 @@ def test_a_truncated_checkpoint_is_refused(tmp_path, suffix, share):
         read_tutorial_checkpoint(prefix)
 
 
+def test_a_checkpoint_with_changed_bytes_is_refused(tmp_path):
+    prefix = write(tmp_path / "model", weights())
+    file = Path(f"{prefix}.data-00000-of-00001")
+    file.write_bytes(bytes(255 - byte for byte in file.read_bytes()))
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_tutorial_checkpoint(prefix)
+
+
 def test_what_is_no_checkpoint_of_the_tutorial_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         read_tutorial_checkpoint(str(tmp_path / "nowhere"))
