@@ -89,7 +89,8 @@ def _measure(folder: Path, seconds: float) -> dict:
     score = model.signatures["score"]
     score(text=tf.constant(texts[:1]))
     answered = time.perf_counter()
-    embedding = card["vocab_size"] * card["config"]["hidden_size"]
+    config = card["config"]
+    looked_up = 0 if config.get("tie_weights") else card["vocab_size"] * config["hidden_size"]
     return {
         "name": card["name"],
         "num_weights": card["num_weights"],
@@ -99,8 +100,9 @@ def _measure(folder: Path, seconds: float) -> dict:
         "versions": {"tensorflow": tf.__version__, "numpy": np.__version__},
         "load_seconds": loaded - began,
         "first_seconds": answered - loaded,
-        # Every weight but the embedding's, which is looked up, is multiplied and added once.
-        "flop_per_word": 2 * (card["num_weights"] - embedding),
+        # Every weight but those that are looked up is multiplied and added once (of an adaptive
+        # softmax this is the most that a word can cost).
+        "flop_per_word": 2 * (card["num_weights"] - looked_up),
         "matmul_flops": _matmul_flops(tf),
         "score": {size: _score(tf, score, texts, size, seconds) for size in BATCH_SIZES},
         "next_word": _next_word(tf, model.signatures, words, seconds),

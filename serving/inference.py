@@ -11,7 +11,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from models.dynamic_rnn import dynamic_rnn
-from models.softmax import softmax_nats
 
 # Predictions whose softmax is computed at once: [512, 10000] floats are 20 MB.
 ROWS_AT_ONCE = 512
@@ -46,7 +45,7 @@ class Inference:
 
         A cell's output is its `h`, so the state alone has all that they depend on.
         """
-        return tf.matmul(state[-1][-1], self._model.softmax_w.value) + self._model.softmax_b.value
+        return self._model.logits_after(state[-1][-1])
 
     def nats(self, ids):
         """The cross-entropy of each token, float32 `[B, N]`, from all before it and a zero state.
@@ -64,10 +63,10 @@ class Inference:
     def _cross_entropy(self, outputs, targets):
         """float32 `[R]` for R predictions: outputs `[R, H]` and targets int32 `[R]`."""
         num_rows = tf.shape(targets)[0]
-        weight, bias = self._model.softmax_w.value, self._model.softmax_b.value
         num_parts = -(-num_rows // ROWS_AT_ONCE)
         parts = tf.TensorArray(tf.float32, num_parts, infer_shape=False, element_shape=[None])
         for part in tf.range(num_parts):
             rows = slice(part * ROWS_AT_ONCE, (part + 1) * ROWS_AT_ONCE)
-            parts = parts.write(part, softmax_nats(outputs[rows], weight, bias, targets[rows]))
+            nats = self._model.nats_after([outputs[rows]], targets[rows][:, None])
+            parts = parts.write(part, nats[:, 0])
         return parts.concat() if num_parts > 0 else tf.zeros([0])

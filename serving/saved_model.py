@@ -26,7 +26,13 @@ def served_model(trained: TrainedModel) -> Iterator[ServedModel]:
     layers = recurrent_layers(
         "static", config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )
-    model = LanguageModel(len(vocabulary), config.hidden_size, layers)
+    model = LanguageModel(
+        len(vocabulary),
+        config.hidden_size,
+        layers,
+        tie_weights=config.tie_weights,
+        cutoffs=config.cutoffs,
+    )
     model.import_weights(trained.weights)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "vocabulary.txt"

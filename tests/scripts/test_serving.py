@@ -14,7 +14,9 @@ from models.language_model import LanguageModel, recurrent_layers
 from ptb.corpus import load_text
 from tests.scripts.test_bad_input import ROOT, one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed, text  # noqa: F401  (a fixture)
+from training.checkpoint import Checkpoint
 from training.config import Config
+from training.progress import Progress
 from training.report import EpochReport
 from training.run_folder import RunFolder
 
@@ -29,10 +31,14 @@ def saved_run(tmp_path, text):  # noqa: F811
         "config": dataclasses.asdict(config),
         "corpus": {"name": "text", "source": corpus.source, "fingerprint": corpus.fingerprint},
     }
+    folder.acquire()
     folder.start(description, corpus.vocabulary.to_text())
     model = LanguageModel(len(corpus.vocabulary), 8, recurrent_layers("static", "lstm", 8, 2))
     model.initialize(1.0, seed=1)
-    folder.save_epoch([EpochReport(1, 1.0, 9.0, 8.0, 3.0, 10.0, 100.0)], model.export_weights())
+    reports = (EpochReport(1, 1.0, 9.0, 8.0, 3.0, 10.0, 100.0),)
+    progress = Progress(1, best_epoch=1, reports=reports)
+    folder.save_epoch(Checkpoint(folder.run, progress, model.export_weights(), []), keep=1)
+    folder.release()
     return folder.path
 
 

@@ -13,10 +13,16 @@ from training.trained_model import TrainedModel
 WORDS = ("<eos>", "the", "<unk>", "cat", "sat", "on", "mat", "é", "dog", "ran", "a", "b", "c")
 
 
-def make_trained(words=WORDS, cell="lstm", tokens="word", lowercase=False, forget_bias=0.0):
-    config = Config(hidden_size=6, num_layers=2, cell=cell, forget_bias=forget_bias)
-    layers = recurrent_layers("static", cell, 6, 2, forget_bias)
-    model = LanguageModel(len(words), 6, layers)
+def make_trained(words=WORDS, cell="lstm", tokens="word", lowercase=False, **settings):
+    """`settings` are fields of the config."""
+    config = Config(hidden_size=6, num_layers=2, cell=cell, **settings)
+    model = LanguageModel(
+        len(words),
+        6,
+        recurrent_layers("static", cell, 6, 2, config.forget_bias),
+        tie_weights=config.tie_weights,
+        cutoffs=config.cutoffs,
+    )
     model.initialize(init_scale=1.0, seed=5)
     source = {"tokens": tokens, "lowercase": lowercase, "data_path": "/home/somebody/text"}
     corpus = {"name": "text", "fingerprint": "f00d", "source": source}

@@ -11,7 +11,12 @@ from tests.serving.conftest import make_trained
 from training.perplexity import Evaluator
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
-CASES = [("lstm", 1.5), ("gru", 0.0), ("rnn", 0.0)]
+CASES = [
+    {"forget_bias": 1.5},
+    {"cell": "gru"},
+    {"cell": "rnn", "tie_weights": True},
+    {"tie_weights": True, "softmax": "adaptive", "adaptive_cutoffs": "4,9"},
+]
 
 
 def evaluated(trained, text):
@@ -22,9 +27,9 @@ def evaluated(trained, text):
     return Evaluator(model)(reader.every_token(ids, 1, 4))
 
 
-@pytest.mark.parametrize(("cell", "forget_bias"), CASES)
-def test_a_score_is_what_evaluation_gives_the_same_text(cell, forget_bias):
-    trained = make_trained(cell=cell, forget_bias=forget_bias)
+@pytest.mark.parametrize("settings", CASES)
+def test_a_score_is_what_evaluation_gives_the_same_text(settings):
+    trained = make_trained(**settings)
     expected = evaluated(trained, TEXT)
     with served_model(trained) as module:
         score = module.score(tf.constant([TEXT]))
