@@ -58,7 +58,7 @@ def to_markdown(card: dict) -> str:
     unknown = "read as `<unk>`" if card["has_unknown"] else "refused"
     letters = "; capitals are read as small letters" if card["lowercase"] else ""
     layers = f"{config['num_layers']} x {config['hidden_size']} {config['cell']}"
-    corpus = card["corpus"]
+    corpus, state = card["corpus"], card["signatures"]["initial_state"]["outputs"]
     lines = [
         f"# {card['name']}",
         "",
@@ -72,7 +72,7 @@ def to_markdown(card: dict) -> str:
         *_table("config", config.items()),
         *_table("trained with", card["versions"]["trained_with"].items()),
         *_table("exported with", card["versions"]["exported_with"].items()),
-        _HOW_TO_CALL,
+        _HOW_TO_CALL.replace("{state_files}", ";".join(f"{n}=STATE/{n}.npy" for n in state)),
     ]
     for name, signature in card["signatures"].items():
         lines += [
@@ -86,8 +86,7 @@ def to_markdown(card: dict) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-# A state for the first call comes from `initial_state`; how many tensors it has depends on the
-# layers, so the example passes them on by name.
+# How many tensors a state has depends on the layers, so the examples pass them on by name.
 _HOW_TO_CALL = """\
 ## How to call it
 
@@ -118,6 +117,10 @@ answer["top_words"]
 ```sh
 saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def score \\
   --input_exprs 'text=["a text"]'
+saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def initial_state \\
+  --input_exprs 'batch_size=1' --outdir STATE
+saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def next_word \\
+  --input_exprs 'words=[["a", "text"]]' --inputs '{state_files}'
 ```
 
 A line break in a text is the token `<eos>`. The first token of a text is predicted by nothing, and
