@@ -91,12 +91,14 @@ class LanguageModel(keras.Model):
 
     def call(self, tokens, state, training=False, seed=None):
         outputs, next_state = self.outputs(tokens, state, training, seed)
-        outputs = tf.stack(outputs, axis=1)
+        return self.logits_after(tf.stack(outputs, axis=1)), next_state
+
+    def logits_after(self, outputs):
+        """The scores of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
         if self.cutoffs:
-            return adaptive_log_probs(outputs, self._levels(), self.tie_weights), next_state
+            return adaptive_log_probs(outputs, self._levels(), self.tie_weights)
         weight = self._softmax_weight()
-        logits = tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
-        return logits, next_state
+        return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
     def nats(self, tokens, targets, state, training=False, seed=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
