@@ -21,7 +21,7 @@ Published perplexities on Penn Treebank, one model each:
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import dataclasses
 import math
 import shlex
@@ -51,11 +51,17 @@ COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "
 
 
 def main() -> None:
+    with contextlib.ExitStack() as cleanup:
+        _train(cleanup)
+
+
+def _train(cleanup: contextlib.ExitStack) -> None:
+    """The run, in order. `cleanup` is done however it ends."""
     with user_errors():
         config = config_from_flags()
         options = _save_options()
         corpus = _load_and_check(config)
-        folder = _open_run(config, corpus)
+        folder = _open_run(config, corpus, cleanup)
         start_tensorflow()
         model, session = _session(config, options, corpus, folder)
         reports = session.start().reports
@@ -109,7 +115,7 @@ def _load_and_check(config):
     return corpus
 
 
-def _open_run(config, corpus):
+def _open_run(config, corpus, cleanup):
     """The run folder `--save_path`, new or of the same run; None where nothing is to be saved.
 
     Raises ValueError where the folder holds another run, or another process writes in it.
@@ -121,7 +127,7 @@ def _open_run(config, corpus):
     folder = RunFolder(FLAGS.save_path)
     if folder.exists:
         _refuse_another_run(folder.description(), config, corpus)
-    atexit.register(folder.release)
+    cleanup.callback(folder.release)
     if died := folder.acquire():
         _note(f"{died}, died while it had {FLAGS.save_path}")
     description = _description(config, corpus)
