@@ -20,6 +20,7 @@ from command_line import (
     TextSource,
     bits_per_character,
     build_model,
+    check_memory,
     define_data_flags,
     run,
     start_tensorflow,
@@ -87,6 +88,7 @@ def _load_and_check():
             "restore the text, or name it with --data_path to score it as it is"
         )
     windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
+    check_memory(config, len(corpus.vocabulary), 1, windows.batch_size, num_steps)
     return folder, config, corpus, windows
 
 

@@ -25,14 +25,16 @@ from pathlib import Path
 from ptb.vocabulary import Vocabulary
 from training.checkpoint import Checkpoint, write_atomically
 from training.checkpoint_folder import REMEDY, CheckpointFolder
+from training.description import check_description
 from training.lock import Lock
 from training.report import EpochReport
 
 TIMING = ("seconds", "words_per_second")
-# Of what is read whole into memory before anything in it is known. A vocabulary has at most ten
-# million words, and those of natural text are short.
+# Of what is read whole into memory before anything in it is known. `Config` allows ten million
+# words at most, and those of natural text are short.
 MOST_CONFIG_BYTES = 1_000_000
 MOST_VOCABULARY_BYTES = 200_000_000
+MOST_WORDS = 10_000_000
 # What of the config may change from one start of a run to the next.
 CHANGEABLE = ("num_epochs",)
 
@@ -86,13 +88,9 @@ class RunFolder:
             raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
         try:
             description = json.loads(_read(path, MOST_CONFIG_BYTES))
+            check_description(description)
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} cannot be read ({error}): give another save_path") from None
-        parts = description if isinstance(description, dict) else {}
-        parts = [parts.get("config"), parts.get("corpus")]
-        parts += [part.get("source", {}) for part in parts[1:] if isinstance(part, dict)]
-        if not all(isinstance(part, dict) for part in parts):
-            raise ValueError(f"{path} is not the config.json of a run: give another save_path")
         return description
 
     def vocabulary(self) -> Vocabulary:
@@ -102,6 +100,8 @@ class RunFolder:
             text = _read(path, MOST_VOCABULARY_BYTES)
             if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
+            if text.count("\n") > MOST_WORDS:
+                raise ValueError(f"it has more than {MOST_WORDS:,} words")
             return Vocabulary.from_text(text)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
