@@ -31,9 +31,9 @@ from command_line import (
 def main() -> None:
     with user_errors():
         folder, config, corpus, windows = _load_and_check()
+        weights, reports = folder.load("best")
         start_tensorflow()
         model = build_model(config, len(corpus.vocabulary))
-        weights, reports = folder.load("best")
         model.import_weights(weights)
 
     from tqdm import tqdm  # noqa: PLC0415

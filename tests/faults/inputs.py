@@ -189,9 +189,7 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", "")),
     Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
 ]
-NO_DESCRIPTIONS = (
-    *("[]", "7", "null", "[" * 100_000, '{"config": 1e999}', " " * 2_000_000, b"\x80"),
-)
+NO_DESCRIPTIONS = ("[]", "7", "null", "[" * 100_000, '{"config": 1e999}', " " * 2_000_000, b"\x80")
 HUGE = {"hidden_size": 8192, "num_layers": 64}
 UNTRUSTED_RUNS = [
     Case(EVALUATE, RUN, "vocabulary.txt cannot be read", Write("run/vocabulary.txt", "")),
