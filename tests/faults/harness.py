@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.forked import Script
@@ -24,6 +25,15 @@ FLAGS = (
     "--data_path=text",
     "--save_path=run",
 )
+
+KINDS_OF_RUN = [
+    *(
+        (f"--rnn_mode={rnn_mode}", f"--sampling={sampling}")
+        for rnn_mode in ("static", "keras", "fused")
+        for sampling in ("sequential", "random")
+    ),
+    ("--rnn_mode=fused", "--optimizer=adamw", "--learning_rate=0.003", "--schedule=linear"),
+]
 
 
 def write_text(folder: Path) -> None:
@@ -87,6 +97,42 @@ def outcome(folder: Path, stdout: str) -> dict:
 def half_written(folder: Path) -> list[Path]:
     """Temporary files that a dead process left."""
     return [path for path in (folder / "run").rglob(".*") if path.is_file()]
+
+
+def undisturbed(folder: Path, *flags: str) -> dict:
+    """The outcome of a run that is let alone."""
+    write_text(folder)
+    result = train(folder, *flags).wait()
+    assert result.returncode == 0, result.stderr
+    return outcome(folder, result.stdout)
+
+
+@dataclass
+class Kills:
+    """How often a run was killed, how often in the middle of a save, and how it ended."""
+
+    sent: int = 0
+    while_saving: int = 0
+    half_written: int = 0
+    identical: bool = False
+
+
+def survive(folder: Path, flags: tuple[str, ...], num_kills: int) -> Kills:
+    """Kills a run again and again, goes on with it, and compares its end with an undisturbed one."""
+    expected = undisturbed(folder / "alone", *flags)
+    write_text(folder)
+    rng, kills = random.Random(" ".join(flags)), Kills()
+    for kind in rng.choices(["kill", "kill while saving"], k=num_kills):
+        script = train(folder, *flags)
+        sent = stop_somewhere(script, folder, rng, kind)
+        script.wait()
+        kills.sent += sent
+        kills.while_saving += sent and kind == "kill while saving"
+        kills.half_written += bool(half_written(folder))
+    result = train(folder, *flags).wait()
+    assert result.returncode == 0, result.stderr
+    kills.identical = not half_written(folder) and outcome(folder, result.stdout) == expected
+    return kills
 
 
 def _newest(checkpoints: Path) -> int:
