@@ -118,7 +118,7 @@ class Kills:
 
 
 def survive(folder: Path, flags: tuple[str, ...], num_kills: int) -> Kills:
-    """Kills a run again and again, goes on with it, and compares its end with an undisturbed one."""
+    """Kills a run again and again, goes on with it, and compares it with an undisturbed one."""
     expected = undisturbed(folder / "alone", *flags)
     write_text(folder)
     rng, kills = random.Random(" ".join(flags)), Kills()

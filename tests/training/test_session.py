@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
+from tests.faults.damage import DAMAGES, deleted
 from training.checkpoint import write_atomically
 from training.config import Config
 from training.loop import Diverged, Training
@@ -115,41 +116,6 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(traine
             pass
     assert starts > 5
     assert start.outcome() == whole
-
-
-def truncated(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def bit_flipped(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def emptied(path):
-    path.write_bytes(b"")
-
-
-def deleted(path):
-    path.unlink()
-
-
-def a_directory(path):
-    path.unlink()
-    path.mkdir()
-
-
-def a_dangling_link(path):
-    path.unlink()
-    path.symlink_to("nowhere")
-
-
-def unreadable_zeros(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-DAMAGES = [truncated, bit_flipped, emptied, deleted, a_directory, a_dangling_link, unreadable_zeros]
 
 
 VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
