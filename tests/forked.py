@@ -28,7 +28,8 @@ class Script:
         self.arguments = (script, *arguments)
         self._streams = tempfile.TemporaryDirectory()
         self.process = CONTEXT.Process(
-            target=_run, args=(self.arguments, folder, self._streams.name, tuple(prepare))
+            target=_run,
+            args=(self.arguments, folder, dict(os.environ), self._streams.name, tuple(prepare)),
         )
         self.process.start()
 
@@ -57,7 +58,9 @@ def run(script: str, *arguments: str, folder: Path, prepare: Iterable[Callable] 
     return Script(script, *arguments, folder=folder, prepare=prepare).wait()
 
 
-def _run(arguments, folder, streams, prepare) -> None:
+def _run(arguments, folder, environment, streams, prepare) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     for number in (1, 2):
         os.dup2(os.open(f"{streams}/{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.chdir(folder)

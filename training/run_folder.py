@@ -19,6 +19,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -147,8 +148,11 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Adds a line to `log.txt`. Raises CannotSave."""
-        with self._saving(), (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with self._saving():
+            descriptor = os.open(self.path / "log.txt", flags, 0o644)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Saves a checkpoint as the best. Raises CannotSave."""

@@ -142,8 +142,8 @@ def memories(folder: Path) -> str:
             "",
             f"The small model, {EPOCHS} epochs over {TOKENS:,} random words with Zipf's "
             "frequencies (as many as Penn Treebank has), saved every "
-            f"{memory.FIRST_WINDOWS} windows; resident memory every second from window {memory.FIRST_WINDOWS} to the end, validation and "
-            "saving included.",
+            f"{memory.FIRST_WINDOWS} windows; resident memory every second from window "
+            f"{memory.FIRST_WINDOWS} to the end, validation and saving included.",
             "",
             f"| seconds since window {memory.FIRST_WINDOWS} | "
             + " | ".join(f"{samples[i][0]:.0f}" for i in places)
