@@ -18,6 +18,7 @@ from absl import app, flags
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
+FOLDER_FLAGS = ("save_path", "data_path", "data_dir", "export_path", "tutorial_checkpoint")
 # The flags below belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
@@ -44,6 +45,16 @@ def define_data_flags() -> None:
         "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
     )
     flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_trained_model_flags() -> None:
+    """What else than `--save_path` may name a model."""
+    flags.DEFINE_string(
+        "tutorial_checkpoint",
+        None,
+        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
+        "--data_path or --dataset names the text that it was trained on",
+    )
 
 
 def define_text_flags() -> None:
@@ -106,7 +117,7 @@ def run(main: Callable[[], int | None]) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:]:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in ("save_path", "data_path", "data_dir"):
+        for name in FOLDER_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
                 fail(f"--{name}= is empty: give a folder, or leave the flag out")
         return rest
@@ -255,6 +266,46 @@ class TextSource:
         )
 
 
+def load_trained_model():
+    """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
+
+    Raises ValueError where both or neither are given, or what they name cannot be read.
+    """
+    from training import trained_model  # noqa: PLC0415
+
+    run_path, prefix = FLAGS.save_path, FLAGS.tutorial_checkpoint
+    if run_path is None and prefix is None:
+        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
+    if run_path is not None and prefix is not None:
+        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+    if run_path is not None:
+        return trained_model.load_run(run_path)
+    if FLAGS.data_path is None and FLAGS.dataset is None:
+        raise ValueError(
+            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
+            "it was trained on"
+        )
+    train = TextSource.of_run({}).load(("train",))
+    start_tensorflow()
+    return trained_model.load_tutorial_checkpoint(prefix, train.vocabulary)
+
+
+def load_corpus_of(trained, split: str):
+    """One split of the text of a `TrainedModel`, or of that of the data flags, in its words.
+
+    Raises ValueError where the run's text is not there any more, or has changed.
+    """
+    corpus = TextSource.of_run(trained.source).load((split,), vocabulary=trained.vocabulary)
+    known = (trained.corpus.get("tokens") or {}).get(split)
+    length = len(corpus.splits[split])
+    if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):
+        raise ValueError(
+            f"the {split} split has {length:,} tokens and had {known:,} when the run began: "
+            "restore the text, or name it with --data_path to score it as it is"
+        )
+    return corpus
+
+
 def check_memory(
     config: Config, vocab_size: int, copies: int, batch_size: int, num_steps: int
 ) -> None:
@@ -305,6 +356,14 @@ def build_model(config: Config, vocab_size: int):
         config.tie_weights,
         config.cutoffs,
     )
+
+
+def load_model(trained):
+    """The model of a `TrainedModel`, with its weights."""
+    check_memory(trained.config, len(trained.vocabulary), copies=1, batch_size=1, num_steps=1)
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return model
 
 
 def _tokens_of(dataset: str) -> str:
