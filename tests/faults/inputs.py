@@ -232,7 +232,7 @@ UNTRUSTED_RUNS = [
     ),
     Case(EVALUATE, RUN, "of another run", Edit(("config", "hidden_size"), 3)),
     Case(EVALUATE, RUN, "of another run", Edit(("config", "seed"), 7)),
-    Case(EVALUATE, RUN, "GiB for weights", Edit(("config",), HUGE)),
+    Case(EVALUATE, RUN, "of another run", Edit(("config",), HUGE)),
     Case(EVALUATE, RUN, "tokens=byte", Edit(("corpus", "source", "tokens"), "byte")),
     Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "/dev/zero")),
     Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "a\0b")),
