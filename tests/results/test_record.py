@@ -16,6 +16,7 @@ def made(tmp_path_factory):
     return made, run
 
 
+@pytest.mark.slow
 def test_a_record_says_what_was_run_and_what_came_of_it(made):
     folder, run = made
     result = json.loads((folder / "result.json").read_text())
@@ -27,6 +28,7 @@ def test_a_record_says_what_was_run_and_what_came_of_it(made):
     assert (folder / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
 
 
+@pytest.mark.slow
 def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made, capsys):
     folder, run = made
     assert verify.verify(folder, [], str(run))
@@ -41,6 +43,7 @@ def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made, ca
     assert "DIFFERS" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_record_is_never_overwritten(made):
     folder, _ = made
     with pytest.raises(ValueError, match="is there already"):
