@@ -96,8 +96,9 @@ class Tokenizer(tf.Module):
 
     def _refusal(self, lacking):
         first = tf.strings.substr(tf.concat([lacking, [""]], 0)[0], 0, 40, unit="UTF8_CHAR")
-        reason = f"' is not among the {self._size:,} of the vocabulary, which has no {UNKNOWN}"
-        return tf.strings.join(["the token '", first, reason])
+        # TensorFlow would put a backslash before other quotes.
+        reason = f"` is not among the {self._size:,} of the vocabulary, which has no {UNKNOWN}"
+        return tf.strings.join(["the token `", first, reason])
 
 
 def _utf8(text):

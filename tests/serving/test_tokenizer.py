@@ -58,7 +58,7 @@ def test_without_unk_a_word_outside_the_vocabulary_is_refused_by_name(make):
     tokenizer = make(("<eos>", "the"))
     assert tokenizer.encode(tf.constant([["the", ""]]))[0].numpy().tolist() == [[1, -1]]
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="the token 'zebra' is not among the 2"
+        tf.errors.InvalidArgumentError, match="the token `zebra` is not among the 2"
     ):
         tokenizer.encode(tf.constant([["the", "zebra"]]))
 
