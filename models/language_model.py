@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
+from models.dropout import dropout
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
 from models.softmax import softmax_nats
@@ -21,18 +22,25 @@ from models.static_rnn import StaticRNN
 
 
 def recurrent_layers(
-    rnn_mode: str, cell: str, hidden_size: int, num_layers: int, forget_bias: float = 0.0
+    rnn_mode: str,
+    cell: str,
+    hidden_size: int,
+    num_layers: int,
+    forget_bias: float = 0.0,
+    precision: str = "float32",
 ) -> list[keras.layers.Layer]:
     """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
 
-    Raises ValueError for an unknown `rnn_mode` or `cell`.
+    `precision` is the name of a Keras dtype policy, such as `mixed_bfloat16`: float32 weights, and
+    everything else in the lower precision. Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
+    dtype = {"dtype": precision}
     makers = {
-        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias)),
-        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias)),
-        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size)),
-        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size)),
-        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias),
+        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
+        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
+        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size, **dtype), **dtype),
+        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size, **dtype), **dtype),
+        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias, **dtype),
     }
     if (rnn_mode, cell) not in makers:
         raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
@@ -46,10 +54,15 @@ class LanguageModel(keras.Model):
     `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
     stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
     for every layer and time step; the same seed gives the same masks however the layers unroll.
+    Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
+    those of that part.
+
+    In a mixed precision, which is that of `layers`, the weights, the state between windows, the
+    logits and the loss are float32, and the rest is in the lower precision.
     """
 
     def __init__(self, vocab_size: int, hidden_size: int, layers: list, keep_prob: float = 1.0):
-        super().__init__()
+        super().__init__(dtype=layers[0].dtype_policy, autocast=False)
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
         self.recurrent = layers
@@ -64,13 +77,13 @@ class LanguageModel(keras.Model):
         """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
-    def call(self, tokens, state, training=False, seed=None):
-        outputs, next_state = self._outputs(tokens, state, training, seed)
+    def call(self, tokens, state, training=False, seed=None, rows=None):
+        outputs, next_state = self._outputs(tokens, state, training, seed, rows)
         return tf.matmul(tf.stack(outputs, axis=1), self.softmax_w) + self.softmax_b, next_state
 
-    def nats(self, tokens, targets, state, training=False, seed=None):
+    def nats(self, tokens, targets, state, training=False, seed=None, rows=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        outputs, next_state = self._outputs(tokens, state, training, seed)
+        outputs, next_state = self._outputs(tokens, state, training, seed, rows)
         num_steps = len(outputs)
         nats = softmax_nats(
             tf.concat(outputs, axis=0),
@@ -80,24 +93,24 @@ class LanguageModel(keras.Model):
         )
         return tf.transpose(tf.reshape(nats, [num_steps, -1])), next_state
 
-    def _outputs(self, tokens, state, training, seed):
+    def _outputs(self, tokens, state, training, seed, rows):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
-        steps = tf.unstack(tf.gather(self.embedding.value, tokens), axis=1)
-        steps = self._dropout(steps, training, seed, 0)
+        embedded = tf.cast(tf.gather(self.embedding.value, tokens), self.compute_dtype)
+        steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
             steps, layer_next_state = layer(steps, layer_state)
-            steps = self._dropout(steps, training, seed, i + 1)
+            steps = self._dropout(steps, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
-        return steps, tuple(next_state)
+        return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
 
-    def _dropout(self, steps: list, training: bool, seed, place: int) -> list:
+    def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
         if seed is None:
             raise ValueError("training with keep_prob below 1 needs a seed for the masks")
-        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place))
+        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place), rows)
 
     def initialize(self, init_scale: float, seed: int) -> None:
         """Draws every weight and bias uniformly from +-init_scale, as the tutorial does."""
@@ -145,11 +158,5 @@ class LanguageModel(keras.Model):
         self.softmax_b.assign(weights["Model/softmax_b"])
 
 
-def dropout(steps: list, keep_prob: float, seed) -> list:
-    """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
-
-    `steps` are T tensors `[B, H]`. Each has a mask of its own (Zaremba et al. 2014, section 3.1).
-    """
-    draws = tf.random.stateless_uniform([len(steps), *tf.unstack(tf.shape(steps[0]))], seed)
-    masks = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
-    return [step * mask for step, mask in zip(steps, tf.unstack(masks), strict=True)]
+def _float32(tensor):
+    return tf.cast(tensor, tf.float32)

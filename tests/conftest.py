@@ -34,8 +34,12 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def deterministic_operations():
+def deterministic_operations_on_two_devices():
+    """The processor counts as two devices, so that replicas can be tested in this process."""
     tf.config.experimental.enable_op_determinism()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
 
 
 @pytest.fixture

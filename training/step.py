@@ -9,11 +9,22 @@ The tutorial's recipe, figure by figure:
     norm      one norm over all gradients; the embedding's rows enter one by one, not summed for
               repeated words, since TF1 clips the IndexedSlices (`tf.linalg.global_norm`)
     update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient
+
+Where several replicas share the rows, each computes the loss of its own over B, the gradients are
+summed, and all make the same update: what comes out is what one machine computes.
 """
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
+
+from training.distribution import Replicas, sparse
+
+# Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
+# or half as large until they are finite. The first of Keras's `LossScaleOptimizer` too.
+FIRST_LOSS_SCALE = 2.0**15
 
 
 class TrainStep:
@@ -23,19 +34,30 @@ class TrainStep:
 
       stream         int32 `[N]`, on the device
       starts         int32 `[all windows, B]`, on the device: where each row of each window starts
-      state          the state before the first window
+      state          the state of all B rows before the first window
       learning_rate  float32 scalar
       first, count   the windows of this call; all that are left where `count` is not given
       seed           int32 `[2]`: dropout's; window k draws from (seed, k)
       costs          float32 `[K]`: the loss before each update, in nats
       grad_norms     float32 `[K]`: the global norm before clipping
+
+    With `replicas`, B must be a multiple of their count, and every worker makes the same calls.
     """
 
-    def __init__(self, model, num_steps: int, max_grad_norm: float, carries_state: bool = True):
+    def __init__(
+        self,
+        model,
+        num_steps: int,
+        max_grad_norm: float,
+        carries_state: bool = True,
+        replicas: Replicas | None = None,
+    ):
         self._model = model
         self._num_steps = num_steps
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state
+        self._replicas = replicas or Replicas()
+        self._scales_loss = model.compute_dtype == "float16"
 
     def __call__(self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0)):
         learning_rate = tf.constant(learning_rate, tf.float32)
@@ -49,35 +71,81 @@ class TrainStep:
     def _windows(self, stream, starts, state, learning_rate, first, count, seed):
         costs = tf.TensorArray(tf.float32, count)
         grad_norms = tf.TensorArray(tf.float32, count)
+        state = self._replicas.split(state)
+        loss_scale = tf.constant(FIRST_LOSS_SCALE)
         for k in tf.range(first, first + count):
-            if not self._carries_state:
-                state = tf.nest.map_structure(tf.zeros_like, state)
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
-            window_seed = tf.random.fold_in(seed, k)
-            cost, grad_norm, state = self._window(tokens, state, learning_rate, window_seed)
+            window = tokens, state, learning_rate, tf.random.fold_in(seed, k)
+            cost, grad_norm, state, loss_scale = self._on_replicas(window, loss_scale)
             costs = costs.write(k - first, cost)
             grad_norms = grad_norms.write(k - first, grad_norm)
-        return costs.stack(), grad_norms.stack(), state
+        return costs.stack(), grad_norms.stack(), self._replicas.join(state)
 
-    def _window(self, tokens, state, learning_rate, seed):
-        variables = [weight.value for weight in self._model.trainable_weights]
+    def _on_replicas(self, window, loss_scale):
+        """One window on all replicas; again with half the loss scale where float16 overflowed."""
+        replicas = self._replicas
+        if not self._scales_loss:
+            cost, grad_norm, state = replicas.run(self._window, *window)
+            return replicas.one(cost), replicas.one(grad_norm), state, loss_scale
+        cost, grad_norm, state, loss_scale = 0.0, math.inf, window[1], 2 * loss_scale
+        while loss_scale > 1.0 and not tf.math.is_finite(grad_norm):
+            loss_scale = loss_scale / 2
+            cost, grad_norm, state = replicas.run(self._window, *window, loss_scale)
+            cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
+        return cost, grad_norm, state, loss_scale
+
+    def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
+        """One window on one replica: the cost and norm of all rows, the state of its own."""
+        if not self._carries_state:
+            state = tf.nest.map_structure(tf.zeros_like, state)
+        cost, gradients, state = self._gradients(tokens, state, seed, loss_scale)
+        variables = self._variables()
+        cost, gradients, grad_norm = self._replicas.sum_gradients(
+            cost, gradients, variables, tokens[:, :-1]
+        )
+        if not self._scales_loss or tf.math.is_finite(grad_norm):
+            # The same as clip_by_global_norm and SGD, without a clipped copy of each gradient.
+            rate = learning_rate * self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
+            for variable, gradient in zip(variables, gradients, strict=True):
+                descend(variable, gradient, rate)
+        return cost, grad_norm, state
+
+    def _gradients(self, tokens, state, seed, loss_scale):
+        """This replica's part of the cost and of its gradients; the next state of its rows."""
+        replicas, variables = self._replicas, self._variables()
+        own = replicas.rows(tokens)
         with tf.GradientTape() as tape:
             nats, state = self._model.nats(
-                tokens[:, :-1], tokens[:, 1:], state, training=True, seed=seed
+                *(own[:, :-1], own[:, 1:], state),
+                training=True,
+                seed=seed,
+                rows=replicas.place(tokens.shape[0]),
             )
-            cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0))
-        gradients = tape.gradient(cost, variables)
-        grad_norm = tf.linalg.global_norm(gradients)
-        # The same as clip_by_global_norm and then SGD, without a clipped copy of each gradient.
-        rate = learning_rate * self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
-        for variable, gradient in zip(variables, gradients, strict=True):
-            descend(variable, gradient, rate)
-        return cost, grad_norm, state
+            cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0)) / replicas.count
+            scaled = cost * loss_scale if self._scales_loss else cost
+        gradients = tape.gradient(scaled, variables)
+        if self._scales_loss:
+            gradients = [scale(gradient, 1 / loss_scale) for gradient in gradients]
+        return cost, gradients, state
+
+    def _variables(self):
+        return [weight.value for weight in self._model.trainable_weights]
+
+
+def scale(gradient, factor):
+    """factor * gradient, dense or sparse."""
+    if sparse(gradient):
+        return tf.IndexedSlices(
+            factor * gradient.values, gradient.indices, dense_shape=gradient.dense_shape
+        )
+    return factor * gradient
 
 
 def descend(variable, gradient, rate) -> None:
     """variable -= rate * gradient, in one pass; only the rows it names where it is sparse."""
-    if isinstance(gradient, tf.IndexedSlices):
-        variable.scatter_sub(tf.IndexedSlices(rate * gradient.values, gradient.indices))
+    if sparse(gradient):
+        tf.raw_ops.ResourceScatterSub(
+            resource=variable.handle, indices=gradient.indices, updates=rate * gradient.values
+        )
     else:
         tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)

@@ -1,0 +1,111 @@
+"""Who computes which rows of a batch: one replica, several devices, or several workers.
+
+Axis letters: B = batch_size of all replicas together, R = replicas, T = num_steps, H = hidden size,
+V = vocabulary size.
+
+Replica r has the rows `[r B/R, (r + 1) B/R)` of every window. Row b of a window continues row b of
+the one before, so a replica that keeps its rows may also keep their state. Were whole windows dealt
+out in turn, the carried state would belong to another text.
+
+What replicas tell each other in a step is one message: the sums of their gradients.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+class Replicas:
+    """The replicas of a `tf.distribute.Strategy`; without one, a single replica: this process.
+
+    The model that they train must have been built under `scope()`. The methods from `rows` on are
+    for functions that `run` calls.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None):
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self.count = self._strategy.num_replicas_in_sync
+
+    def scope(self):
+        """The context in which variables are made, so that each replica has a copy."""
+        return self._strategy.scope()
+
+    def run(self, function, *arguments):
+        """Calls `function` on every replica; a tensor goes to all of them as it is."""
+        if self.count == 1:
+            return function(*arguments)
+        return self._strategy.run(function, args=arguments)
+
+    def split(self, state):
+        """Each replica's rows of a nest of `[B, ...]`."""
+        return self.run(lambda whole: tf.nest.map_structure(self.rows, whole), state)
+
+    def join(self, state):
+        """The inverse of `split`: the nest of `[B, ...]` whose rows the replicas have."""
+        whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._in_place, own)), state)
+        return tf.nest.map_structure(self.one, whole)
+
+    def one(self, value):
+        """The value that is equal on all replicas, as a plain tensor."""
+        return self._strategy.experimental_local_results(value)[0]
+
+    def rows(self, values):
+        """This replica's part of `[B, ...]`: B / R rows."""
+        if self.count == 1:
+            return values
+        first, batch_size = self.place(values.shape[0])
+        return values[first : first + batch_size // self.count]
+
+    def place(self, batch_size: int):
+        """The first of this replica's rows, and the rows of the batch; None where that is all."""
+        if self.count == 1:
+            return None
+        return self._id() * (batch_size // self.count), batch_size
+
+    def sum(self, values):
+        """The sums over the replicas of a nest of tensors, in one message."""
+        if self.count == 1:
+            return values
+        return tf.distribute.get_replica_context().all_reduce("SUM", values)
+
+    def sum_gradients(self, cost, gradients, variables, inputs):
+        """The cost and the gradients of all rows from those of each replica's, and their norm.
+
+        `inputs` int32 `[B, T]` are the tokens that a sparse gradient has a row for. It goes out as
+        `[B T, H]`, or as `[V, H]` where that is smaller; the norm counts its rows one by one.
+        """
+        if self.count == 1:
+            return cost, gradients, tf.linalg.global_norm(gradients)
+        tokens = tf.reshape(inputs, [-1])
+        message, squares = [], []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            if sparse(gradient):
+                squares.append(tf.nn.l2_loss(gradient.values))
+                fewer = tokens.shape[0] < variable.shape[0]
+                outgoing = self._in_place(gradient.values) if fewer else gradient
+                message.append(tf.convert_to_tensor(outgoing))
+            else:
+                message.append(gradient)
+        cost, squares, sums = self.sum((cost, squares, message))
+        for i, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
+            if not sparse(gradient):
+                squares.append(tf.nn.l2_loss(sums[i]))
+            elif sums[i].shape != variable.shape:
+                sums[i] = tf.IndexedSlices(sums[i], tokens)
+        return cost, sums, tf.sqrt(2 * tf.add_n(squares))
+
+    def _in_place(self, values):
+        """`[B, ...]` from this replica's `[B / R, ...]`: zeros where the others' rows are."""
+        if self.count == 1:
+            return values
+        size = tf.shape(values)[0]
+        before, after = self._id() * size, (self.count - 1 - self._id()) * size
+        return tf.pad(values, [[before, after]] + [[0, 0]] * (len(values.shape) - 1))
+
+    def _id(self):
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
+
+
+def sparse(gradient) -> bool:
+    """Whether it names rows of its variable."""
+    return isinstance(gradient, tf.IndexedSlices)
