@@ -237,6 +237,18 @@ class TextSource:
         )
 
 
+def check_memory(config: Config, vocab_size: int, copies: int) -> None:
+    """Raises ValueError for a model of whose weights so many copies cannot fit into memory."""
+    needed = copies * 4 * config.num_weights(vocab_size)
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise ValueError(
+            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
+            f"{needed / 2**30:.0f} GiB for {'weights and gradients' if copies > 1 else 'weights'}, "
+            f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
+        )
+
+
 def bits_per_character(perplexity: float, tokens: str) -> float | None:
     """log2 of the perplexity where a token is a character; None where it is a word."""
     return math.log2(perplexity) if tokens == "char" else None

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from training.distribution import Replicas
 
-WINDOWS_PER_CALL = 100
+WINDOWS_PER_CALL = 20
 
 
 @dataclass(frozen=True)
