@@ -19,12 +19,13 @@ class Replicas:
     """The replicas of a `tf.distribute.Strategy`; without one, a single replica: this process.
 
     The model that they train must have been built under `scope()`. The methods from `rows` on are
-    for functions that `run` calls.
+    for functions that `run` calls. `alone` says that no other process has replicas.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None):
         self._strategy = strategy or tf.distribute.get_strategy()
         self.count = self._strategy.num_replicas_in_sync
+        self.alone = not isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def scope(self):
         """The context in which variables are made, so that each replica has a copy."""
@@ -48,6 +49,14 @@ class Replicas:
     def one(self, value):
         """The value that is equal on all replicas, as a plain tensor."""
         return self._strategy.experimental_local_results(value)[0]
+
+    def most(self, number: int) -> int:
+        """The largest of the workers' numbers. All must ask at the same point of the run."""
+        return number if self.alone else int(self._most(tf.constant(float(number), tf.float32)))
+
+    def from_chief(self, arrays):
+        """The first worker's nest of float arrays, of shapes that all have, on every worker."""
+        return arrays if self.alone else self._from_chief(arrays)
 
     def rows(self, values):
         """This replica's part of `[B, ...]`: B / R rows."""
@@ -93,6 +102,21 @@ class Replicas:
             elif sums[i].shape != variable.shape:
                 sums[i] = tf.IndexedSlices(sums[i], tokens)
         return cost, sums, tf.sqrt(2 * tf.add_n(squares))
+
+    @tf.function
+    def _most(self, number):
+        numbers = self.run(lambda own: self.sum(self._in_place(own[None])), number)
+        return tf.reduce_max(self.one(numbers))
+
+    @tf.function
+    def _from_chief(self, arrays):
+        def contribution():
+            is_first = tf.equal(self._id(), 0)
+            return tf.nest.map_structure(
+                lambda own: tf.where(is_first, own, tf.zeros_like(own)), arrays
+            )
+
+        return tf.nest.map_structure(self.one, self.run(lambda: self.sum(contribution())))
 
     def _in_place(self, values):
         """`[B, ...]` from this replica's `[B / R, ...]`: zeros where the others' rows are."""

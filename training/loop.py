@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from tqdm import tqdm
 
 from ptb import reader
 from training.config import Config
+from training.distribution import Replicas
 from training.perplexity import Evaluator
 from training.progress import STRETCH, Progress
 from training.report import EpochReport
@@ -45,18 +48,38 @@ class Training:
 
     `step` walks windows as `TrainStep` does, and is one where it is not given. How many it walks in
     one call changes no figure: as many as take about SECONDS_PER_CALL, or `windows_per_call`.
+    Where there are several workers, each has a Training, and all do the same with it.
+
+    Raises ValueError where the batch cannot be shared out among the `replicas`.
     """
 
     def __init__(
-        self, model, train_ids, valid_ids, config: Config, step=None, windows_per_call=None
+        self,
+        model,
+        train_ids,
+        valid_ids,
+        config: Config,
+        step=None,
+        windows_per_call=None,
+        replicas: Replicas | None = None,
     ):
+        self._replicas = replicas or Replicas()
+        if config.batch_size % self._replicas.count:
+            raise ValueError(
+                f"batch_size={config.batch_size} is not a multiple of the {self._replicas.count} "
+                "replicas that share its rows: change one of the two"
+            )
         self._model, self._config = model, config
         self._train_ids, self._stream = train_ids, tf.constant(train_ids)
         self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
         self._step = step or TrainStep(
-            model, config.num_steps, config.max_grad_norm, config.sampling == "sequential"
+            model,
+            config.num_steps,
+            config.max_grad_norm,
+            config.sampling == "sequential",
+            self._replicas,
         )
-        self._evaluate = Evaluator(model)
+        self._evaluate = Evaluator(model, self._replicas)
         self._windows_per_call = windows_per_call
 
     def start(self) -> Place:
@@ -103,6 +126,19 @@ class Training:
         state = tf.nest.pack_sequence_as(self.start().state, list(map(tf.constant, state)))
         return Place(progress, state)
 
+    def share(self, place: Place) -> Place:
+        """The chief's place on every worker, whose model takes the chief's weights."""
+        if self._replicas.alone:
+            return place
+        progress = np.frombuffer(json.dumps(dataclasses.asdict(place.progress)).encode(), np.uint8)
+        padding = self._replicas.most(len(progress)) - len(progress)
+        arrays = {"progress": np.pad(progress, (0, padding)).astype(np.float32)}
+        arrays |= {"weights": self._model.export_weights(), "state": place.state}
+        arrays = tf.nest.map_structure(np.array, self._replicas.from_chief(arrays))
+        self._model.import_weights(arrays["weights"])
+        text = arrays["progress"].astype(np.uint8).tobytes().rstrip(b"\0")
+        return self.place(Progress.from_dict(json.loads(text)), tf.nest.flatten(arrays["state"]))
+
     def _epoch(self, epoch: int):
         """The windows of an epoch, and the seed of what is drawn in it."""
         config, seed = self._config, (self._config.seed, epoch)
@@ -121,6 +157,7 @@ class Training:
                 check()
                 left = len(windows) - progress.window
                 count = max(min(pace, left, most_windows(progress)), 1)
+                count = self._replicas.most(count)
                 began = time.perf_counter()
                 costs, norms, state = self._step(
                     self._stream, starts, state, rate, progress.window, count, seed
