@@ -66,12 +66,16 @@ class LanguageModel(keras.Model):
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
         self.recurrent = layers
-        self.embedding = self.add_weight(name="embedding", shape=(vocab_size, hidden_size))
+        self.embedding = self._float32_weight("embedding", vocab_size, hidden_size)
         for layer in layers:
             layer.build((None, hidden_size))
-        self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
-        self.softmax_b = self.add_weight(name="softmax_b", shape=(vocab_size,))
+        self.softmax_w = self._float32_weight("softmax_w", hidden_size, vocab_size)
+        self.softmax_b = self._float32_weight("softmax_b", vocab_size)
         self.built = True
+
+    def _float32_weight(self, name: str, *shape: int):
+        """A weight that is read in float32 in every precision."""
+        return self.add_weight(name=name, shape=shape, autocast=False)
 
     def initial_state(self, batch_size: int) -> tuple:
         """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""

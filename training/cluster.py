@@ -66,12 +66,13 @@ class Cluster:
     def strategy(self, worker_timeout: float):
         """Waits for the other workers; the `MultiWorkerMirroredStrategy` that they form.
 
-        A worker that sends no sign of life for half of `worker_timeout` seconds is given up; the
-        others hear of that by the next of theirs.
+        Where one of them ends, or sends no sign of life, the others learn of it within
+        `worker_timeout` seconds.
         """
         import tensorflow as tf  # noqa: PLC0415
 
-        _watch_workers(self.tasks, worker_timeout / 2)
+        # A sign is missed, its sender given up, and that told: a third each.
+        _watch_workers(self.tasks, worker_timeout / 3)
         return tf.distribute.MultiWorkerMirroredStrategy()
 
 

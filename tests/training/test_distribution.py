@@ -11,8 +11,8 @@ from training.distribution import Replicas
 from training.perplexity import Evaluator
 from training.step import TrainStep
 
-V, H, B, T = 60, 8, 4, 5
-TEXT = np.random.default_rng(0).integers(V, size=2100).astype(np.int32)
+V, H, B, T = 60, 8, 4, 4
+TEXT = np.random.default_rng(0).integers(V, size=1700).astype(np.int32)
 WINDOWS = reader.sequential(TEXT, B, T)
 
 
@@ -21,9 +21,9 @@ def two():
     return Replicas(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
 
 
-def make_model(replicas, rnn_mode="fused", cell="lstm", keep_prob=1.0, vocab_size=V):
+def make_model(replicas, rnn_mode="fused", keep_prob=1.0, vocab_size=V, num_layers=1):
     with replicas.scope():
-        layers = recurrent_layers(rnn_mode, cell, H, 2)
+        layers = recurrent_layers(rnn_mode, "lstm", H, num_layers)
         model = LanguageModel(vocab_size, H, layers, keep_prob)
     model.initialize(0.3, seed=1)
     return model
@@ -51,12 +51,10 @@ def assert_equal_runs(one, two):
     "options",
     [
         {"rnn_mode": "fused"},
-        {"rnn_mode": "static"},
+        {"rnn_mode": "static", "keep_prob": 0.6},
         {"rnn_mode": "keras"},
-        {"rnn_mode": "static", "cell": "gru"},
-        {"rnn_mode": "fused", "keep_prob": 0.6},
         # Fewer words than tokens in a window: the embedding's gradient goes out as [V, H].
-        {"rnn_mode": "fused", "vocab_size": 15},
+        {"rnn_mode": "static", "vocab_size": 15},
     ],
     ids=lambda options: " ".join(map(str, options.values())),
 )
@@ -72,13 +70,12 @@ def test_random_sampling_starts_every_replica_from_a_zero_state(two):
     assert_equal_runs(train(Replicas(), windows), train(two, windows))
 
 
-@pytest.mark.parametrize("rnn_mode", ["static", "fused"])
-def test_a_golden_trajectory_replays_under_two_replicas(golden_sgd, two, rnn_mode):
+def test_a_golden_trajectory_replays_under_two_replicas(golden_sgd, two):
     golden = Trajectory(golden_sgd)
     if golden.batch_size % 2:
         pytest.skip(f"{golden.batch_size} rows are not for two replicas")
     with two.scope():
-        model = golden.model(rnn_mode)
+        model = golden.model("fused")
     step = TrainStep(model, golden.num_steps, golden.max_grad_norm, replicas=two)
     costs, _, state = step(
         tf.constant(golden.windows.stream),
@@ -98,7 +95,7 @@ def test_a_golden_trajectory_replays_under_two_replicas(golden_sgd, two, rnn_mod
 
 def test_each_replica_carries_the_state_of_its_own_rows(two):
     """Every row is a text of its own, so a state of another row, or window, has other numbers."""
-    model = make_model(two)
+    model = make_model(two, num_layers=2)
     step = TrainStep(model, T, 1.0, replicas=two)
     state = model.initial_state(B)
     for call in range(3):
