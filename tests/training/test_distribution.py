@@ -70,10 +70,9 @@ def test_random_sampling_starts_every_replica_from_a_zero_state(two):
     assert_equal_runs(train(Replicas(), windows), train(two, windows))
 
 
-def test_a_golden_trajectory_replays_under_two_replicas(golden_sgd, two):
-    golden = Trajectory(golden_sgd)
-    if golden.batch_size % 2:
-        pytest.skip(f"{golden.batch_size} rows are not for two replicas")
+def test_a_golden_trajectory_replays_under_two_replicas(request, two):
+    files = request.config.getoption("--golden_dir").glob("lstm_sgd*.npz")
+    golden = Trajectory(min(files, key=lambda file: file.stat().st_size))
     with two.scope():
         model = golden.model("fused")
     step = TrainStep(model, golden.num_steps, golden.max_grad_norm, replicas=two)
@@ -108,7 +107,8 @@ def test_each_replica_carries_the_state_of_its_own_rows(two):
             state,
             expected,
         )
-    assert len(np.unique(np.round(state[0][0][:, 0], 3))) == B
+    h = np.array(state[-1][-1])
+    assert all(np.abs(h[i] - h[j]).max() > 1e-3 for i in range(B) for j in range(i))
 
 
 def test_two_replicas_score_as_one_does(two):
