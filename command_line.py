@@ -83,9 +83,11 @@ def define_config_flags() -> None:
     for field in dataclasses.fields(Config):
         choices = field.metadata["choices"]
         help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
-        define = {"int": flags.DEFINE_integer, "float": flags.DEFINE_float}.get(
-            field.type, flags.DEFINE_string
-        )
+        define = {
+            "int": flags.DEFINE_integer,
+            "float": flags.DEFINE_float,
+            "bool": flags.DEFINE_bool,
+        }.get(field.type, flags.DEFINE_string)
         define(field.name, None, f"{help_text} ({_defaults(field.name)})")
 
 
@@ -320,7 +322,14 @@ def build_model(config: Config, vocab_size: int):
         config.forget_bias,
         config.precision,
     )
-    return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+    return LanguageModel(
+        vocab_size,
+        config.hidden_size,
+        layers,
+        config.keep_prob,
+        config.tie_weights,
+        config.cutoffs,
+    )
 
 
 def _tokens_of(dataset: str) -> str:
@@ -328,7 +337,8 @@ def _tokens_of(dataset: str) -> str:
 
 
 def _defaults(name: str) -> str:
+    """The default of `small`, and of the presets that have another."""
     values = {model: getattr(config, name) for model, config in PRESETS.items()}
-    if len(set(values.values())) == 1:
-        return f"{values['small']}"
-    return ", ".join(f"{model} {value:.4g}" for model, value in values.items())
+    texts = {m: f"{v:.4g}" if isinstance(v, float) else str(v) for m, v in values.items()}
+    others = [f"{model} {text}" for model, text in texts.items() if text != texts["small"]]
+    return "; ".join([texts["small"], ", ".join(others)] if others else [texts["small"]])

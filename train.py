@@ -170,13 +170,14 @@ def _open_run(config, corpus, cleanup):
 def _refuse_another_run(saved: dict, config, corpus) -> None:
     """A run goes on only with its own config, but for what may change, and its own text."""
     from training.config import Config  # noqa: PLC0415
-    from training.run_folder import CHANGEABLE  # noqa: PLC0415
+    from training.run_folder import changeable  # noqa: PLC0415
 
+    may_change = changeable(saved["config"])
     old = dataclasses.asdict(Config.from_dict(saved["config"]))
     differences = [
         f"{name} was {old[name]} and is now {value}"
         for name, value in dataclasses.asdict(config).items()
-        if name not in CHANGEABLE and value != old[name]
+        if name not in may_change and value != old[name]
     ]
     if saved["corpus"].get("fingerprint") != corpus.fingerprint:
         differences.append(
@@ -187,7 +188,7 @@ def _refuse_another_run(saved: dict, config, corpus) -> None:
     if differences:
         raise ValueError(
             f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
-            f"give another save_path or the same flags ({', '.join((*CHANGEABLE, *SAVE_FLAGS))} "
+            f"give another save_path or the same flags ({', '.join((*may_change, *SAVE_FLAGS))} "
             "may change)"
         )
 

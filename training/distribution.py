@@ -1,7 +1,6 @@
 """Who computes which rows of a batch: one replica, several devices, or several workers.
 
-Axis letters: B = batch_size of all replicas together, R = replicas, T = num_steps, H = hidden size,
-V = vocabulary size.
+Axis letters: B = batch_size of all replicas together, R = replicas, T = num_steps.
 
 Replica r has the rows `[r B/R, (r + 1) B/R)` of every window. Row b of a window continues row b of
 the one before, so a replica that keeps its rows may also keep their state. Were whole windows dealt
@@ -77,31 +76,32 @@ class Replicas:
             return values
         return tf.distribute.get_replica_context().all_reduce("SUM", values)
 
-    def sum_gradients(self, cost, gradients, variables, inputs):
-        """The cost and the gradients of all rows from those of each replica's, and their norm.
+    def sum_gradients(self, cost, gradients, inputs):
+        """The cost and the gradients of all rows from those of each replica's.
 
-        `inputs` int32 `[B, T]` are the tokens that a sparse gradient has a row for. It goes out as
-        `[B T, H]`, or as `[V, H]` where that is smaller; the norm counts its rows one by one.
+        A sparse gradient ends with a row for each token of this replica's part of `inputs`, int32
+        `[B, T]`. It comes out with a row for each of the B T tokens, as one machine has it, so that
+        the norm may count them one by one. Before them are, where the softmax shares the embedding,
+        the rows of its gradient.
         """
         if self.count == 1:
-            return cost, gradients, tf.linalg.global_norm(gradients)
+            return cost, gradients
         tokens = tf.reshape(inputs, [-1])
-        message, squares = [], []
-        for gradient, variable in zip(gradients, variables, strict=True):
-            if sparse(gradient):
-                squares.append(tf.nn.l2_loss(gradient.values))
-                fewer = tokens.shape[0] < variable.shape[0]
-                outgoing = self._in_place(gradient.values) if fewer else gradient
-                message.append(tf.convert_to_tensor(outgoing))
-            else:
-                message.append(gradient)
-        cost, squares, sums = self.sum((cost, squares, message))
-        for i, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
-            if not sparse(gradient):
-                squares.append(tf.nn.l2_loss(sums[i]))
-            elif sums[i].shape != variable.shape:
-                sums[i] = tf.IndexedSlices(sums[i], tokens)
-        return cost, sums, tf.sqrt(2 * tf.add_n(squares))
+        num_own = tokens.shape[0] // self.count
+
+        def outgoing(gradient):
+            if not isinstance(gradient, tf.IndexedSlices):
+                return gradient
+            others, own = gradient.values[:-num_own], gradient.values[-num_own:]
+            return tf.concat([others, self._in_place(own)], 0)
+
+        def incoming(gradient, total):
+            if not isinstance(gradient, tf.IndexedSlices):
+                return total
+            return tf.IndexedSlices(total, tf.concat([gradient.indices[:-num_own], tokens], 0))
+
+        cost, totals = self.sum((cost, list(map(outgoing, gradients))))
+        return cost, list(map(incoming, gradients, totals))
 
     @tf.function
     def _most(self, number):
@@ -128,8 +128,3 @@ class Replicas:
 
     def _id(self):
         return tf.distribute.get_replica_context().replica_id_in_sync_group
-
-
-def sparse(gradient) -> bool:
-    """Whether it names rows of its variable."""
-    return isinstance(gradient, tf.IndexedSlices)

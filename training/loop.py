@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ptb import reader
 from training.config import Config
 from training.distribution import Replicas
+from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
 from training.progress import STRETCH, Progress
 from training.report import EpochReport
@@ -72,15 +73,24 @@ class Training:
         self._model, self._config = model, config
         self._train_ids, self._stream = train_ids, tf.constant(train_ids)
         self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
-        self._step = step or TrainStep(
-            model,
-            config.num_steps,
-            config.max_grad_norm,
-            config.sampling == "sequential",
-            self._replicas,
-        )
+        self._step = step or _train_step(model, config, self._replicas)
         self._evaluate = Evaluator(model, self._replicas)
         self._windows_per_call = windows_per_call
+
+    def initialize(self) -> None:
+        """Gives the model the weights that the run begins with."""
+        counts = None
+        if self._config.softmax_bias == "unigram":
+            counts = np.bincount(self._train_ids, minlength=self._model.vocab_size)
+        self._model.initialize(self._config.init_scale, self._config.seed, counts)
+
+    def export_slots(self) -> dict[str, np.ndarray]:
+        """What the optimizer remembers, by name."""
+        return self._step.export_slots()
+
+    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
+        """Takes what `export_slots` gave. Raises ValueError for anything else."""
+        self._step.import_slots(slots)
 
     def start(self) -> Place:
         """The first place of a run."""
@@ -127,15 +137,18 @@ class Training:
         return Place(progress, state)
 
     def share(self, place: Place) -> Place:
-        """The chief's place on every worker, whose model takes the chief's weights."""
+        """The chief's place on every worker, with the chief's weights and what its step keeps."""
         if self._replicas.alone:
             return place
         progress = np.frombuffer(json.dumps(dataclasses.asdict(place.progress)).encode(), np.uint8)
         padding = self._replicas.most(len(progress)) - len(progress)
         arrays = {"progress": np.pad(progress, (0, padding)).astype(np.float32)}
         arrays |= {"weights": self._model.export_weights(), "state": place.state}
+        slots = self.export_slots()
+        arrays |= {"slots": {name: value.astype(np.float32) for name, value in slots.items()}}
         arrays = tf.nest.map_structure(np.array, self._replicas.from_chief(arrays))
         self._model.import_weights(arrays["weights"])
+        self.import_slots({n: v.astype(slots[n].dtype) for n, v in arrays["slots"].items()})
         text = arrays["progress"].astype(np.uint8).tobytes().rstrip(b"\0")
         return self.place(Progress.from_dict(json.loads(text)), tf.nest.flatten(arrays["state"]))
 
@@ -148,7 +161,7 @@ class Training:
     def _windows(self, place: Place, windows, seed, check, most_windows) -> Iterator[Place]:
         """The rest of an epoch."""
         progress, state = place.progress, place.state
-        rate = self.learning_rate(progress)
+        rates = self._config.learning_rates(progress.epoch, len(windows)) * progress.rate_factor
         starts = tf.constant(windows.starts)
         pace = self._windows_per_call or 1
         counted = time.perf_counter()
@@ -160,7 +173,7 @@ class Training:
                 count = self._replicas.most(count)
                 began = time.perf_counter()
                 costs, norms, state = self._step(
-                    self._stream, starts, state, rate, progress.window, count, seed
+                    self._stream, starts, state, rates, progress.window, count, seed
                 )
                 costs, norms = costs.numpy().tolist(), norms.numpy().tolist()
                 ended = time.perf_counter()
@@ -219,7 +232,7 @@ class Training:
         return Place(progress.next_epoch(report), state)
 
     def learning_rate(self, progress: Progress) -> float:
-        """The learning rate of the epoch that runs."""
+        """The highest learning rate of the epoch that runs."""
         return self._config.learning_rate_at(progress.epoch) * progress.rate_factor
 
     def _diverged(self, progress: Progress, what: str) -> Diverged:
@@ -241,6 +254,15 @@ def train_epochs(model, train_ids, valid_ids, config: Config) -> Iterator[EpochR
     for place in training.places(training.start()):
         if place.progress.window == 0:
             yield place.progress.reports[-1]
+
+
+def _train_step(model, config: Config, replicas: Replicas) -> TrainStep:
+    with replicas.scope():
+        optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
+    carries_state = config.sampling == "sequential"
+    return TrainStep(
+        model, config.num_steps, config.max_grad_norm, carries_state, optimizer, replicas
+    )
 
 
 def _bar(windows, progress: Progress, config: Config) -> tqdm:

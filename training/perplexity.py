@@ -50,7 +50,7 @@ class Evaluator:
         """
         began = time.perf_counter()
         text = tuple(map(tf.constant, (windows.stream, windows.starts, windows.lengths)))
-        state = self._model.initial_state(windows.batch_size)
+        state = self._initial_state(windows.batch_size)
         nats = tf.constant(0.0, tf.float64)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
             last = min(k + WINDOWS_PER_CALL, len(windows))
@@ -69,15 +69,24 @@ class Evaluator:
         for k in tf.range(first, last):
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
             mask = tf.sequence_mask(lengths[k], num_steps)
-            window_nats, state = replicas.run(self._window, tokens, mask, state, carries_state)
+            window_nats, state = replicas.run(self._rows, tokens, mask, state, carries_state)
             nats += replicas.one(window_nats)
         return nats, replicas.join(state)
 
-    def _window(self, tokens, mask, state, carries_state: bool):
+    def _rows(self, tokens, mask, state, carries_state: bool):
         """The nats of all rows of a window, and the next state of this replica's."""
         if not carries_state:
             state = tf.nest.map_structure(tf.zeros_like, state)
         tokens, mask = self._replicas.rows(tokens), self._replicas.rows(mask)
-        nats, state = self._model.nats(tokens[:, :-1], tokens[:, 1:], state)
+        nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
         nats = tf.where(mask, tf.cast(nats, tf.float64), 0.0)
         return self._replicas.sum(tf.reduce_sum(nats)), state
+
+    # What another way of predicting replaces: `neural_cache`, `dynamic_evaluation`.
+
+    def _initial_state(self, batch_size: int):
+        return self._model.initial_state(batch_size)
+
+    def _window(self, tokens, targets, mask, state):
+        """The nats of `targets` `[B, T]`, and the next state; `mask` says which are real."""
+        return self._model.nats(tokens, targets, state)

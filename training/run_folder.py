@@ -33,8 +33,14 @@ TIMING = ("seconds", "words_per_second")
 # million words, and those of natural text are short.
 MOST_CONFIG_BYTES = 1_000_000
 MOST_VOCABULARY_BYTES = 200_000_000
-# What of the config may change from one start of a run to the next.
-CHANGEABLE = ("num_epochs",)
+
+
+def changeable(config: dict) -> tuple[str, ...]:
+    """What of a config may change from one start of its run to the next.
+
+    The linear schedule's learning rates depend on the number of epochs from the first window on.
+    """
+    return () if config.get("schedule") == "linear" else ("num_epochs",)
 
 
 class CannotSave(OSError):
@@ -110,7 +116,8 @@ class RunFolder:
     def run(self) -> str:
         """What the checkpoints of this run are named after: its config and its text."""
         description = self.description()
-        config = {n: v for n, v in description["config"].items() if n not in CHANGEABLE}
+        config = description["config"]
+        config = {n: v for n, v in config.items() if n not in changeable(config)}
         named = [config, description["corpus"].get("fingerprint")]
         return _sha256(json.dumps(named, sort_keys=True))
 

@@ -53,7 +53,7 @@ class Session:
         """
         checkpoint = self._newest()
         if checkpoint is None:
-            self._model.initialize(self._config.init_scale, self._config.seed)
+            self._training.initialize()
             self._place = self._training.start()
             self._save()
         else:
@@ -115,7 +115,8 @@ class Session:
     def _checkpoint(self) -> Checkpoint:
         state = [np.asarray(each) for each in tf.nest.flatten(self._place.state)]
         progress, weights = self._place.progress, self._model.export_weights()
-        return Checkpoint(self._folder.run, progress, weights, state)
+        slots = self._training.export_slots()
+        return Checkpoint(self._folder.run, progress, weights, state, slots)
 
     def _save(self) -> None:
         if self._folder:
@@ -145,11 +146,12 @@ class Session:
         self._tell(f"{reason}: it is now {aside.name}, and not used")
 
     def _enter(self, checkpoint: Checkpoint) -> Place:
-        """Takes weights and state from the checkpoint. Raises ValueError where they do not fit."""
+        """Takes all that the checkpoint has. Raises ValueError where it does not fit."""
         types = {each.dtype.name for each in checkpoint.weights.values()}
-        if checkpoint.slots or types != {"float32"}:
+        if types != {"float32"}:
             raise ValueError("the checkpoint has weights that this model does not have")
         self._model.import_weights(dict(checkpoint.weights))
+        self._training.import_slots(dict(checkpoint.slots))
         return self._training.place(checkpoint.progress, checkpoint.state)
 
     def _recover_best(self) -> None:

@@ -8,7 +8,8 @@ The tutorial's recipe, figure by figure:
     gradient  of that loss, through the T steps of the window, stopped at the incoming state
     norm      one norm over all gradients; the embedding's rows enter one by one, not summed for
               repeated words, since TF1 clips the IndexedSlices (`tf.linalg.global_norm`)
-    update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient
+    update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient, or another
+              optimizer's
 
 Where several replicas share the rows, each computes the loss of its own over B, the gradients are
 summed, and all make the same update: what comes out is what one machine computes.
@@ -18,9 +19,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
-from training.distribution import Replicas, sparse
+from training.distribution import Replicas
+from training.optimizers import SGD
 
 # Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
 # or half as large until they are finite. The first of Keras's `LossScaleOptimizer` too.
@@ -35,7 +38,7 @@ class TrainStep:
       stream         int32 `[N]`, on the device
       starts         int32 `[all windows, B]`, on the device: where each row of each window starts
       state          the state of all B rows before the first window
-      learning_rate  float32 scalar
+      learning_rate  float32 scalar, or `[all windows]`
       first, count   the windows of this call; all that are left where `count` is not given
       seed           int32 `[2]`: dropout's; window k draws from (seed, k)
       costs          float32 `[K]`: the loss before each update, in nats
@@ -50,9 +53,11 @@ class TrainStep:
         num_steps: int,
         max_grad_norm: float,
         carries_state: bool = True,
+        optimizer=None,
         replicas: Replicas | None = None,
     ):
         self._model = model
+        self._optimizer = optimizer or SGD(model.trainable_weights)
         self._num_steps = num_steps
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state
@@ -60,22 +65,34 @@ class TrainStep:
         self._scales_loss = model.compute_dtype == "float16"
 
     def __call__(self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0)):
-        learning_rate = tf.constant(learning_rate, tf.float32)
         count = len(starts) - first if count is None else count
+        learning_rates = tf.constant(np.broadcast_to(np.float32(learning_rate), [len(starts)]))
         first, count = tf.constant(first, tf.int32), tf.constant(count, tf.int32)
         seed = tf.constant(seed, tf.int32)
-        return self._windows(stream, starts, state, learning_rate, first, count, seed)
+        return self._windows(stream, starts, state, learning_rates, first, count, seed)
+
+    def export_slots(self) -> dict[str, np.ndarray]:
+        """What the optimizer remembers, by name; nothing for SGD."""
+        return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}
+
+    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
+        """Takes what `export_slots` gave. Raises ValueError for anything else."""
+        expected = {n: (tuple(s.shape), s.dtype) for n, s in self._optimizer.slots.items()}
+        if {n: (s.shape, tf.as_dtype(s.dtype)) for n, s in slots.items()} != expected:
+            raise ValueError("the checkpoint has slots that this optimizer does not have")
+        for name, slot in self._optimizer.slots.items():
+            slot.assign(slots[name])
 
     # Every figure that changes from call to call is a tensor: a call never traces anew.
     @tf.function
-    def _windows(self, stream, starts, state, learning_rate, first, count, seed):
+    def _windows(self, stream, starts, state, learning_rates, first, count, seed):
         costs = tf.TensorArray(tf.float32, count)
         grad_norms = tf.TensorArray(tf.float32, count)
         state = self._replicas.split(state)
         loss_scale = tf.constant(FIRST_LOSS_SCALE)
         for k in tf.range(first, first + count):
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
-            window = tokens, state, learning_rate, tf.random.fold_in(seed, k)
+            window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
             cost, grad_norm, state, loss_scale = self._on_replicas(window, loss_scale)
             costs = costs.write(k - first, cost)
             grad_norms = grad_norms.write(k - first, grad_norm)
@@ -100,14 +117,11 @@ class TrainStep:
             state = tf.nest.map_structure(tf.zeros_like, state)
         cost, gradients, state = self._gradients(tokens, state, seed, loss_scale)
         variables = self._variables()
-        cost, gradients, grad_norm = self._replicas.sum_gradients(
-            cost, gradients, variables, tokens[:, :-1]
-        )
+        cost, gradients = self._replicas.sum_gradients(cost, gradients, tokens[:, :-1])
+        grad_norm = tf.linalg.global_norm(gradients)
         if not self._scales_loss or tf.math.is_finite(grad_norm):
-            # The same as clip_by_global_norm and SGD, without a clipped copy of each gradient.
-            rate = learning_rate * self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
-            for variable, gradient in zip(variables, gradients, strict=True):
-                descend(variable, gradient, rate)
+            scale = self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
+            self._optimizer.apply(variables, gradients, learning_rate, scale)
         return cost, grad_norm, state
 
     def _gradients(self, tokens, state, seed, loss_scale):
@@ -125,27 +139,15 @@ class TrainStep:
             scaled = cost * loss_scale if self._scales_loss else cost
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
-            gradients = [scale(gradient, 1 / loss_scale) for gradient in gradients]
+            gradients = [_times(1 / loss_scale, gradient) for gradient in gradients]
         return cost, gradients, state
 
     def _variables(self):
         return [weight.value for weight in self._model.trainable_weights]
 
 
-def scale(gradient, factor):
+def _times(factor, gradient):
     """factor * gradient, dense or sparse."""
-    if sparse(gradient):
-        return tf.IndexedSlices(
-            factor * gradient.values, gradient.indices, dense_shape=gradient.dense_shape
-        )
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(factor * gradient.values, gradient.indices)
     return factor * gradient
-
-
-def descend(variable, gradient, rate) -> None:
-    """variable -= rate * gradient, in one pass; only the rows it names where it is sparse."""
-    if sparse(gradient):
-        tf.raw_ops.ResourceScatterSub(
-            resource=variable.handle, indices=gradient.indices, updates=rate * gradient.values
-        )
-    else:
-        tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)

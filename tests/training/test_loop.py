@@ -24,7 +24,8 @@ TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (600, 90))
 
 def make_model(config=CONFIG, rnn_mode="fused"):
     layers = recurrent_layers(rnn_mode, "lstm", config.hidden_size, config.num_layers)
-    model = LanguageModel(V, config.hidden_size, layers, config.keep_prob)
+    ends = {"tie_weights": config.tie_weights, "cutoffs": config.cutoffs}
+    model = LanguageModel(V, config.hidden_size, layers, config.keep_prob, **ends)
     model.initialize(config.init_scale, config.seed)
     return model
 
@@ -52,12 +53,28 @@ def test_a_seed_repeats_bit_for_bit():
         np.testing.assert_array_equal(weight, models[1].export_weights()[name])
 
 
+ADAMW = {
+    "optimizer": "adamw",
+    "schedule": "linear",
+    "learning_rate": 0.01,
+    "tie_weights": True,
+    "softmax": "adaptive",
+    "adaptive_cutoffs": "5",
+}
+
+
 @pytest.mark.parametrize(
-    ("sampling", "rnn_mode"),
-    [("sequential", "static"), ("sequential", "fused"), ("random", "fused"), ("random", "keras")],
+    ("sampling", "rnn_mode", "options"),
+    [
+        ("sequential", "static", {}),
+        ("sequential", "fused", {}),
+        ("sequential", "fused", ADAMW),
+        ("random", "fused", {}),
+        ("random", "keras", {}),
+    ],
 )
-def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode):
-    config = dataclasses.replace(CONFIG, sampling=sampling, num_epochs=2)
+def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode, options):
+    config = dataclasses.replace(CONFIG, sampling=sampling, num_epochs=2, **options)
     model = make_model(config, rnn_mode)
     training = Training(model, TRAIN, VALID, config, windows_per_call=4)
     places = [
@@ -65,16 +82,18 @@ def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rn
             place.progress,
             [np.array(each) for each in tf.nest.flatten(place.state)],
             model.export_weights(),
+            training.export_slots(),
         )
         for place in training.places(training.start())
     ]
-    last, _, last_weights = places[-1]
-    assert [progress.window for progress, _, _ in places] == [4, 8, 12, 16, 20, 24, 28, 29, 0] * 2
+    last, _, last_weights, _ = places[-1]
+    assert [progress.window for progress, *_ in places] == [4, 8, 12, 16, 20, 24, 28, 29, 0] * 2
     # Within an epoch, before its validation, and at the start of another.
-    for progress, state, place_weights in (places[2], places[7], places[8], places[13]):
+    for progress, state, place_weights, slots in (places[2], places[7], places[8], places[13]):
         resumed = make_model(config, rnn_mode)
         resumed.import_weights(place_weights)
         training = Training(resumed, TRAIN, VALID, config, windows_per_call=7)
+        training.import_slots(slots)
         *_, end = training.places(training.place(progress, state))
         assert [without_clock(report) for report in end.progress.reports] == [
             without_clock(report) for report in last.reports
