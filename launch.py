@@ -35,7 +35,10 @@ def main(command: list[str]) -> int:
     if not any(argument.startswith("--distribution") for argument in command):
         command = [*command, "--distribution=multi_worker"]
     try:
-        workers = [_start(command, config, i) for i, config in enumerate(_configs())]
+        workers = [
+            _start(command, config, i)
+            for i, config in enumerate(cluster_configs(FLAGS.num_workers))
+        ]
     except OSError as error:
         fail(f"{command[0]!r} cannot be started: {error.strerror}")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,9 +46,9 @@ def main(command: list[str]) -> int:
     return _wait(workers)
 
 
-def _configs() -> list[str]:
+def cluster_configs(num_workers: int) -> list[str]:
     """A TF_CONFIG for each worker, on free ports of the loopback interface."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(FLAGS.num_workers)]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
     addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
     for each in sockets:
         each.close()

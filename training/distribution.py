@@ -11,6 +11,8 @@ What replicas tell each other in a step is one message: the sums of their gradie
 
 from __future__ import annotations
 
+import contextlib
+
 import tensorflow as tf
 
 
@@ -22,17 +24,17 @@ class Replicas:
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None):
-        self._strategy = strategy or tf.distribute.get_strategy()
-        self.count = self._strategy.num_replicas_in_sync
+        self._strategy = strategy
+        self.count = strategy.num_replicas_in_sync if strategy else 1
         self.alone = not isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def scope(self):
         """The context in which variables are made, so that each replica has a copy."""
-        return self._strategy.scope()
+        return self._strategy.scope() if self._strategy else contextlib.nullcontext()
 
     def run(self, function, *arguments):
         """Calls `function` on every replica; a tensor goes to all of them as it is."""
-        if self.count == 1:
+        if self._strategy is None:
             return function(*arguments)
         return self._strategy.run(function, args=arguments)
 
@@ -47,6 +49,8 @@ class Replicas:
 
     def one(self, value):
         """The value that is equal on all replicas, as a plain tensor."""
+        if self._strategy is None:
+            return value
         return self._strategy.experimental_local_results(value)[0]
 
     def most(self, number: int) -> int:
