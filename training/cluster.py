@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 # Machines of a cluster may start minutes apart.
 START_SECONDS = 600
 EXAMPLE = (

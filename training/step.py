@@ -26,8 +26,9 @@ from training.distribution import Replicas
 from training.optimizers import SGD
 
 # Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
-# or half as large until they are finite. The first of Keras's `LossScaleOptimizer` too.
-FIRST_LOSS_SCALE = 2.0**15
+# or half as large until they are finite. Every window begins anew, so that what it comes to does
+# not depend on those before it; a gradient of 16 is rare where norms are clipped at 5 or 10.
+FIRST_LOSS_SCALE = 2.0**12
 
 
 class TrainStep:
@@ -89,27 +90,26 @@ class TrainStep:
         costs = tf.TensorArray(tf.float32, count)
         grad_norms = tf.TensorArray(tf.float32, count)
         state = self._replicas.split(state)
-        loss_scale = tf.constant(FIRST_LOSS_SCALE)
         for k in tf.range(first, first + count):
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
             window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
-            cost, grad_norm, state, loss_scale = self._on_replicas(window, loss_scale)
+            cost, grad_norm, state = self._on_replicas(window)
             costs = costs.write(k - first, cost)
             grad_norms = grad_norms.write(k - first, grad_norm)
         return costs.stack(), grad_norms.stack(), self._replicas.join(state)
 
-    def _on_replicas(self, window, loss_scale):
+    def _on_replicas(self, window):
         """One window on all replicas; again with half the loss scale where float16 overflowed."""
         replicas = self._replicas
         if not self._scales_loss:
             cost, grad_norm, state = replicas.run(self._window, *window)
-            return replicas.one(cost), replicas.one(grad_norm), state, loss_scale
-        cost, grad_norm, state, loss_scale = 0.0, math.inf, window[1], 2 * loss_scale
+            return replicas.one(cost), replicas.one(grad_norm), state
+        cost, grad_norm, state, loss_scale = 0.0, math.inf, window[1], 2 * FIRST_LOSS_SCALE
         while loss_scale > 1.0 and not tf.math.is_finite(grad_norm):
             loss_scale = loss_scale / 2
             cost, grad_norm, state = replicas.run(self._window, *window, loss_scale)
             cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
-        return cost, grad_norm, state, loss_scale
+        return cost, grad_norm, state
 
     def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
         """One window on one replica: the cost and norm of all rows, the state of its own."""
