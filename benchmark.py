@@ -3,6 +3,7 @@
     python3 benchmark.py --model=small
     python3 benchmark.py --model=medium --paths=fused --peers=torch --json=medium.json
     python3 benchmark.py --sweep=num_steps --plot=sweep.png
+    python3 benchmark.py --export_path=DIR         how fast what export.py wrote answers
     python3 benchmark.py --reader                  how fast a text of 100 million tokens is read
 
 All sides train the same model on the same windows and take turns within one run; the cost of the
@@ -13,6 +14,7 @@ machines are noisy. Without --data_path the text is random words with Zipf's fre
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -24,6 +26,7 @@ from absl import flags
 from command_line import (
     FLAGS,
     TextSource,
+    check_memory,
     config_from_flags,
     define_config_flags,
     run,
@@ -35,8 +38,13 @@ TOKENS = 200_000
 
 
 def main() -> None:
+    with user_errors():
+        _check_flags()
     if FLAGS.reader:
         _measure_reader()
+        return
+    if FLAGS.export_path:
+        _measure_export()
         return
     from benchmarks import race, report, sweep  # noqa: PLC0415
     from benchmarks.sides import PATHS, PEERS  # noqa: PLC0415
@@ -58,10 +66,19 @@ def main() -> None:
         f"{os.cpu_count()} cores"
     )
     print(report.table(result, title))
-    if FLAGS.json:
-        Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
+    _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
+
+
+def _check_flags() -> None:
+    """Raises ValueError for what would fail only after minutes of measuring."""
+    if not math.isfinite(FLAGS.seconds):
+        raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
+    for name in ("json", "plot"):
+        path = FLAGS[name].value
+        if path is not None and (not Path(path).parent.is_dir() or Path(path).is_dir()):
+            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
 
 
 def _measure_reader() -> None:
@@ -69,6 +86,19 @@ def _measure_reader() -> None:
 
     result = reader.run(FLAGS.reader_tokens)
     print(reader.table(result))
+    _write_json(result)
+
+
+def _measure_export() -> None:
+    from benchmarks import serving  # noqa: PLC0415
+
+    with user_errors():
+        result = serving.run(FLAGS.export_path, FLAGS.seconds)
+    print(serving.table(result))
+    _write_json(result)
+
+
+def _write_json(result: dict) -> None:
     if FLAGS.json:
         Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
 
@@ -88,6 +118,7 @@ def _workload():
     from benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
+    check_memory(config, VOCAB_SIZE, 2, config.batch_size, config.num_steps)
     if FLAGS.data_path is None:
         return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
     corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
@@ -114,6 +145,7 @@ def _description(workload) -> dict:
 
 if __name__ == "__main__":
     flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
+    flags.DEFINE_string("export_path", None, "measure this export of export.py, not training")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")

@@ -20,6 +20,7 @@ from models.cores import available_cores
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
+FOLDER_FLAGS = ("save_path", "data_path", "data_dir", "export_path", "tutorial_checkpoint")
 # The flags below belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
@@ -46,6 +47,16 @@ def define_data_flags() -> None:
         "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
     )
     flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_trained_model_flags() -> None:
+    """What else than `--save_path` may name a model."""
+    flags.DEFINE_string(
+        "tutorial_checkpoint",
+        None,
+        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
+        "--data_path or --dataset names the text that it was trained on",
+    )
 
 
 def define_text_flags() -> None:
@@ -111,7 +122,7 @@ def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:] and not takes_command:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in ("save_path", "data_path", "data_dir"):
+        for name in FOLDER_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
                 fail(f"--{name}= is empty: give a folder, or leave the flag out")
         return rest
@@ -203,14 +214,28 @@ def user_errors():
     """Turns the ValueErrors of checks and readers into one line on stderr and exit status 1."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        if error.filename is None:
+            fail(str(error))
+        fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
+    except ValueError as error:
         fail(str(error))
 
 
 def fail(message: str) -> None:
     """Ends the program: `message` on one line of stderr, exit status 1."""
-    print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
+    print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(1)
+
+
+def note(message: str) -> None:
+    """Says something on one line of stderr."""
+    print(f"note: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks and what else could lead a terminal astray written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,6 +277,8 @@ class TextSource:
             shares = tuple(shares) if shares else None
             options = TextOptions(tokens, saved.get("lowercase", False), shares=shares)
         data_dir = FLAGS.data_dir or saved.get("data_dir")
+        if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
+            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
@@ -290,15 +317,70 @@ class TextSource:
         )
 
 
-def check_memory(config: Config, vocab_size: int, copies: int) -> None:
-    """Raises ValueError for a model of whose weights so many copies cannot fit into memory."""
-    needed = copies * 4 * config.num_weights(vocab_size)
+def load_trained_model():
+    """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
+
+    Raises ValueError where both or neither are given, or what they name cannot be read.
+    """
+    from training import trained_model  # noqa: PLC0415
+
+    run_path, prefix = FLAGS.save_path, FLAGS.tutorial_checkpoint
+    if run_path is None and prefix is None:
+        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
+    if run_path is not None and prefix is not None:
+        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+    if run_path is not None:
+        return trained_model.load_run(run_path)
+    if FLAGS.data_path is None and FLAGS.dataset is None:
+        raise ValueError(
+            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
+            "it was trained on"
+        )
+    train = TextSource.of_run({}).load(("train",))
+    start_tensorflow()
+    return trained_model.load_tutorial_checkpoint(prefix, train.vocabulary)
+
+
+def load_corpus_of(trained, split: str):
+    """One split of the text of a `TrainedModel`, or of that of the data flags, in its words.
+
+    Raises ValueError where the run's text is not there any more, or has changed.
+    """
+    corpus = TextSource.of_run(trained.source).load((split,), vocabulary=trained.vocabulary)
+    known = (trained.corpus.get("tokens") or {}).get(split)
+    length = len(corpus.splits[split])
+    if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):
+        raise ValueError(
+            f"the {split} split has {length:,} tokens and had {known:,} when the run began: "
+            "restore the text, or name it with --data_path to score it as it is"
+        )
+    return corpus
+
+
+def check_memory(
+    config: Config, vocab_size: int, copies: int, batch_size: int, num_steps: int
+) -> None:
+    """Raises ValueError where a model cannot fit into memory.
+
+    That is `copies` of its weights, and what one window of `batch_size` x `num_steps` words leaves.
+    """
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
+    weights = copies * 4 * config.num_weights(vocab_size)
+    if weights > present:
         raise ValueError(
             f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{needed / 2**30:.0f} GiB for {'weights and gradients' if copies > 1 else 'weights'}, "
+            f"{weights / 2**30:.0f} GiB for weights{' and gradients' if copies > 1 else ''}, "
             f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
+        )
+    # Logits and probabilities of each word, and six values of each unit of each layer.
+    window = (
+        4 * batch_size * num_steps * (2 * vocab_size + 6 * config.num_layers * config.hidden_size)
+    )
+    if weights + window > present:
+        raise ValueError(
+            f"batch_size={batch_size} and num_steps={num_steps} need {window / 2**30:.0f} GiB for "
+            f"one window, and this machine has {present / 2**30:.0f} GiB: make one of the two "
+            "smaller"
         )
 
 
@@ -330,6 +412,14 @@ def build_model(config: Config, vocab_size: int):
         config.tie_weights,
         config.cutoffs,
     )
+
+
+def load_model(trained):
+    """The model of a `TrainedModel`, with its weights."""
+    check_memory(trained.config, len(trained.vocabulary), copies=1, batch_size=1, num_steps=1)
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return model
 
 
 def _tokens_of(dataset: str) -> str:

@@ -43,6 +43,7 @@ from command_line import (
     define_distribution_flags,
     define_text_flags,
     fail,
+    note,
     run,
     start_tensorflow,
     user_errors,
@@ -135,7 +136,7 @@ def _load_and_check(config):
             check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
-    check_memory(config, len(corpus.vocabulary), copies=2)
+    check_memory(config, len(corpus.vocabulary), 2, batch_size, num_steps)
     return corpus
 
 
@@ -153,7 +154,7 @@ def _open_run(config, corpus, cleanup):
         _refuse_another_run(folder.description(), config, corpus)
     cleanup.callback(folder.release)
     if died := folder.acquire():
-        _note(f"{died}, died while it had {FLAGS.save_path}")
+        note(f"{died}, died while it had {FLAGS.save_path}")
     description = _description(config, corpus)
     if folder.exists:
         # Another process may have started a run since.
@@ -198,7 +199,7 @@ def _note_other_versions(old, new: dict) -> None:
     for name, version_now in new.items():
         version_then = old.get(name) if isinstance(old, dict) else None
         if version_then != version_now:
-            _note(f"the run began with {name} {version_then}, and this is {version_now}")
+            note(f"the run began with {name} {version_then}, and this is {version_now}")
 
 
 def _description(config, corpus) -> dict:
@@ -231,11 +232,7 @@ def _session(config, options, corpus, folder):
     with replicas.scope():
         model = build_model(config, len(corpus.vocabulary))
     training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
-    return model, replicas, Session(model, training, config, folder, options, _note)
-
-
-def _note(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr)
+    return model, replicas, Session(model, training, config, folder, options, note)
 
 
 def _print_stopped(session) -> None:
@@ -255,7 +252,7 @@ def _print_header(config, corpus, model) -> None:
     )
     print(summary.table(corpus.summary))
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
-        print("note: train has no <unk>, so the model never learns it", file=sys.stderr)
+        note("train has no <unk>, so the model never learns it")
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "

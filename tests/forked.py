@@ -19,6 +19,7 @@ from subprocess import CompletedProcess
 ROOT = Path(__file__).parents[1]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tensorflow", "matplotlib.figure", "tqdm", "absl.app"])
+STREAMS = ("stdout", "stderr")
 
 
 class Script:
@@ -27,16 +28,18 @@ class Script:
     def __init__(self, script: str, *arguments: str, folder: Path, prepare: Iterable = ()):
         self.arguments = (script, *arguments)
         self._streams = tempfile.TemporaryDirectory()
+        for stream in STREAMS:
+            (Path(self._streams.name) / stream).touch()
         self.process = CONTEXT.Process(
-            target=_run, args=(self.arguments, folder, self._streams.name, tuple(prepare))
+            target=_run,
+            args=(self.arguments, folder, dict(os.environ), self._streams.name, tuple(prepare)),
         )
         self.process.start()
 
     @property
     def stderr(self) -> str:
         """What it has written so far, without TensorFlow's notes, which its import is told of."""
-        path = Path(self._streams.name) / "2"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        lines = (Path(self._streams.name) / STREAMS[1]).read_text().splitlines(keepends=True)
         return "".join(line for line in lines if not re.match(r"[IWE]0000 ", line))
 
     def wait(self, timeout: float = 300) -> CompletedProcess:
@@ -46,7 +49,7 @@ class Script:
             self.process.kill()
             self.process.join()
             raise TimeoutError(f"{self.arguments} took more than {timeout} s: {self.stderr}")
-        stdout = (Path(self._streams.name) / "1").read_text()
+        stdout = (Path(self._streams.name) / STREAMS[0]).read_text()
         result = CompletedProcess(self.arguments, self.process.exitcode, stdout, self.stderr)
         self._streams.cleanup()
         return result
@@ -57,9 +60,11 @@ def run(script: str, *arguments: str, folder: Path, prepare: Iterable[Callable] 
     return Script(script, *arguments, folder=folder, prepare=prepare).wait()
 
 
-def _run(arguments, folder, streams, prepare) -> None:
-    for number in (1, 2):
-        os.dup2(os.open(f"{streams}/{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+def _run(arguments, folder, environment, streams, prepare) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, stream in enumerate(STREAMS, start=1):
+        os.dup2(os.open(f"{streams}/{stream}", os.O_WRONLY | os.O_APPEND), number)
     os.chdir(folder)
     script, *arguments = arguments
     sys.argv = [str(ROOT / script), *arguments]

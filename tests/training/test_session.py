@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
+from tests.faults.damage import DAMAGES, deleted
 from training.checkpoint import write_atomically
 from training.config import Config
 from training.loop import Diverged, Training
@@ -117,43 +118,18 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(traine
     assert start.outcome() == whole
 
 
-def truncated(path):
-    path.write_bytes(path.read_bytes()[:-100])
+VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
 
 
-def bit_flipped(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def emptied(path):
-    path.write_bytes(b"")
-
-
-def deleted(path):
-    path.unlink()
-
-
-def a_directory(path):
-    path.unlink()
-    path.mkdir()
-
-
-def a_dangling_link(path):
-    path.unlink()
-    path.symlink_to("nowhere")
-
-
-def unreadable_zeros(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-DAMAGES = [truncated, bit_flipped, emptied, deleted, a_directory, a_dangling_link, unreadable_zeros]
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("which", ["newest", "all but the oldest", "all but the best", "best"])
+@pytest.mark.parametrize(
+    ("which", "damage"),
+    [
+        # Every damage and every file once; -m slow has them all with each other.
+        pytest.param(which, damage, marks=[pytest.mark.slow] if (i + j) % len(VICTIMS) else [])
+        for i, which in enumerate(VICTIMS)
+        for j, damage in enumerate(DAMAGES)
+    ],
+)
 def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, folder, which, damage):
     numbered = sorted((folder / "checkpoints").glob("0*.npz"))
     assert len(numbered) == 3
@@ -228,7 +204,10 @@ def failing_after(monkeypatch, writes):
         monkeypatch.setattr(f"training.{module}.write_atomically", write)
 
 
-@pytest.mark.parametrize("writes", [0, 3, 9, 10, 11, 12, 13, 14, 17])
+@pytest.mark.parametrize(
+    "writes",
+    [0, 3, 9, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (10, 12, 13, 14, 17))],
+)
 def test_a_full_disk_costs_nothing_that_was_saved(trainer, whole, tmp_path, monkeypatch, writes):
     with monkeypatch.context() as patch:
         failing_after(patch, writes + 2)  # vocabulary.txt and config.json are the first two
@@ -241,17 +220,16 @@ def test_a_full_disk_costs_nothing_that_was_saved(trainer, whole, tmp_path, monk
     assert start.outcome() == whole
 
 
-class Derailing:
-    """A step whose loss is no number in window 40 of the run, where the learning rate is high."""
+class Derailing(TrainStep):
+    """A step whose loss is no number in window 11 of epoch 2, where the learning rate is high."""
 
     def __init__(self, model, highest_rate):
-        self._step = TrainStep(model, CONFIG.num_steps, CONFIG.max_grad_norm)
+        super().__init__(model, CONFIG.num_steps, CONFIG.max_grad_norm)
         self._highest_rate = highest_rate
 
-    def __call__(self, stream, starts, state, rate, first, count, seed):
-        costs, norms, state = self._step(stream, starts, state, rate, first, count, seed)
-        epoch = seed[1]
-        if epoch == 1 and first <= 11 < first + count and rate > self._highest_rate:
+    def __call__(self, stream, starts, state, rates, first, count, seed):
+        costs, norms, state = super().__call__(stream, starts, state, rates, first, count, seed)
+        if seed[1] == 1 and first <= 11 < first + count and max(rates) > self._highest_rate:
             costs = costs + np.nan
         return costs, norms, state
 
