@@ -183,7 +183,12 @@ def start_tensorflow():
     graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
     of the softmax, work side by side (results/performance.md).
     """
-    if cluster_from_flags():
+    if cluster := cluster_from_flags():
+        print(
+            f"worker {cluster.index} of {len(cluster.tasks)}, {cluster.tasks[cluster.index][2]}: "
+            "waiting for the others",
+            file=sys.stderr,
+        )
         # When a worker is lost, TensorFlow logs the error at every level that it passes through.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -137,9 +138,18 @@ class Training:
         return Place(progress, state)
 
     def share(self, place: Place) -> Place:
-        """The chief's place on every worker, with the chief's weights and what its step keeps."""
+        """The chief's place on every worker, with the chief's weights and what its step keeps.
+
+        Raises ValueError where the workers train with other figures or on other texts.
+        """
         if self._replicas.alone:
             return place
+        # 24 bits: all that the float32 of a message holds.
+        digest = zlib.crc32(repr(self._config).encode(), zlib.crc32(self._train_ids)) >> 8
+        if {self._replicas.most(digest), -self._replicas.most(-digest)} != {digest}:
+            raise ValueError(
+                "the workers have different flags or texts: run the same command on all of them"
+            )
         progress = np.frombuffer(json.dumps(dataclasses.asdict(place.progress)).encode(), np.uint8)
         padding = self._replicas.most(len(progress)) - len(progress)
         arrays = {"progress": np.pad(progress, (0, padding)).astype(np.float32)}

@@ -1,5 +1,6 @@
 """Real processes that talk over the loopback interface."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -129,7 +130,8 @@ class Interrupted:
                 self.line = self.launcher.stderr.readline()
             self.seconds = time.monotonic() - self.lost
         finally:
-            os.kill(victim, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
             self.launcher.communicate()
 
 
