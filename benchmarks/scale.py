@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from statistics import median
 
@@ -39,6 +40,7 @@ class Team:
 
     def __init__(self, distribution: str, config: Config, cores: list[str | None]):
         self.rates: list[float] = []
+        self._errors = tempfile.TemporaryFile()
         self.config = config
         many = distribution == "multi_worker"
         environments = cluster_configs(len(cores)) if many else [""]
@@ -52,7 +54,7 @@ class Team:
                 env=os.environ | {"TF_CONFIG": environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._errors,
                 text=True,
             )
             for core, environment in zip(cores, environments, strict=True)
@@ -90,7 +92,8 @@ class Team:
     def _answers(self) -> float:
         lines = [worker.stdout.readline() for worker in self._workers]
         if not all(lines):
-            raise RuntimeError("a worker ended; run its command by hand to see why")
+            self._errors.seek(0)
+            raise RuntimeError(f"a worker ended: {self._errors.read().decode()}")
         return max(map(json.loads, lines))
 
 
