@@ -40,7 +40,7 @@ class Team:
 
     def __init__(self, distribution: str, config: Config, cores: list[str | None]):
         self.rates: list[float] = []
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the workers)
         self.config = config
         many = distribution == "multi_worker"
         environments = cluster_configs(len(cores)) if many else [""]

@@ -12,7 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import build_model
+from ptb import corpus
 from tests.scripts.test_bad_input import ROOT, one_line_error, run
+from training.config import Config
+from training.loop import train_epochs
 from training.run_folder import RunFolder
 
 TRAIN = (
@@ -63,8 +67,16 @@ def test_two_workers_train_as_one_process_does(folder):
     assert result.returncode == 0, result.stderr
     assert all(line.startswith("[worker 0] ") for line in result.stdout.splitlines())
     assert "[worker 0] test perplexity" in result.stdout
-    train_alone(folder, "--save_path=one")
-    assert_close(folder / "two", folder / "one")
+    text = corpus.load_text(folder / "text", 10_000, ("train", "valid"))
+    config = Config.from_dict(RunFolder(folder / "two").description()["config"])
+    model = build_model(config, len(text.vocabulary))
+    model.initialize(config.init_scale, config.seed)
+    (expected,) = train_epochs(model, text.train, text.valid, config)
+    weights, (report,) = RunFolder(folder / "two").load("latest")
+    for name in ("train_perplexity", "valid_perplexity", "mean_grad_norm"):
+        assert getattr(report, name) == pytest.approx(getattr(expected, name), rel=1e-5)
+    for name, weight in model.export_weights().items():
+        np.testing.assert_allclose(weights[name], weight, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize(
