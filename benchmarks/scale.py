@@ -43,7 +43,7 @@ class Team:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the workers)
         self.config = config
         many = distribution == "multi_worker"
-        environments = cluster_configs(len(cores)) if many else [""]
+        environments = cluster_configs(len(cores)) if many else ["{}"]
         self._workers = [
             subprocess.Popen(
                 [
