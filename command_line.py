@@ -22,8 +22,8 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()
 
 
-def define_data_flags() -> None:
-    """Where the text is, and `--save_path`."""
+def define_data_flags(save_path: bool = True) -> None:
+    """Where the text is, and, unless `save_path` is false, `--save_path`."""
     flags.DEFINE_string(
         "data_path",
         None,
@@ -43,7 +43,8 @@ def define_data_flags() -> None:
         "folder that keeps the ids of texts of 10 MB or more for the next start; "
         "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
     )
-    flags.DEFINE_string("save_path", None, "folder of the run")
+    if save_path:
+        flags.DEFINE_string("save_path", None, "folder of the run")
 
 
 def define_text_flags() -> None:

@@ -1,0 +1,37 @@
+"""Runs every study, each in a process of its own.
+
+python3 -m studies --out=results/studies      the full runs
+python3 -m studies --quick                    each in less than a minute
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from absl import flags
+
+from command_line import FLAGS, run
+from studies import NAMES
+from studies.study import define_flags
+
+
+def main() -> int | None:
+    names = FLAGS.only or NAMES
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--only")]
+    failed = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        command = [sys.executable, "-m", f"studies.{name}", *arguments]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    return None
+
+
+if __name__ == "__main__":
+    define_flags()
+    flags.DEFINE_multi_enum("only", None, NAMES, "run this one; repeat it for several")
+    run(main)
