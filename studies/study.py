@@ -86,7 +86,7 @@ class Study:
         from tqdm import tqdm  # noqa: PLC0415
 
         if not self.in_children:
-            _start_quietly()
+            start_quietly()
         count = FLAGS.seeds or (2 if FLAGS.quick else 3)
         options = Options(FLAGS.quick, tuple(range(1, count + 1)))
         rows = []
@@ -131,7 +131,8 @@ def _load():
     return dataclasses.replace(corpus, splits=splits)
 
 
-def _start_quietly() -> None:
+def start_quietly() -> None:
+    """Starts TensorFlow without its notes on tracing."""
     start_tensorflow()
     import tensorflow as tf  # noqa: PLC0415
 
