@@ -94,7 +94,9 @@ def _per_token(difference: float) -> str:
             "a larger batch is not merely faster: it makes fewer updates from the same words, and "
             f"pays with a perplexity {math.exp(difference):.2f} times as high."
         )
-    return f"the larger batch has a perplexity {math.exp(difference):.2f} times that of the smaller."
+    return (
+        f"the larger batch has a perplexity {math.exp(difference):.2f} times that of the smaller."
+    )
 
 
 def draw(rows: list[Row]):
@@ -115,7 +117,14 @@ def draw(rows: list[Row]):
     for axes in (by_words, by_seconds):
         axes.set_ylabel("valid loss, nats a word")
     by_words.legend(ncols=2)
-    line(speeds, last_points(rows, "batch_size", "seed"), "batch_size", "words_per_second", 0, "measured")
+    line(
+        speeds,
+        last_points(rows, "batch_size", "seed"),
+        "batch_size",
+        "words_per_second",
+        0,
+        "measured",
+    )
     exact = [speed[sizes[0]].mean * size / sizes[0] for size in sizes]
     speeds.plot(sizes, exact, ":", color="#666666", label="proportional to batch_size")
     log_axis(speeds, "x", sizes)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from studies.measurements import Row, spread
 
@@ -68,7 +68,5 @@ def log_axis(axes, which: str, ticks=None) -> None:
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    if ticks is not None:
-        axis.set_ticks(list(ticks))
-        axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ticks is None else FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())

@@ -170,7 +170,9 @@ def _plain_rnn_forgets(rows: list[Row]) -> str:
     gated = {cell: factors[cell] for cell in ("gru", "lstm")}
     named = " and ".join(f"{factor:.3f} ({cell})" for cell, factor in gated.items())
     if min(gated.values()) > factors["rnn"]:
-        head = "After training, the gradient of both gated cells reaches farther back than the RNN's"
+        head = (
+            "After training, the gradient of both gated cells reaches farther back than the RNN's"
+        )
     elif max(gated.values()) > factors["rnn"]:
         best = max(gated, key=gated.get)
         head = f"After training, of the gated cells only the {best}'s gradient beats the RNN's"
@@ -197,6 +199,8 @@ def _clipping(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     from studies.figure import COLOURS, DASHES, panels  # noqa: PLC0415
 
     settings = list(dict.fromkeys((row["init_scale"], row["trained_epochs"]) for row in rows))
@@ -216,6 +220,7 @@ def draw(rows: list[Row]):
         for height, label in ((1e-8, "vanished"), (1e8, "exploded")):
             axes.text(0.02 * farthest, height, label, va="center")
         axes.set(title=cell.upper(), xlabel="k, steps back", ylabel="gradient norm, times k = 0")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[-1].legend(loc="upper right", fontsize=10.5)
     return figure
 

@@ -52,7 +52,9 @@ def last_points(rows: list[Row], *by: str) -> list[Row]:
 
 def best_learning_rates(rows: list[Row], by: str) -> dict:
     """For each value of the column `by`, the learning rate with the lowest mean `valid_nats`."""
-    losses = spread(last_points(rows, by, "learning_rate", "seed"), "valid_nats", by, "learning_rate")
+    losses = spread(
+        last_points(rows, by, "learning_rate", "seed"), "valid_nats", by, "learning_rate"
+    )
     best = {}
     for (value, rate), loss in losses.items():
         if value not in best or loss.mean < losses[value, best[value]].mean:

@@ -59,7 +59,8 @@ def measure(case: Row, corpus) -> list[Row]:
 def verdict(rows: list[Row]) -> str:
     lines = [_enough(where(rows, state=state), state) for state in ("carried", "reset")]
     carried, reset = (
-        spread(where(rows, state=state), "perplexity", "num_steps") for state in ("carried", "reset")
+        spread(where(rows, state=state), "perplexity", "num_steps")
+        for state in ("carried", "reset")
     )
     longest, shortest = max(carried), min(carried)
     lines.append(
@@ -135,7 +136,10 @@ def draw(rows: list[Row]):
     for axes in (quality, speed):
         log_axis(axes, "x", lengths)
         axes.set_xlabel("num_steps (log scale)")
-        axes.legend()
+    low, high = quality.get_ylim()
+    quality.set_ylim(low, high + 0.35 * (high - low))
+    quality.legend(loc="upper right")
+    speed.legend(loc="lower right")
     speed.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return figure
 

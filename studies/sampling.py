@@ -125,8 +125,8 @@ def draw(rows: list[Row]):
         ):
             if not math.isnan(some[0][name]):
                 axes.axhline(some[0][name], linestyle=style, color=GREY, label=label)
-                axes.legend(loc="lower right", framealpha=0.95)
-        axes.set(title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.15 * top))
+                axes.legend(loc="upper center", ncols=2)
+        axes.set(title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.3 * top))
         axes.set_xlabel("how windows are drawn, what becomes of the state")
         axes.grid(axis="x", visible=False)
     return figure
