@@ -105,9 +105,9 @@ def run(main: Callable[[], int | None]) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:]:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in ("save_path", "data_path", "data_dir"):
+        for name in ("save_path", "data_path", "data_dir", "out", "png"):
             if name in FLAGS and FLAGS[name].value == "":
-                fail(f"--{name}= is empty: give a folder, or leave the flag out")
+                fail(f"--{name}= is empty: give a path, or leave the flag out")
         return rest
 
     with contextlib.suppress(BrokenPipeError):

@@ -77,12 +77,13 @@ def _claim(loss: dict, speed: dict[int, Spread]) -> str:
     ratio = speed[4].mean / speed[1].mean
     apart = abs(loss[4].mean - loss[1].mean)
     fast, close = ABOUT_FOUR[0] <= ratio <= ABOUT_FOUR[1], apart <= CLOSE_NATS
+    true = {True: "true", False: "false"}
     return (
         '**"Batch 4 is about 4 times as fast as batch 1, and the losses are close": '
-        f"{'true' if fast and close else 'false'} here.** It was {ratio:.2f} times as fast (about 4 "
-        f"is taken as {ABOUT_FOUR[0]} to {ABOUT_FOUR[1]}: {'true' if fast else 'false'}), and after "
-        f"the same words the losses, {loss[4]:.3f} and {loss[1]:.3f}, were {apart:.3f} nats a word "
-        f"apart (close is taken as {CLOSE_NATS}: {'true' if close else 'false'})."
+        f"{true[fast and close]} here.** It was {ratio:.2f} times as fast (about 4 is taken as "
+        f"{ABOUT_FOUR[0]} to {ABOUT_FOUR[1]}: {true[fast]}), and after the same words the losses, "
+        f"{loss[4]:.3f} and {loss[1]:.3f}, were {apart:.3f} nats a word apart (close is taken as "
+        f"at most {CLOSE_NATS}: {true[close]})."
     )
 
 

@@ -107,8 +107,8 @@ def verdict(rows: list[Row]) -> str:
             f"{per_window:.1f} MB a window.",
             f"**A window takes {'ever longer' if time_grows else 'no longer'}**: "
             f"{times[1]:.1f} ms when the graph is cut at each window, {times[most]:.1f} ms on the "
-            f"average of {most} kept ones, {slower:.1f} times as long; over the last three settings "
-            f"as the number kept to the power {power:.2f} (1 is linear).",
+            f"average of {most} kept ones, {slower:.1f} times as long; over the last settings as "
+            f"the number kept to the power {power:.2f} (1 is linear).",
             "Never cut, "
             + (
                 "both go on growing until memory ends."

@@ -3,8 +3,8 @@
     python3 -m studies.gradient_flow [--quick] [--out=DIR] [--data_path=DIR]
 
 For the loss at one step t, the norm of its gradient with respect to the state k steps earlier,
-d loss_t / d state_{t-k}, over the norm for k = 0. The weights start uniformly in +-init_scale, as in
-training, so the recurrent matrix of H = 200 units has a spectral radius of about
+d loss_t / d state_{t-k}, over the norm for k = 0. The weights start uniformly in +-init_scale, as
+in training, so the recurrent matrix of H = 200 units has a spectral radius of about
 init_scale * sqrt(H / 3); one setting has been trained as well. For a linear RNN the gradient is
 (W^T)^k times that of k = 0 exactly, which a test compares (Pascanu et al. 2013, arXiv 1211.5063).
 """
@@ -144,8 +144,8 @@ def verdict(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     settings = list(dict.fromkeys((row["init_scale"], row["trained_epochs"]) for row in rows))
     lines = [
-        f"The factor of one step back, and what is left after {farthest} steps (vanished: less than "
-        f"{VANISHED:g} of the norm at k = 0; exploded: more than {EXPLODED:g} times it; reaches: "
+        f"The factor of one step back, and what is left after {farthest} steps (vanished: less "
+        f"than {VANISHED:g} of the norm at k = 0; exploded: more than {EXPLODED:g} times it; reaches: "
         "between the two):",
         "| weights | " + " | ".join(CELLS) + " |\n|---|" + "---|" * len(CELLS),
     ]

@@ -65,9 +65,10 @@ def verdict(rows: list[Row]) -> str:
             f"{step[small]:.2f} ms with {small} units, {step[large]:.2f} ms with {large}, "
             f"{slower:.1f} times the time for {(large / small) ** 2:.0f} times the recurrent "
             "weights.",
-            f"**A step {'teaches more' if better > 0 else 'does not teach more'}**: after the same "
-            f"{ends[0]['steps']} steps the valid loss is {loss[small]:.3f} nats a word with {small} "
-            f"units and {loss[large]:.3f} with {large}; lowest with {lowest}, {loss[lowest]:.3f}.",
+            f"**A step {'teaches more' if better > 0 else 'does not teach more'}**: after the "
+            f"same {ends[0]['steps']} steps the valid loss is {loss[small]:.3f} nats a word with "
+            f"{small} units and {loss[large]:.3f} with {large}; the lowest with {lowest}, "
+            f"{loss[lowest]:.3f}.",
             f"**To a given loss the quickest is {quickest} units**: {target:.3f} nats a word took "
             + ", ".join(f"{time:.2f} s with {size}" for size, time in times.items())
             + ".",

@@ -20,8 +20,8 @@ CHANCE = 1 / SYMBOLS
 REMEMBERS = (1 + CHANCE) / 2  # half way from guessing to perfect
 HIDDEN_SIZE, BATCH_SIZE = 64, 32
 TEST_BATCHES, UPDATES_BETWEEN_TESTS = 8, 50
-CELLS, OPTIMIZERS = ("rnn", "gru", "lstm"), ("sgd", "adam")
-LEARNING_RATE = {"sgd": 1.0, "adam": 3e-3}
+CELLS, OPTIMIZERS = ("rnn", "gru", "lstm"), ("SGD", "Adam")
+LEARNING_RATE = {"SGD": 1.0, "Adam": 3e-3}
 MAX_GRAD_NORM = 5.0
 
 
@@ -101,7 +101,7 @@ class _Network:
         for layer in (self._embedding, self._layer, self._softmax):
             layer.build((None, HIDDEN_SIZE))
             self._weights += layer.trainable_weights
-        maker = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[optimizer]
+        maker = getattr(keras.optimizers, optimizer)
         self._optimizer = maker(LEARNING_RATE[optimizer], global_clipnorm=MAX_GRAD_NORM)
         self._optimizer.build(self._weights)
         self.train, self.answers = tf.function(self._train), tf.function(self._answers)
@@ -141,8 +141,8 @@ def reach(rows: list[Row]) -> int:
 def verdict(rows: list[Row]) -> str:
     delays = sorted({row["delay"] for row in rows})
     lines = [
-        f"Guessing is right {CHANCE:.0%} of the time. A cell remembers a delay where it comes to at "
-        f"least {REMEMBERS:.1%}, half way from guessing to perfect, within "
+        f"Guessing is right {CHANCE:.0%} of the time. A cell remembers a delay where it comes to "
+        f"at least {REMEMBERS:.1%}, half way from guessing to perfect, within "
         f"{rows[0]['most_updates']:,} updates of {BATCH_SIZE} sequences; tested: "
         f"{', '.join(map(str, delays))} words.",
         "| longest delay remembered, words | " + " | ".join(map(str.upper, CELLS)) + " |",
@@ -153,7 +153,7 @@ def verdict(rows: list[Row]) -> str:
         some = where(rows, optimizer=optimizer)
         reaches = {cell: reach(where(some, cell=cell)) for cell in CELLS}
         shown = [f"{n} or more" if n == delays[-1] else f"{n}" for n in reaches.values()]
-        lines[-1] += f"\n| {optimizer.upper()} | " + " | ".join(shown) + " |"
+        lines[-1] += f"\n| {optimizer} | " + " | ".join(shown) + " |"
         heads.append(_rnn_against_gated(optimizer, reaches))
     return "\n\n".join([*heads, *lines])
 
@@ -167,7 +167,7 @@ def _rnn_against_gated(optimizer: str, reaches: dict[str, int]) -> str:
     else:
         better = " and ".join(cell.upper() for cell in CELLS if reaches[cell] > rnn)
         head = f"of the gated cells only the {better} remembers longer than the plain RNN"
-    return f"**Learned with {optimizer.upper()}, {head}.**"
+    return f"**Learned with {optimizer}, {head}.**"
 
 
 def draw(rows: list[Row]):
@@ -182,7 +182,7 @@ def draw(rows: list[Row]):
             line(axes, some, "delay", "percent", index, cell.upper())
         axes.axhline(100 * CHANCE, linestyle="--", color=GREY, label="guessing")
         log_axis(axes, "x", delays)
-        axes.set(title=f"Learned with {optimizer.upper()}", ylabel="right answers, %")
+        axes.set(title=f"Learned with {optimizer}", ylabel="right answers, %")
         axes.set(xlabel="delay, words between symbol and question (log scale)", ylim=(0, 106))
     all_axes[-1].legend(loc="lower left", ncols=2)
     return figure

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from studies.measurements import Row, last_points, spread, where
+from studies.measurements import Row, spread, where
 from studies.study import Options, Study
 
 CLIP_PER_STEP = 0.25  # the tutorial's: 5 for 20 steps

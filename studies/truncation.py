@@ -2,8 +2,8 @@
 
     python3 -m studies.truncation [--quick] [--out=DIR] [--data_path=DIR]
 
-One stretch of text, one set of weights, the state carried through all of it. The full gradient flows
-back through the whole stretch; the truncated one is cut every `num_steps` steps, and its windows
+One stretch of text, one set of weights, the state carried through all of it. The full gradient
+flows back through the whole stretch; the truncated one is cut every `num_steps` steps, and its windows
 are summed. Their cosine is 1 where the truncated one points the same way, 0 where it has nothing to
 do with it; the ratio of their norms says how much of the length is left.
 """
@@ -97,8 +97,8 @@ def verdict(rows: list[Row]) -> str:
     wrong = 1 - cosine[usual].mean > 1 - NEARLY
     lines.append(
         f"At the usual num_steps of {usual}, the truncated gradient of the trained model is "
-        f"{'noticeably' if wrong else 'hardly'} wrong: cosine {cosine[usual]:.4f} with the full one."
-        f" (The full gradient flows through {max(cosine)} steps.)"
+        f"{'noticeably' if wrong else 'hardly'} wrong: cosine {cosine[usual]:.4f} with the full "
+        f"one. (The full gradient flows through {max(cosine)} steps.)"
     )
     return "\n\n".join(lines)
 
