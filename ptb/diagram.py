@@ -1,7 +1,7 @@
 """What is shown of a batch: which rows, columns and windows, and the words in them.
 
-`diagram_text.py` draws it for a terminal and `diagram_png.py` as a picture. All read the windows that
-`reader` makes for training, so they cannot show anything else.
+`diagram_text.py` draws it for a terminal and `diagram_png.py` as a picture. All read the windows
+that `reader` makes for training, so they cannot show anything else.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def batch_text(sequential: View, random: View, colour: bool = False) -> str:
         "",
         paint("Random sampling", BOLD),
         "Every row of every window begins somewhere else, so no state can go on:",
-        f"it is zero before each. The inputs of {_names(random)}, and where they begin:",
+        f"it is zero before each. {_names(random).capitalize()}, and where their rows begin:",
         "",
         *_grid(random, paint, starts=True),
         _state_line(random, paint),
@@ -56,7 +56,7 @@ def unrolled_text(view: View, colour: bool = False) -> str:
 
     def line(cells, label="", code=0, joint="   ", start=""):
         parts = [_centre(cell, 1 if cell == ELLIPSIS else width) for cell in cells]
-        return _pad(label, LABEL) + f"{start:>7}" + paint(joint.join(parts), code).rstrip()
+        return _pad(label, LABEL) + f"{start:>7}" + paint(joint.join(parts).rstrip(), code)
 
     def at_each_step(mark):
         return [ELLIPSIS if cell == ELLIPSIS else mark for cell in inputs]
@@ -110,7 +110,9 @@ def _first_words(view: View) -> str:
 def _grid(view: View, paint, targets: bool = False, starts: bool = False) -> list[str]:
     """A header, and a line for each shown row, with the words of each shown window."""
     width = _window_width(view)
-    lines = [_line("", [paint(_pad(f"window {k}", width), BOLD) for k in view.shown], "   ")]
+    names = [f"window {k}" for k in view.shown]
+    header = [paint(name, BOLD) + " " * (width - len(name)) for name in names]
+    lines = [_line("", header, "   ")]
     for row in view.rows:
         if row is None:
             lines.append(ELLIPSIS)

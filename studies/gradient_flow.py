@@ -145,8 +145,8 @@ def verdict(rows: list[Row]) -> str:
     settings = list(dict.fromkeys((row["init_scale"], row["trained_epochs"]) for row in rows))
     lines = [
         f"The factor of one step back, and what is left after {farthest} steps (vanished: less "
-        f"than {VANISHED:g} of the norm at k = 0; exploded: more than {EXPLODED:g} times it; reaches: "
-        "between the two):",
+        f"than {VANISHED:g} of the norm at k = 0; exploded: more than {EXPLODED:g} times it; "
+        "reaches: between the two):",
         "| weights | " + " | ".join(CELLS) + " |\n|---|" + "---|" * len(CELLS),
     ]
     for scale, epochs in settings:

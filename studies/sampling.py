@@ -88,8 +88,8 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
         shuffling = f"random order {'costs' if order > 0 else 'gains'} {abs(order):.3f} nats"
     text = (
         f"**At num_steps {num_steps}, {head}**: valid perplexity {perplexity[CARRIED]:.2f} "
-        f"carried, {perplexity[RESET]:.2f} reset, {perplexity[RANDOM]:.2f} random. Once the state is "
-        f"zeroed, {shuffling}. Scored with a carried state, the model of random windows has "
+        f"carried, {perplexity[RESET]:.2f} reset, {perplexity[RANDOM]:.2f} random. Once the state "
+        f"is zeroed, {shuffling}. Scored with a carried state, the model of random windows has "
         f"{carried_later[RANDOM]:.2f}."
     )
     full, window = (float(rows[0][f"floor_{name}_memory"]) for name in ("full", "window"))

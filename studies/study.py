@@ -75,20 +75,20 @@ class Study:
                 corpus = _load()
                 folder.mkdir(parents=True, exist_ok=True)
         if not FLAGS.redraw:
-            rows = self._measure_all(corpus)
+            if not self.in_children:
+                start_quietly()
+            count = FLAGS.seeds or (2 if FLAGS.quick else 3)
+            rows = self.rows(Options(FLAGS.quick, tuple(range(1, count + 1))), corpus)
             provenance = _provenance(corpus)
             _write(folder / CSV, to_csv(rows).encode())
             # What is said and drawn comes from the file: --redraw then says and draws the same.
             rows = _saved_rows(folder)
-        self._report(rows, folder, provenance)
+        self.report(rows, folder, provenance)
 
-    def _measure_all(self, corpus) -> list[Row]:
+    def rows(self, options: Options, corpus) -> list[Row]:
+        """Measures every case, with a progress bar."""
         from tqdm import tqdm  # noqa: PLC0415
 
-        if not self.in_children:
-            start_quietly()
-        count = FLAGS.seeds or (2 if FLAGS.quick else 3)
-        options = Options(FLAGS.quick, tuple(range(1, count + 1)))
         rows = []
         bar = tqdm(self.cases(options), desc=self.name, unit="case", disable=None)
         for case in bar:
@@ -96,7 +96,11 @@ class Study:
             rows += [case | row for row in self.measure(case, corpus)]
         return rows
 
-    def _report(self, rows: list[Row], folder: Path, provenance: list[str] | None) -> None:
+    def report(self, rows: list[Row], folder: Path, provenance: list[str] | None) -> None:
+        """Draws the figure, writes the verdict and prints it.
+
+        Without `provenance`, that of the verdict which is replaced stays.
+        """
         from studies.figure import png  # noqa: PLC0415
 
         verdict = self.verdict(rows)
@@ -152,9 +156,7 @@ def _saved_rows(folder: Path) -> list[Row]:
 
 def _provenance(corpus) -> list[str]:
     """Where the figures come from: the command, the text, the versions and the machine."""
-    from studies import __name__ as package  # noqa: PLC0415
-
-    module = sys.modules["__main__"].__spec__.name if sys.modules["__main__"].__spec__ else package
+    module = sys.modules["__main__"].__spec__.name
     versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     return [

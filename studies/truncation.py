@@ -3,9 +3,9 @@
     python3 -m studies.truncation [--quick] [--out=DIR] [--data_path=DIR]
 
 One stretch of text, one set of weights, the state carried through all of it. The full gradient
-flows back through the whole stretch; the truncated one is cut every `num_steps` steps, and its windows
-are summed. Their cosine is 1 where the truncated one points the same way, 0 where it has nothing to
-do with it; the ratio of their norms says how much of the length is left.
+flows back through the whole stretch; the truncated one is cut every `num_steps` steps, and its
+windows are summed. Their cosine is 1 where the truncated one points the same way, 0 where it has
+nothing to do with it; the ratio of their norms says how much of the length is left.
 """
 
 from __future__ import annotations
