@@ -82,9 +82,11 @@ def define_config_flags() -> None:
     for field in dataclasses.fields(Config):
         choices = field.metadata["choices"]
         help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
-        define = {"int": flags.DEFINE_integer, "float": flags.DEFINE_float}.get(
-            field.type, flags.DEFINE_string
-        )
+        define = {
+            "int": flags.DEFINE_integer,
+            "float": flags.DEFINE_float,
+            "bool": flags.DEFINE_bool,
+        }.get(field.type, flags.DEFINE_string)
         define(field.name, None, f"{help_text} ({_defaults(field.name)})")
 
 
@@ -238,6 +240,18 @@ class TextSource:
         )
 
 
+def check_memory(config: Config, vocab_size: int, copies: int) -> None:
+    """Raises ValueError for a model of whose weights so many copies cannot fit into memory."""
+    needed = copies * 4 * config.num_weights(vocab_size)
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise ValueError(
+            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
+            f"{needed / 2**30:.0f} GiB for {'weights and gradients' if copies > 1 else 'weights'}, "
+            f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
+        )
+
+
 def bits_per_character(perplexity: float, tokens: str) -> float | None:
     """log2 of the perplexity where a token is a character; None where it is a word."""
     return math.log2(perplexity) if tokens == "char" else None
@@ -253,7 +267,14 @@ def build_model(config: Config, vocab_size: int):
     layers = recurrent_layers(
         config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
     )
-    return LanguageModel(vocab_size, config.hidden_size, layers, config.keep_prob)
+    return LanguageModel(
+        vocab_size,
+        config.hidden_size,
+        layers,
+        config.keep_prob,
+        config.tie_weights,
+        config.cutoffs,
+    )
 
 
 def _tokens_of(dataset: str) -> str:
@@ -261,7 +282,8 @@ def _tokens_of(dataset: str) -> str:
 
 
 def _defaults(name: str) -> str:
+    """The default of `small`, and of the presets that have another."""
     values = {model: getattr(config, name) for model, config in PRESETS.items()}
-    if len(set(values.values())) == 1:
-        return f"{values['small']}"
-    return ", ".join(f"{model} {value:.4g}" for model, value in values.items())
+    texts = {m: f"{v:.4g}" if isinstance(v, float) else str(v) for m, v in values.items()}
+    others = [f"{model} {text}" for model, text in texts.items() if text != texts["small"]]
+    return "; ".join([texts["small"], ", ".join(others)] if others else [texts["small"]])

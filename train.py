@@ -21,18 +21,21 @@ Published perplexities on Penn Treebank, one model each:
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import math
-import os
 import shlex
 import sys
 from importlib.metadata import version
+
+from absl import flags
 
 from command_line import (
     FLAGS,
     TextSource,
     bits_per_character,
     build_model,
+    check_memory,
     config_from_flags,
     define_config_flags,
     define_data_flags,
@@ -43,36 +46,48 @@ from command_line import (
     user_errors,
 )
 
+SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
 COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
 def main() -> None:
     with user_errors():
         config = config_from_flags()
+        options = _save_options()
         corpus = _load_and_check(config)
         folder = _open_run(config, corpus)
         start_tensorflow()
-        model, reports, best_weights = _start_or_resume(config, corpus, folder)
+        model, session = _session(config, options, corpus, folder)
+        reports = session.start().reports
 
-    from training.loop import Diverged, train_epochs  # noqa: PLC0415
-    from training.report import best_of  # noqa: PLC0415
+    from training.loop import Diverged  # noqa: PLC0415
+    from training.run_folder import CannotSave  # noqa: PLC0415
+    from training.stop import Stopped, StopRequest  # noqa: PLC0415
 
     _print_header(config, corpus, model)
     for report in reports:
         _print_row(report)
     try:
-        for report in train_epochs(model, corpus.train, corpus.valid, config, len(reports)):
-            reports.append(report)
-            weights = model.export_weights()
-            if best_of(reports) is report:
-                best_weights = weights
-            if folder:
-                folder.save_epoch(reports, weights)
-            _print_row(report)
-    except Diverged as error:
-        fail(f"{error}; the best epoch so far is kept" if reports else str(error))
-    model.import_weights(best_weights)
-    _print_result(config, corpus, model, best_of(reports))
+        with StopRequest() as stop:
+            for report in session.epochs(stop.check):
+                _print_row(report)
+    except Stopped as stopped:
+        _print_stopped(session)
+        raise SystemExit(stopped.status) from None
+    except (Diverged, CannotSave) as error:
+        fail(str(error))
+    with user_errors():
+        best = session.load_best()
+    _print_result(config, corpus, model, best)
+
+
+def _save_options():
+    """The `SaveOptions` of the flags. Raises ValueError for a bad value."""
+    from training.save_options import SaveOptions  # noqa: PLC0415
+
+    if FLAGS.on_divergence == "rollback" and FLAGS.save_path is None:
+        raise ValueError("--on_divergence=rollback has nothing to go back to: give a --save_path")
+    return SaveOptions(FLAGS.checkpoint_every, FLAGS.keep, FLAGS.on_divergence)
 
 
 def _load_and_check(config):
@@ -90,51 +105,49 @@ def _load_and_check(config):
             check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
-    _check_memory(config, len(corpus.vocabulary))
+    check_memory(config, len(corpus.vocabulary), copies=2)
     return corpus
-
-
-def _check_memory(config, vocab_size: int) -> None:
-    """Raises ValueError for a model whose weights and gradients cannot fit into memory."""
-    needed = 2 * 4 * config.num_weights(vocab_size)
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
-        raise ValueError(
-            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{needed / 2**30:.0f} GiB for weights and gradients, and this machine has "
-            f"{present / 2**30:.0f} GiB: make one of the two smaller"
-        )
 
 
 def _open_run(config, corpus):
     """The run folder `--save_path`, new or of the same run; None where nothing is to be saved.
 
-    Raises ValueError where the folder holds another run.
+    Raises ValueError where the folder holds another run, or another process writes in it.
     """
     from training.run_folder import RunFolder  # noqa: PLC0415
 
     if FLAGS.save_path is None:
         return None
     folder = RunFolder(FLAGS.save_path)
+    if folder.exists:
+        _refuse_another_run(folder.description(), config, corpus)
+    atexit.register(folder.release)
+    if died := folder.acquire():
+        _note(f"{died}, died while it had {FLAGS.save_path}")
     description = _description(config, corpus)
     if folder.exists:
+        # Another process may have started a run since.
         saved = folder.description()
         _refuse_another_run(saved, config, corpus)
-        if config.num_epochs <= saved["config"]["num_epochs"]:
-            return folder
+        _note_other_versions(saved.get("versions"), description["versions"])
         # The command and the versions stay those that the run began with.
-        description = saved | {"config": description["config"]}
+        num_epochs = max(config.num_epochs, saved["config"]["num_epochs"])
+        description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
     folder.start(description, corpus.vocabulary.to_text())
     return folder
 
 
 def _refuse_another_run(saved: dict, config, corpus) -> None:
-    """A run goes on only with its own config (but for num_epochs) and its own text."""
-    new = dataclasses.asdict(config)
+    """A run goes on only with its own config, but for what may change, and its own text."""
+    from training.config import Config  # noqa: PLC0415
+    from training.run_folder import changeable  # noqa: PLC0415
+
+    may_change = changeable(saved["config"])
+    old = dataclasses.asdict(Config.from_dict(saved["config"]))
     differences = [
-        f"{name} was {old} and is now {new.get(name)}"
-        for name, old in saved["config"].items()
-        if name != "num_epochs" and new.get(name) != old
+        f"{name} was {old[name]} and is now {value}"
+        for name, value in dataclasses.asdict(config).items()
+        if name not in may_change and value != old[name]
     ]
     if saved["corpus"].get("fingerprint") != corpus.fingerprint:
         differences.append(
@@ -145,8 +158,17 @@ def _refuse_another_run(saved: dict, config, corpus) -> None:
     if differences:
         raise ValueError(
             f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
-            "give another save_path or the same flags"
+            f"give another save_path or the same flags ({', '.join((*may_change, *SAVE_FLAGS))} "
+            "may change)"
         )
+
+
+def _note_other_versions(old, new: dict) -> None:
+    """Arithmetic is the same bit for bit only in the same versions."""
+    for name, version_now in new.items():
+        version_then = old.get(name) if isinstance(old, dict) else None
+        if version_then != version_now:
+            _note(f"the run began with {name} {version_then}, and this is {version_now}")
 
 
 def _description(config, corpus) -> dict:
@@ -167,22 +189,25 @@ def _description(config, corpus) -> dict:
     }
 
 
-def _start_or_resume(config, corpus, folder):
-    """The model, the reports of the epochs that are done, and the best weights so far."""
-    from training.report import best_of  # noqa: PLC0415
+def _session(config, options, corpus, folder):
+    """The model, and what trains it."""
+    from training.loop import Training  # noqa: PLC0415
+    from training.session import Session  # noqa: PLC0415
 
     model = build_model(config, len(corpus.vocabulary))
-    if folder is None or not folder.has_checkpoint:
-        model.initialize(config.init_scale, config.seed)
-        return model, [], None
-    weights, reports = folder.load("latest")
-    model.import_weights(weights)
-    finished = ", the last" if len(reports) >= config.num_epochs else ""
-    print(f"resuming {FLAGS.save_path} after epoch {len(reports)}{finished}", file=sys.stderr)
-    if best_of(reports) is reports[-1]:
-        return model, reports, weights
-    best_weights, _ = folder.load("best")
-    return model, reports, best_weights
+    training = Training(model, corpus.train, corpus.valid, config)
+    return model, Session(model, training, config, folder, options, _note)
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
+
+
+def _print_stopped(session) -> None:
+    rest = "saved: the same command goes on from there"
+    if FLAGS.save_path is None:
+        rest = "nothing is saved without --save_path"
+    print(f"stopped at {session.where()}; {rest}", file=sys.stderr)
 
 
 def _print_header(config, corpus, model) -> None:
@@ -255,8 +280,24 @@ def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
         )
 
 
+def _define_save_flags() -> None:
+    flags.DEFINE_string(
+        "checkpoint_every",
+        "300s",
+        "save within an epoch too, every so many seconds (300s) or windows (500w), or 0: do not",
+    )
+    flags.DEFINE_integer("keep", 2, "newest checkpoints to keep, beside the best", 1, 1000)
+    flags.DEFINE_enum(
+        "on_divergence",
+        "stop",
+        ["stop", "rollback"],
+        "stop, or go back to the last checkpoint with half the learning rate, three times at most",
+    )
+
+
 if __name__ == "__main__":
     define_data_flags()
     define_text_flags()
     define_config_flags()
+    _define_save_flags()
     run(main)

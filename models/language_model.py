@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
@@ -46,18 +47,37 @@ class LanguageModel(keras.Model):
     `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
     stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
     for every layer and time step; the same seed gives the same masks however the layers unroll.
+
+    With `tie_weights` the softmax weight is the embedding (Press and Wolf, arXiv 1608.05859). With
+    `cutoffs` the softmax has two levels, and `logits` are log-probabilities (`adaptive_softmax`).
     """
 
-    def __init__(self, vocab_size: int, hidden_size: int, layers: list, keep_prob: float = 1.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        hidden_size: int,
+        layers: list,
+        keep_prob: float = 1.0,
+        tie_weights: bool = False,
+        cutoffs: tuple[int, ...] = (),
+    ):
         super().__init__()
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
+        self.tie_weights = tie_weights
+        # Where the vocabulary ends before the head does, there is no second level.
+        self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
         self.recurrent = layers
         self.embedding = self.add_weight(name="embedding", shape=(vocab_size, hidden_size))
         for layer in layers:
             layer.build((None, hidden_size))
-        self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
+        if not tie_weights:
+            self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
         self.softmax_b = self.add_weight(name="softmax_b", shape=(vocab_size,))
+        if self.cutoffs:
+            clusters = len(self.cutoffs)
+            self.cluster_w = self.add_weight(name="cluster_w", shape=(hidden_size, clusters))
+            self.cluster_b = self.add_weight(name="cluster_b", shape=(clusters,))
         self.built = True
 
     def initial_state(self, batch_size: int) -> tuple:
@@ -65,22 +85,45 @@ class LanguageModel(keras.Model):
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
     def call(self, tokens, state, training=False, seed=None):
-        outputs, next_state = self._outputs(tokens, state, training, seed)
-        return tf.matmul(tf.stack(outputs, axis=1), self.softmax_w) + self.softmax_b, next_state
+        outputs, next_state = self.outputs(tokens, state, training, seed)
+        outputs = tf.stack(outputs, axis=1)
+        if self.cutoffs:
+            return adaptive_log_probs(outputs, self._levels(), self.tie_weights), next_state
+        weight = self._softmax_weight()
+        logits = tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
+        return logits, next_state
 
     def nats(self, tokens, targets, state, training=False, seed=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        outputs, next_state = self._outputs(tokens, state, training, seed)
-        num_steps = len(outputs)
-        nats = softmax_nats(
-            tf.concat(outputs, axis=0),
-            self.softmax_w.value,
-            self.softmax_b.value,
-            tf.concat(tf.unstack(targets, axis=1), axis=0),
-        )
-        return tf.transpose(tf.reshape(nats, [num_steps, -1])), next_state
+        outputs, next_state = self.outputs(tokens, state, training, seed)
+        return self.nats_after(outputs, targets), next_state
 
-    def _outputs(self, tokens, state, training, seed):
+    def nats_after(self, outputs: list, targets):
+        """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
+        num_steps = len(outputs)
+        outputs = tf.concat(outputs, axis=0)
+        targets = tf.concat(tf.unstack(targets, axis=1), axis=0)
+        if self.cutoffs:
+            nats = adaptive_nats(outputs, self._levels(), self.cutoffs, targets, self.tie_weights)
+        else:
+            bias = self.softmax_b.value
+            nats = softmax_nats(outputs, self._softmax_weight(), bias, targets, self.tie_weights)
+        return tf.transpose(tf.reshape(nats, [num_steps, -1]))
+
+    def _softmax_weight(self):
+        """`[H, V]`; the embedding, `[V, H]`, where that is tied."""
+        return (self.embedding if self.tie_weights else self.softmax_w).value
+
+    def _levels(self) -> list:
+        bias, cluster_w, cluster_b = self.softmax_b, self.cluster_w, self.cluster_b
+        return levels(
+            tf.convert_to_tensor(self._softmax_weight()),
+            *(weight.value for weight in (bias, cluster_w, cluster_b)),
+            self.cutoffs,
+            words_first=self.tie_weights,
+        )
+
+    def outputs(self, tokens, state, training=False, seed=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         steps = tf.unstack(tf.gather(self.embedding.value, tokens), axis=1)
@@ -99,15 +142,24 @@ class LanguageModel(keras.Model):
             raise ValueError("training with keep_prob below 1 needs a seed for the masks")
         return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place))
 
-    def initialize(self, init_scale: float, seed: int) -> None:
-        """Draws every weight and bias uniformly from +-init_scale, as the tutorial does."""
+    def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
+        """Draws every weight and bias uniformly from +-init_scale, as the tutorial does.
+
+        With `counts` `[V]`, how often train has each word, the softmax bias starts at the log of
+        the words' shares instead: the model then begins as a unigram model.
+        """
         rng = np.random.default_rng(seed)
-        self.import_weights(
-            {
-                name: rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32)
-                for name, weight in self.export_weights().items()
-            }
-        )
+        weights = {
+            name: rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32)
+            for name, weight in self.export_weights().items()
+        }
+        if counts is not None:
+            shares = (counts + 0.5) / (counts + 0.5).sum()
+            weights["Model/softmax_b"] = np.log(shares).astype(np.float32)
+            if self.cutoffs:
+                clusters = np.add.reduceat(shares, self.cutoffs)
+                weights["Model/cluster_b"] = np.log(clusters).astype(np.float32)
+        self.import_weights(weights)
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """Every weight under its TF1 name, such as `Model/softmax_w`."""
@@ -115,10 +167,13 @@ class LanguageModel(keras.Model):
         for i, layer in enumerate(self.recurrent):
             for name, value in layer.export_weights().items():
                 weights[f"{layer_scope(i)}{name}"] = value
-        return weights | {
-            "Model/softmax_w": self.softmax_w.numpy(),
-            "Model/softmax_b": self.softmax_b.numpy(),
-        }
+        return weights | {name: weight.numpy() for name, weight in self._softmax_end().items()}
+
+    def _softmax_end(self) -> dict:
+        """The variables above the recurrent layers, each under its TF1 name."""
+        names = ["softmax_b"] if self.tie_weights else ["softmax_w", "softmax_b"]
+        names += ["cluster_w", "cluster_b"] if self.cutoffs else []
+        return {f"Model/{name}": getattr(self, name) for name in names}
 
     def import_weights(self, weights: dict[str, np.ndarray]) -> None:
         """Takes what `export_weights` of any model of this shape gave, or the tutorial itself.
@@ -141,8 +196,8 @@ class LanguageModel(keras.Model):
             layer.import_weights(
                 {n.removeprefix(scope): w for n, w in weights.items() if n.startswith(scope)}
             )
-        self.softmax_w.assign(weights["Model/softmax_w"])
-        self.softmax_b.assign(weights["Model/softmax_b"])
+        for name, weight in self._softmax_end().items():
+            weight.assign(weights[name])
 
 
 def dropout(steps: list, keep_prob: float, seed) -> list:

@@ -14,46 +14,71 @@ import tensorflow as tf
 ROWS_OF_A_PART = 100
 
 
-def softmax_nats(outputs, weight, bias, targets):
+def softmax_nats(outputs, weight, bias, targets, words_first: bool = False):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
-    float32 `[N]`. The rows are cut into a part for each core, and the parts run side by side.
+    float32 `[N]`. With `words_first` the weight is `[V, H]`, as an embedding is. The rows are cut
+    into a part for each core, and the parts run side by side.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_parts = max(1, min(os.cpu_count() or 1, num_rows // ROWS_OF_A_PART))
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
-    nats = [_part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
+    part = _part_of_words_first if words_first else _part
+    nats = [part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
     return tf.concat(nats, 0)
 
 
 @tf.custom_gradient
 def _part(outputs, weight, bias, targets):
-    """`softmax_nats` of some rows; keeps the probabilities, and makes no other `[N, V]` array.
+    """`softmax_nats` of some rows."""
+    nats, error_of = _cross_entropy(tf.matmul(outputs, weight), bias, targets)
 
-    The gradient of the logits is (p - one_hot) * upstream. The one-hot is subtracted from p in
-    place, and upstream, one value for each row, scales the `[N, H]` sides of the products instead.
+    def gradient(upstream):
+        error, upstream = error_of(upstream)
+        d_outputs = upstream * tf.matmul(error, transposed(weight))
+        d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
+        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
+
+    return nats, gradient
+
+
+@tf.custom_gradient
+def _part_of_words_first(outputs, weight, bias, targets):
+    """`softmax_nats` of some rows, with `weight` `[V, H]`."""
+    nats, error_of = _cross_entropy(tf.matmul(outputs, weight, transpose_b=True), bias, targets)
+
+    def gradient(upstream):
+        error, upstream = error_of(upstream)
+        d_outputs = upstream * tf.matmul(error, weight)
+        d_weight = tf.matmul(error, upstream * outputs, transpose_a=True)
+        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
+
+    return nats, gradient
+
+
+def _cross_entropy(products, bias, targets):
+    """The nats `[N]`, and a function that gives the error p - one_hot `[N, V]`.
+
+    Keeps the probabilities p, and makes no other `[N, V]` array: the one-hot is subtracted from p
+    in place, and upstream, one value for each row, scales the `[N, H]` sides of the products.
     """
-    logits = tf.nn.bias_add(tf.matmul(outputs, weight), bias)
+    logits = tf.nn.bias_add(products, bias)
     p = tf.nn.softmax(logits)
     # log sum exp(logits), exact also where p underflows: the largest p is never small.
     log_sum = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(p, axis=1))
     nats = log_sum - tf.gather(logits, targets, batch_dims=1)
 
-    def gradient(upstream):
+    def error_of(upstream):
         rows = tf.range(tf.shape(targets)[0])
         with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
             error = tf.tensor_scatter_nd_sub(
                 p, tf.stack([rows, targets], axis=1), tf.ones_like(upstream)
             )
-        upstream = upstream[:, None]
-        d_outputs = upstream * tf.matmul(error, transposed(weight))
-        d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
-        d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
-        return d_outputs, d_weight, d_bias, None
+        return error, upstream[:, None]
 
-    return nats, gradient
+    return nats, error_of
 
 
 def transposed(matrix):

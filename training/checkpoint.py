@@ -1,58 +1,169 @@
 """Weights and the place in the run, in one file that is either whole or not there.
 
-A checkpoint is an uncompressed NumPy archive: each weight under its TF1 name, and `meta`, a JSON
-text. NumPy reads it without pickle, so reading runs nothing.
+A checkpoint is an uncompressed NumPy archive, so `np.load` reads it, without pickle:
+
+    meta.npy         JSON: the format, which run it is of, and its `Progress`
+    weights/*.npy    each weight under its TF1 name
+    slots/*.npy      what an optimizer keeps for each weight; plain SGD keeps nothing
+    state/*.npy      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
+                     which `tf.nest` flattens it
+
+The archive's comment, which is the end of the file, is the sha256 of all before it, in hexadecimal.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-FORMAT = 1
-REMEDY = "train with another save_path, or delete the folder checkpoints in this one and train anew"
+from training.progress import Progress
+
+FORMAT = 2
+DIGEST_BYTES = 64
+BLOCK_BYTES = 1 << 20
 
 
-def save_checkpoint(path: Path, weights: dict[str, np.ndarray], meta: dict) -> None:
-    """Writes `weights` and the JSON-compatible `meta` to `path`, all at once."""
-    text = np.frombuffer(json.dumps(meta | {"format": FORMAT}).encode(), np.uint8)
-    write_atomically(path, lambda file: np.savez(file, meta=text, **weights))
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run goes on from. `run` names the run: its config and its text."""
+
+    run: str
+    progress: Progress
+    weights: Mapping[str, np.ndarray]
+    state: Sequence[np.ndarray]
+    slots: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The weights and meta that `save_checkpoint` wrote.
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes the checkpoint to `path`, all at once. Raises OSError where that fails."""
+    meta = {"format": FORMAT, "run": checkpoint.run} | {
+        "progress": dataclasses.asdict(checkpoint.progress)
+    }
+    arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+    arrays |= {f"weights/{name}": value for name, value in checkpoint.weights.items()}
+    arrays |= {f"slots/{name}": value for name, value in checkpoint.slots.items()}
+    arrays |= {f"state/{i:03}": np.asarray(value) for i, value in enumerate(checkpoint.state)}
+    write_atomically(path, lambda file: _write_archive(file, arrays))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """What `save_checkpoint` wrote.
 
     Raises ValueError where the file is missing, damaged, or of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            weights = {name: archive[name] for name in archive.files}
-        meta = json.loads(weights.pop("meta").tobytes())
+        with path.open("rb") as file:
+            arrays = _read_archive(file)
+        meta = json.loads(arrays.pop("meta").tobytes())
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
+        return Checkpoint(
+            run=str(meta.get("run")),
+            progress=Progress.from_dict(meta.get("progress")),
+            weights=parts["weights"],
+            state=[parts["state"][name] for name in sorted(parts["state"])],
+            slots=parts["slots"],
+        )
     except FileNotFoundError:
-        raise ValueError(f"there is no checkpoint {path}: {REMEDY}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"the checkpoint {path} is damaged ({type(error).__name__}): {REMEDY}"
-        ) from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise ValueError(f"the checkpoint {path} has another format than {FORMAT}")
-    return weights, meta
+        raise ValueError(f"there is no checkpoint {path}") from None
+    except OSError as error:
+        raise ValueError(f"the checkpoint {path} cannot be read ({error.strerror})") from None
+    except MemoryError:
+        raise ValueError(f"the checkpoint {path} does not fit into memory") from None
+    # NumPy and zipfile have many ways to say that a file is not what it should be.
+    except Exception as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise ValueError(f"the checkpoint {path} is damaged ({reason})") from None
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Has `write` fill a temporary file beside `path`, syncs it, and renames it to `path`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("w+b") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder as lasting as the files: without it, a rename can be lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = b"0" * DIGEST_BYTES
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    digest = _digest(file)
+    file.seek(-DIGEST_BYTES, os.SEEK_END)
+    file.write(digest)
+
+
+def _read_archive(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Raises ValueError, among others, for what `_write_archive` did not write."""
+    digest = _digest(file)
+    if file.read() != digest:
+        raise ValueError("its checksum is wrong")
+    size = file.tell()
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        # Nothing is compressed, so what is read is never more than the file holds.
+        stored = all(each.compress_type == zipfile.ZIP_STORED for each in members)
+        if not stored or sum(each.file_size for each in members) > size:
+            raise ValueError("it is not a plain archive")
+        return {each.filename.removesuffix(".npy"): _read_array(archive, each) for each in members}
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array whose header does not promise more than the member holds."""
+    with archive.open(member) as content:
+        version = np.lib.format.read_magic(content)
+        if version != (1, 0):
+            raise ValueError(f"{member.filename} has the version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
+        values = content.read()
+    if dtype.hasobject:
+        raise ValueError(f"{member.filename} has objects in it")
+    array = np.frombuffer(values, dtype)
+    return array.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """The sha256 of all but the last DIGEST_BYTES of a file, which is left standing there."""
+    left = file.seek(0, os.SEEK_END) - DIGEST_BYTES
+    if left < 0:
+        raise ValueError("it is too short")
+    file.seek(0)
+    digest = hashlib.sha256()
+    while left:
+        block = file.read(min(left, BLOCK_BYTES))
+        if not block:
+            raise ValueError("it became shorter")
+        digest.update(block)
+        left -= len(block)
+    return digest.hexdigest().encode()
+
+
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -6,9 +6,15 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 RNN_MODES = ("auto", "fused", "static", "keras")
 CELLS = ("lstm", "gru", "rnn")
 SAMPLINGS = ("sequential", "random")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("step", "linear")
+SOFTMAXES = ("full", "adaptive")
+SOFTMAX_BIASES = ("uniform", "unigram")
 
 
 def _field(default, help_text: str, low=None, high=None, choices=None):
@@ -29,11 +35,32 @@ class Config:
     learning_rate: float = _field(1.0, "learning rate of the first epochs", 1e-12, 1e6)
     constant_epochs: int = _field(4, "epochs before the learning rate decays", 0, 100_000)
     learning_rate_decay: float = _field(0.5, "its factor for every epoch after those", 1e-6, 1.0)
+    optimizer: str = _field("sgd", "what a step does with the gradient", choices=OPTIMIZERS)
+    schedule: str = _field(
+        "step",
+        "the learning rate falls by its decay epoch by epoch, or from window to window: a rise, "
+        "then a straight line to zero at the end of the run",
+        choices=SCHEDULES,
+    )
+    warmup: float = _field(0.1, "share of the run in which schedule=linear rises", 0.0, 1.0)
+    weight_decay: float = _field(0.0, "of adamw, a unit of learning rate", 0.0, 10.0)
     max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
     keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
     init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
     forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
     vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)
+    tie_weights: bool = _field(False, "use the embedding as the weight of the softmax")
+    softmax: str = _field(
+        "full", "one level, or frequent words in the first of two", choices=SOFTMAXES
+    )
+    adaptive_cutoffs: str = _field(
+        "2000", "ids at which the clusters of softmax=adaptive begin, with commas between"
+    )
+    softmax_bias: str = _field(
+        "uniform",
+        "its start: as all weights, or the log of each word's share",
+        choices=SOFTMAX_BIASES,
+    )
     cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
     rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
@@ -48,10 +75,19 @@ class Config:
                 f"for cell={self.cell}"
             )
 
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """Where the clusters of the softmax begin; none with softmax=full."""
+        if self.softmax == "full":
+            return ()
+        return tuple(int(part) for part in self.adaptive_cutoffs.split(","))
+
     def num_weights(self, vocab_size: int) -> int:
         """Weights of the model, biases included (of the LSTM; the other cells have fewer)."""
         layer = 4 * self.hidden_size * (2 * self.hidden_size + 1)
-        return self.num_layers * layer + vocab_size * (2 * self.hidden_size + 1)
+        word = self.hidden_size * (1 if self.tie_weights else 2) + 1
+        clusters = sum(cutoff < vocab_size for cutoff in self.cutoffs) * (self.hidden_size + 1)
+        return self.num_layers * layer + vocab_size * word + clusters
 
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
         """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
@@ -69,10 +105,27 @@ class Config:
         return cls(**values)
 
     def learning_rate_at(self, epoch: int) -> float:
-        """The learning rate of epoch 0, 1, 2, ...: constant first, then decaying."""
+        """The highest learning rate of epoch 0, 1, 2, ...
+
+        With schedule=step the only one: constant first, then decaying.
+        """
+        if self.schedule == "linear":
+            rise = (epoch + 1) / self.num_epochs / max(self.warmup, 1e-9)
+            fall = (1 - epoch / self.num_epochs) / max(1 - self.warmup, 1e-9)
+            return self.learning_rate * min(1.0, rise, fall)
         return self.learning_rate * self.learning_rate_decay ** max(
             epoch + 1 - self.constant_epochs, 0
         )
+
+    def learning_rates(self, epoch: int, num_windows: int) -> np.ndarray:
+        """The learning rate of each window of an epoch, `[num_windows]`."""
+        if self.schedule == "step":
+            return np.full(num_windows, self.learning_rate_at(epoch))
+        total = num_windows * self.num_epochs
+        window = epoch * num_windows + np.arange(num_windows)
+        rising = (window + 1) / max(self.warmup * total, 1)
+        falling = (total - window) / max((1 - self.warmup) * total, 1)
+        return self.learning_rate * np.minimum(1, np.minimum(rising, falling))
 
 
 def _check(each: dataclasses.Field, value) -> None:
@@ -81,6 +134,13 @@ def _check(each: dataclasses.Field, value) -> None:
         if value not in choices:
             raise ValueError(f"{each.name}={value} is unknown: choose from {', '.join(choices)}")
         return
+    if each.type == "bool":
+        if not isinstance(value, bool):
+            raise ValueError(f"{each.name}={value!r} is neither true nor false")
+        return
+    if each.type == "str":
+        _check_cutoffs(each.name, value)
+        return
     wanted = int if each.type == "int" else (int, float)
     if isinstance(value, bool) or not isinstance(value, wanted):
         raise ValueError(f"{each.name}={value!r} is not a number of type {each.type}")
@@ -88,6 +148,13 @@ def _check(each: dataclasses.Field, value) -> None:
         raise ValueError(
             f"{each.name}={value} is out of bounds: give a value from {low:g} to {high:g}"
         )
+
+
+def _check_cutoffs(name: str, value) -> None:
+    parts = value.split(",") if isinstance(value, str) else []
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
+    if not parts or len(numbers) < len(parts) or 0 in numbers or numbers != sorted(set(numbers)):
+        raise ValueError(f"{name}={value!r} is no list of rising word ids such as 2000,5000")
 
 
 # Zaremba et al. 2014 (arXiv 1409.2329), section 4.1, with the figures of the tutorial's code.
@@ -120,6 +187,23 @@ PRESETS = {
         max_grad_norm=10.0,
         keep_prob=0.35,
         init_scale=0.04,
+    ),
+    # The quickest way to the quality of `small`: results/README.md has its figures.
+    "fast": Config(
+        hidden_size=256,
+        num_layers=1,
+        num_steps=35,
+        batch_size=64,
+        num_epochs=2,
+        optimizer="adamw",
+        learning_rate=0.015,
+        schedule="linear",
+        max_grad_norm=35.0,
+        keep_prob=0.9,
+        forget_bias=1.0,
+        tie_weights=True,
+        softmax="adaptive",
+        softmax_bias="unigram",
     ),
 }
 

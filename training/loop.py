@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +13,14 @@ from tqdm import tqdm
 
 from ptb import reader
 from training.config import Config
+from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
+from training.progress import STRETCH, Progress
 from training.report import EpochReport
 from training.step import TrainStep
 
-CALLS_PER_EPOCH = 100
+# Long enough that starting a call costs nothing, short enough to answer a signal soon.
+SECONDS_PER_CALL = 0.5
 # Nats a word beyond which nothing is learned any more: perplexity 5e34, and uniform guessing among
 # a million words costs 14.
 MOST_NATS = 80.0
@@ -26,89 +30,215 @@ class Diverged(ArithmeticError):
     """The loss or its gradient is no number, or far beyond what any model costs."""
 
 
-def train_epochs(
-    model, train_ids: np.ndarray, valid_ids: np.ndarray, config: Config, first_epoch: int = 0
-) -> Iterator[EpochReport]:
+@dataclass(frozen=True)
+class Place:
+    """A place in a run between two windows: the weights are in the model, all else is here.
+
+    `state` is the state after the last window, a nest of `[B, H]`.
+    """
+
+    progress: Progress
+    state: object
+
+
+class Training:
+    """Trains `model` in place, from any place of a run to its end.
+
+    `step` walks windows as `TrainStep` does, and is one where it is not given. How many it walks in
+    one call changes no figure: as many as take about SECONDS_PER_CALL, or `windows_per_call`.
+    """
+
+    def __init__(
+        self, model, train_ids, valid_ids, config: Config, step=None, windows_per_call=None
+    ):
+        self._model, self._config = model, config
+        self._train_ids, self._stream = train_ids, tf.constant(train_ids)
+        self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
+        self._step = step or _train_step(model, config)
+        self._evaluate = Evaluator(model)
+        self._windows_per_call = windows_per_call
+
+    def initialize(self) -> None:
+        """Gives the model the weights that the run begins with."""
+        counts = None
+        if self._config.softmax_bias == "unigram":
+            counts = np.bincount(self._train_ids, minlength=self._model.vocab_size)
+        self._model.initialize(self._config.init_scale, self._config.seed, counts)
+
+    def export_slots(self) -> dict[str, np.ndarray]:
+        """What the optimizer remembers, by name."""
+        return self._step.export_slots()
+
+    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
+        """Takes what `export_slots` gave. Raises ValueError for anything else."""
+        self._step.import_slots(slots)
+
+    def start(self) -> Place:
+        """The first place of a run."""
+        return Place(Progress(), self._model.initial_state(self._config.batch_size))
+
+    def places(
+        self,
+        place: Place,
+        check: Callable[[], None] = lambda: None,
+        most_windows: Callable[[Progress], int] = lambda progress: 2**31,
+    ) -> Iterator[Place]:
+        """Goes on from `place` to the end of the run, and yields the place after each call.
+
+        The last place of an epoch comes twice: before its validation, and after it as the start of
+        the next epoch, with its report. `check` is called often, and may raise. `most_windows`
+        bounds the next call.
+
+        Raises Diverged where the loss or the gradient is not finite, where STRETCH windows cost
+        more than guessing among V words after as many cost clearly less, or where validation costs
+        more than MOST_NATS a word.
+        """
+        config = self._config
+        while place.progress.epoch < config.num_epochs:
+            windows, seed = self._epoch(place.progress.epoch)
+            for trained in self._windows(place, windows, seed, check, most_windows):
+                yield trained
+                place = trained
+            place = self._end_epoch(place, windows, check)
+            yield place
+
+    def place(self, progress: Progress, state: Sequence[np.ndarray]) -> Place:
+        """The place of a checkpoint, whose weights the model has.
+
+        Raises ValueError where there is no such place in this run.
+        """
+        windows, _ = self._epoch(progress.epoch)
+        start = tf.nest.flatten(self.start().state)
+        expected = [(tuple(each.shape), each.dtype.as_numpy_dtype) for each in start]
+        if [(each.shape, each.dtype.type) for each in state] != expected:
+            raise ValueError("its recurrent state has other shapes than the model's")
+        if progress.window > len(windows):
+            raise ValueError(f"window={progress.window} is beyond the {len(windows)} of its epoch")
+        state = tf.nest.pack_sequence_as(self.start().state, list(map(tf.constant, state)))
+        return Place(progress, state)
+
+    def _epoch(self, epoch: int):
+        """The windows of an epoch, and the seed of what is drawn in it."""
+        config, seed = self._config, (self._config.seed, epoch)
+        batch_size, num_steps = config.batch_size, config.num_steps
+        return reader.epoch(self._train_ids, batch_size, num_steps, config.sampling, seed), seed
+
+    def _windows(self, place: Place, windows, seed, check, most_windows) -> Iterator[Place]:
+        """The rest of an epoch."""
+        progress, state = place.progress, place.state
+        rates = self._config.learning_rates(progress.epoch, len(windows)) * progress.rate_factor
+        starts = tf.constant(windows.starts)
+        pace = self._windows_per_call or 1
+        counted = time.perf_counter()
+        with _bar(windows, progress, self._config) as bar:
+            while progress.window < len(windows):
+                check()
+                left = len(windows) - progress.window
+                count = max(min(pace, left, most_windows(progress)), 1)
+                began = time.perf_counter()
+                costs, norms, state = self._step(
+                    self._stream, starts, state, rates, progress.window, count, seed
+                )
+                costs, norms = costs.numpy().tolist(), norms.numpy().tolist()
+                ended = time.perf_counter()
+                # What is done between two calls, such as saving, counts as training too.
+                progress = self._count(progress, costs, norms, ended - counted)
+                counted = ended
+                if not self._windows_per_call:
+                    # At most twice as many as before: the first call is slow, since it traces.
+                    pace = min(max(int(count * SECONDS_PER_CALL / (ended - began)), 1), 2 * count)
+                perplexity = _perplexity(progress, self._config.num_steps)
+                bar.set_postfix_str(f"perplexity {perplexity:.1f}, |gradient| {norms[-1]:.2g}")
+                bar.update(count * self._config.batch_size * self._config.num_steps)
+                yield Place(progress, state)
+
+    def _count(self, progress: Progress, costs, grad_norms, seconds: float) -> Progress:
+        """The progress after these windows. Raises Diverged."""
+        finite = np.isfinite(costs) & np.isfinite(grad_norms)
+        if not finite.all():
+            k = int(np.argmin(finite))
+            raise self._diverged(
+                progress,
+                f"at window {progress.window + k}: loss {costs[k]:g}, "
+                f"gradient norm {grad_norms[k]:g}",
+            )
+        vocab_size = self._model.vocab_size
+        after, rises = progress.count(
+            costs, grad_norms, seconds, self._config.num_steps, vocab_size
+        )
+        if rises:
+            raise self._diverged(
+                progress,
+                f"by window {after.window - 1}: loss {costs[-1]:g}, gradient norm "
+                f"{grad_norms[-1]:g}, and perplexity rose above the {vocab_size} of guessing "
+                f"for {STRETCH} windows",
+            )
+        return after
+
+    def _end_epoch(self, place: Place, windows, check) -> Place:
+        """Validates. The next epoch starts with an empty state, and with the weights only."""
+        progress, config = place.progress, self._config
+        score = self._evaluate(self._valid, progress=lambda tokens: check())
+        if not score.nats / score.tokens < MOST_NATS:
+            raise self._diverged(
+                progress, f"in validation: {score.nats / score.tokens:.3g} nats a word"
+            )
+        report = EpochReport(
+            epoch=progress.epoch + 1,
+            learning_rate=self.learning_rate(progress),
+            train_perplexity=_perplexity(progress, config.num_steps),
+            valid_perplexity=score.perplexity,
+            mean_grad_norm=progress.grad_norm / progress.window,
+            seconds=progress.seconds,
+            words_per_second=windows.num_tokens / progress.seconds,
+        )
+        state = self._model.initial_state(config.batch_size)
+        return Place(progress.next_epoch(report), state)
+
+    def learning_rate(self, progress: Progress) -> float:
+        """The highest learning rate of the epoch that runs."""
+        return self._config.learning_rate_at(progress.epoch) * progress.rate_factor
+
+    def _diverged(self, progress: Progress, what: str) -> Diverged:
+        return Diverged(
+            f"training diverged in epoch {progress.epoch + 1} {what}: try a learning_rate below "
+            f"{self.learning_rate(progress):g} or a smaller max_grad_norm"
+        )
+
+
+def train_epochs(model, train_ids, valid_ids, config: Config) -> Iterator[EpochReport]:
     """Trains `model` in place and yields a report after each epoch, counted from 1.
 
     The train perplexity is measured while the weights change, as the tutorial prints it. Validation
     scores every token with `config.batch_size` rows, of which all but the first start cold.
-    Nothing but the weights passes from one epoch to the next, so a run that starts again at
-    `first_epoch` with its weights goes on as if it had never stopped.
 
-    Raises Diverged where the loss or the gradient is not finite, or validation costs more than
-    MOST_NATS a word.
+    Raises Diverged as `Training.places` does.
     """
-    step = TrainStep(model, config.num_steps, config.max_grad_norm, config.sampling == "sequential")
-    evaluate = Evaluator(model)
-    valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
-    stream = tf.constant(train_ids)
-    for epoch in range(first_epoch, config.num_epochs):
-        windows = reader.epoch(
-            train_ids, config.batch_size, config.num_steps, config.sampling, (config.seed, epoch)
-        )
-        report = _train_epoch(step, model, stream, windows, config, epoch)
-        score = evaluate(valid)
-        if not score.nats / score.tokens < MOST_NATS:
-            raise Diverged(
-                f"training diverged in epoch {epoch + 1}: {score.nats / score.tokens:.3g} nats a "
-                f"word on valid: {_remedy(config.learning_rate_at(epoch))}"
-            )
-        yield EpochReport(
-            epoch=epoch + 1,
-            learning_rate=config.learning_rate_at(epoch),
-            valid_perplexity=score.perplexity,
-            **report,
-        )
+    training = Training(model, train_ids, valid_ids, config)
+    for place in training.places(training.start()):
+        if place.progress.window == 0:
+            yield place.progress.reports[-1]
 
 
-def _train_epoch(step, model, stream, windows, config: Config, epoch: int) -> dict[str, float]:
-    """One pass over `windows`, in about CALLS_PER_EPOCH calls of `step`."""
-    began = time.perf_counter()
-    state = model.initial_state(config.batch_size)
-    learning_rate = config.learning_rate_at(epoch)
-    per_call = math.ceil(len(windows) / CALLS_PER_EPOCH)
-    starts = tf.constant(windows.starts)
-    costs, grad_norms = [], []
-    name = f"epoch {epoch + 1}/{config.num_epochs}"
-    with tqdm(
-        total=windows.num_tokens, desc=name, unit="word", unit_scale=True, disable=None, leave=False
-    ) as bar:
-        for first in range(0, len(windows), per_call):
-            count = min(per_call, len(windows) - first)
-            call_costs, call_norms, state = step(
-                stream, starts, state, learning_rate, first, count, (config.seed, epoch)
-            )
-            costs.extend(call_costs.numpy().tolist())
-            grad_norms.extend(call_norms.numpy().tolist())
-            _check_finite(costs[first:], grad_norms[first:], first, epoch, learning_rate)
-            perplexity = _perplexity(costs, config.num_steps)
-            bar.set_postfix_str(f"perplexity {perplexity:.1f}, |gradient| {grad_norms[-1]:.2g}")
-            bar.update(count * config.batch_size * config.num_steps)
-    seconds = time.perf_counter() - began
-    return {
-        "train_perplexity": _perplexity(costs, config.num_steps),
-        "mean_grad_norm": float(np.mean(grad_norms)),
-        "seconds": seconds,
-        "words_per_second": windows.num_tokens / seconds,
-    }
+def _train_step(model, config: Config) -> TrainStep:
+    optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
+    carries_state = config.sampling == "sequential"
+    return TrainStep(model, config.num_steps, config.max_grad_norm, carries_state, optimizer)
 
 
-def _perplexity(costs: list[float], num_steps: int) -> float:
-    """A cost is summed over the T steps of a window, and averaged over its B rows."""
-    return math.exp(min(math.fsum(costs) / (len(costs) * num_steps), MOST_NATS))
+def _bar(windows, progress: Progress, config: Config) -> tqdm:
+    words_per_window = config.batch_size * config.num_steps
+    return tqdm(
+        initial=progress.window * words_per_window,
+        total=windows.num_tokens,
+        desc=f"epoch {progress.epoch + 1}/{config.num_epochs}",
+        unit="word",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+    )
 
 
-def _check_finite(costs, grad_norms, first: int, epoch: int, learning_rate: float) -> None:
-    """Raises Diverged for the figures of the windows from `first` on."""
-    finite = np.isfinite(costs) & np.isfinite(grad_norms)
-    if not finite.all():
-        k = int(np.argmin(finite))
-        raise Diverged(
-            f"training diverged in epoch {epoch + 1} at window {first + k}: loss {costs[k]}, "
-            f"gradient norm {grad_norms[k]}: {_remedy(learning_rate)}"
-        )
-
-
-def _remedy(learning_rate: float) -> str:
-    return f"try a learning_rate below {learning_rate:g} or a smaller max_grad_norm"
+def _perplexity(progress: Progress, num_steps: int) -> float:
+    """Of the epoch that runs. A cost is summed over the T steps, and averaged over the B rows."""
+    return math.exp(min(progress.cost / (progress.window * num_steps), MOST_NATS))

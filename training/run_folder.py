@@ -2,24 +2,49 @@
 
 config.json           effective config, corpus and its fingerprint, command, versions
 vocabulary.txt        a word a line, in the order of the ids
-metrics.csv           a row per epoch
-learning_curve.png    the same, drawn
-events.*              the same, for TensorBoard
-checkpoints/          latest.npz and best.npz (the lowest valid perplexity)
+metrics.csv           a row per epoch; the same, bit for bit, however often the run was interrupted
+timing.csv            how long each epoch took
+learning_curve.png    the metrics, drawn
+events.*              metrics and timing, for TensorBoard
+checkpoints/          the newest ones and the best; see `checkpoint_folder`
+log.txt               what happened to the run: rollbacks, damaged checkpoints
+lock                  who writes here
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import io
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
-from training.checkpoint import REMEDY, load_checkpoint, save_checkpoint, write_atomically
-from training.report import EpochReport, best_of
+from training.checkpoint import Checkpoint, write_atomically
+from training.checkpoint_folder import REMEDY, CheckpointFolder
+from training.lock import Lock
+from training.report import EpochReport
+
+TIMING = ("seconds", "words_per_second")
+# Of what is read whole into memory before anything in it is known. A vocabulary has at most ten
+# million words, and those of natural text are short.
+MOST_CONFIG_BYTES = 1_000_000
+MOST_VOCABULARY_BYTES = 200_000_000
+
+
+def changeable(config: dict) -> tuple[str, ...]:
+    """What of a config may change from one start of its run to the next.
+
+    The linear schedule's learning rates depend on the number of epochs from the first window on.
+    """
+    return () if config.get("schedule") == "linear" else ("num_epochs",)
+
+
+class CannotSave(OSError):
+    """The run folder could not be written. What was saved in it before is whole."""
 
 
 class RunFolder:
@@ -27,42 +52,48 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._lock = Lock(self.path)
 
     @property
     def exists(self) -> bool:
         """Whether a run has been started here."""
         return (self.path / "config.json").exists()
 
+    def acquire(self) -> str | None:
+        """Makes the folder and becomes its only writer; returns which writer died in it, or None.
+
+        Raises ValueError where another process writes in it, CannotSave where it cannot be made.
+        """
+        with self._saving():
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            died = self._lock.acquire()
+            CheckpointFolder(self.path / "checkpoints", "").remove_temporary()
+            return died
+
+    def release(self) -> None:
+        """Lets others write in the folder."""
+        self._lock.release()
+
     def start(self, description: dict, vocabulary_text: str) -> None:
-        """Makes the folder. Raises ValueError where that cannot be done.
+        """Writes what a run starts with. Raises CannotSave where that cannot be done.
 
         `description["corpus"]` must be a dict; it is given the checksum of the vocabulary.
         """
         checksum = {"vocabulary_sha256": _sha256(vocabulary_text)}
         description = description | {"corpus": description["corpus"] | checksum}
-        try:
-            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        with self._saving():
             self._write("vocabulary.txt", vocabulary_text)
             self._write("config.json", json.dumps(description, indent=2) + "\n")
-        except OSError as error:
-            raise ValueError(
-                f"save_path {str(self.path)!r} cannot be written ({error.strerror}): "
-                "give another folder"
-            ) from None
 
     def description(self) -> dict:
         """What `start` wrote. Raises ValueError where it is missing or damaged."""
         path = self.path / "config.json"
+        if not self.exists:
+            raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
         try:
-            description = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ValueError(
-                f"save_path {str(self.path)!r} holds no run: it has no config.json"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"{path} cannot be read ({type(error).__name__}): give another save_path"
-            ) from None
+            description = json.loads(_read(path, MOST_CONFIG_BYTES))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(f"{path} cannot be read ({error}): give another save_path") from None
         parts = description if isinstance(description, dict) else {}
         parts = [parts.get("config"), parts.get("corpus")]
         parts += [part.get("source", {}) for part in parts[1:] if isinstance(part, dict)]
@@ -74,71 +105,132 @@ class RunFolder:
         """The words of the run. Raises ValueError where the file is not what the run wrote."""
         path = self.path / "vocabulary.txt"
         try:
-            text = path.read_text(encoding="utf-8")
-            vocabulary = Vocabulary.from_text(text)
+            text = _read(path, MOST_VOCABULARY_BYTES)
+            if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
+                raise ValueError("it is not the vocabulary that this run was trained with")
+            return Vocabulary.from_text(text)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
-        if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
-            raise ValueError(f"{path} is not the vocabulary that this run was trained with")
-        return vocabulary
 
-    def save_epoch(self, reports: list[EpochReport], weights: dict) -> None:
-        """Saves the weights after the last of `reports`, and all reports in every form."""
-        last = reports[-1]
-        meta = {"reports": [dataclasses.asdict(report) for report in reports]}
-        if last is best_of(reports):
-            save_checkpoint(self._checkpoint("best"), weights, meta)
-        save_checkpoint(self._checkpoint("latest"), weights, meta)
-        self._write("metrics.csv", _csv(reports))
-        self._draw(reports)
-        self._write_scalars(last)
+    @property
+    def run(self) -> str:
+        """What the checkpoints of this run are named after: its config and its text."""
+        description = self.description()
+        config = description["config"]
+        config = {n: v for n, v in config.items() if n not in changeable(config)}
+        named = [config, description["corpus"].get("fingerprint")]
+        return _sha256(json.dumps(named, sort_keys=True))
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        """The checkpoints of this run."""
+        return CheckpointFolder(self.path / "checkpoints", self.run)
+
+    def save(self, checkpoint: Checkpoint, keep: int) -> None:
+        """Saves a checkpoint as the newest, of `keep`. Raises CannotSave."""
+        with self._saving():
+            self.checkpoints.save(checkpoint, keep)
+
+    def save_epoch(self, checkpoint: Checkpoint, keep: int) -> None:
+        """Saves the end of an epoch: the checkpoint, and its reports in every form.
+
+        Raises CannotSave. What is missing after that, or after a crash, is written when the run
+        goes on: TensorBoard's events are first, since they are never written again.
+        """
+        reports = checkpoint.progress.reports
+        with self._saving():
+            self._write_scalars(reports[-1])
+            self.checkpoints.save(checkpoint, keep)
+            if checkpoint.progress.best_epoch == len(reports):
+                self.checkpoints.save_best(checkpoint)
+        self.save_reports(reports)
+
+    def log(self, line: str) -> None:
+        """Adds a line to `log.txt`. Raises CannotSave."""
+        with self._saving(), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Saves a checkpoint as the best. Raises CannotSave."""
+        with self._saving():
+            self.checkpoints.save_best(checkpoint)
+
+    def save_reports(self, reports: Sequence[EpochReport]) -> None:
+        """Writes the reports as tables and as a picture. Raises CannotSave."""
+        with self._saving():
+            names = [field.name for field in dataclasses.fields(EpochReport)]
+            metrics = [name for name in names if name not in TIMING]
+            self._write("metrics.csv", _csv(reports, metrics))
+            self._write("timing.csv", _csv(reports, ["epoch", *TIMING]))
+            if reports:
+                self._draw(reports)
 
     def load(self, which: str) -> tuple[dict, list[EpochReport]]:
         """The weights of the `best` or `latest` checkpoint, and the reports up to it.
 
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
-        path = self._checkpoint(which)
-        weights, meta = load_checkpoint(path)
         try:
-            return weights, [EpochReport(**report) for report in meta["reports"]]
-        except (KeyError, TypeError):
-            raise ValueError(f"the checkpoint {path} is damaged: {REMEDY}") from None
-
-    @property
-    def has_checkpoint(self) -> bool:
-        return self._checkpoint("latest").exists()
-
-    def _checkpoint(self, which: str) -> Path:
-        return self.path / "checkpoints" / f"{which}.npz"
+            newest = which == "latest"
+            found = self.checkpoints.newest(_ignore) if newest else self.checkpoints.best()
+        except ValueError as error:
+            raise ValueError(f"{error}: {REMEDY}") from None
+        if found is None:
+            raise ValueError(f"there is no checkpoint in {self.path / 'checkpoints'}: {REMEDY}")
+        return dict(found.weights), list(found.progress.reports)
 
     # matplotlib and TensorFlow are loaded here and not above, so that whatever is wrong with a run
     # folder is said at once.
 
-    def _draw(self, reports: list[EpochReport]) -> None:
+    def _draw(self, reports: Sequence[EpochReport]) -> None:
         from training.curve import draw_learning_curve  # noqa: PLC0415
 
         path = self.path / "learning_curve.png"
-        write_atomically(path, lambda file: draw_learning_curve(reports, file))
+        write_atomically(path, lambda file: draw_learning_curve(list(reports), file))
 
     def _write_scalars(self, report: EpochReport) -> None:
         import tensorflow as tf  # noqa: PLC0415
 
-        writer = tf.summary.create_file_writer(str(self.path))
-        with writer.as_default():
-            for name, value in dataclasses.asdict(report).items():
-                if name != "epoch":
-                    tf.summary.scalar(name, value, step=report.epoch)
-        writer.close()
+        try:
+            writer = tf.summary.create_file_writer(str(self.path))
+            with writer.as_default():
+                for name, value in dataclasses.asdict(report).items():
+                    if name != "epoch":
+                        tf.summary.scalar(name, value, step=report.epoch)
+            writer.close()
+        except tf.errors.OpError as error:
+            raise OSError(None, error.message.splitlines()[0]) from None
 
     def _write(self, name: str, text: str) -> None:
         write_atomically(self.path / name, lambda file: file.write(text.encode()))
 
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Says what an OSError means for the run; refuses to write into another's folder."""
+        try:
+            if self._lock.lost:
+                raise OSError(None, "it was deleted or replaced")
+            yield
+        except OSError as error:
+            raise CannotSave(
+                f"save_path {str(self.path)!r} cannot be written ({error.strerror}): what was "
+                "saved before is whole; mend that and run the same command again, or give another "
+                "folder"
+            ) from None
 
-def _csv(reports: list[EpochReport]) -> str:
+
+def _read(path: Path, most_bytes: int) -> str:
+    """A text of bounded size. Raises OSError or ValueError."""
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes:,} bytes")
+    return content.decode()
+
+
+def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
     text = io.StringIO()
-    names = [field.name for field in dataclasses.fields(EpochReport)]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(dataclasses.asdict(report) for report in reports)
     return text.getvalue()
@@ -146,3 +238,7 @@ def _csv(reports: list[EpochReport]) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _ignore(path: Path, reason: str) -> None:
+    """Who only reads leaves a damaged checkpoint to the run that owns it."""

@@ -131,3 +131,48 @@ def test_dropout_needs_a_seed_and_repeats_with_it():
 def test_an_unroll_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="no cell=gru with rnn_mode=keras"):
         recurrent_layers("keras", "gru", H, 1)
+
+
+@pytest.mark.parametrize("cutoffs", [(), (4, 7)])
+@pytest.mark.parametrize("tie_weights", [False, True])
+def test_nats_are_those_of_the_logits_with_every_softmax_end(tie_weights, cutoffs):
+    layers = recurrent_layers("fused", "lstm", H, 1)
+    model = LanguageModel(V, H, layers, tie_weights=tie_weights, cutoffs=cutoffs)
+    model.initialize(init_scale=0.5, seed=3)
+    nats, _ = model.nats(tokens(), tokens(seed=1), model.initial_state(B))
+    log_probs = tf.nn.log_softmax(model(tokens(), model.initial_state(B))[0])
+    expected = -tf.gather(log_probs, tokens(seed=1), batch_dims=2)
+    np.testing.assert_allclose(nats, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_tied_weights_get_the_gradient_of_both_ends():
+    tied = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1), tie_weights=True)
+    tied.initialize(init_scale=0.5, seed=3)
+    untied = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1))
+    weights = tied.export_weights()
+    assert "Model/softmax_w" not in weights
+    untied.import_weights(weights | {"Model/softmax_w": weights["Model/embedding"].T})
+    gradients = []
+    for model in (tied, untied):
+        with tf.GradientTape() as tape:
+            nats, _ = model.nats(tokens(), tokens(seed=1), model.initial_state(B))
+        ends = [model.embedding.value] + ([] if model is tied else [model.softmax_w.value])
+        gradients.append([tf.convert_to_tensor(g) for g in tape.gradient(nats, ends)])
+    (both,), (embedding, softmax_w) = gradients
+    np.testing.assert_allclose(both, embedding + tf.transpose(softmax_w), atol=1e-5)
+
+
+@pytest.mark.parametrize("cutoffs", [(), (4, 7)])
+def test_with_counts_a_model_of_zero_weights_starts_as_a_unigram_model(cutoffs):
+    counts = np.arange(V, 0, -1) * 10
+    model = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1), cutoffs=cutoffs)
+    model.initialize(0.0, seed=1, counts=counts)
+    logits, _ = model(tokens(), model.initial_state(B))
+    expected = (counts + 0.5) / (counts + 0.5).sum()
+    np.testing.assert_allclose(tf.nn.softmax(logits)[0, 0], expected, rtol=1e-5)
+
+
+def test_a_vocabulary_that_fits_into_the_head_has_one_level():
+    model = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1), cutoffs=(V, 50))
+    assert model.cutoffs == ()
+    assert "Model/cluster_w" not in model.export_weights()

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
@@ -80,7 +81,31 @@ def test_auto_is_the_fused_layer_on_a_cpu_and_keras_on_a_gpu():
     assert modes(Config(rnn_mode="static")) == ["static", "static"]
 
 
-def test_num_weights_counts_the_models_own():
+@pytest.mark.parametrize("softmax", ["full", "adaptive"])
+@pytest.mark.parametrize("tie_weights", [False, True])
+def test_num_weights_counts_the_models_own(tie_weights, softmax):
+    options = {"tie_weights": tie_weights, "softmax": softmax, "adaptive_cutoffs": "3,7,20"}
+    config = Config(hidden_size=6, num_layers=3, **options)
     layers = recurrent_layers("fused", "lstm", 6, 3)
-    model = LanguageModel(11, 6, layers)
-    assert Config(hidden_size=6, num_layers=3).num_weights(11) == model.count_params()
+    model = LanguageModel(11, 6, layers, tie_weights=tie_weights, cutoffs=config.cutoffs)
+    assert config.num_weights(11) == model.count_params()
+
+
+def test_the_linear_schedule_rises_and_falls_to_zero_over_the_whole_run():
+    config = Config(schedule="linear", warmup=0.2, learning_rate=0.5, num_epochs=2)
+    rates = np.concatenate([config.learning_rates(epoch, 10) for epoch in range(2)])
+    # 20 windows: a rise over 4, then a fall that would reach 0 at window 20.
+    np.testing.assert_allclose(rates[:4], [0.125, 0.25, 0.375, 0.5])
+    np.testing.assert_allclose(rates[4:], 0.5 * (20 - np.arange(4, 20)) / 16, rtol=1e-6)
+
+
+def test_the_step_schedule_has_one_rate_an_epoch():
+    np.testing.assert_array_equal(preset("small").learning_rates(5, 3), [0.25] * 3)
+
+
+def test_cutoffs_are_none_with_the_full_softmax_and_rise_with_the_adaptive():
+    assert Config().cutoffs == ()
+    assert Config(softmax="adaptive", adaptive_cutoffs="10,200").cutoffs == (10, 200)
+    for bad in ("", "5,3", "0", "a", "3,3", "-1", "1" * 20):
+        with pytest.raises(ValueError, match="adaptive_cutoffs"):
+            Config(adaptive_cutoffs=bad)

@@ -2,10 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from training.config import Config
-from training.loop import Diverged, train_epochs
+from training.loop import Diverged, Training, train_epochs
+from training.progress import Progress
 
 V = 12
 CONFIG = Config(
@@ -20,16 +22,20 @@ CONFIG = Config(
 TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (600, 90))
 
 
-def make_model(config=CONFIG):
-    layers = recurrent_layers("fused", "lstm", config.hidden_size, config.num_layers)
-    model = LanguageModel(V, config.hidden_size, layers, config.keep_prob)
+def make_model(config=CONFIG, rnn_mode="fused"):
+    layers = recurrent_layers(rnn_mode, "lstm", config.hidden_size, config.num_layers)
+    ends = {"tie_weights": config.tie_weights, "cutoffs": config.cutoffs}
+    model = LanguageModel(V, config.hidden_size, layers, config.keep_prob, **ends)
     model.initialize(config.init_scale, config.seed)
     return model
 
 
-def train(model, config=CONFIG, first_epoch=0):
-    reports = list(train_epochs(model, TRAIN, VALID, config, first_epoch))
-    return [dataclasses.replace(r, seconds=0.0, words_per_second=0.0) for r in reports]
+def train(model, config=CONFIG):
+    return list(map(without_clock, train_epochs(model, TRAIN, VALID, config)))
+
+
+def without_clock(report):
+    return dataclasses.replace(report, seconds=0.0, words_per_second=0.0)
 
 
 def test_each_epoch_is_reported_with_its_learning_rate_and_learns():
@@ -47,17 +53,66 @@ def test_a_seed_repeats_bit_for_bit():
         np.testing.assert_array_equal(weight, models[1].export_weights()[name])
 
 
-@pytest.mark.parametrize("sampling", ["sequential", "random"])
-def test_training_goes_on_from_an_epoch_as_if_it_had_never_stopped(sampling):
-    config = dataclasses.replace(CONFIG, sampling=sampling)
-    whole, parts = make_model(), make_model()
-    expected = train(whole, config)
-    first = train(parts, dataclasses.replace(config, num_epochs=1))
-    resumed = make_model()
-    resumed.import_weights(parts.export_weights())
-    assert first + train(resumed, config, first_epoch=1) == expected
-    for name, weight in whole.export_weights().items():
-        np.testing.assert_array_equal(weight, resumed.export_weights()[name])
+ADAMW = {
+    "optimizer": "adamw",
+    "schedule": "linear",
+    "learning_rate": 0.01,
+    "tie_weights": True,
+    "softmax": "adaptive",
+    "adaptive_cutoffs": "5",
+}
+
+
+@pytest.mark.parametrize(
+    ("sampling", "rnn_mode", "options"),
+    [
+        ("sequential", "static", {}),
+        ("sequential", "fused", {}),
+        ("sequential", "fused", ADAMW),
+        ("random", "fused", {}),
+        ("random", "keras", {}),
+    ],
+)
+def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode, options):
+    config = dataclasses.replace(CONFIG, sampling=sampling, num_epochs=2, **options)
+    model = make_model(config, rnn_mode)
+    training = Training(model, TRAIN, VALID, config, windows_per_call=4)
+    places = [
+        (
+            place.progress,
+            [np.array(each) for each in tf.nest.flatten(place.state)],
+            model.export_weights(),
+            training.export_slots(),
+        )
+        for place in training.places(training.start())
+    ]
+    last, _, last_weights, _ = places[-1]
+    assert [progress.window for progress, *_ in places] == [4, 8, 12, 16, 20, 24, 28, 29, 0] * 2
+    # Within an epoch, before its validation, and at the start of another.
+    for progress, state, place_weights, slots in (places[2], places[7], places[8], places[13]):
+        resumed = make_model(config, rnn_mode)
+        resumed.import_weights(place_weights)
+        training = Training(resumed, TRAIN, VALID, config, windows_per_call=7)
+        training.import_slots(slots)
+        *_, end = training.places(training.place(progress, state))
+        assert [without_clock(report) for report in end.progress.reports] == [
+            without_clock(report) for report in last.reports
+        ]
+        assert bits(resumed.export_weights()) == bits(last_weights)
+
+
+def bits(weights):
+    return {name: weight.tobytes() for name, weight in weights.items()}
+
+
+def test_a_place_that_the_run_does_not_have_is_refused():
+    training = Training(make_model(), TRAIN, VALID, CONFIG)
+    state = [np.zeros((5, 8), np.float32)] * 2
+    with pytest.raises(ValueError, match="window=30 is beyond the 29"):
+        training.place(Progress(window=30), state)
+    for other in ([], state[:1], [np.zeros((5, 9), np.float32)] * 2, [np.zeros((5, 8))] * 2):
+        with pytest.raises(ValueError, match="other shapes"):
+            training.place(Progress(), other)
 
 
 def test_a_loss_beyond_all_bounds_stops_the_run_before_it_is_saved():

@@ -1,54 +1,89 @@
-import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint
+from training.progress import Progress
 from training.report import EpochReport, best_of
-from training.run_folder import RunFolder
+from training.run_folder import CannotSave, RunFolder
 
 
 def report(epoch, valid):
     return EpochReport(epoch, 1.0, 2 * valid, valid, 3.0, 10.0, 100.0)
 
 
-def weights(value):
-    return {"Model/softmax_b": np.full(3, value, np.float32)}
+def checkpoint(folder, reports, value=0.0, window=0):
+    best = best_of(reports).epoch if reports else 0
+    progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
+    weights = {"Model/softmax_b": np.full(3, value, np.float32)}
+    return Checkpoint(folder.run, progress, weights, [])
 
 
 @pytest.fixture
 def folder(tmp_path):
     folder = RunFolder(tmp_path / "run")
+    folder.acquire()
     folder.start({"config": {"num_steps": 2}, "corpus": {"name": "text"}}, "a\nb\n")
-    return folder
+    yield folder
+    folder.release()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.checkpoints.path.iterdir())
 
 
 def test_latest_and_best_are_kept_apart(folder):
     reports = []
     for epoch, valid in ((1, 90.0), (2, 70.0), (3, 80.0)):
         reports.append(report(epoch, valid))
-        folder.save_epoch(reports, weights(epoch))
+        folder.save_epoch(checkpoint(folder, reports, epoch), keep=1)
     latest, best = folder.load("latest"), folder.load("best")
     assert latest[0]["Model/softmax_b"].tolist() == [3, 3, 3]
     assert best[0]["Model/softmax_b"].tolist() == [2, 2, 2]
     assert latest[1] == reports
     assert best[1] == reports[:2]
-    assert best_of(reports) is reports[1]
 
 
-def test_metrics_have_a_row_per_epoch(folder):
-    folder.save_epoch([report(1, 90.0), report(2, 70.5)], weights(0))
+def test_the_newest_checkpoints_are_kept_and_counted_on(folder):
+    for window in range(1, 6):
+        folder.save(checkpoint(folder, [], window, window), keep=3)
+    assert names(folder) == ["00000003.npz", "00000004.npz", "00000005.npz"]
+    folder.save(checkpoint(folder, [], 6, 6), keep=1)
+    assert names(folder) == ["00000006.npz"]
+
+
+def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_path):
+    folder.save_epoch(checkpoint(folder, [report(1, 90.0)]), keep=1)
+    for config, text in (({"num_steps": 3}, "text"), ({"num_steps": 2}, "prose")):
+        other = RunFolder(tmp_path / "other")
+        (other.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        other.start({"config": config, "corpus": {"fingerprint": text}}, "a\nb\n")
+        (other.path / "checkpoints" / "best.npz").write_bytes(
+            (folder.path / "checkpoints" / "best.npz").read_bytes()
+        )
+        with pytest.raises(ValueError, match="is of another run"):
+            other.load("best")
+
+
+def test_metrics_and_timing_have_a_row_per_epoch(folder):
+    folder.save_epoch(checkpoint(folder, [report(1, 90.0), report(2, 70.5)]), keep=1)
     assert (folder.path / "metrics.csv").read_text().splitlines() == [
-        "epoch,learning_rate,train_perplexity,valid_perplexity,mean_grad_norm,seconds,words_per_second",
-        "1,1.0,180.0,90.0,3.0,10.0,100.0",
-        "2,1.0,141.0,70.5,3.0,10.0,100.0",
+        "epoch,learning_rate,train_perplexity,valid_perplexity,mean_grad_norm",
+        "1,1.0,180.0,90.0,3.0",
+        "2,1.0,141.0,70.5,3.0",
+    ]
+    assert (folder.path / "timing.csv").read_text().splitlines() == [
+        "epoch,seconds,words_per_second",
+        "1,10.0,100.0",
+        "2,10.0,100.0",
     ]
 
 
 def test_tensorboard_reads_the_scalars_and_the_curve_is_a_picture(folder):
-    folder.save_epoch([report(1, 90.0)], weights(0))
+    folder.save_epoch(checkpoint(folder, [report(1, 90.0)]), keep=1)
     events = EventAccumulator(str(folder.path)).Reload()
     assert "valid_perplexity" in events.Tags()["tensors"]
     (scalar,) = events.Tensors("valid_perplexity")
@@ -58,13 +93,22 @@ def test_tensorboard_reads_the_scalars_and_the_curve_is_a_picture(folder):
 
 
 def test_nothing_temporary_is_left_behind(folder):
-    folder.save_epoch([report(1, 90.0)], weights(0))
+    folder.save_epoch(checkpoint(folder, [report(1, 90.0)]), keep=1)
     assert not [path for path in folder.path.rglob(".*")]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(folder):
+    folder.release()
+    for path in (folder.path / ".metrics.csv.123", folder.path / "checkpoints" / ".best.npz.99"):
+        path.write_bytes(b"half")
+    (folder.path / ".keep").write_text("not ours")
+    folder.acquire()
+    assert [path.name for path in folder.path.rglob(".*")] == [".keep"]
 
 
 def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
     (folder.path / "vocabulary.txt").write_text("b\na\n")
-    with pytest.raises(ValueError, match="not the vocabulary"):
+    with pytest.raises(ValueError, match="is not the vocabulary"):
         folder.vocabulary()
 
 
@@ -76,7 +120,7 @@ def test_vocabulary_and_description_are_read_back(folder):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
         RunFolder(tmp_path).description()
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="holds no run"):
         RunFolder(tmp_path).load("best")
 
 
@@ -89,50 +133,31 @@ def test_a_damaged_description_is_refused(folder, text):
         folder.description()
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+@pytest.mark.parametrize("text", ["[" * 200_000, "9" * 10_000, " " * 1_000_001])
+def test_a_description_that_would_break_its_parser_is_refused(folder, text):
+    (folder.path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json"):
+        folder.description()
+
+
+def test_a_vocabulary_of_ten_million_lines_is_refused_unread(folder, monkeypatch):
+    monkeypatch.setattr("training.run_folder.MOST_VOCABULARY_BYTES", 10_000_000)
+    (folder.path / "vocabulary.txt").write_bytes(b"a\n" * 10_000_000)
+    with pytest.raises(ValueError, match="larger than 10,000,000 bytes"):
+        folder.vocabulary()
+
+
+def test_a_folder_that_cannot_be_made_or_was_removed_is_refused(tmp_path, folder):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="cannot be written"):
-        RunFolder(tmp_path / "file" / "run").start({"corpus": {}}, "")
-
-
-def test_a_checkpoint_is_read_back_to_the_bit(tmp_path):
-    saved = {"Model/embedding": np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)}
-    save_checkpoint(tmp_path / "c.npz", saved, {"reports": []})
-    loaded, meta = load_checkpoint(tmp_path / "c.npz")
-    np.testing.assert_array_equal(loaded["Model/embedding"], saved["Model/embedding"])
-    assert meta["reports"] == []
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    path = tmp_path / "c.npz"
-    save_checkpoint(path, weights(1), {})
-    whole = path.read_bytes()
-    for damaged in (
-        b"",
-        whole[: len(whole) // 2],
-        b"not an archive",
-        whole[:200] + b"\xff" * 50 + whole[250:],
-    ):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged"):
-            load_checkpoint(path)
-
-
-@pytest.mark.parametrize("meta", [{}, {"reports": [{"colour": "blue"}]}, {"reports": 7}])
-def test_a_checkpoint_without_proper_reports_is_refused(folder, meta):
-    save_checkpoint(folder.path / "checkpoints" / "best.npz", weights(1), meta)
-    with pytest.raises(ValueError, match="damaged"):
-        folder.load("best")
-
-
-def test_a_checkpoint_with_pickled_objects_is_not_opened(tmp_path):
-    np.savez(tmp_path / "c.npz", meta=np.array([{"format": 1}], dtype=object))
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(tmp_path / "c.npz")
-
-
-def test_a_checkpoint_of_another_format_is_refused(tmp_path):
-    text = np.frombuffer(json.dumps({"format": 99}).encode(), np.uint8)
-    np.savez(tmp_path / "c.npz", meta=text)
-    with pytest.raises(ValueError, match="another format"):
-        load_checkpoint(tmp_path / "c.npz")
+    with pytest.raises(CannotSave, match=r"file/run' cannot be written \(Not a directory\)"):
+        RunFolder(tmp_path / "file" / "run").acquire()
+    ours = checkpoint(folder, [])
+    shutil.rmtree(folder.path)
+    with pytest.raises(CannotSave, match="deleted or replaced"):
+        folder.save_best(ours)
+    other = RunFolder(folder.path)
+    other.acquire()
+    with pytest.raises(CannotSave, match="deleted or replaced"):
+        folder.save_best(ours)
+    other.release()
+    assert list((other.path / "checkpoints").iterdir()) == []

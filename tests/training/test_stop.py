@@ -1,0 +1,59 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from training.stop import Stopped, StopRequest
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_kept_until_it_is_asked_for(number, status, capfd):
+    before = signal.getsignal(number)
+    with StopRequest() as stop:
+        stop.check()
+        os.kill(os.getpid(), number)
+        with pytest.raises(Stopped) as stopped:
+            until(stop.check)
+        assert stopped.value.status == status
+    assert signal.getsignal(number) is before
+    assert "once more leaves at once" in capfd.readouterr().err
+
+
+def until(check):
+    for _ in range(500):
+        check()
+        time.sleep(0.01)
+
+
+def test_a_signal_that_was_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            stop.check()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_leaves_at_once_even_from_a_long_call(number, status):
+    program = (
+        "import ctypes\n"
+        "from training.stop import StopRequest\n"
+        "with StopRequest():\n"
+        "    print('ready', flush=True)\n"
+        "    ctypes.CDLL(None).sleep(60); ctypes.CDLL(None).sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stderr.readline() == "\n"
+    assert "stopping after this window" in process.stderr.readline()
+    process.send_signal(number)
+    assert process.wait(30) == status

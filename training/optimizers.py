@@ -1,0 +1,77 @@
+"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW.
+
+    optimizer.apply(variables, gradients, learning_rate, scale)
+
+`scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
+pass over the weights, without a clipped copy of the gradient. `slots` are what the optimizer
+remembers from step to step, each a `tf.Variable` under its name.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
+
+
+class SGD:
+    """weight -= learning_rate * scale * gradient."""
+
+    def __init__(self, weights: list):
+        self.slots = {}
+
+    def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
+        rate = learning_rate * scale
+        for variable, gradient in zip(variables, gradients, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):  # only the rows that it names
+                variable.scatter_sub(tf.IndexedSlices(rate * gradient.values, gradient.indices))
+            else:
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=variable.handle, alpha=rate, delta=gradient
+                )
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Kingma and Ba, arXiv 1412.6980; arXiv 1711.05101).
+
+        m = BETA_1 m + (1 - BETA_1) g          v = BETA_2 v + (1 - BETA_2) g^2
+        weight -= learning_rate * (m / (1 - BETA_1^t) / (sqrt(v / (1 - BETA_2^t)) + EPSILON)
+                                   + weight_decay * weight)
+
+    g is the gradient times `scale`. Biases do not decay. EPSILON is scaled by
+    sqrt(1 - BETA_2^t), as TensorFlow's own kernel has it.
+    """
+
+    def __init__(self, weights: list, weight_decay: float = 0.0):
+        self._weight_decay = weight_decay
+        self._moments = [
+            [tf.Variable(tf.zeros(weight.shape), trainable=False) for _ in range(2)]
+            for weight in weights
+        ]
+        self._updates = tf.Variable(0, trainable=False)
+        self.slots = {"updates": self._updates}
+        for i, (m, v) in enumerate(self._moments):
+            self.slots |= {f"m{i}": m, f"v{i}": v}
+
+    def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
+        updates = tf.cast(self._updates.assign_add(1), tf.float32)
+        for variable, gradient, (m, v) in zip(variables, gradients, self._moments, strict=True):
+            if self._weight_decay and len(variable.shape) > 1:
+                variable.assign_sub(learning_rate * self._weight_decay * variable)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=tf.pow(BETA_1, updates),
+                beta2_power=tf.pow(BETA_2, updates),
+                lr=learning_rate,
+                beta1=BETA_1,
+                beta2=BETA_2,
+                epsilon=EPSILON,
+                grad=scale * tf.convert_to_tensor(gradient),
+            )
+
+
+def make_optimizer(name: str, weights: list, weight_decay: float = 0.0):
+    """The optimizer of that name for `weights`, Keras variables or tensors with a shape."""
+    return SGD(weights) if name == "sgd" else AdamW(weights, weight_decay)

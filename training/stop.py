@@ -1,0 +1,65 @@
+"""Ctrl-C and SIGTERM: the first asks a run to save and stop, the second ends it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """Somebody asked the run to stop. `status` is the exit status that says so: 128 + signal."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(f"stopped by signal {signal_number}")
+        self.status = 128 + signal_number
+
+
+class StopRequest:
+    """While entered, the first signal is kept for `check`; the second one ends the process.
+
+    Python runs a handler only between two of its own instructions, and a call of TensorFlow can
+    take seconds. The operating system's handler writes each signal's number to a pipe at once,
+    where a thread reads it. Files are renamed into place, so leaving at any moment breaks none.
+    """
+
+    def __enter__(self) -> StopRequest:
+        self._signal: int | None = None
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        # What is ignored, as under nohup, stays so.
+        handled = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+        self._handlers = {number: signal.signal(number, _ignore) for number in handled}
+        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._writer)
+        self._thread.join()
+        os.close(self._reader)
+
+    def check(self) -> None:
+        """Raises Stopped where somebody asked for it."""
+        if self._signal is not None:
+            raise Stopped(self._signal)
+
+    def _listen(self) -> None:
+        while received := os.read(self._reader, 1):
+            if received[0] not in SIGNALS:
+                continue
+            if self._signal is not None:
+                os._exit(128 + received[0])
+            self._signal = received[0]
+            print("\nstopping after this window; once more leaves at once", file=sys.stderr)
+
+
+def _ignore(number, frame) -> None:
+    """Stands for the default, which would end the process or raise KeyboardInterrupt anywhere."""
