@@ -161,7 +161,7 @@ def verdict(rows: list[Row]) -> str:
 
 def _weights(scale: float, epochs: int) -> str:
     start = f"init_scale {scale:g}"
-    return f"{start}, trained {epochs} epochs" if epochs else start
+    return f"{start}, after epoch {epochs}" if epochs else start
 
 
 def _plain_rnn_forgets(rows: list[Row]) -> str:

@@ -91,6 +91,7 @@ class _Network:
         import tensorflow as tf  # noqa: PLC0415
 
         from models.language_model import recurrent_layers  # noqa: PLC0415
+        from training.optimizers import make_optimizer  # noqa: PLC0415
 
         keras.utils.set_random_seed(seed)
         mode = "fused" if cell == "lstm" else "static"
@@ -101,9 +102,9 @@ class _Network:
         for layer in (self._embedding, self._layer, self._softmax):
             layer.build((None, HIDDEN_SIZE))
             self._weights += layer.trainable_weights
-        maker = getattr(keras.optimizers, optimizer)
-        self._optimizer = maker(LEARNING_RATE[optimizer], global_clipnorm=MAX_GRAD_NORM)
-        self._optimizer.build(self._weights)
+        self._learning_rate = LEARNING_RATE[optimizer]
+        # AdamW without weight decay is Adam.
+        self._optimizer = make_optimizer({"SGD": "sgd", "Adam": "adamw"}[optimizer], self._weights)
         self.train, self.answers = tf.function(self._train), tf.function(self._answers)
 
     def _logits(self, inputs):
@@ -119,8 +120,10 @@ class _Network:
         with tf.GradientTape() as tape:
             nats = tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, self._logits(inputs))
             loss = tf.reduce_mean(nats)
-        gradients = tape.gradient(loss, [weight.value for weight in self._weights])
-        self._optimizer.apply(gradients, self._weights)
+        variables = [weight.value for weight in self._weights]
+        gradients = tape.gradient(loss, variables)
+        scale = MAX_GRAD_NORM / tf.maximum(tf.linalg.global_norm(gradients), MAX_GRAD_NORM)
+        self._optimizer.apply(variables, gradients, self._learning_rate, scale)
 
     def _answers(self, inputs):
         import tensorflow as tf  # noqa: PLC0415

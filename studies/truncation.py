@@ -84,7 +84,7 @@ def verdict(rows: list[Row]) -> str:
         cosine = spread(where(rows, trained_epochs=epochs), "cosine", "num_steps")
         norm = spread(where(rows, trained_epochs=epochs), "norm_ratio", "num_steps")
         nearly = min(n for n, each in cosine.items() if each.mean >= NEARLY)
-        when = f"After {epochs} epochs of training" if epochs else "Before training"
+        when = f"After epoch {epochs}" if epochs else "Before training"
         short = min(cosine)
         lines.append(
             f"**{when}, windows of {nearly} steps give a cosine of at least {NEARLY:g}** "
@@ -109,13 +109,13 @@ def draw(rows: list[Row]):
     lengths_ = sorted({row["num_steps"] for row in rows})
     figure, (cosines, norms) = panels(2, height=3.8)
     for index, epochs in enumerate(dict.fromkeys(row["trained_epochs"] for row in rows)):
-        label = f"trained {epochs} epochs" if epochs else "not trained"
+        label = f"after epoch {epochs}" if epochs else "not trained"
         some = where(rows, trained_epochs=epochs)
         line(cosines, some, "num_steps", "cosine", index, label)
         line(norms, some, "num_steps", "norm_ratio", index, label)
     cosines.set(title="Direction of the truncated gradient", ylabel="cosine with the full one")
     norms.set(title="Length of the truncated gradient", ylabel="norm, times the full one's")
-    norms.set_ylim(0, None)
+    norms.set_ylim(0, 1.15)
     for axes in (cosines, norms):
         log_axis(axes, "x", lengths_)
         axes.set_xlabel("num_steps (log scale)")

@@ -64,19 +64,20 @@ def _measure_length(model, batch_size: int, num_steps: int, ids) -> Row:
     from ptb import reader  # noqa: PLC0415
     from training.step import TrainStep  # noqa: PLC0415
 
-    windows = reader.sequential(ids, batch_size, num_steps)
-    stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
-    step, state = TrainStep(model, num_steps, max_grad_norm=5.0), model.initial_state(batch_size)
-    arguments = (stream, starts, state, tf.constant(0.1), *map(tf.constant, (0, 1, (0, 0))))
+    text = reader.sequential(ids, batch_size, num_steps).take(WINDOWS_PER_CALL)
+    stream, starts = tf.constant(text.stream), tf.constant(text.starts)
+    state = model.initial_state(batch_size)
+    step = TrainStep(model, num_steps, max_grad_norm=5.0)
+    train = tf.function(lambda state: step(stream, starts, state, 0.1, 0, WINDOWS_PER_CALL)[0])
     began = time.perf_counter()
-    graph = step._windows.get_concrete_function(*arguments).graph
+    graph = train.get_concrete_function(state).graph
     traced = time.perf_counter()
-    step(stream, starts, state, 0.1, 0, 1)[0].numpy()
+    train(state).numpy()
     ran = time.perf_counter()
-    done = 0
+    windows = 0
     while time.perf_counter() - ran < SECONDS:
-        step(stream, starts, state, 0.1, 0, WINDOWS_PER_CALL)[0].numpy()
-        done += WINDOWS_PER_CALL
+        train(state).numpy()
+        windows += WINDOWS_PER_CALL
     seconds = time.perf_counter() - ran
     operations = list(all_operations(graph))
     return {
@@ -85,7 +86,7 @@ def _measure_length(model, batch_size: int, num_steps: int, ids) -> Row:
         "while_loops": sum(name in ("While", "StatelessWhile") for name in operations),
         "trace_seconds": traced - began,
         "first_call_seconds": ran - traced,
-        "words_per_second": done * batch_size * num_steps / seconds,
+        "words_per_second": windows * batch_size * num_steps / seconds,
     }
 
 

@@ -297,7 +297,7 @@ def test_truncation():
         truncation_rows({0: {1: 0.995, 20: 1, 160: 1}, 5: {1: 0.5, 20: 0.992, 160: 1}})
     )
     assert "Before training, windows of 1 steps give a cosine of at least 0.99" in right
-    assert "After 5 epochs of training, windows of 20 steps" in right
+    assert "After epoch 5, windows of 20 steps" in right
     assert "is hardly wrong: cosine 0.9920" in right
     wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
     assert "windows of 160 steps give" in wrong
