@@ -3,6 +3,7 @@
     python3 benchmark.py --model=small
     python3 benchmark.py --model=medium --paths=fused --peers=torch --json=medium.json
     python3 benchmark.py --sweep=num_steps --plot=sweep.png
+    python3 benchmark.py --export_path=DIR         how fast what export.py wrote answers
     python3 benchmark.py --reader                  how fast a text of 100 million tokens is read
 
 All sides train the same model on the same windows and take turns within one run; the cost of the
@@ -38,6 +39,9 @@ def main() -> None:
     if FLAGS.reader:
         _measure_reader()
         return
+    if FLAGS.export_path:
+        _measure_export()
+        return
     from benchmarks import race, report, sweep  # noqa: PLC0415
     from benchmarks.sides import PATHS, PEERS  # noqa: PLC0415
 
@@ -58,8 +62,7 @@ def main() -> None:
         f"{os.cpu_count()} cores"
     )
     print(report.table(result, title))
-    if FLAGS.json:
-        Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
+    _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
 
@@ -69,6 +72,19 @@ def _measure_reader() -> None:
 
     result = reader.run(FLAGS.reader_tokens)
     print(reader.table(result))
+    _write_json(result)
+
+
+def _measure_export() -> None:
+    from benchmarks import serving  # noqa: PLC0415
+
+    with user_errors():
+        result = serving.run(FLAGS.export_path, FLAGS.seconds)
+    print(serving.table(result))
+    _write_json(result)
+
+
+def _write_json(result: dict) -> None:
     if FLAGS.json:
         Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
 
@@ -114,6 +130,7 @@ def _description(workload) -> dict:
 
 if __name__ == "__main__":
     flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
+    flags.DEFINE_string("export_path", None, "measure this export of export.py, not training")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")

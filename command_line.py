@@ -18,6 +18,15 @@ from absl import app, flags
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
+PATH_FLAGS = (
+    "save_path",
+    "data_path",
+    "data_dir",
+    "export_path",
+    "tutorial_checkpoint",
+    "out",
+    "png",
+)
 # The flags below belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
@@ -45,6 +54,16 @@ def define_data_flags(save_path: bool = True) -> None:
     )
     if save_path:
         flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_trained_model_flags() -> None:
+    """What else than `--save_path` may name a model."""
+    flags.DEFINE_string(
+        "tutorial_checkpoint",
+        None,
+        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
+        "--data_path or --dataset names the text that it was trained on",
+    )
 
 
 def define_text_flags() -> None:
@@ -107,7 +126,7 @@ def run(main: Callable[[], int | None]) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:]:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in ("save_path", "data_path", "data_dir", "out", "png"):
+        for name in PATH_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
                 fail(f"--{name}= is empty: give a path, or leave the flag out")
         return rest
@@ -240,6 +259,46 @@ class TextSource:
         )
 
 
+def load_trained_model():
+    """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
+
+    Raises ValueError where both or neither are given, or what they name cannot be read.
+    """
+    from training import trained_model  # noqa: PLC0415
+
+    run_path, prefix = FLAGS.save_path, FLAGS.tutorial_checkpoint
+    if run_path is None and prefix is None:
+        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
+    if run_path is not None and prefix is not None:
+        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+    if run_path is not None:
+        return trained_model.load_run(run_path)
+    if FLAGS.data_path is None and FLAGS.dataset is None:
+        raise ValueError(
+            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
+            "it was trained on"
+        )
+    train = TextSource.of_run({}).load(("train",))
+    start_tensorflow()
+    return trained_model.load_tutorial_checkpoint(prefix, train.vocabulary)
+
+
+def load_corpus_of(trained, split: str):
+    """One split of the text of a `TrainedModel`, or of that of the data flags, in its words.
+
+    Raises ValueError where the run's text is not there any more, or has changed.
+    """
+    corpus = TextSource.of_run(trained.source).load((split,), vocabulary=trained.vocabulary)
+    known = (trained.corpus.get("tokens") or {}).get(split)
+    length = len(corpus.splits[split])
+    if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):
+        raise ValueError(
+            f"the {split} split has {length:,} tokens and had {known:,} when the run began: "
+            "restore the text, or name it with --data_path to score it as it is"
+        )
+    return corpus
+
+
 def check_memory(config: Config, vocab_size: int, copies: int) -> None:
     """Raises ValueError for a model of whose weights so many copies cannot fit into memory."""
     needed = copies * 4 * config.num_weights(vocab_size)
@@ -275,6 +334,13 @@ def build_model(config: Config, vocab_size: int):
         config.tie_weights,
         config.cutoffs,
     )
+
+
+def load_model(trained):
+    """The model of a `TrainedModel`, with its weights."""
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return model
 
 
 def _tokens_of(dataset: str) -> str:

@@ -2,6 +2,7 @@
 
     python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
     python3 evaluate.py --save_path=RUN --split=valid --json
+    python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    what the TF1 tutorial left
 
 Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
 all the tokens before it; the answer does not depend on num_steps.
@@ -17,10 +18,12 @@ from absl import flags
 
 from command_line import (
     FLAGS,
-    TextSource,
     bits_per_character,
-    build_model,
     define_data_flags,
+    define_trained_model_flags,
+    load_corpus_of,
+    load_model,
+    load_trained_model,
     run,
     start_tensorflow,
     user_errors,
@@ -29,11 +32,11 @@ from command_line import (
 
 def main() -> None:
     with user_errors():
-        folder, config, corpus, windows = _load_and_check()
+        trained = load_trained_model()
+        corpus = load_corpus_of(trained, FLAGS.split)
+        windows = _windows(trained, corpus)
         start_tensorflow()
-        model = build_model(config, len(corpus.vocabulary))
-        weights, reports = folder.load("best")
-        model.import_weights(weights)
+        model = load_model(trained)
 
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -62,32 +65,14 @@ def main() -> None:
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
         )
     print(f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {windows.batch_size}")
-    print(f"{score.words_per_second:,.0f} words/s, weights of epoch {reports[-1].epoch}")
+    print(f"{score.words_per_second:,.0f} words/s, weights of {trained.name}")
 
 
-def _load_and_check():
-    """The run folder, its config, the corpus and the windows over its split."""
+def _windows(trained, corpus):
     from ptb import reader  # noqa: PLC0415
-    from training.config import Config  # noqa: PLC0415
-    from training.run_folder import RunFolder  # noqa: PLC0415
 
-    if FLAGS.save_path is None:
-        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
-    folder = RunFolder(FLAGS.save_path)
-    saved = folder.description()
-    config = Config.from_dict(saved["config"])
-    num_steps = config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
-    source = saved["corpus"].get("source", {})
-    corpus = TextSource.of_run(source).load((FLAGS.split,), vocabulary=folder.vocabulary())
-    known = (saved["corpus"].get("tokens") or {}).get(FLAGS.split)
-    length = len(corpus.splits[FLAGS.split])
-    if FLAGS.data_path is None and FLAGS.dataset is None and known not in (None, length):
-        raise ValueError(
-            f"the {FLAGS.split} split has {length:,} tokens and had {known:,} when the run began: "
-            "restore the text, or name it with --data_path to score it as it is"
-        )
-    windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
-    return folder, config, corpus, windows
+    num_steps = trained.config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
+    return reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
 
 
 def _as_json(score, windows, corpus) -> dict:
@@ -108,6 +93,7 @@ def _as_json(score, windows, corpus) -> dict:
 
 if __name__ == "__main__":
     define_data_flags()
+    define_trained_model_flags()
     flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)

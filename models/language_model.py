@@ -9,6 +9,8 @@ tutorial's TF1 graph did, so that they move between unrolls, checkpoints and TF1
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -68,17 +70,20 @@ class LanguageModel(keras.Model):
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
         self.recurrent = layers
-        self.embedding = self.add_weight(name="embedding", shape=(vocab_size, hidden_size))
+        self.embedding = self._add("embedding", vocab_size, hidden_size)
         for layer in layers:
             layer.build((None, hidden_size))
         if not tie_weights:
-            self.softmax_w = self.add_weight(name="softmax_w", shape=(hidden_size, vocab_size))
-        self.softmax_b = self.add_weight(name="softmax_b", shape=(vocab_size,))
+            self.softmax_w = self._add("softmax_w", hidden_size, vocab_size)
+        self.softmax_b = self._add("softmax_b", vocab_size)
         if self.cutoffs:
-            clusters = len(self.cutoffs)
-            self.cluster_w = self.add_weight(name="cluster_w", shape=(hidden_size, clusters))
-            self.cluster_b = self.add_weight(name="cluster_b", shape=(clusters,))
+            self.cluster_w = self._add("cluster_w", hidden_size, len(self.cutoffs))
+            self.cluster_b = self._add("cluster_b", len(self.cutoffs))
         self.built = True
+
+    def _add(self, name: str, *shape: int):
+        # Zeros until `initialize`: a draw of Keras' own would take time and memory for nothing.
+        return self.add_weight(name=name, shape=shape, initializer="zeros")
 
     def initial_state(self, batch_size: int) -> tuple:
         """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
@@ -86,12 +91,14 @@ class LanguageModel(keras.Model):
 
     def call(self, tokens, state, training=False, seed=None):
         outputs, next_state = self.outputs(tokens, state, training, seed)
-        outputs = tf.stack(outputs, axis=1)
+        return self.logits_after(tf.stack(outputs, axis=1)), next_state
+
+    def logits_after(self, outputs):
+        """The scores of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
         if self.cutoffs:
-            return adaptive_log_probs(outputs, self._levels(), self.tie_weights), next_state
+            return adaptive_log_probs(outputs, self._levels(), self.tie_weights)
         weight = self._softmax_weight()
-        logits = tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
-        return logits, next_state
+        return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
     def nats(self, tokens, targets, state, training=False, seed=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
@@ -150,8 +157,8 @@ class LanguageModel(keras.Model):
         """
         rng = np.random.default_rng(seed)
         weights = {
-            name: rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32)
-            for name, weight in self.export_weights().items()
+            name: rng.uniform(-init_scale, init_scale, shape).astype(np.float32)
+            for name, shape in self.weight_shapes().items()
         }
         if counts is not None:
             shares = (counts + 0.5) / (counts + 0.5).sum()
@@ -163,15 +170,24 @@ class LanguageModel(keras.Model):
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """Every weight under its TF1 name, such as `Model/softmax_w`."""
-        weights = {"Model/embedding": self.embedding.numpy()}
+        return self._each(lambda variable: variable.numpy(), lambda array: array)
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of `export_weights`, without a copy of the large ones."""
+        return self._each(lambda variable: tuple(variable.shape), lambda array: array.shape)
+
+    def _each(self, of_variable: Callable, of_array: Callable) -> dict:
+        """Under every TF1 name, in the order in which `initialize` draws, one or the other."""
+        ends = {name: of_variable(variable) for name, variable in self._ends().items()}
+        weights = {"Model/embedding": ends.pop("Model/embedding")}
         for i, layer in enumerate(self.recurrent):
             for name, value in layer.export_weights().items():
-                weights[f"{layer_scope(i)}{name}"] = value
-        return weights | {name: weight.numpy() for name, weight in self._softmax_end().items()}
+                weights[f"{layer_scope(i)}{name}"] = of_array(value)
+        return weights | ends
 
-    def _softmax_end(self) -> dict:
-        """The variables above the recurrent layers, each under its TF1 name."""
-        names = ["softmax_b"] if self.tie_weights else ["softmax_w", "softmax_b"]
+    def _ends(self) -> dict:
+        """The variables below and above the recurrent layers, each under its TF1 name."""
+        names = ["embedding"] + ([] if self.tie_weights else ["softmax_w"]) + ["softmax_b"]
         names += ["cluster_w", "cluster_b"] if self.cutoffs else []
         return {f"Model/{name}": getattr(self, name) for name in names}
 
@@ -182,7 +198,7 @@ class LanguageModel(keras.Model):
         """
         # The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
         weights = {n.replace("/lstm_cell/", "/basic_lstm_cell/"): w for n, w in weights.items()}
-        expected = {name: value.shape for name, value in self.export_weights().items()}
+        expected = self.weight_shapes()
         given = {name: value.shape for name, value in weights.items()}
         if given != expected:
             name = sorted(set(given.items()) ^ set(expected.items()))[0][0]
@@ -190,13 +206,12 @@ class LanguageModel(keras.Model):
                 f"the weight {name} has shape {given.get(name)} where the model has "
                 f"{expected.get(name)}: these weights are of another model"
             )
-        self.embedding.assign(weights["Model/embedding"])
         for i, layer in enumerate(self.recurrent):
             scope = layer_scope(i)
             layer.import_weights(
                 {n.removeprefix(scope): w for n, w in weights.items() if n.startswith(scope)}
             )
-        for name, weight in self._softmax_end().items():
+        for name, weight in self._ends().items():
             weight.assign(weights[name])
 
 

@@ -1,12 +1,13 @@
 """The pages point to what is there, in both languages, and the notebook runs."""
 
-import ast
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from docs.code_lines import LINK, with_lines_of_now
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -18,14 +19,6 @@ def links(page):
     """`(text, target)` of every link and picture of a page, but for links out of the project."""
     found = re.findall(r"\[([^]]*)\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     return [(text, target) for text, target in found if not target.startswith("http")]
-
-
-def line_of(path, symbol):
-    """Where a function, class, or method such as `Windows.__getitem__` begins."""
-    node = ast.parse(path.read_text(encoding="utf-8"))
-    for name in symbol.split("."):
-        node = next(each for each in node.body if getattr(each, "name", None) == name)
-    return node.lineno
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -40,11 +33,9 @@ def test_every_link_of_a_page_leads_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_to_code_has_the_line_of_what_it_names(page):
-    named = [(text.strip("`"), target) for text, target in links(page) if "#L" in target]
-    assert len(named) >= 5
-    for symbol, target in named:
-        path, _, line = target.partition("#L")
-        assert int(line) == line_of(DOCS / path, symbol), f"{symbol} in {target}"
+    text = page.read_text(encoding="utf-8")
+    assert len(LINK.findall(text)) == text.count(".py#L") >= 5
+    assert with_lines_of_now(text) == text, "run python3 docs/code_lines.py"
 
 
 @pytest.mark.parametrize("name", ["batch_size_and_num_steps", "backpropagation_through_time"])

@@ -1,0 +1,83 @@
+"""Exports a trained model as a SavedModel that takes plain text.
+
+    python3 export.py --save_path=RUN --export_path=DIR     writes DIR/1, then DIR/2, ...
+    python3 export.py --tutorial_checkpoint=PREFIX --data_path=DATA --export_path=DIR
+
+Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to call it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from absl import flags, logging
+
+from command_line import (
+    FLAGS,
+    define_data_flags,
+    define_trained_model_flags,
+    load_corpus_of,
+    load_model,
+    load_trained_model,
+    run,
+    start_tensorflow,
+    user_errors,
+)
+
+
+def main() -> None:
+    with user_errors():
+        if FLAGS.export_path is None:
+            raise ValueError("--export_path is missing: give a folder for the export")
+        trained = load_trained_model()
+        export_path = _make_export_path()
+        start_tensorflow()
+        perplexities = _perplexities(trained)
+
+    from serving.saved_model import export  # noqa: PLC0415
+
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file
+    print(export(trained, export_path, perplexities))
+
+
+def _make_export_path() -> Path:
+    """The folder `--export_path`, made where there is none."""
+    path = Path(FLAGS.export_path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"export_path {str(path)!r} cannot be written ({error.strerror}): give another folder"
+        ) from None
+    return path
+
+
+def _perplexities(trained) -> dict:
+    """What the card says: of the epoch of a run, and of the test split where the text is there."""
+    known = {}
+    if trained.report is not None:
+        known["train, while learning"] = trained.report.train_perplexity
+        known["valid, rows side by side"] = trained.report.valid_perplexity
+    if not FLAGS.evaluate:
+        return known
+    try:
+        corpus = load_corpus_of(trained, "test")
+    except ValueError as error:
+        print(f"note: the card has no test perplexity: {error}", file=sys.stderr)
+        return known
+
+    from ptb import reader  # noqa: PLC0415
+    from training.perplexity import Evaluator  # noqa: PLC0415
+
+    windows = reader.every_token(corpus.test, 1, trained.config.num_steps)
+    known["test, exact"] = Evaluator(load_model(trained))(windows).perplexity
+    return known
+
+
+if __name__ == "__main__":
+    define_data_flags()
+    define_trained_model_flags()
+    flags.DEFINE_string("export_path", None, "folder that gets the export as 1, 2, ...")
+    flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")
+    run(main)

@@ -1,0 +1,65 @@
+"""Serves a page that shows what an exported model expects next, and how each word surprised it.
+
+    python3 serve.py --export_path=DIR              then open http://127.0.0.1:8000
+
+Only this machine can reach it, unless --host says otherwise. Needs the extra `demo`:
+python3 -m pip install -e ".[demo]".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from absl import flags
+
+from command_line import FLAGS, fail, run, start_tensorflow, user_errors
+
+
+def main() -> None:
+    demo = _demo()
+    with user_errors():
+        export = _load_export()
+    is_local = FLAGS.host in demo.LOCAL_HOSTS
+    app = demo.create_app(export, demo.LOCAL_HOSTS if is_local else None)
+    try:
+        server = demo.listen(app, FLAGS.host, FLAGS.port)
+    except OSError as error:
+        fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
+    if not is_local:
+        print(f"note: whoever reaches {FLAGS.host} can use this page", file=sys.stderr)
+    host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
+    print(f"http://{host}:{server.port}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+def _demo():
+    """The module of the page, which needs a web framework."""
+    try:
+        from serving import demo  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in ("flask", "werkzeug"):
+            raise
+        fail(f'{error.name} is not installed: python3 -m pip install -e ".[demo]"')
+    return demo
+
+
+def _load_export():
+    from serving.client import LoadedExport, find  # noqa: PLC0415
+
+    if FLAGS.export_path is None:
+        raise ValueError("--export_path is missing: give the folder that export.py wrote to")
+    find(FLAGS.export_path)
+    # Every text that the model refuses would be a warning of TensorFlow's too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    start_tensorflow()
+    return LoadedExport(FLAGS.export_path)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("export_path", None, "folder that export.py wrote to")
+    flags.DEFINE_string("host", "127.0.0.1", "the address to serve on")
+    flags.DEFINE_integer("port", 8000, "the port to serve on; 0: any that is free", 0, 65535)
+    run(main)

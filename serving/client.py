@@ -1,0 +1,85 @@
+"""A client of an export: loads it with TensorFlow alone, and asks it as any program may."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.refusal import refusals
+from serving.surprisal import Word, words_of
+
+MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The tokens of a text, and the likeliest next ones with their probabilities."""
+
+    words: list[Word]
+    next_words: list[tuple[str, float]]
+
+
+def find(export_path: str | Path) -> Path:
+    """The newest version in the folder of an export, or the folder itself where it is a version.
+
+    Raises ValueError for a folder that is no export.
+    """
+    path = Path(export_path)
+    if not (path / MODEL_FILE).is_file():
+        names = [child.name for child in path.iterdir()] if path.is_dir() else []
+        newest = max((name for name in names if name.isdecimal()), key=int, default="")
+        path = path / newest
+    if not (path / MODEL_FILE).is_file() or not (path / CARD_FILE).is_file():
+        raise ValueError(
+            f"{str(export_path)!r} holds no export: give the --export_path of export.py"
+        )
+    return path
+
+
+class LoadedExport:
+    """Raises ValueError where the folder is no export or is damaged."""
+
+    def __init__(self, export_path: str | Path):
+        import tensorflow as tf  # noqa: PLC0415  (a wrong folder is refused before it is loaded)
+
+        self._tf = tf
+        self.path = find(export_path)
+        try:
+            self.card = json.loads((self.path / CARD_FILE).read_text(encoding="utf-8"))
+            self._model = tf.saved_model.load(str(self.path))
+            self.call = {name: self._model.signatures[name] for name in self.card["signatures"]}
+        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"the export {str(self.path)!r} is damaged ({type(error).__name__}): export anew"
+            ) from None
+
+    def read(self, text: str) -> Reading:
+        """The tokens of the text, from the start of a line on. Raises Refused."""
+        tf = self._tf
+        score = self._ask("score", text=tf.constant([f"\n{text}".encode(errors="replace")]))
+        state = self.call["initial_state"](batch_size=tf.constant(1))
+        following = self._ask("next_word", words=score["tokens"], **state)
+        best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
+        next_words = [(word.decode(), math.exp(log_prob)) for word, log_prob in best]
+        return Reading(words_of(score)[1:], next_words)
+
+    def generate(
+        self, prefix: str, num_words: int, temperature: float = 1.0, top_k: int = 0, seed: int = 1
+    ) -> str:
+        """The prefix and `num_words` words after it. Raises Refused."""
+        tf = self._tf
+        answer = self._ask(
+            "generate",
+            prefix=tf.constant([prefix.encode(errors="replace")]),
+            num_words=tf.constant(num_words),
+            temperature=tf.constant(temperature),
+            top_k=tf.constant(top_k),
+            seed=tf.constant(seed),
+        )
+        return answer["text"][0].numpy().decode()
+
+    def _ask(self, name: str, **inputs) -> dict:
+        with refusals():
+            return self.call[name](**inputs)

@@ -1,0 +1,72 @@
+"""Rows of any length and a state become scores and the next state.
+
+Axis letters: B = rows, N = tokens of the longest row, H = hidden size, V = vocabulary size.
+
+A row stands for one text. Rows have different lengths, so an id of -1 is padding: it changes
+nothing. No row has a part in another's numbers.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models.dynamic_rnn import dynamic_rnn
+
+# Predictions whose softmax is computed at once: [512, 10000] floats are 20 MB.
+ROWS_AT_ONCE = 512
+
+
+class Inference:
+    """Runs a `LanguageModel` whose layers are `StaticRNN`."""
+
+    def __init__(self, model):
+        self._model = model
+        self._cells = [layer.cell for layer in model.recurrent]
+        self.vocab_size = model.vocab_size
+
+    @property
+    def variables(self) -> list:
+        """The `tf.Variable`s of the weights."""
+        return [weight.value for weight in self._model.weights]
+
+    def initial_state(self, batch_size) -> tuple:
+        """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
+        return self._model.initial_state(batch_size)
+
+    def read(self, ids, state: tuple) -> tuple:
+        """The top layer's outputs float32 `[N, B, H]` over ids int32 `[B, N]`; the state after."""
+        inputs = tf.gather(self._model.embedding.value, tf.maximum(ids, 0))
+        # Floats, since oneDNN prints an error for every other type that it should transpose.
+        alive = tf.transpose(tf.where(ids >= 0, 1.0, 0.0)) > 0
+        return dynamic_rnn(self._cells, tf.transpose(inputs, [1, 0, 2]), alive, state)
+
+    def logits(self, state: tuple):
+        """The scores of the next word, float32 `[B, V]`.
+
+        A cell's output is its `h`, so the state alone has all that they depend on.
+        """
+        return self._model.logits_after(state[-1][-1])
+
+    def nats(self, ids):
+        """The cross-entropy of each token, float32 `[B, N]`, from all before it and a zero state.
+
+        0 for padding, which must be at the end, and for a row's first token: nothing predicts it.
+        """
+        targets = ids[:, 1:]
+        inputs = tf.where(targets >= 0, ids[:, :-1], -1)
+        outputs, _ = self.read(inputs, self.initial_state(tf.shape(ids)[0]))
+        places = tf.where(targets >= 0)
+        outputs = tf.gather_nd(tf.transpose(outputs, [1, 0, 2]), places)
+        nats = self._cross_entropy(outputs, tf.gather_nd(targets, places))
+        return tf.scatter_nd(tf.add(places, [0, 1]), nats, tf.shape(ids, tf.int64))
+
+    def _cross_entropy(self, outputs, targets):
+        """float32 `[R]` for R predictions: outputs `[R, H]` and targets int32 `[R]`."""
+        num_rows = tf.shape(targets)[0]
+        num_parts = -(-num_rows // ROWS_AT_ONCE)
+        parts = tf.TensorArray(tf.float32, num_parts, infer_shape=False, element_shape=[None])
+        for part in tf.range(num_parts):
+            rows = slice(part * ROWS_AT_ONCE, (part + 1) * ROWS_AT_ONCE)
+            nats = self._model.nats_after([outputs[rows]], targets[rows][:, None])
+            parts = parts.write(part, nats[:, 0])
+        return parts.concat() if num_parts > 0 else tf.zeros([0])

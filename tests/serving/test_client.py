@@ -1,0 +1,50 @@
+import shutil
+
+import pytest
+
+from serving.client import LoadedExport, find
+from serving.refusal import Refused, refusals
+
+
+def test_the_newest_version_is_found_and_a_version_is_itself(export_path, tmp_path):
+    for version in ("9", "10", "x"):
+        shutil.copytree(export_path / "1", tmp_path / version)
+    assert find(tmp_path) == tmp_path / "10"
+    assert find(tmp_path / "9") == tmp_path / "9"
+
+
+def test_a_folder_that_is_no_export_is_refused(tmp_path):
+    (tmp_path / "7").mkdir()
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ValueError, match="holds no export"):
+            find(path)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "model_card.json", "variables/variables.index"])
+def test_a_damaged_export_is_refused(export_path, tmp_path, name):
+    shutil.copytree(export_path / "1", tmp_path / "1")
+    file = tmp_path / "1" / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ValueError, match="is damaged"):
+        LoadedExport(tmp_path)
+
+
+def test_a_text_is_read_from_the_start_of_a_line(loaded):
+    reading = loaded.read("the zebra")
+    assert [word.text for word in reading.words] == ["the", "zebra"]
+    assert [word.is_unknown for word in reading.words] == [False, True]
+    assert all(word.bits > 0 for word in reading.words)
+    probabilities = [probability for _, probability in reading.next_words]
+    assert sorted(probabilities, reverse=True) == probabilities
+    assert 0 < sum(probabilities) < 1
+    assert loaded.read("").words == []
+
+
+def test_what_the_graph_refuses_is_one_line(loaded, without_unknown):
+    with pytest.raises(Refused, match=r"^num_words=-2 is out of bounds: give .* to 10,000$"):
+        loaded.generate("the", -2)
+    with (
+        pytest.raises(Refused, match=r"^the token <b> is not among the 12 of the vocabulary"),
+        refusals(),
+    ):
+        without_unknown.words(b"the <b>")

@@ -1,0 +1,192 @@
+"""The export as a client sees it: by its signatures alone."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ptb.vocabulary import EOS
+from serving import saved_model
+from serving.limits import MAX_TOKENS, MAX_WORDS
+from serving.sampling import Sampling
+
+WORDS = ["the", "cat", "sat", EOS, "zebra", "on"]
+
+
+def next_word(loaded, words, state):
+    """The answer and the state after it."""
+    answer = loaded.call["next_word"](words=tf.constant(words), **state)
+    return answer, {name: answer[name] for name in state}
+
+
+def initial_state(loaded, batch_size=1):
+    return loaded.call["initial_state"](batch_size=tf.constant(batch_size))
+
+
+def generate(loaded, prefix, num_words=5, temperature=1.0, top_k=0, seed=3):
+    return loaded.call["generate"](
+        prefix=tf.constant(prefix, tf.string),
+        num_words=tf.constant(num_words),
+        temperature=tf.constant(temperature),
+        top_k=tf.constant(top_k),
+        seed=tf.constant(seed),
+    )
+
+
+def test_the_export_scores_and_writes_as_the_model_in_this_process(loaded, served):
+    texts = tf.constant(["the cat sat", "zebra on\nthe mat", ""])
+    given, expected = loaded.call["score"](text=texts), served.score(texts)
+    for name in expected:
+        if expected[name].dtype == tf.float32:
+            np.testing.assert_allclose(given[name], expected[name], rtol=1e-5)
+        else:
+            np.testing.assert_array_equal(given[name], expected[name])
+    written = generate(loaded, ["the cat", "", "the cat"], 8, 0.8, 6, 4)
+    for row, prefix in enumerate(("the cat", "", "the cat")):
+        words = list(served.stream(prefix.encode(), 8, Sampling(0.8, 6), 4, row))
+        text = re.sub(" ?\n ?", "\n", " ".join([prefix, *words]).replace(EOS, "\n")).strip(" ")
+        assert written["text"].numpy()[row].decode() == text
+    assert written["text"][0] != written["text"][2]
+
+
+def test_word_by_word_equals_the_whole_text_at_once(loaded):
+    whole, last = next_word(loaded, [WORDS], initial_state(loaded))
+    state, unknown = initial_state(loaded), 0
+    for word in WORDS:
+        answer, state = next_word(loaded, [[word]], state)
+        unknown += int(answer["num_unknown"][0])
+    np.testing.assert_allclose(answer["log_probs"], whole["log_probs"], rtol=1e-5)
+    for name in state:
+        np.testing.assert_allclose(state[name], last[name], atol=1e-6)
+    assert unknown == int(whole["num_unknown"][0]) == 1
+    assert answer["top_words"].numpy().tolist() == whole["top_words"].numpy().tolist()
+
+
+def test_two_interleaved_clients_get_what_each_gets_alone(loaded):
+    texts = [["the", "cat", "sat"], ["dog", "ran", "on"]]
+    alone = []
+    for text in texts:
+        state = initial_state(loaded)
+        for word in text:
+            answer, state = next_word(loaded, [[word]], state)
+        alone.append(answer["log_probs"].numpy())
+    states = [initial_state(loaded) for _ in texts]
+    for words in zip(*texts, strict=True):
+        for client, word in enumerate(words):
+            answer, states[client] = next_word(loaded, [[word]], states[client])
+            if word == texts[client][-1]:
+                np.testing.assert_array_equal(answer["log_probs"], alone[client])
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3
+
+
+def test_rows_of_a_batch_do_not_influence_each_other(loaded):
+    rows = [["the", "cat", "sat"], ["dog", "", ""], ["", "", ""]]
+    together, state = next_word(loaded, rows, initial_state(loaded, 3))
+    for row, words in enumerate(rows):
+        alone, alone_state = next_word(
+            loaded, [[w for w in words if w] or [""]], initial_state(loaded)
+        )
+        np.testing.assert_allclose(together["log_probs"][row], alone["log_probs"][0], rtol=1e-5)
+        for name in state:
+            np.testing.assert_allclose(state[name][row], alone_state[name][0], atol=1e-6)
+
+
+def test_next_word_is_a_distribution_and_its_best_words(loaded, trained):
+    answer, state = next_word(loaded, [WORDS], initial_state(loaded))
+    log_probs = answer["log_probs"].numpy()[0]
+    assert np.exp(log_probs).sum() == pytest.approx(1, rel=1e-5)
+    best = np.argsort(-log_probs)[:10]
+    assert answer["top_words"].numpy()[0].tolist() == [
+        trained.vocabulary.words[i].encode() for i in best
+    ]
+    np.testing.assert_array_equal(answer["top_log_probs"][0], log_probs[best])
+    # No words: what the state already says.
+    again, _ = next_word(loaded, np.zeros([1, 0], object), state)
+    np.testing.assert_allclose(again["log_probs"], answer["log_probs"], rtol=1e-6)
+
+
+def test_the_greedy_text_is_the_best_word_each_time(loaded):
+    text = generate(loaded, ["the cat"], 4, temperature=0.0)["text"].numpy()[0].decode()
+    words, state = ["the", "cat"], initial_state(loaded)
+    answer, state = next_word(loaded, [words], state)
+    for _ in range(4):
+        words.append(answer["top_words"].numpy()[0][0].decode())
+        answer, state = next_word(loaded, [[words[-1]]], state)
+    assert text == re.sub(" ?\n ?", "\n", " ".join(words).replace(EOS, "\n"))
+
+
+def test_batches_and_texts_of_nothing(loaded):
+    assert generate(loaded, ["the cat", " \n"], 0)["text"].numpy().tolist() == [b"the cat", b"\n"]
+    assert generate(loaded, [])["text"].shape == (0,)
+    assert generate(loaded, [""], 3)["num_unknown"].numpy().tolist() == [0]
+    answer, _ = next_word(loaded, np.zeros([0, 0], object), initial_state(loaded, 0))
+    assert answer["log_probs"].shape == (0, 13)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"num_words": -1}, "num_words=-1 is out of bounds"),
+        ({"num_words": 1_000_000}, f"give a number from 0 to {MAX_WORDS:,}"),
+        ({"temperature": -1.0}, "temperature=-1 is out of bounds"),
+        ({"temperature": float("nan")}, "temperature=nan is out of bounds"),
+        ({"top_k": -1}, "top_k=-1 is out of bounds"),
+        ({"prefix": ["the " * (MAX_TOKENS + 1)]}, f"one call reads at most {MAX_TOKENS:,}"),
+    ],
+)
+def test_bad_input_is_refused_by_name(loaded, inputs, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(message)):
+        generate(loaded, **({"prefix": ["the"]} | inputs))
+
+
+def test_a_state_of_another_batch_is_refused(loaded):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="has 2 rows and words has 1"):
+        next_word(loaded, [["the"]], initial_state(loaded, 2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="batch_size=-1 is below 0"):
+        initial_state(loaded, -1)
+
+
+def test_the_folder_holds_its_words_and_a_card_without_paths(export_path, trained):
+    folder = export_path / "1"
+    words = (folder / "assets" / "vocabulary.txt").read_text()
+    assert words == trained.vocabulary.to_text()
+    text = (folder / "model_card.json").read_text()
+    card = json.loads(text)
+    assert card["perplexities"] == {"test, exact": 12.5}
+    assert card["corpus"]["fingerprint"] == "f00d"
+    assert card["versions"]["trained_with"] == {"numpy": np.__version__}
+    assert card["signatures"]["next_word"]["inputs"]["words"] == "string [any, any]"
+    assert card["signatures"]["next_word"]["outputs"]["log_probs"] == "float32 [any, 13]"
+    readme = (folder / "README.md").read_text()
+    assert "| test, exact | 12.5 |" in readme
+    assert "somebody" not in text + readme
+    assert [path.name for path in export_path.iterdir()] == ["1"]
+
+
+def test_exports_get_the_next_number_and_replace_nothing(tmp_path):
+    (tmp_path / "3").mkdir()
+    (tmp_path / "notes").write_text("")
+    for name in ("4", "5"):
+        folder = tmp_path / "new"
+        folder.mkdir()
+        (folder / "saved_model.pb").write_text(name)
+        assert saved_model._move_to_next_number(folder, tmp_path).name == name
+    assert (tmp_path / "4" / "saved_model.pb").read_text() == "4"
+    assert saved_model.versions(tmp_path) == [3, 4, 5]
+
+
+def test_exports_at_the_same_time_get_a_number_each(tmp_path):
+    def move(source):
+        folder = tmp_path / f"new-{source}"
+        folder.mkdir()
+        (folder / "saved_model.pb").write_text(str(source))
+        return saved_model._move_to_next_number(folder, tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        targets = list(pool.map(move, range(40)))
+    assert saved_model.versions(tmp_path) == list(range(1, 41))
+    for source, target in enumerate(targets):
+        assert (target / "saved_model.pb").read_text() == str(source)

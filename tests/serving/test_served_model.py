@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from command_line import build_model
+from ptb import reader
+from serving.inference import ROWS_AT_ONCE
+from serving.sampling import Sampling
+from serving.saved_model import served_model
+from tests.serving.conftest import make_trained
+from training.perplexity import Evaluator
+
+TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
+CASES = [
+    {"forget_bias": 1.5},
+    {"cell": "gru"},
+    {"cell": "rnn", "tie_weights": True},
+    {"tie_weights": True, "softmax": "adaptive", "adaptive_cutoffs": "4,9"},
+]
+
+
+def evaluated(trained, text):
+    """What evaluate.py gives a text without its line break at the end."""
+    ids = trained.vocabulary.encode(text.replace("\n", " <eos> ").split())
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return Evaluator(model)(reader.every_token(ids, 1, 4))
+
+
+@pytest.mark.parametrize("settings", CASES)
+def test_a_score_is_what_evaluation_gives_the_same_text(settings):
+    trained = make_trained(**settings)
+    expected = evaluated(trained, TEXT)
+    with served_model(trained) as module:
+        score = module.score(tf.constant([TEXT]))
+    assert float(score["log_prob"][0]) == pytest.approx(-expected.nats, rel=1e-5)
+    assert int(score["num_tokens"][0]) == expected.tokens
+    assert float(score["perplexity"][0]) == pytest.approx(expected.perplexity, rel=1e-5)
+    assert int(score["num_unknown"][0]) == 1
+    assert score["token_log_probs"].numpy().sum() == pytest.approx(-expected.nats, rel=1e-5)
+
+
+def test_a_text_of_more_than_one_part_of_the_softmax_scores_the_same(trained, served):
+    text = " ".join(np.random.default_rng(0).choice(trained.vocabulary.words, ROWS_AT_ONCE + 50))
+    score = served.score(tf.constant([text]))
+    assert float(score["log_prob"][0]) == pytest.approx(-evaluated(trained, text).nats, rel=1e-5)
+
+
+def test_rows_of_other_lengths_do_not_change_a_score(served):
+    alone = [served.score(tf.constant([text])) for text in ("the cat", TEXT, "", "dog")]
+    together = served.score(tf.constant(["the cat", TEXT, "", "dog"]))
+    for name in ("log_prob", "num_tokens", "perplexity", "num_unknown"):
+        rows = np.concatenate([score[name] for score in alone])
+        np.testing.assert_allclose(together[name], rows, rtol=1e-6)
+
+
+def test_nothing_to_predict_costs_nothing(served):
+    score = served.score(tf.constant(["", "cat", " \n"]))
+    assert score["num_tokens"].numpy().tolist() == [0, 0, 0]
+    assert score["log_prob"].numpy().tolist() == [0, 0, 0]
+    assert score["perplexity"].numpy().tolist() == [1, 1, 1]
+    assert all(len(rows) == 0 for rows in served.score(tf.zeros([0], tf.string)).values())
+
+
+def test_each_word_has_its_own_surprisal(served):
+    words = served.words(b"the zebra <eos>")
+    assert [(word.text, word.is_unknown) for word in words] == [
+        ("the", False), ("zebra", True), ("<eos>", False),
+    ]  # fmt: skip
+    assert words[0].bits is None
+    bits = sum(word.bits for word in words[1:])
+    score = served.score(tf.constant(["the zebra <eos>"]))
+    assert bits * np.log(2) == pytest.approx(-float(score["log_prob"][0]), rel=1e-6)
+
+
+def test_lowercase_and_characters_are_read_as_the_run_read_them():
+    chars = make_trained(("<eos>", "a", " ", "b", "é"), tokens="char", lowercase=True)
+    with served_model(chars) as module:
+        assert [word.text for word in module.words("A  É\nB".encode())] == [
+            "a", " ", "é", "<eos>", "b",
+        ]  # fmt: skip
+        text = "".join(module.stream(b"a", 6, Sampling(), seed=3))
+    assert set(text.replace("<eos>", "")) <= set("a bé")
+
+
+def test_a_streamed_text_does_not_depend_on_how_long_it_gets(served):
+    short = list(served.stream(b"the cat", 3, Sampling(0.7, 5, 0.9), seed=2))
+    long = list(served.stream(b"the cat", 9, Sampling(0.7, 5, 0.9), seed=2))
+    assert long[:3] == short
+    assert list(served.stream(b"the cat", 9, Sampling(), seed=2, row=1)) != long

@@ -1,0 +1,20 @@
+import io
+
+from serving.surprisal import Word, draw, table
+
+WORDS = [Word("the", None, False), Word("$x_", 3.25, True), Word(" ", 12.0, False)]
+
+
+def test_the_table_has_a_line_for_each_word():
+    assert table(WORDS).splitlines() == [
+        "  bits  word",
+        "     -  the",
+        "  3.25  $x_ (<unk>)",
+        " 12.00  ␣",
+    ]
+
+
+def test_any_words_can_be_drawn():
+    file = io.BytesIO()
+    draw(WORDS * 20, "bits", file)
+    assert file.getvalue().startswith(b"\x89PNG")

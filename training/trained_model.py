@@ -1,0 +1,79 @@
+"""What a training left: weights, and all that is needed to run them on text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ptb.vocabulary import Vocabulary
+from training.config import Config
+from training.report import EpochReport
+from training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """`weights` are under their TF1 names, and `config` gives their sizes.
+
+    `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
+    checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
+    of the epoch that the weights are from, where it is known.
+    """
+
+    name: str
+    config: Config
+    vocabulary: Vocabulary
+    weights: dict[str, np.ndarray] = field(repr=False)
+    corpus: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
+    report: EpochReport | None = None
+
+    @property
+    def source(self) -> dict:
+        """What finds the run's text again; `ptb.corpus.Corpus.source`."""
+        return self.corpus.get("source", {})
+
+    @property
+    def tokens(self) -> str:
+        """What one time step reads: "word" or "char"."""
+        return self.source.get("tokens", "word")
+
+    @property
+    def lowercase(self) -> bool:
+        """Whether capitals are read as small letters."""
+        return bool(self.source.get("lowercase", False))
+
+
+def load_run(path: str | Path) -> TrainedModel:
+    """The best epoch of a run folder. Raises ValueError where it is missing or damaged."""
+    folder = RunFolder(path)
+    saved = folder.description()
+    config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
+    weights, reports = folder.load("best")
+    return TrainedModel(
+        name=f"{folder.path.resolve().name}, epoch {reports[-1].epoch}",
+        config=config,
+        vocabulary=vocabulary,
+        weights=weights,
+        corpus=saved["corpus"],
+        versions=saved.get("versions", {}),
+        report=reports[-1],
+    )
+
+
+def load_tutorial_checkpoint(prefix: str, train_vocabulary: Vocabulary) -> TrainedModel:
+    """A checkpoint of the original tutorial and the words of the text that it was trained on.
+
+    Raises ValueError where it cannot be read, or has fewer words than that text.
+    """
+    # TensorFlow is needed here alone.
+    from training.tutorial_checkpoint import (  # noqa: PLC0415
+        name_every_row,
+        read_tutorial_checkpoint,
+    )
+
+    config, weights = read_tutorial_checkpoint(prefix)
+    vocabulary = name_every_row(train_vocabulary, config.vocab_size)
+    return TrainedModel(f"tutorial checkpoint {Path(prefix).name}", config, vocabulary, weights)

@@ -1,0 +1,84 @@
+"""Checkpoints of the original TensorFlow 1 tutorial.
+
+They hold the weights alone: the cell and its forget bias of 0 are those of the tutorial's code, the
+sizes follow from the shapes, and the words are those of the train split that it was trained on, in
+the order in which `ptb.vocabulary` too counts them.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from models.cells import layer_scope
+from ptb.vocabulary import Vocabulary
+from training.config import Config
+
+# The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
+CELL_NAMES = ("lstm_cell", "basic_lstm_cell")
+
+
+def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]]:
+    """The sizes and the weights, under TF1's names, in the checkpoint `prefix`.
+
+    `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
+    is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
+    """
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        names = _weight_names(shapes)
+        weights = {name: reader.get_tensor(name) for name in names}
+    except KeyError as error:
+        raise ValueError(
+            f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
+            "and basic modes can be read"
+        ) from None
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"the checkpoint {prefix} cannot be read ({reason}): give the path of a whole "
+            "TensorFlow checkpoint without .index"
+        ) from None
+    return _sizes(prefix, weights), weights
+
+
+def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
+    """The vocabulary with a name for each of the model's `num_rows` rows.
+
+    The tutorial makes 10,000 rows however few words the text has. The rest stand for no word, but
+    they have their share of the softmax. Raises ValueError for more words than rows.
+    """
+    if len(vocabulary) > num_rows:
+        raise ValueError(
+            f"the checkpoint has {num_rows:,} words and train has {len(vocabulary):,}: give the "
+            "text that it was trained on"
+        )
+    unused = (f"<unused_{row}>" for row in range(len(vocabulary), num_rows))
+    return Vocabulary([*vocabulary.words, *unused])
+
+
+def _weight_names(shapes: dict) -> list[str]:
+    """The names of the model's weights. Raises KeyError with that of one that is missing."""
+    cells = []
+    for layer in itertools.count():
+        found = [c for c in CELL_NAMES if f"{layer_scope(layer)}{c}/kernel" in shapes]
+        if not found:
+            break
+        cells += [f"{layer_scope(layer)}{found[0]}/{part}" for part in ("kernel", "bias")]
+    names = ["Model/embedding", *cells, "Model/softmax_w", "Model/softmax_b"]
+    for name in [*names, *([] if cells else [f"{layer_scope(0)}{CELL_NAMES[0]}/kernel"])]:
+        if name not in shapes:
+            raise KeyError(name)
+    return names
+
+
+def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
+    shape = weights["Model/embedding"].shape
+    if len(shape) != 2:
+        raise ValueError(f"the checkpoint {prefix} has an embedding of shape {shape}: it needs two")
+    vocab_size, hidden_size = shape
+    num_layers = sum(name.endswith("/kernel") for name in weights)
+    return Config(hidden_size=hidden_size, num_layers=num_layers, vocab_size=vocab_size)
