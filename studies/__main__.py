@@ -9,20 +9,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from absl import flags
-
-from command_line import FLAGS, run
+from command_line import run
 from studies import NAMES
 from studies.study import define_flags
 
 
 def main() -> int | None:
-    names = FLAGS.only or NAMES
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--only")]
     failed = []
-    for name in names:
+    for name in NAMES:
         print(f"== {name}", flush=True)
-        command = [sys.executable, "-m", f"studies.{name}", *arguments]
+        command = [sys.executable, "-m", f"studies.{name}", *sys.argv[1:]]
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
     if failed:
@@ -33,5 +29,4 @@ def main() -> int | None:
 
 if __name__ == "__main__":
     define_flags()
-    flags.DEFINE_multi_enum("only", None, NAMES, "run this one; repeat it for several")
     run(main)

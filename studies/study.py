@@ -73,7 +73,7 @@ class Study:
                 rows, provenance = _saved_rows(folder), None
             else:
                 corpus = _load()
-                folder.mkdir(parents=True, exist_ok=True)
+                _make(folder)
         if not FLAGS.redraw:
             if not self.in_children:
                 start_quietly()
@@ -133,6 +133,16 @@ def _load():
             )
     splits = {split: corpus.splits[split][:most] for split, most in MOST_TOKENS.items()}
     return dataclasses.replace(corpus, splits=splits)
+
+
+def _make(folder: Path) -> None:
+    """Raises ValueError where the folder cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--out={folder.parent} cannot be written ({error.strerror}): give another folder"
+        ) from None
 
 
 def start_quietly() -> None:
