@@ -86,7 +86,7 @@ def _enough(rows: list[Row], state: str) -> str:
         if each.mean <= ENOUGH * perplexity[lowest].mean
     )
     text = (
-        f"**With the state {state}, {enough} steps are enough**: the lowest valid perplexity of "
+        f"**With the state {state}, num_steps {enough} is enough**: the lowest valid perplexity of "
         f"those tried is {perplexity[lowest]:.2f} at num_steps {lowest}, and {enough} is the first "
         f"within {ENOUGH - 1:.0%} of it ({perplexity[enough]:.2f})."
     )

@@ -87,8 +87,8 @@ def verdict(rows: list[Row]) -> str:
         when = f"After epoch {epochs}" if epochs else "Before training"
         short = min(cosine)
         lines.append(
-            f"**{when}, windows of {nearly} steps give a cosine of at least {NEARLY:g}** "
-            f"({cosine[nearly]:.4f}); windows of {short} give {cosine[short]:.3f}, at "
+            f"**{when}, num_steps {nearly} gives a cosine of at least {NEARLY:g}** "
+            f"({cosine[nearly]:.4f}); num_steps {short} gives {cosine[short]:.3f}, at "
             f"{norm[short]:.2f} of the norm."
         )
     last = where(rows, trained_epochs=max(row["trained_epochs"] for row in rows))

@@ -108,16 +108,16 @@ def test_num_steps():
     few = num_steps.verdict(
         num_steps_rows({1: 12, 5: 10, 20: 10}, {1: 16, 5: 14, 20: 10.5}, {1: 1, 5: 2, 20: 4})
     )
-    assert "state carried, 5 steps are enough" in few
-    assert "state reset, 20 steps are enough" in few
+    assert "state carried, num_steps 5 is enough" in few
+    assert "state reset, num_steps 20 is enough" in few
     assert "1.250 times at num_steps 20" in few
     assert "does not explode" in few
     many = num_steps.verdict(
         num_steps_rows({1: 12, 5: 10, 20: 9}, {1: 9, 5: 9, 20: 9}, {1: 1, 5: 20, 20: 90}, math.nan)
     )
-    assert "state carried, 20 steps are enough" in many
+    assert "state carried, num_steps 20 is enough" in many
     assert "more may be better still" in many
-    assert "state reset, 1 steps are enough" in many
+    assert "state reset, num_steps 1 is enough" in many
     assert "floor" not in many
     assert "window explodes the gradient" in many
 
@@ -296,11 +296,11 @@ def test_truncation():
     right = truncation.verdict(
         truncation_rows({0: {1: 0.995, 20: 1, 160: 1}, 5: {1: 0.5, 20: 0.992, 160: 1}})
     )
-    assert "Before training, windows of 1 steps give a cosine of at least 0.99" in right
-    assert "After epoch 5, windows of 20 steps" in right
+    assert "Before training, num_steps 1 gives a cosine of at least 0.99" in right
+    assert "After epoch 5, num_steps 20 gives" in right
     assert "is hardly wrong: cosine 0.9920" in right
     wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
-    assert "windows of 160 steps give" in wrong
+    assert "num_steps 160 gives" in wrong
     assert "is noticeably wrong: cosine 0.8000" in wrong
 
 
