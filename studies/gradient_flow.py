@@ -21,6 +21,7 @@ HIDDEN_SIZE = 200
 ROWS = 20
 VANISHED, EXPLODED = 1e-3, 1e3
 MAX_GRAD_NORM = 5.0
+UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds exactly
 TRAINED_SCALE = 0.1
 CELLS = ("rnn", "gru", "lstm")
 
@@ -123,9 +124,10 @@ def backward_norms(cell, steps: list, state, loss, weights=()) -> tuple[list[flo
 
 
 def decay(rows: list[Row]) -> float:
-    """The factor of one step back: the ratio of the last norm to the first, as a geometric mean."""
-    norms = {key: each.mean for key, each in spread(_logs(rows), "log_norm", "k").items()}
-    return math.exp((norms[max(norms)] - norms[0]) / max(norms))
+    """The factor of one step back, as a geometric mean over the steps before the norm underflows."""
+    logs = {k: each.mean for k, each in spread(_logs(rows), "log_norm", "k").items()}
+    last = max(k for k, log in logs.items() if k == 0 or log > math.log(UNDERFLOW))
+    return math.exp((logs[last] - logs[0]) / max(last, 1))
 
 
 def _logs(rows: list[Row]) -> list[Row]:

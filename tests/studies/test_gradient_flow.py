@@ -72,3 +72,10 @@ def test_the_state_of_an_lstm_counts_as_one_vector():
     by_c = [0.5 * 0.5**k for k in range(5)]
     expected = np.sqrt(H) * np.array([np.hypot(1, by_c[0]), *by_c[1:]])
     np.testing.assert_allclose(norms, expected, rtol=1e-5)
+
+
+def test_the_factor_is_not_that_of_a_norm_that_underflows():
+    norms = np.float32(0.05) ** np.arange(61, dtype=np.float32)
+    assert norms[-1] == 0
+    rows = [{"k": k, "norm": float(norm), "seed": 1} for k, norm in enumerate(norms)]
+    assert decay(rows) == pytest.approx(0.05, rel=1e-4)

@@ -95,7 +95,7 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
         ("--seeds=0", "flag --seeds=0"),
         ("--out=", "--out= is empty"),
         ("--out=short.txt", "--out=short.txt cannot be written (Not a directory)"),
-        ("--data_path=short.txt", "the train split has 45 tokens and a study needs 12,000"),
+        ("--data_path=short.txt", "the train split has 45 tokens and a study needs 20,000"),
     ],
 )
 def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
