@@ -124,7 +124,7 @@ def backward_norms(cell, steps: list, state, loss, weights=()) -> tuple[list[flo
 
 
 def decay(rows: list[Row]) -> float:
-    """The factor of one step back, as a geometric mean over the steps before the norm underflows."""
+    """The factor of one step back: a geometric mean over the steps before the norm underflows."""
     logs = {k: each.mean for k, each in spread(_logs(rows), "log_norm", "k").items()}
     last = max(k for k, log in logs.items() if k == 0 or log > math.log(UNDERFLOW))
     return math.exp((logs[last] - logs[0]) / max(last, 1))
