@@ -212,10 +212,14 @@ def draw(rows: list[Row]):
         for index, (scale, epochs) in enumerate(settings):
             some = _logs(where(rows, cell=cell, init_scale=scale, trained_epochs=epochs))
             logs = spread(some, "log_norm", "k")
-            start = logs[0].mean
-            style = {"color": "black" if epochs else COLOURS[index], "linestyle": DASHES[index]}
-            ratios = [math.exp(logs[k].mean - start) for k in sorted(logs)]
-            axes.plot(sorted(logs), ratios, label=_weights(scale, epochs), **style)
+            low, mean, high = (
+                [math.exp(getattr(logs[k], end) - logs[0].mean) for k in sorted(logs)]
+                for end in ("low", "mean", "high")
+            )
+            colour = "black" if epochs else COLOURS[index]
+            label = _weights(scale, epochs)
+            axes.plot(sorted(logs), mean, color=colour, linestyle=DASHES[index], label=label)
+            axes.fill_between(sorted(logs), low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(yscale="log", ylim=(1e-9, 1e9), xlim=(0, farthest))
         axes.axhspan(1e-9, VANISHED, color="#56b4e9", alpha=0.18, linewidth=0)
         axes.axhspan(EXPLODED, 1e9, color="#e69f00", alpha=0.22, linewidth=0)
