@@ -14,6 +14,7 @@ machines are noisy. Without --data_path the text is random words with Zipf's fre
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -25,6 +26,7 @@ from absl import flags
 from command_line import (
     FLAGS,
     TextSource,
+    check_memory,
     config_from_flags,
     define_config_flags,
     run,
@@ -36,6 +38,8 @@ TOKENS = 200_000
 
 
 def main() -> None:
+    with user_errors():
+        _check_flags()
     if FLAGS.reader:
         _measure_reader()
         return
@@ -65,6 +69,16 @@ def main() -> None:
     _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
+
+
+def _check_flags() -> None:
+    """Raises ValueError for what would fail only after minutes of measuring."""
+    if not math.isfinite(FLAGS.seconds):
+        raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
+    for name in ("json", "plot"):
+        path = FLAGS[name].value
+        if path is not None and (not Path(path).parent.is_dir() or Path(path).is_dir()):
+            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
 
 
 def _measure_reader() -> None:
@@ -104,6 +118,7 @@ def _workload():
     from benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
+    check_memory(config, VOCAB_SIZE, 2, config.batch_size, config.num_steps)
     if FLAGS.data_path is None:
         return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
     corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)

@@ -172,14 +172,28 @@ def user_errors():
     """Turns the ValueErrors of checks and readers into one line on stderr and exit status 1."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        if error.filename is None:
+            fail(str(error))
+        fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
+    except ValueError as error:
         fail(str(error))
 
 
 def fail(message: str) -> None:
     """Ends the program: `message` on one line of stderr, exit status 1."""
-    print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
+    print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(1)
+
+
+def note(message: str) -> None:
+    """Says something on one line of stderr."""
+    print(f"note: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks and what else could lead a terminal astray written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +235,8 @@ class TextSource:
             shares = tuple(shares) if shares else None
             options = TextOptions(tokens, saved.get("lowercase", False), shares=shares)
         data_dir = FLAGS.data_dir or saved.get("data_dir")
+        if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
+            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
@@ -299,15 +315,30 @@ def load_corpus_of(trained, split: str):
     return corpus
 
 
-def check_memory(config: Config, vocab_size: int, copies: int) -> None:
-    """Raises ValueError for a model of whose weights so many copies cannot fit into memory."""
-    needed = copies * 4 * config.num_weights(vocab_size)
+def check_memory(
+    config: Config, vocab_size: int, copies: int, batch_size: int, num_steps: int
+) -> None:
+    """Raises ValueError where a model cannot fit into memory.
+
+    That is `copies` of its weights, and what one window of `batch_size` x `num_steps` words leaves.
+    """
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
+    weights = copies * 4 * config.num_weights(vocab_size)
+    if weights > present:
         raise ValueError(
             f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{needed / 2**30:.0f} GiB for {'weights and gradients' if copies > 1 else 'weights'}, "
+            f"{weights / 2**30:.0f} GiB for weights{' and gradients' if copies > 1 else ''}, "
             f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
+        )
+    # Logits and probabilities of each word, and six values of each unit of each layer.
+    window = (
+        4 * batch_size * num_steps * (2 * vocab_size + 6 * config.num_layers * config.hidden_size)
+    )
+    if weights + window > present:
+        raise ValueError(
+            f"batch_size={batch_size} and num_steps={num_steps} need {window / 2**30:.0f} GiB for "
+            f"one window, and this machine has {present / 2**30:.0f} GiB: make one of the two "
+            "smaller"
         )
 
 
@@ -338,6 +369,7 @@ def build_model(config: Config, vocab_size: int):
 
 def load_model(trained):
     """The model of a `TrainedModel`, with its weights."""
+    check_memory(trained.config, len(trained.vocabulary), copies=1, batch_size=1, num_steps=1)
     model = build_model(trained.config, len(trained.vocabulary))
     model.import_weights(trained.weights)
     return model

@@ -19,6 +19,7 @@ from absl import flags
 from command_line import (
     FLAGS,
     bits_per_character,
+    check_memory,
     define_data_flags,
     define_trained_model_flags,
     load_corpus_of,
@@ -72,7 +73,9 @@ def _windows(trained, corpus):
     from ptb import reader  # noqa: PLC0415
 
     num_steps = trained.config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
-    return reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
+    windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
+    check_memory(trained.config, len(trained.vocabulary), 1, windows.batch_size, num_steps)
+    return windows
 
 
 def _as_json(score, windows, corpus) -> dict:

@@ -21,7 +21,7 @@ Published perplexities on Penn Treebank, one model each:
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import dataclasses
 import math
 import shlex
@@ -41,6 +41,7 @@ from command_line import (
     define_data_flags,
     define_text_flags,
     fail,
+    note,
     run,
     start_tensorflow,
     user_errors,
@@ -51,11 +52,17 @@ COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "
 
 
 def main() -> None:
+    with contextlib.ExitStack() as cleanup:
+        _train(cleanup)
+
+
+def _train(cleanup: contextlib.ExitStack) -> None:
+    """The run, in order. `cleanup` is done however it ends."""
     with user_errors():
         config = config_from_flags()
         options = _save_options()
         corpus = _load_and_check(config)
-        folder = _open_run(config, corpus)
+        folder = _open_run(config, corpus, cleanup)
         start_tensorflow()
         model, session = _session(config, options, corpus, folder)
         reports = session.start().reports
@@ -105,11 +112,11 @@ def _load_and_check(config):
             check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
-    check_memory(config, len(corpus.vocabulary), copies=2)
+    check_memory(config, len(corpus.vocabulary), 2, batch_size, num_steps)
     return corpus
 
 
-def _open_run(config, corpus):
+def _open_run(config, corpus, cleanup):
     """The run folder `--save_path`, new or of the same run; None where nothing is to be saved.
 
     Raises ValueError where the folder holds another run, or another process writes in it.
@@ -121,9 +128,9 @@ def _open_run(config, corpus):
     folder = RunFolder(FLAGS.save_path)
     if folder.exists:
         _refuse_another_run(folder.description(), config, corpus)
-    atexit.register(folder.release)
+    cleanup.callback(folder.release)
     if died := folder.acquire():
-        _note(f"{died}, died while it had {FLAGS.save_path}")
+        note(f"{died}, died while it had {FLAGS.save_path}")
     description = _description(config, corpus)
     if folder.exists:
         # Another process may have started a run since.
@@ -168,7 +175,7 @@ def _note_other_versions(old, new: dict) -> None:
     for name, version_now in new.items():
         version_then = old.get(name) if isinstance(old, dict) else None
         if version_then != version_now:
-            _note(f"the run began with {name} {version_then}, and this is {version_now}")
+            note(f"the run began with {name} {version_then}, and this is {version_now}")
 
 
 def _description(config, corpus) -> dict:
@@ -196,11 +203,7 @@ def _session(config, options, corpus, folder):
 
     model = build_model(config, len(corpus.vocabulary))
     training = Training(model, corpus.train, corpus.valid, config)
-    return model, Session(model, training, config, folder, options, _note)
-
-
-def _note(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr)
+    return model, Session(model, training, config, folder, options, note)
 
 
 def _print_stopped(session) -> None:
@@ -220,7 +223,7 @@ def _print_header(config, corpus, model) -> None:
     )
     print(summary.table(corpus.summary))
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
-        print("note: train has no <unk>, so the model never learns it", file=sys.stderr)
+        note("train has no <unk>, so the model never learns it")
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "

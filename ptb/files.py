@@ -74,4 +74,4 @@ def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarra
 
 def _candidates(folder: Path, split: str) -> list[Path]:
     names = (f"ptb.{split}.txt", f"ptb.{split}.txt.gz", f"{split}.txt", f"{split}.txt.gz")
-    return [folder / name for name in names if (folder / name).exists()]
+    return [folder / name for name in names if (folder / name).is_file()]

@@ -66,6 +66,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         meta = json.loads(arrays.pop("meta").tobytes())
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
+        if not all(
+            array.dtype == np.float32 for name, array in arrays.items() if name[:5] != "slots"
+        ):
+            raise ValueError("it has weights or states that are not float32")
         parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
         return Checkpoint(
             run=str(meta.get("run")),
@@ -89,8 +93,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Has `write` fill a temporary file beside `path`, syncs it, and renames it to `path`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("w+b") as file:
+        # "x": whatever stands there under that name, such as a link, is not written through.
+        with temporary.open("x+b") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -122,6 +128,8 @@ def _write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _read_archive(file: BinaryIO) -> dict[str, np.ndarray]:
     """Raises ValueError, among others, for what `_write_archive` did not write."""
+    if os.fstat(file.fileno()).st_size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        raise MemoryError
     digest = _digest(file)
     if file.read() != digest:
         raise ValueError("its checksum is wrong")

@@ -85,7 +85,7 @@ class CheckpointFolder:
         """Removes what processes left that died while they wrote. Only for the folder's writer."""
         for folder in (self.path, self.path.parent):
             for path in folder.glob(".*"):
-                if re.fullmatch(r"\..+\.\d+", path.name) and path.is_file():
+                if re.fullmatch(r"\..+\.\d+", path.name) and not path.is_dir():
                     path.unlink(missing_ok=True)
 
     def _numbered(self, number: int) -> Path:

@@ -19,20 +19,23 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
 from training.checkpoint import Checkpoint, write_atomically
 from training.checkpoint_folder import REMEDY, CheckpointFolder
+from training.description import check_description
 from training.lock import Lock
 from training.report import EpochReport
 
 TIMING = ("seconds", "words_per_second")
-# Of what is read whole into memory before anything in it is known. A vocabulary has at most ten
-# million words, and those of natural text are short.
+# Of what is read whole into memory before anything in it is known. `Config` allows ten million
+# words at most, and those of natural text are short.
 MOST_CONFIG_BYTES = 1_000_000
 MOST_VOCABULARY_BYTES = 200_000_000
+MOST_WORDS = 10_000_000
 
 
 def changeable(config: dict) -> tuple[str, ...]:
@@ -92,13 +95,9 @@ class RunFolder:
             raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
         try:
             description = json.loads(_read(path, MOST_CONFIG_BYTES))
+            check_description(description)
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} cannot be read ({error}): give another save_path") from None
-        parts = description if isinstance(description, dict) else {}
-        parts = [parts.get("config"), parts.get("corpus")]
-        parts += [part.get("source", {}) for part in parts[1:] if isinstance(part, dict)]
-        if not all(isinstance(part, dict) for part in parts):
-            raise ValueError(f"{path} is not the config.json of a run: give another save_path")
         return description
 
     def vocabulary(self) -> Vocabulary:
@@ -108,6 +107,8 @@ class RunFolder:
             text = _read(path, MOST_VOCABULARY_BYTES)
             if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
+            if text.count("\n") > MOST_WORDS:
+                raise ValueError(f"it has more than {MOST_WORDS:,} words")
             return Vocabulary.from_text(text)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
@@ -147,8 +148,11 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Adds a line to `log.txt`. Raises CannotSave."""
-        with self._saving(), (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with self._saving():
+            descriptor = os.open(self.path / "log.txt", flags, 0o644)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Saves a checkpoint as the best. Raises CannotSave."""

@@ -145,9 +145,6 @@ class Session:
 
     def _enter(self, checkpoint: Checkpoint) -> Place:
         """Takes all that the checkpoint has. Raises ValueError where it does not fit."""
-        types = {each.dtype.name for each in checkpoint.weights.values()}
-        if types != {"float32"}:
-            raise ValueError("the checkpoint has weights that this model does not have")
         self._model.import_weights(dict(checkpoint.weights))
         self._training.import_slots(dict(checkpoint.slots))
         return self._training.place(checkpoint.progress, checkpoint.state)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -180,6 +181,29 @@ def test_sealed_archives_cannot_run_code_or_fill_the_memory(tmp_path):
         with pytest.raises(ValueError, match="damaged"):
             load_checkpoint(path)
         assert sorted(tmp_path.rglob("*")) == [tmp_path / "array", path], what
+
+
+@pytest.mark.parametrize("dtype", ["f8", ">f4", "i4", "c8", "U4", "M8[s]"])
+def test_weights_of_another_type_are_refused(tmp_path, dtype):
+    weights = {"Model/embedding": np.zeros(3, dtype)}
+    save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, weights=weights))
+    with pytest.raises(ValueError, match="not float32"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
+def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path):
+    with (tmp_path / "c.npz").open("wb") as file:
+        file.truncate(1 << 43)
+    with pytest.raises(ValueError, match="does not fit into memory"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(tmp_path, path):
+    (tmp_path / "precious").write_text("data")
+    (tmp_path / f".c.npz.{os.getpid()}").symlink_to("precious")
+    save_checkpoint(path, CHECKPOINT)
+    assert (tmp_path / "precious").read_text() == "data"
+    assert load_checkpoint(path).progress == CHECKPOINT.progress
 
 
 def test_a_checkpoint_of_the_first_format_is_refused(tmp_path):

@@ -1,0 +1,280 @@
+"""A table of wrong input: what is given, and the line that must come of it.
+
+Every case runs in a folder with a small text in `text/`, a finished run of it in `run/`, and an
+empty file `file`. Every one must end with exit status 1 and one line on stderr.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults import harness
+from tests.forked import run
+
+TRAIN, EVALUATE, BENCHMARK = "train.py", "evaluate.py", "benchmark.py"
+MODEL = ("--model=test",)
+TEXT = (*MODEL, "--data_path=text")
+RUN = ("--save_path=run",)
+
+
+class Case(NamedTuple):
+    """`damage` changes the folder first; `message` is a part of the line."""
+
+    script: str
+    flags: tuple[str, ...]
+    message: str
+    damage: Callable[[Path], None] | None = None
+
+
+@dataclass(frozen=True)
+class Write:
+    """Puts something in the place of a file."""
+
+    path: str
+    content: bytes | str
+
+    def __call__(self, folder: Path) -> None:
+        content = self.content
+        path = folder / self.path
+        path.unlink(missing_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Puts a value into the run's config.json; `keys` lead to it."""
+
+    keys: tuple[str, ...]
+    value: object
+
+    def __call__(self, folder: Path) -> None:
+        path = folder / "run" / "config.json"
+        description = inner = json.loads(path.read_text())
+        for key in self.keys[:-1]:
+            inner = inner[key]
+        inner[self.keys[-1]] = self.value
+        path.write_text(json.dumps(description))
+
+
+def _fifo(folder: Path) -> None:
+    (folder / "text" / "train.txt").unlink()
+    os.mkfifo(folder / "text" / "train.txt")
+
+
+def _directory(folder: Path) -> None:
+    (folder / "run" / "config.json").unlink()
+    (folder / "run" / "config.json").mkdir()
+
+
+def _no_text(folder: Path) -> None:
+    (folder / "text").rename(folder / "moved")
+
+
+def _no_best(folder: Path) -> None:
+    (folder / "run" / "checkpoints" / "best.npz").unlink()
+
+
+def _bad_flag(name: str, *values: str) -> list[Case]:
+    return [Case(TRAIN, (*MODEL, f"--{name}={value}"), name) for value in values]
+
+
+FLAGS_OF_TRAIN = [
+    *_bad_flag("num_steps", "0", "-1", "1001", "many", "1.5", "", "1e3"),
+    *_bad_flag("batch_size", "0", "100001", "99999"),
+    *_bad_flag("hidden_size", "0", "8193", "1000000"),
+    *_bad_flag("num_layers", "0", "65"),
+    *_bad_flag("num_epochs", "0", "100001", "9" * 5000),
+    *_bad_flag("learning_rate", "0", "-1", "nan", "inf", "1e7", "fast"),
+    *_bad_flag("constant_epochs", "-1"),
+    *_bad_flag("learning_rate_decay", "0", "1.1"),
+    *_bad_flag("max_grad_norm", "0", "nan", "-5"),
+    *_bad_flag("keep_prob", "0", "1.5", "nan"),
+    *_bad_flag("init_scale", "-0.1", "inf", "101"),
+    *_bad_flag("forget_bias", "nan", "1000"),
+    *_bad_flag("vocab_size", "1", "-7", "10000001"),
+    *_bad_flag("seed", "-1", "2147483648"),
+    *_bad_flag("cell", "transformer", ""),
+    *_bad_flag("rnn_mode", "magic"),
+    *_bad_flag("sampling", "sorted"),
+    *_bad_flag("model", "huge", "", "small\nmedium", "\x1b[31m", "\udcff"),
+    *_bad_flag("dataset", "wikitext"),
+    *_bad_flag("keep", "0", "1001", "all"),
+    *_bad_flag("checkpoint_every", "", "soon", "5", "0s", "-5s", "1e9s", "99999999999w"),
+    *_bad_flag("on_divergence", "pray"),
+    *_bad_flag("lowercase", "maybe"),
+    Case(TRAIN, ("--on_divergence=rollback",), "give a --save_path"),
+    Case(TRAIN, ("--num_stepz=3",), "num_stepz"),
+    Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
+    Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
+    Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
+    Case(TRAIN, (*MODEL, "--vocab_size=5", "--min_count=9999999"), "for the text in --data_path"),
+]
+TEXTS_OF_TRAIN = [
+    Case(TRAIN, (*MODEL, "--data_path="), "--data_path= is empty"),
+    Case(TRAIN, (*MODEL, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
+    Case(TRAIN, (*MODEL, "--data_path=a\nb"), r"'a\nb' is not a folder or file"),
+    Case(TRAIN, (*MODEL, "--data_path=/dev/zero"), "'/dev/zero' is not a folder or file"),
+    Case(TRAIN, (*MODEL, "--data_path=file"), "file is empty"),
+    Case(TRAIN, (*MODEL, "--data_path=" + "x" * 5000), "(File name too long)"),
+    Case(TRAIN, (*TEXT, "--dataset=ptb"), "give one of --data_path=text and --dataset=ptb"),
+    Case(TRAIN, (*TEXT, "--tokens=byte"), "tokens=byte is unknown"),
+    Case(TRAIN, (*TEXT, "--min_count=0"), "min_count=0 is out of bounds"),
+    Case(TRAIN, (*TEXT, "--min_count=999"), "every word became <unk>"),
+    Case(TRAIN, (*TEXT, "--split=90,5,5"), "--split cuts one file"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=90,5"), "split=90,5"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=90,5,6"), "split=90,5,6"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=a,b,c"), "split=a,b,c"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=nan,50,50"), "split=nan,50,50"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=100,0,0"), "the valid split"),
+    Case(TRAIN, (*TEXT, "--batch_size=5000"), "the train split is too short: batch_size=5000"),
+    Case(TRAIN, (*MODEL, "--data_dir="), "--data_dir= is empty"),
+    Case(TRAIN, ("--dataset=ptb", "--data_dir=/proc/nowhere"), "'/proc/nowhere"),
+    Case(TRAIN, ("--dataset=ptb", "--data_dir=file/tfds"), "'file/tfds"),
+    Case(TRAIN, TEXT, "valid.txt is empty", Write("text/valid.txt", "")),
+    Case(TRAIN, TEXT, "one line only", Write("text/valid.txt", "a line\n")),
+    Case(TRAIN, TEXT, "valid.txt is not UTF-8 (byte 3)", Write("text/valid.txt", b"a b\xff\n")),
+    Case(TRAIN, (*TEXT, "--min_count=1"), "the word 'z' is", Write("text/valid.txt", "z\na\n" * 9)),
+    Case(TRAIN, TEXT, "the valid split is too short", Write("text/valid.txt", "a\nb\n")),
+    Case(TRAIN, TEXT, "the train split is missing", _fifo),
+    Case(
+        TRAIN,
+        (*MODEL, "--data_path=bad.gz"),
+        "bad.gz is a damaged .gz",
+        Write("bad.gz", gzip.compress(b"a b\n" * 999)[:-9]),
+    ),
+    Case(TRAIN, (*MODEL, "--data_path=bad.gz"), "damaged .gz", Write("bad.gz", "no gzip")),
+]
+FOLDERS_OF_TRAIN = [
+    Case(TRAIN, (*MODEL, "--save_path="), "--save_path= is empty"),
+    Case(TRAIN, (*MODEL, "--save_path=file"), "'file' cannot be written (Not a directory)"),
+    Case(TRAIN, (*MODEL, "--save_path=file/run"), "cannot be written (Not a directory)"),
+    Case(TRAIN, (*MODEL, "--save_path=/proc/run"), "'/proc/run' cannot be written"),
+    Case(TRAIN, (*MODEL, "--save_path=" + "x" * 300), "(File name too long)"),
+    Case(TRAIN, (*TEXT, *RUN, "--seed=7"), "seed was 1 and is now 7"),
+    Case(TRAIN, (*TEXT, *RUN, "--keep_prob=0.5"), "keep_prob was 1.0 and is now 0.5"),
+    Case(TRAIN, (*MODEL, *RUN), "the corpus was text ("),
+    Case(TRAIN, (*TEXT, *RUN), "the corpus was text (", Write("text/train.txt", "a b c d\n" * 500)),
+    Case(TRAIN, (*TEXT, *RUN), "config.json cannot be read", Write("run/config.json", "{")),
+    Case(TRAIN, (*TEXT, *RUN), "config.json cannot be read", Write("run/config.json", "")),
+    Case(TRAIN, (*TEXT, *RUN), "config.json cannot be read", _directory),
+]
+FLAGS_OF_EVALUATE = [
+    Case(EVALUATE, (), "--save_path is missing"),
+    Case(EVALUATE, ("--save_path=",), "--save_path= is empty"),
+    Case(EVALUATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
+    Case(EVALUATE, ("--save_path=file",), "'file' holds no run"),
+    Case(EVALUATE, (*RUN, "--split=nope"), "split"),
+    Case(EVALUATE, (*RUN, "--batch_size=0"), "batch_size"),
+    Case(EVALUATE, (*RUN, "--batch_size=100001"), "batch_size"),
+    Case(EVALUATE, (*RUN, "--batch_size=90000"), "batch_size=90000 is more than the"),
+    Case(EVALUATE, (*RUN, "--num_steps=0"), "num_steps"),
+    Case(EVALUATE, (*RUN, "--num_steps=1001"), "num_steps"),
+    Case(EVALUATE, (*RUN, "--json=maybe"), "json"),
+    Case(EVALUATE, (*RUN, "--hidden_size=3"), "hidden_size"),
+    Case(EVALUATE, (*RUN, "more"), "'more' is not a flag"),
+    Case(EVALUATE, (*RUN, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
+    Case(EVALUATE, (*RUN, "--data_path=text", "--dataset=ptb"), "give one of --data_path"),
+    Case(EVALUATE, (*RUN, "--dataset=ptb_char"), "the run has tokens=word"),
+    Case(EVALUATE, RUN, "is not a folder or file", _no_text),
+    Case(EVALUATE, RUN, "test.txt is empty", Write("text/test.txt", "")),
+    Case(EVALUATE, RUN, "tokens and had", Write("text/test.txt", "a b c d\n" * 7)),
+    Case(EVALUATE, RUN, "the word 'q' is not among", Write("text/test.txt", "q\n" * 100)),
+    Case(EVALUATE, RUN, "there is no checkpoint", _no_best),
+    Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", "")),
+    Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
+]
+NO_DESCRIPTIONS = ("[]", "7", "null", "[" * 100_000, '{"config": 1e999}', " " * 2_000_000, b"\x80")
+HUGE = {"hidden_size": 8192, "num_layers": 64}
+UNTRUSTED_RUNS = [
+    Case(EVALUATE, RUN, "vocabulary.txt cannot be read", Write("run/vocabulary.txt", "")),
+    Case(EVALUATE, RUN, "vocabulary.txt cannot be read", Write("run/vocabulary.txt", b"\xff\n")),
+    Case(EVALUATE, RUN, "is not the vocabulary", Write("run/vocabulary.txt", "a\nb\n")),
+    Case(EVALUATE, RUN, "is not the voc", Write("run/vocabulary.txt", b"a\n" * 10_000_000)),
+    *(
+        Case(EVALUATE, RUN, "config.json cannot be read", Write("run/config.json", content))
+        for content in (
+            "[]",
+            "7",
+            "null",
+            "[" * 100_000,
+            '{"config": 1e999}',
+            " " * 2_000_000,
+            b"\x80",
+        )
+    ),
+    *(
+        Case(EVALUATE, RUN, "config.json cannot be read", Edit(keys, value))
+        for keys, value in [
+            (("config",), [1]),
+            (("config", "hidden_size"), 10**9),
+            (("config", "hidden_size"), "8"),
+            (("config", "hidden_size"), True),
+            (("config", "num_layers"), 1e300),
+            (("config", "learning_rate"), float("inf")),
+            (("config", "cell"), ["lstm"]),
+            (("config", "colour"), "blue"),
+            (("corpus",), None),
+            (("corpus", "source"), "text"),
+            (("corpus", "tokens"), [1]),
+            (("corpus", "tokens"), {"test": "many"}),
+            (("corpus", "vocabulary_sha256"), None),
+            (("corpus", "source", "data_path"), 7),
+            (("corpus", "source", "shares"), "90"),
+            (("corpus", "source", "shares"), [[90], 5, 5]),
+            (("corpus", "source", "lowercase"), "no"),
+        ]
+    ),
+    Case(EVALUATE, RUN, "of another run", Edit(("config", "hidden_size"), 3)),
+    Case(EVALUATE, RUN, "of another run", Edit(("config", "seed"), 7)),
+    Case(EVALUATE, RUN, "GiB for weights", Edit(("config",), HUGE)),
+    Case(EVALUATE, RUN, "tokens=byte", Edit(("corpus", "source", "tokens"), "byte")),
+    Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "/dev/zero")),
+    Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "a\0b")),
+    Case(
+        EVALUATE,
+        RUN,
+        "data_dir '/nowhere' is gone",
+        Edit(("corpus", "source"), {"dataset": "ptb", "data_dir": "/nowhere"}),
+    ),
+]
+FLAGS_OF_BENCHMARK = [
+    Case(BENCHMARK, ("--paths=warp",), "--paths has the unknown warp"),
+    Case(BENCHMARK, ("--peers=abacus",), "--peers has the unknown abacus"),
+    Case(BENCHMARK, ("--rounds=0",), "rounds"),
+    Case(BENCHMARK, ("--seconds=0",), "seconds"),
+    Case(BENCHMARK, ("--seconds=nan",), "seconds"),
+    Case(BENCHMARK, ("--sweep=colour",), "sweep"),
+    Case(BENCHMARK, ("--reader", "--reader_tokens=5"), "reader_tokens"),
+    Case(BENCHMARK, ("--model=huge",), "model=huge is unknown"),
+    Case(BENCHMARK, ("--data_path=nowhere",), "'nowhere' is not a folder or file"),
+    Case(BENCHMARK, ("--hidden_size=-2",), "hidden_size=-2 is out of bounds"),
+    Case(BENCHMARK, ("--json=nowhere/b.json",), "--json=nowhere/b.json cannot be written"),
+    Case(BENCHMARK, ("--plot=text",), "--plot=text cannot be written"),
+    Case(
+        BENCHMARK, ("--batch_size=100000", "--num_steps=1000"), "one window, and this machine has"
+    ),
+    Case(BENCHMARK, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
+    Case(BENCHMARK, ("faster",), "'faster' is not a flag"),
+]
+CASES = [
+    *FLAGS_OF_TRAIN,
+    *TEXTS_OF_TRAIN,
+    *FOLDERS_OF_TRAIN,
+    *FLAGS_OF_EVALUATE,
+    *UNTRUSTED_RUNS,
+    *FLAGS_OF_BENCHMARK,
+]
+
+
+def prepare(folder: Path) -> None:
+    """Makes the folder that every case starts from."""
+    harness.write_text(folder)
+    (folder / "file").touch()
+    result = run("train.py", *TEXT, *RUN, folder=folder)
+    assert result.returncode == 0, result.stderr

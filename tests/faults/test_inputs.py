@@ -1,0 +1,99 @@
+"""Wrong input of every kind ends in one line that names it, and never in a traceback."""
+
+import contextlib
+import shutil
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.faults import inputs
+from tests.forked import run
+
+# One of each kind; -m slow runs them all.
+SAMPLE = 12
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    inputs.prepare(folder)
+    return folder
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and not p.is_fifo()}
+
+
+def one_line(case, result):
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith(f"{case.script}: error: ")
+    assert len(lines[0]) < 6000
+    assert lines[0].isprintable()
+    assert case.message in lines[0]
+
+
+def hide_tensorflow():
+    sys.modules["tensorflow"] = None
+
+
+def check(case, world, tmp_path):
+    """The answer also comes at once: nothing but fetching Penn Treebank needs TensorFlow for it."""
+    folder = world
+    hidden = [] if "--dataset=ptb" in case.flags else [hide_tensorflow]
+    if case.damage:
+        folder = shutil.copytree(world, tmp_path / "world", copy_function=shutil.copy)
+        inputs.Edit(("corpus", "source", "data_path"), str(folder / "text"))(folder)
+        case.damage(folder)
+    before = contents(folder)
+    one_line(case, run(case.script, *case.flags, folder=folder, prepare=hidden))
+    assert contents(folder) == before
+
+
+def every(count):
+    """The cases, all but each `count`-th of which is slow."""
+    for i, case in enumerate(inputs.CASES):
+        marks = [] if i % count == 0 else [pytest.mark.slow]
+        yield pytest.param(case, id=f"{case.script} {' '.join(case.flags)[:60]!a} {i}", marks=marks)
+
+
+@pytest.mark.parametrize("case", list(every(SAMPLE)))
+def test_wrong_input_ends_in_one_line_and_changes_nothing(case, world, tmp_path):
+    check(case, world, tmp_path)
+
+
+def test_there_are_at_least_sixty_cases_and_some_for_every_script():
+    assert len(inputs.CASES) >= 60
+    assert {case.script for case in inputs.CASES} == {"train.py", "evaluate.py", "benchmark.py"}
+
+
+NUMBERS = ("num_steps", "batch_size", "hidden_size", "learning_rate", "keep_prob", "seed", "keep")
+
+
+def is_accepted(text):
+    """Whether it could be a value in bounds. absl reads hexadecimal too."""
+    for number in (float, lambda text: int(text, 0)):
+        with contextlib.suppress(ValueError):
+            return 0 <= number(text) <= 1e7
+    return False
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(NUMBERS),
+    value=st.one_of(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        st.integers(max_value=-1).map(str),
+        st.integers(min_value=2**63).map(str),
+        st.sampled_from(["1e400", "-0x10", "1_0_0_0_0_0_0_0_0_0_0"]),
+    ).filter(lambda value: not is_accepted(value)),
+)
+def test_any_other_value_of_a_number_is_refused(name, value, world, tmp_path):
+    check(inputs.Case("train.py", ("--model=test", f"--{name}={value}"), name), world, tmp_path)

@@ -1,0 +1,37 @@
+"""kill -9, Ctrl-C and SIGTERM at random moments change no bit of what a run comes to."""
+
+import random
+
+import pytest
+
+from tests.faults import harness
+
+NUM_KILLS = 20
+
+
+def test_a_run_that_was_killed_interrupted_and_terminated_ends_as_one_let_alone(tmp_path):
+    expected = harness.undisturbed(tmp_path / "alone")
+    harness.write_text(tmp_path)
+    rng = random.Random(0)
+    for kind, status in (("kill while saving", -9), ("interrupt", 130), ("terminate", 143)):
+        script = harness.train(tmp_path)
+        assert harness.stop_somewhere(script, tmp_path, rng, kind)
+        result = script.wait()
+        assert result.returncode == status
+        assert "Traceback" not in result.stderr
+        if status > 0:
+            assert "; saved: the same command goes on from there" in result.stderr
+            assert not harness.half_written(tmp_path)
+    result = harness.train(tmp_path).wait()
+    assert "going on with run from epoch" in result.stderr
+    assert harness.outcome(tmp_path, result.stdout) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", harness.KINDS_OF_RUN, ids=" ".join)
+def test_twenty_kills_change_nothing(tmp_path, flags):
+    kills = harness.survive(tmp_path, flags, NUM_KILLS)
+    assert kills.sent == NUM_KILLS
+    # A kill comes a moment after the file was seen: now and then it has been renamed by then.
+    assert kills.half_written >= kills.while_saving / 2
+    assert kills.identical
