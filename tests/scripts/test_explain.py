@@ -5,32 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import run
+
 ROOT = Path(__file__).parents[2]
 
 
-def explain(*arguments, folder, **environment):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "explain.py"), *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+def test_ones_own_text_is_drawn_without_tensorflow(tmp_path):
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    (tmp_path / "train.txt").write_text("the cat sat\nthe dog ran\n" * 40)
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "explain.py"), "--data_path=.", "--png=batch.png"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "hidden")},
         capture_output=True,
-        encoding="utf-8",
+        text=True,
         timeout=120,
         check=False,
     )
-
-
-@pytest.fixture
-def without_tensorflow(tmp_path):
-    """An environment in which importing TensorFlow ends the program."""
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden/tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
-    return {"PYTHONPATH": str(tmp_path / "hidden")}
-
-
-def test_ones_own_text_is_drawn_without_tensorflow(tmp_path, without_tensorflow):
-    (tmp_path / "train.txt").write_text("the cat sat\nthe dog ran\n" * 40)
-    result = explain("--data_path=.", "--png=batch.png", folder=tmp_path, **without_tensorflow)
     assert result.returncode == 0, result.stderr
     assert "row 0    | the   cat   sat   <eos> the   |" in result.stdout
     assert "\x1b[" not in result.stdout
@@ -49,7 +41,7 @@ def test_ones_own_text_is_drawn_without_tensorflow(tmp_path, without_tensorflow)
     ],
 )
 def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
-    result = explain(flag, folder=tmp_path)
+    result = run("explain.py", flag, folder=tmp_path)
     assert result.returncode == 1
     lines = result.stderr.splitlines()
     assert len(lines) == 1
