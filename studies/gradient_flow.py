@@ -146,6 +146,7 @@ def verdict(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     settings = list(dict.fromkeys((row["init_scale"], row["trained_epochs"]) for row in rows))
     lines = [
+        _plain_rnn_forgets(rows),
         f"The factor of one step back, and what is left after {farthest} steps (vanished: less "
         f"than {VANISHED:g} of the norm at k = 0; exploded: more than {EXPLODED:g} times it; "
         "reaches: between the two):",
@@ -157,8 +158,7 @@ def verdict(rows: list[Row]) -> str:
             some = where(rows, cell=cell, init_scale=scale, trained_epochs=epochs)
             cells.append(f"{decay(some):.3f}, {region(some)}")
         lines[-1] += f"\n| {_weights(scale, epochs)} | " + " | ".join(cells) + " |"
-    lines += [_plain_rnn_forgets(rows), _clipping(rows)]
-    return "\n\n".join(lines)
+    return "\n\n".join([*lines, _clipping(rows)])
 
 
 def _weights(scale: float, epochs: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies import NAMES
+from studies.__main__ import write_overview
 from studies.measurements import to_csv
 from studies.study import Options, Study
 from tests.studies.test_verdicts import truncation_rows
@@ -56,6 +57,18 @@ def test_the_verdict_keeps_where_the_figures_came_from(tmp_path, capsys):
     STUDY.report([{"n": 1, "twice": 0}], tmp_path, None)
     assert (tmp_path / "verdict.md").read_text() == first.replace("yes", "no")
     assert capsys.readouterr().out.count("Is twice more?") == 2
+
+
+def test_the_overview_has_the_question_and_the_first_answer_of_each_study(tmp_path):
+    for name in ("memory", "unroll"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "verdict.md").write_text(f"# Why {name}?\n\n**So.**\n\nMore.\n")
+    write_overview(tmp_path, "python3 -m studies")
+    assert (tmp_path / "README.md").read_text() == (
+        "# Studies\n\n`python3 -m studies`\n"
+        "\n## [Why memory?](memory/verdict.md)\n\n**So.**\n"
+        "\n## [Why unroll?](unroll/verdict.md)\n\n**So.**\n"
+    )
 
 
 def test_every_study_has_a_name_of_its_module():
