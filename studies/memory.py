@@ -5,7 +5,8 @@
 A copy task: the first input is one of four symbols, then come `delay` words of the text, which say
 nothing of it, then a question mark, and the network must name the symbol. Guessing is right once in
 four. For every delay a new network is trained, with plain gradient descent, as the language models
-here are, and with Adam, which makes small gradients large.
+here are, and with Adam, which makes small gradients large; each with the best of several learning
+rates.
 """
 
 from __future__ import annotations
@@ -21,22 +22,28 @@ REMEMBERS = (1 + CHANCE) / 2  # half way from guessing to perfect
 HIDDEN_SIZE, BATCH_SIZE = 64, 32
 TEST_BATCHES, UPDATES_BETWEEN_TESTS = 8, 50
 CELLS, OPTIMIZERS = ("rnn", "gru", "lstm"), ("SGD", "Adam")
-LEARNING_RATE = {"SGD": 1.0, "Adam": 3e-3}
-MAX_GRAD_NORM = 5.0
+LEARNING_RATES = {"SGD": (0.3, 0.1, 1.0), "Adam": (3e-3, 1e-3)}
+MAX_GRAD_NORM = 1.0
 
 
 def cases(options: Options) -> list[Row]:
-    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40, 80), 500)
+    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40), 500)
+    rates = [
+        (optimizer, rate)
+        for optimizer in OPTIMIZERS
+        for rate in LEARNING_RATES[optimizer][: 1 if options.quick else None]
+    ]
     return [
         {
             "optimizer": optimizer,
+            "learning_rate": rate,
             "cell": cell,
             "delay": delay,
             "most_updates": updates,
             "seed": seed,
         }
-        for optimizer, cell, delay, seed in itertools.product(
-            OPTIMIZERS, CELLS, delays, options.seeds
+        for (optimizer, rate), cell, delay, seed in itertools.product(
+            rates, CELLS, delays, options.seeds
         )
     ]
 
@@ -48,7 +55,8 @@ def measure(case: Row, corpus) -> list[Row]:
 
     rng = np.random.default_rng(case["seed"])
     vocab_size, delay = len(corpus.vocabulary), case["delay"]
-    network = _Network(case["cell"], vocab_size, case["optimizer"], case["seed"])
+    optimizer = case["optimizer"], case["learning_rate"]
+    network = _Network(case["cell"], vocab_size, optimizer, case["seed"])
     updates, accuracy = 0, 0.0
     while accuracy < 1 and updates < case["most_updates"]:
         for _ in range(UPDATES_BETWEEN_TESTS):
@@ -86,7 +94,7 @@ def task(ids, vocab_size: int, delay: int, rng):
 class _Network:
     """Embedding, one recurrent layer, and a softmax over the symbols."""
 
-    def __init__(self, cell: str, vocab_size: int, optimizer: str, seed: int):
+    def __init__(self, cell: str, vocab_size: int, optimizer: tuple[str, float], seed: int):
         import keras  # noqa: PLC0415
         import tensorflow as tf  # noqa: PLC0415
 
@@ -102,9 +110,9 @@ class _Network:
         for layer in (self._embedding, self._layer, self._softmax):
             layer.build((None, HIDDEN_SIZE))
             self._weights += layer.trainable_weights
-        self._learning_rate = LEARNING_RATE[optimizer]
+        name, self._learning_rate = optimizer
         # AdamW without weight decay is Adam.
-        self._optimizer = make_optimizer({"SGD": "sgd", "Adam": "adamw"}[optimizer], self._weights)
+        self._optimizer = make_optimizer({"SGD": "sgd", "Adam": "adamw"}[name], self._weights)
         self.train, self.answers = tf.function(self._train), tf.function(self._answers)
 
     def _logits(self, inputs):
@@ -131,6 +139,17 @@ class _Network:
         return tf.argmax(self._logits(inputs), axis=1, output_type=tf.int32)
 
 
+def at_best_learning_rates(rows: list[Row]) -> list[Row]:
+    """The rows of each optimizer, cell and delay at the learning rate that was right most often."""
+    setting = ("optimizer", "cell", "delay")
+    best = {}
+    for (*key, rate), accuracy in spread(rows, "accuracy", *setting, "learning_rate").items():
+        best[tuple(key)] = max(best.get(tuple(key), (-1.0, rate)), (accuracy.mean, rate))
+    return [
+        row for row in rows if row["learning_rate"] == best[tuple(row[name] for name in setting)][1]
+    ]
+
+
 def reach(rows: list[Row]) -> int:
     """The longest delay up to which the mean accuracy stays at REMEMBERS or above; 0 for none."""
     longest = 0
@@ -143,11 +162,14 @@ def reach(rows: list[Row]) -> int:
 
 def verdict(rows: list[Row]) -> str:
     delays = sorted({row["delay"] for row in rows})
+    rates = ", ".join(f"{rate:g}" for rate in sorted({row["learning_rate"] for row in rows}))
+    rows = at_best_learning_rates(rows)
     lines = [
         f"Guessing is right {CHANCE:.0%} of the time. A cell remembers a delay where it comes to "
         f"at least {REMEMBERS:.1%}, half way from guessing to perfect, within "
         f"{rows[0]['most_updates']:,} updates of {BATCH_SIZE} sequences; tested: "
-        f"{', '.join(map(str, delays))} words.",
+        f"{', '.join(map(str, delays))} words. Each delay has the learning rate that was right "
+        f"most often, of {rates}.",
         "| longest delay remembered, words | " + " | ".join(map(str.upper, CELLS)) + " |",
     ]
     lines[-1] += "\n|---|" + "---|" * len(CELLS)
@@ -176,6 +198,7 @@ def _rnn_against_gated(optimizer: str, reaches: dict[str, int]) -> str:
 def draw(rows: list[Row]):
     from studies.figure import GREY, line, log_axis, panels  # noqa: PLC0415
 
+    rows = at_best_learning_rates(rows)
     delays = sorted({row["delay"] for row in rows})
     figure, all_axes = panels(len(OPTIMIZERS), height=3.8)
     for axes, optimizer in zip(all_axes, OPTIMIZERS, strict=True):

@@ -74,12 +74,12 @@ def test_the_memory_task_asks_at_the_end_for_what_came_first():
 
 
 def test_a_cell_learns_what_came_one_word_before_and_chance_is_what_guessing_gives(short_corpus):
-    case = {"cell": "gru", "delay": 1, "optimizer": "Adam", "seed": 1}
+    case = {"cell": "gru", "delay": 1, "optimizer": "Adam", "learning_rate": 3e-3, "seed": 1}
     (learned,) = memory.measure(case | {"most_updates": 100}, short_corpus)
     assert learned["accuracy"] == 1.0
     (guessed,) = memory.measure(case | {"most_updates": 0}, short_corpus)
     assert guessed == {"accuracy": 0.0, "updates": 0}
-    network = memory._Network("gru", V, "SGD", 1)
+    network = memory._Network("gru", V, ("SGD", 1.0), 1)
     inputs, _ = memory.task(IDS, V, 1, np.random.default_rng(0))
     right = [np.mean(network.answers(tf.constant(inputs)).numpy() == wanted) for wanted in range(4)]
     assert sum(right) == pytest.approx(1.0)

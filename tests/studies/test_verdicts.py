@@ -225,11 +225,13 @@ def memory_rows(sgd, adam):
             "delay": delay,
             "most_updates": 100,
             "seed": seed,
-            "accuracy": 1.0 if delay <= longest[optimizer][cell] else 0.25,
+            "learning_rate": rate,
+            "accuracy": 1.0 if delay <= longest[optimizer][cell] and rate > 0.5 else 0.25,
         }
         for optimizer in longest
         for cell in longest[optimizer]
         for delay in (5, 10, 20)
+        for rate in (0.1, 1.0, 0.2)
         for seed in (1, 2)
     ]
 
