@@ -25,7 +25,7 @@ POINTS = 10
 
 
 def cases(options: Options) -> list[Row]:
-    sizes = (16, 64, 128) if options.quick else (16, 32, 64, 128, 256, 512)
+    sizes = (16, 64, 128) if options.quick else (16, 32, 64, 128, 256)
     rates = (1.0, 2.0) if options.quick else (0.5, 1.0, 2.0)
     num_epochs = 1 if options.quick else 2
     return [

@@ -117,7 +117,8 @@ def draw(rows: list[Row]):
             [perplexity[kind].high - perplexity[kind].mean for kind in kinds],
         ]
         bars = axes.bar(kinds, means, yerr=errors, color=COLOURS[:3], width=0.55, capsize=5)
-        axes.bar_label(bars, [f"{mean:.2f}" for mean in means], padding=4)
+        labels = [f"{mean:.2f}" for mean in means]
+        axes.bar_label(bars, labels, label_type="center", color="white", weight="bold")
         top = max(means)
         for name, style, label in (
             ("floor_window_memory", ":", "floor, memory of one window"),
