@@ -30,18 +30,22 @@ from command_line import (
     user_errors,
 )
 
+# Words after which dynamic evaluation learns, and rows of train that it reads side by side.
+DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100
+
 
 def main() -> None:
     with user_errors():
+        if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
+            raise ValueError("give one of --neural_cache and --dynamic_evaluation")
         trained = load_trained_model()
         corpus = load_corpus_of(trained, FLAGS.split)
         windows = _windows(trained, corpus)
+        train_windows = _train_windows(trained) if FLAGS.dynamic_evaluation else None
         start_tensorflow()
         model = load_model(trained)
 
     from tqdm import tqdm  # noqa: PLC0415
-
-    from training.perplexity import Evaluator  # noqa: PLC0415
 
     if windows.batch_size > 1:
         print(
@@ -49,14 +53,16 @@ def main() -> None:
             f"{windows.batch_size - 1} of which start without context; batch_size=1 is exact",
             file=sys.stderr,
         )
+    evaluate = _evaluator(model, train_windows)
     with tqdm(
         total=windows.num_tokens, desc=FLAGS.split, unit="word", unit_scale=True, disable=None
     ) as bar:
-        score = Evaluator(model)(windows, progress=bar.update)
+        score = evaluate(windows, progress=bar.update)
     if FLAGS.json:
         print(json.dumps(_as_json(score, windows, corpus)))
         return
-    print(f"{FLAGS.split} perplexity {score.perplexity:.3f}")
+    with_what = f" with {_method()}" if _method() else ""
+    print(f"{FLAGS.split} perplexity {score.perplexity:.3f}{with_what}")
     bits = bits_per_character(score.perplexity, corpus.tokens)
     if bits is not None:
         print(f"{FLAGS.split} bits per character {bits:.4f}")
@@ -72,16 +78,59 @@ def main() -> None:
 def _windows(trained, corpus):
     from ptb import reader  # noqa: PLC0415
 
-    num_steps = trained.config.num_steps if FLAGS.num_steps is None else FLAGS.num_steps
+    num_steps = _num_steps(trained)
     windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
     check_memory(trained.config, len(trained.vocabulary), 1, windows.batch_size, num_steps)
     return windows
+
+
+def _num_steps(trained) -> int:
+    if FLAGS.num_steps is not None:
+        return FLAGS.num_steps
+    return DYNAMIC_STEPS if FLAGS.dynamic_evaluation else trained.config.num_steps
+
+
+def _train_windows(trained):
+    """Windows over train, from which dynamic evaluation learns how large gradients are."""
+    from ptb import reader  # noqa: PLC0415
+
+    train = load_corpus_of(trained, "train").train
+    batch_size = min(DYNAMIC_BATCH, len(train) - 1)
+    return reader.every_token(train, batch_size, _num_steps(trained))
+
+
+def _evaluator(model, train_windows):
+    """What scores the text: plainly, with a cache, or learning on the way."""
+    if FLAGS.neural_cache:
+        from training.neural_cache import CacheEvaluator  # noqa: PLC0415
+
+        return CacheEvaluator(model, FLAGS.neural_cache, FLAGS.cache_flatness, FLAGS.cache_share)
+    if FLAGS.dynamic_evaluation:
+        from training.dynamic_evaluation import DynamicEvaluator  # noqa: PLC0415
+
+        return DynamicEvaluator(model, train_windows, FLAGS.dynamic_rate, FLAGS.dynamic_decay)
+    from training.perplexity import Evaluator  # noqa: PLC0415
+
+    return Evaluator(model)
+
+
+def _method() -> str:
+    """What else than the model had a part in the figure; nothing for the plain perplexity."""
+    if FLAGS.neural_cache:
+        return (
+            f"a neural cache (size {FLAGS.neural_cache}, flatness {FLAGS.cache_flatness:g}, share "
+            f"{FLAGS.cache_share:g})"
+        )
+    if FLAGS.dynamic_evaluation:
+        return f"dynamic evaluation (rate {FLAGS.dynamic_rate:g}, decay {FLAGS.dynamic_decay:g})"
+    return ""
 
 
 def _as_json(score, windows, corpus) -> dict:
     counts = corpus.summary[FLAGS.split]
     return {
         "split": FLAGS.split,
+        "method": _method() or "plain",
         "perplexity": score.perplexity if math.isfinite(score.perplexity) else None,
         "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),
         "unknown_tokens": counts.unknown,
@@ -100,5 +149,21 @@ if __name__ == "__main__":
     flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
+    flags.DEFINE_integer(
+        "neural_cache",
+        0,
+        "words of a cache that shares in the prediction (Grave et al. 2017); 0 for none",
+        0,
+        1_000_000,
+    )
+    flags.DEFINE_float("cache_flatness", 0.3, "how much likeness of states counts", 0.0, 1000.0)
+    flags.DEFINE_float("cache_share", 0.1, "the cache's part in the prediction", 0.0, 1.0)
+    flags.DEFINE_bool(
+        "dynamic_evaluation",
+        False,
+        "go on learning from the words that were predicted (Krause et al. 2018)",
+    )
+    flags.DEFINE_float("dynamic_rate", 0.002, "its learning rate", 0.0, 1000.0)
+    flags.DEFINE_float("dynamic_decay", 0.02, "its pull back to the trained weights", 0.0, 1.0)
     flags.DEFINE_bool("json", False, "print one JSON object")
     run(main)

@@ -8,7 +8,6 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from absl import flags, logging
@@ -20,6 +19,7 @@ from command_line import (
     load_corpus_of,
     load_model,
     load_trained_model,
+    note,
     run,
     start_tensorflow,
     user_errors,
@@ -64,7 +64,7 @@ def _perplexities(trained) -> dict:
     try:
         corpus = load_corpus_of(trained, "test")
     except ValueError as error:
-        print(f"note: the card has no test perplexity: {error}", file=sys.stderr)
+        note(f"the card has no test perplexity: {error}")
         return known
 
     from ptb import reader  # noqa: PLC0415

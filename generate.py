@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 from absl import flags
@@ -22,6 +23,7 @@ from command_line import (
     define_data_flags,
     define_trained_model_flags,
     load_trained_model,
+    note,
     run,
     start_tensorflow,
     user_errors,
@@ -48,7 +50,7 @@ def main() -> None:
             _print_score(module, text)
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
     if num_unknown:
-        print(f"note: {num_unknown:,} of {len(ids):,} tokens are <unk>", file=sys.stderr)
+        note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
 
 
 def _check_flags() -> None:
@@ -99,10 +101,17 @@ def _writer(tokens: str):
     def write(token: str) -> None:
         nonlocal space
         is_end = token == "<eos>"
-        print("\n" if is_end else space + token, end="", flush=True)
+        print("\n" if is_end else space + _shown(token), end="", flush=True)
         space = "" if is_end or tokens == "char" else " "
 
     return write
+
+
+def _shown(text: str) -> str:
+    """The text with its control characters written out: a stranger's words may have them."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) == "Cc" else c for c in text
+    )
 
 
 def _print_score(module, text: bytes) -> None:
@@ -111,7 +120,7 @@ def _print_score(module, text: bytes) -> None:
 
     words = module.words(text)
     bits = [word.bits for word in words if word.bits is not None]
-    print(surprisal.table(words))
+    print("\n".join(map(_shown, surprisal.table(words).split("\n"))))
     nats = math.fsum(bits) * math.log(2)
     perplexity = math.exp(min(nats / len(bits), 700))
     print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")

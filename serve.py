@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
 from absl import flags
 
-from command_line import FLAGS, fail, run, start_tensorflow, user_errors
+from command_line import FLAGS, fail, note, run, start_tensorflow, user_errors
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
     except OSError as error:
         fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
     if not is_local:
-        print(f"note: whoever reaches {FLAGS.host} can use this page", file=sys.stderr)
+        note(f"whoever reaches {FLAGS.host} can use this page")
     host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
     print(f"http://{host}:{server.port}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -45,13 +45,15 @@ def table(result: dict) -> str:
         f"loading {result['load_seconds']:.2f} s, first answer {result['first_seconds']:.2f} s",
         f"float32 matrix product, 2048 cubed: {limit / 1e9:.0f} GFLOP/s",
         "",
-        f"{'score':12}{'sentences/s':>12}{'words/s':>12}{'GFLOP/s':>10}{'of limit':>10}",
+        f"{'score':12}{'sentences/s':>12}{'words/s':>12}{'GFLOP/s':>10}{'of limit':>10}"
+        f"{'CPU ms/sentence':>17}",
     ]
     for batch_size, row in result["score"].items():
         flops = row["words_per_second"] * result["flop_per_word"]
         lines.append(
             f"{f'batch {batch_size}':12}{row['sentences_per_second']:12,.0f}"
             f"{row['words_per_second']:12,.0f}{flops / 1e9:10.1f}{flops / limit:10.0%}"
+            f"{1000 * row['cpu_seconds_per_sentence']:17.2f}"
         )
     first, last = (result["score"][str(size)] for size in BATCH_SIZES)
     ratio = last["sentences_per_second"] / first["sentences_per_second"]
@@ -113,7 +115,7 @@ def _score(tf, score, texts: list[str], batch_size: int, seconds: float) -> dict
     batches = [tf.constant(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
     for batch in batches[:3]:
         score(text=batch)
-    num_words, calls, began = 0, 0, time.perf_counter()
+    num_words, calls, began, cpu_began = 0, 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - began < seconds:
         answer = score(text=batches[calls % len(batches)])
         num_words += int(tf.reduce_sum(answer["num_tokens"]))
@@ -122,6 +124,7 @@ def _score(tf, score, texts: list[str], batch_size: int, seconds: float) -> dict
     return {
         "sentences_per_second": calls * batch_size / spent,
         "words_per_second": num_words / spent,
+        "cpu_seconds_per_sentence": (time.process_time() - cpu_began) / (calls * batch_size),
         "calls": calls,
     }
 

@@ -50,7 +50,7 @@ class LoadedExport:
             self.card = json.loads((self.path / CARD_FILE).read_text(encoding="utf-8"))
             self._model = tf.saved_model.load(str(self.path))
             self.call = {name: self._model.signatures[name] for name in self.card["signatures"]}
-        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
             raise ValueError(
                 f"the export {str(self.path)!r} is damaged ({type(error).__name__}): export anew"
             ) from None

@@ -63,6 +63,11 @@ class CheckpointFolder:
         return max(found, key=_how_far, default=None)
 
     @property
+    def has_best(self) -> bool:
+        """Whether there is a best checkpoint, be it whole or not."""
+        return os.path.lexists(self.path / BEST)
+
+    @property
     def num_damaged(self) -> int:
         """How many were set aside."""
         return len(list(self.path.glob("damaged-*")))

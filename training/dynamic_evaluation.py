@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from training.perplexity import Evaluator
 
-EPSILON = 2e-3
+EPSILON = 1e-3
 
 
 class DynamicEvaluator(Evaluator):

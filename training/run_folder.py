@@ -21,6 +21,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
@@ -113,9 +114,12 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
 
-    @property
+    @cached_property
     def run(self) -> str:
-        """What the checkpoints of this run are named after: its config and its text."""
+        """What the checkpoints of this run are named after: its config and its text.
+
+        Read once: a folder that is deleted under the run is noticed where it is written.
+        """
         description = self.description()
         config = description["config"]
         config = {n: v for n, v in config.items() if n not in changeable(config)}
@@ -174,9 +178,12 @@ class RunFolder:
 
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
+        checkpoints = self.checkpoints
+        if which == "best" and checkpoints.numbers() and not checkpoints.has_best:
+            raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
         try:
             newest = which == "latest"
-            found = self.checkpoints.newest(_ignore) if newest else self.checkpoints.best()
+            found = checkpoints.newest(_ignore) if newest else checkpoints.best()
         except ValueError as error:
             raise ValueError(f"{error}: {REMEDY}") from None
         if found is None:

@@ -185,7 +185,7 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, RUN, "test.txt is empty", Write("text/test.txt", "")),
     Case(EVALUATE, RUN, "tokens and had", Write("text/test.txt", "a b c d\n" * 7)),
     Case(EVALUATE, RUN, "the word 'q' is not among", Write("text/test.txt", "q\n" * 100)),
-    Case(EVALUATE, RUN, "there is no checkpoint", _no_best),
+    Case(EVALUATE, RUN, "no epoch of the run 'run' has ended yet", _no_best),
     Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", "")),
     Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
 ]
@@ -232,7 +232,7 @@ UNTRUSTED_RUNS = [
     ),
     Case(EVALUATE, RUN, "of another run", Edit(("config", "hidden_size"), 3)),
     Case(EVALUATE, RUN, "of another run", Edit(("config", "seed"), 7)),
-    Case(EVALUATE, RUN, "GiB for weights", Edit(("config",), HUGE)),
+    Case(EVALUATE, RUN, "of another run", Edit(("config",), HUGE)),
     Case(EVALUATE, RUN, "tokens=byte", Edit(("corpus", "source", "tokens"), "byte")),
     Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "/dev/zero")),
     Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "a\0b")),

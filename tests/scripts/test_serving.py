@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import generate
 from models.language_model import LanguageModel, recurrent_layers
 from ptb.corpus import load_text
 from tests.scripts.test_bad_input import ROOT, one_line_error, run
@@ -146,3 +147,7 @@ def test_help_answers_without_tensorflow(tmp_path):
         )
         assert flag in result.stdout
         assert "TensorFlow was imported" not in result.stdout + result.stderr
+
+
+def test_control_characters_of_a_strangers_words_do_not_reach_the_terminal():
+    assert generate._shown("a\x1b[2Jé\x9b") == "a\\x1b[2Jé\\x9b"

@@ -20,7 +20,16 @@ def test_a_folder_that_is_no_export_is_refused(tmp_path):
             find(path)
 
 
-@pytest.mark.parametrize("name", ["saved_model.pb", "model_card.json", "variables/variables.index"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "saved_model.pb",
+        "model_card.json",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+        "assets/vocabulary.txt",
+    ],
+)
 def test_a_damaged_export_is_refused(export_path, tmp_path, name):
     shutil.copytree(export_path / "1", tmp_path / "1")
     file = tmp_path / "1" / name

@@ -47,6 +47,13 @@ def test_latest_and_best_are_kept_apart(folder):
     assert best[1] == reports[:2]
 
 
+def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
+    folder.save(checkpoint(folder, [], window=5), keep=1)
+    with pytest.raises(ValueError, match="has ended yet: train it on"):
+        folder.load("best")
+    assert folder.load("latest")[1] == []
+
+
 def test_the_newest_checkpoints_are_kept_and_counted_on(folder):
     for window in range(1, 6):
         folder.save(checkpoint(folder, [], window, window), keep=3)

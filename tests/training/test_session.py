@@ -220,6 +220,15 @@ def test_a_full_disk_costs_nothing_that_was_saved(trainer, whole, tmp_path, monk
     assert start.outcome() == whole
 
 
+def test_a_folder_that_is_deleted_under_the_run_ends_it_in_a_line(trainer, tmp_path):
+    start = Start(trainer, tmp_path / "run")
+    start.session.start()
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(CannotSave, match=r"cannot be written \(it was deleted or replaced\)"):
+        list(start.session.epochs())
+    assert not (tmp_path / "run").exists()
+
+
 class Derailing(TrainStep):
     """A step whose loss is no number in window 11 of epoch 2, where the learning rate is high."""
 

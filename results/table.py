@@ -1,0 +1,56 @@
+"""The records of several seeds as one row: mean and spread.
+
+python3 -m results.table results/ptb
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+
+def rows(folder: Path) -> list[dict]:
+    """For each model under `folder` the records of its seeds, put together."""
+    by_model: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*/*/result.json")):
+        by_model.setdefault(path.parent.parent.name, []).append(path.parent)
+    return [_row(model, records) for model, records in by_model.items()]
+
+
+def _row(model: str, records: list[Path]) -> dict:
+    results = [json.loads((record / "result.json").read_text()) for record in records]
+    speeds = []
+    for record in records:
+        header, *lines = (record / "timing.csv").read_text().splitlines()
+        column = header.split(",").index("words_per_second")
+        speeds += [float(line.split(",")[column]) for line in lines]
+    return {
+        "model": model,
+        "seeds": len(records),
+        "valid": [result["valid"]["perplexity"] for result in results],
+        "test": [result["test"]["perplexity"] for result in results],
+        "seconds": [result["seconds"] for result in results],
+        "words_per_second": statistics.median(speeds),
+    }
+
+
+def _spread(values: list[float], digits: int) -> str:
+    low, high = min(values), max(values)
+    mean = f"{statistics.mean(values):,.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def table(folder: Path) -> str:
+    """Markdown."""
+    lines = ["| model | seeds | valid | test | seconds | words/s |", "|---|---|---|---|---|---|"]
+    for row in rows(folder):
+        cells = [row["model"], str(row["seeds"]), _spread(row["valid"], 2)]
+        cells += [_spread(row["test"], 2), _spread(row["seconds"], 0)]
+        lines.append(f"| {' | '.join([*cells, format(row['words_per_second'], ',.0f')])} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(Path(sys.argv[1] if len(sys.argv) > 1 else "results/ptb")))
