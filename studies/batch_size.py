@@ -31,7 +31,7 @@ POINTS = 10
 
 def cases(options: Options) -> list[Row]:
     batch_sizes = (1, 4, 64) if options.quick else (1, 4, 20, 64, 256)
-    rates = (0.5, 2.0) if options.quick else (0.25, 0.5, 1.0, 2.0)
+    rates = (0.5, 2.0) if options.quick else (0.125, 0.25, 1.0, 2.0)
     num_epochs = 1 if options.quick else 2
     return [
         {"batch_size": size, "learning_rate": rate, "num_epochs": num_epochs, "seed": seed}
