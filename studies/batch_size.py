@@ -101,7 +101,7 @@ def _per_token(difference: float) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import legend_above, line, log_axis, panels  # noqa: PLC0415
 
     rows = at_best_learning_rates(rows, "batch_size")
     sizes = sorted({row["batch_size"] for row in rows})
@@ -117,7 +117,7 @@ def draw(rows: list[Row]):
     log_axis(by_seconds, "x")
     for axes in (by_words, by_seconds):
         axes.set_ylabel("valid loss, nats a word")
-    by_words.legend(ncols=2)
+    legend_above(by_words, ncols=2)
     line(
         speeds,
         last_points(rows, "batch_size", "seed"),

@@ -63,10 +63,17 @@ def line(axes, rows: list[Row], x: str, y: str, index: int, label: str, **style)
     )
 
 
+def legend_above(axes, **style) -> None:
+    """A legend in the upper right corner, with room for it above what is drawn."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))
+    axes.legend(loc="upper right", **style)
+
+
 def log_axis(axes, which: str, ticks=None) -> None:
     """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` where they are given."""
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ticks is None else FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())

@@ -78,7 +78,7 @@ def verdict(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import legend_above, line, log_axis, panels  # noqa: PLC0415
 
     rows = at_best_learning_rates(rows, "hidden_size")
     sizes = sorted({row["hidden_size"] for row in rows})
@@ -95,7 +95,7 @@ def draw(rows: list[Row]):
         line(by_steps, some, "steps", "valid_nats", index, f"{size} units")
         line(by_seconds, some, "seconds", "valid_nats", index, f"{size} units")
     by_steps.set(title="Loss after the same steps", xlabel="training steps")
-    by_steps.legend(ncols=2)
+    legend_above(by_steps, ncols=2)
     log_axis(by_seconds, "x")
     by_seconds.set(title="Loss after the same time", xlabel="training time, seconds (log scale)")
     for axes in (by_steps, by_seconds):

@@ -118,7 +118,7 @@ def _explodes(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import GREY, line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import GREY, legend_above, line, log_axis, panels  # noqa: PLC0415
 
     lengths = sorted({row["num_steps"] for row in rows})
     figure, (quality, speed) = panels(2)
@@ -136,9 +136,7 @@ def draw(rows: list[Row]):
     for axes in (quality, speed):
         log_axis(axes, "x", lengths)
         axes.set_xlabel("num_steps (log scale)")
-    low, high = quality.get_ylim()
-    quality.set_ylim(low, high + 0.35 * (high - low))
-    quality.legend(loc="upper right")
+    legend_above(quality)
     speed.legend(loc="lower right")
     speed.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return figure
