@@ -60,7 +60,7 @@ def verdict(rows: list[Row]) -> str:
     lowest = min(loss, key=lambda size: loss[size].mean)
     lines = [
         _claim(loss, speed),
-        f"From batch_size {small} to {large} the speed grows from {speed[small]:,.0f} to "
+        f"From batch_size {small} to {large} the speed goes from {speed[small]:,.0f} to "
         f"{speed[large]:,.0f} words/s. After the same {ends[0]['words']:,.0f} words the valid loss "
         f"is lowest with batch_size {lowest}, {loss[lowest]:.3f} nats a word, and "
         f"{loss[large].mean - loss[small].mean:+.3f} nats from batch_size {small} to {large}: "

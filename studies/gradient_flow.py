@@ -191,12 +191,13 @@ def _clipping(rows: list[Row]) -> str:
             f"Clipping at a global norm of {MAX_GRAD_NORM:g} changed nothing: the largest gradient "
             f"of the recurrent weights had the norm {largest:.2g}."
         )
-    worst = max(clipped, key=lambda row: row["weight_norm"])
+    worst = max(clipped, key=lambda row: (row["weight_norm"], row["k"]))
     return (
         f"Clipping at a global norm of {MAX_GRAD_NORM:g} divided the largest gradient of the "
         f"recurrent weights ({worst['cell']}, init_scale {worst['init_scale']:g}) by "
-        f"{worst['weight_norm'] / MAX_GRAD_NORM:.3g}. It is one factor for every k: it stops the "
-        "explosion, and brings nothing back that vanished."
+        f"{worst['weight_norm'] / MAX_GRAD_NORM:.3g}: its norm {worst['k']} steps back goes from "
+        f"{worst['norm']:.2g} to {worst['clipped_norm']:.2g}. The factor is one for every k: "
+        "beside the norm at k = 0, what vanished or exploded stays so."
     )
 
 
