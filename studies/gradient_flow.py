@@ -224,8 +224,10 @@ def draw(rows: list[Row]):
         axes.set(yscale="log", ylim=(1e-9, 1e9), xlim=(0, farthest))
         axes.axhspan(1e-9, VANISHED, color="#56b4e9", alpha=0.18, linewidth=0)
         axes.axhspan(EXPLODED, 1e9, color="#e69f00", alpha=0.22, linewidth=0)
-        for height, label in ((1e-8, "vanished"), (1e8, "exploded")):
-            axes.text(0.02 * farthest, height, label, va="center")
+        for height, label in ((1e-6, "vanished"), (1e6, "exploded")):
+            # Beside the panel, where no line can cross it.
+            place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
+            axes.text(1.02, height, label, **place)
         axes.set(title=cell.upper(), xlabel="k, steps back", ylabel="gradient norm, times k = 0")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[-1].legend(loc="upper right", fontsize=10.5)
