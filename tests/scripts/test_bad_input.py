@@ -65,3 +65,17 @@ def test_help_answers_without_tensorflow(tmp_path):
         assert "--save_path" in result.stdout
         assert ("--hidden_size" in result.stdout) == (script == "train.py")
         assert "TensorFlow was imported" not in result.stdout + result.stderr
+
+
+def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path, text):
+    flags = ["--model=test", f"--data_path={text}", "--save_path=run", "--distribution=mirrored"]
+    result = run("train.py", *flags, "--batch_size=4", "--num_devices=3", folder=tmp_path)
+    message = one_line_error(result, "train.py")
+    assert "batch_size=4 is not a multiple of the 3 replicas" in message
+    assert not list((tmp_path / "run").glob("*.json"))
+
+
+def test_devices_without_mirrored_are_refused(tmp_path):
+    result = run("train.py", "--num_devices=2", folder=tmp_path)
+    message = one_line_error(result, "train.py")
+    assert "--num_devices=2 needs --distribution=mirrored" in message
