@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import math
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -122,12 +124,24 @@ def run(main: Callable[[], int | None]) -> None:
                 fail(f"--{name}= is empty: give a folder, or leave the flag out")
         return rest
 
-    with contextlib.suppress(BrokenPipeError):
-        try:
-            app.run(lambda argv: main(), flags_parser=parse)
-        except KeyboardInterrupt:
-            print("\ninterrupted: what was saved is whole", file=sys.stderr)
-            raise SystemExit(130) from None
+    def print_all(argv):
+        status = main()
+        sys.stdout.flush()
+        return status
+
+    try:
+        app.run(print_all, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # What is left in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
 
 
 def start_tensorflow() -> None:

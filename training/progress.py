@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass, field
 
 from training.report import EpochReport
@@ -143,5 +144,6 @@ def _check_number(name: str, value, wanted: str) -> None:
     types = {"bool": bool, "int": int, "float": (int, float)}[wanted]
     if not isinstance(value, types) or (wanted != "bool" and isinstance(value, bool)):
         raise ValueError(f"{name}={value!r} is not of type {wanted}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name}={value} is out of bounds")
+    # Of the bounds of a float, since JSON's integers have none.
+    if not 0 <= value <= sys.float_info.max:
+        raise ValueError(f"{name} is out of bounds")

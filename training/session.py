@@ -79,6 +79,8 @@ class Session:
 
     def load_best(self) -> EpochReport:
         """Puts the best weights into the model; the report of their epoch. Raises ValueError."""
+        if self._place.progress.best is None:
+            raise ValueError(f"the best weights are lost, and no epoch is left: {REMEDY}")
         weights = self._best_weights
         if self._folder:
             weights, _ = self._folder.load("best")

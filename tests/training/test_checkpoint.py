@@ -145,6 +145,8 @@ def test_progress_of_a_wrong_type_or_size_is_refused(name, value):
     [
         {"epoch": 2},
         {"epoch": 10**30},
+        {"cost": 10**400},
+        {"seconds": 10**400},
         {"epoch": 1.5},
         {"learned": 1},
         {"stretch_windows": 100},
