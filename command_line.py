@@ -20,13 +20,21 @@ from absl import app, flags
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
-FOLDER_FLAGS = ("save_path", "data_path", "data_dir", "export_path", "tutorial_checkpoint")
+PATH_FLAGS = (
+    "save_path",
+    "data_path",
+    "data_dir",
+    "export_path",
+    "tutorial_checkpoint",
+    "out",
+    "png",
+)
 # The flags below belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
 
-def define_data_flags() -> None:
-    """Where the text is, and `--save_path`."""
+def define_data_flags(save_path: bool = True) -> None:
+    """Where the text is, and, unless `save_path` is false, `--save_path`."""
     flags.DEFINE_string(
         "data_path",
         None,
@@ -46,7 +54,8 @@ def define_data_flags() -> None:
         "folder that keeps the ids of texts of 10 MB or more for the next start; "
         "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
     )
-    flags.DEFINE_string("save_path", None, "folder of the run")
+    if save_path:
+        flags.DEFINE_string("save_path", None, "folder of the run")
 
 
 def define_trained_model_flags() -> None:
@@ -119,9 +128,9 @@ def run(main: Callable[[], int | None]) -> None:
             fail(" ".join(str(error).split()))
         if rest[1:]:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in FOLDER_FLAGS:
+        for name in PATH_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
-                fail(f"--{name}= is empty: give a folder, or leave the flag out")
+                fail(f"--{name}= is empty: give a path, or leave the flag out")
         return rest
 
     def print_all(argv):

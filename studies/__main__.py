@@ -1,0 +1,50 @@
+"""Runs every study, each in a process of its own, and writes an overview, OUT/README.md.
+
+python3 -m studies --out=results/studies      the full runs
+python3 -m studies --quick                    each in less than a minute
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from command_line import FLAGS, run
+from studies import NAMES
+from studies.study import VERDICT, define_flags
+from training.checkpoint import write_atomically
+
+
+def main() -> int | None:
+    """The exit status: 1 where a study failed."""
+    failed = []
+    for name in NAMES:
+        print(f"== {name}", flush=True)
+        command = [sys.executable, "-m", f"studies.{name}", *sys.argv[1:]]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+    write_overview(Path(FLAGS.out), shlex.join(["python3", "-m", "studies", *sys.argv[1:]]))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    return None
+
+
+def write_overview(folder: Path, command: str) -> None:
+    """What each study in `folder` answers, in the first paragraph of its verdict."""
+    lines = ["# Studies", "", f"`{command}`"]
+    for name in NAMES:
+        path = folder / name / VERDICT
+        if path.exists():
+            title, answer = path.read_text(encoding="utf-8").split("\n\n")[:2]
+            question = title.removeprefix("# ")
+            lines += ["", f"## [{question}]({name}/{VERDICT})", "", answer]
+    text = "\n".join(lines) + "\n"
+    write_atomically(folder / "README.md", lambda file: file.write(text.encode()))
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main)

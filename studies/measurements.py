@@ -1,0 +1,129 @@
+"""What a study measured: rows of figures, kept as CSV, and their spread over the seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+Row = dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure measured several times: with several seeds, or in several rounds."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __format__(self, spec: str) -> str:
+        """The mean, and the range where the seeds differ: `2.41 (2.38 to 2.45)`."""
+        mean, low, high = (format(value, spec) for value in (self.mean, self.low, self.high))
+        return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def spread(rows: list[Row], value: str, *by: str) -> dict:
+    """The spread of the column `value` for each value of the columns `by`, in their order.
+
+    The keys are tuples where `by` names several columns.
+    """
+    groups = defaultdict(list)
+    for row in rows:
+        key = tuple(row[name] for name in by)
+        groups[key if len(by) > 1 else key[0]].append(float(row[value]))
+    return {
+        key: Spread(math.fsum(values) / len(values), min(values), max(values))
+        for key, values in groups.items()
+    }
+
+
+def where(rows: list[Row], **wanted) -> list[Row]:
+    """The rows that have these values in these columns."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def last_points(rows: list[Row], *by: str) -> list[Row]:
+    """The last row of each training curve: of each setting of the columns `by`."""
+    return list({tuple(row[name] for name in by): row for row in rows}.values())
+
+
+def best_learning_rates(rows: list[Row], by: str) -> dict:
+    """For each value of the column `by`, the learning rate with the lowest mean `valid_nats`."""
+    losses = spread(
+        last_points(rows, by, "learning_rate", "seed"), "valid_nats", by, "learning_rate"
+    )
+    best = {}
+    for (value, rate), loss in losses.items():
+        if value not in best or loss.mean < losses[value, best[value]].mean:
+            best[value] = rate
+    return best
+
+
+def at_best_learning_rates(rows: list[Row], by: str) -> list[Row]:
+    """The rows of each value of `by` at its best learning rate."""
+    best = best_learning_rates(rows, by)
+    return [row for row in rows if row["learning_rate"] == best[row[by]]]
+
+
+def describe_learning_rates(rows: list[Row], by: str) -> str:
+    """A sentence that names the learning rate of each value of `by`."""
+    best = best_learning_rates(rows, by)
+    tried = sorted({row["learning_rate"] for row in rows})
+    chosen = ", ".join(f"{rate:g} for {by} {value}" for value, rate in best.items())
+    edges = [str(value) for value, rate in best.items() if rate in (tried[0], tried[-1])]
+    note = f" Another may be better where it is the first or last: {', '.join(edges)}."
+    return (
+        f"Each {by} has the learning rate, of {', '.join(f'{rate:g}' for rate in tried)}, with the "
+        f"lowest mean valid loss at the end: {chosen}.{note if edges else ''}"
+    )
+
+
+def seconds_to(rows: list[Row], target: float, by: str) -> dict:
+    """The spread of the seconds after which each value of `by` first had `valid_nats` <= `target`.
+
+    Only values are given whose every seed came so far.
+    """
+    reached = {}
+    for row in rows:
+        key = (row[by], row["seed"])
+        if row["valid_nats"] <= target and key not in reached:
+            reached[key] = row
+    short = {row[by] for row in rows if (row[by], row["seed"]) not in reached}
+    return spread([row for row in reached.values() if row[by] not in short], "seconds", by)
+
+
+def to_csv(rows: list[Row]) -> str:
+    """Six significant digits; the columns of the first row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({n: f"{v:.6g}" if isinstance(v, float) else v for n, v in row.items()})
+    return text.getvalue()
+
+
+def from_csv(text: str) -> list[Row]:
+    """The inverse of `to_csv`. Raises ValueError where there is no row or a field is missing."""
+    rows = [{name: _value(field) for name, field in row.items()} for row in _rows(text)]
+    if not rows:
+        raise ValueError("there is no measurement in it")
+    return rows
+
+
+def _rows(text: str):
+    for row in csv.DictReader(io.StringIO(text)):
+        if None in row or None in row.values():
+            raise ValueError(f"this row has too few or too many fields: {list(row.values())}")
+        yield row
+
+
+def _value(field: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(field)
+        except ValueError:
+            continue
+    return field

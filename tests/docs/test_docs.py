@@ -1,0 +1,60 @@
+"""The pages point to what is there, in both languages, and the notebook runs."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from docs.code_lines import LINK, with_lines_of_now
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+STUDIES = ROOT / "results" / "studies"
+
+
+def links(page):
+    """`(text, target)` of every link and picture of a page, but for links out of the project."""
+    found = re.findall(r"\[([^]]*)\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    return [(text, target) for text, target in found if not target.startswith("http")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page):
+    assert len(links(page)) > 10
+    for _, target in links(page):
+        path = (DOCS / target.partition("#")[0]).resolve()
+        if path.is_relative_to(STUDIES) and not STUDIES.exists():
+            path = ROOT / "studies" / f"{path.parent.name}.py"  # its full run is still to come
+        assert path.exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_to_code_has_the_line_of_what_it_names(page):
+    text = page.read_text(encoding="utf-8")
+    assert len(LINK.findall(text)) == text.count(".py#L") >= 5
+    assert with_lines_of_now(text) == text, "run python3 docs/code_lines.py"
+
+
+@pytest.mark.parametrize("name", ["batch_size_and_num_steps", "backpropagation_through_time"])
+def test_both_languages_have_the_same_links_and_sections(name):
+    english, chinese = DOCS / f"{name}.md", DOCS / f"{name}.zh.md"
+    targets = [
+        sorted(target.replace(".zh.md", ".md") for _, target in links(page))
+        for page in (english, chinese)
+    ]
+    assert targets[0] == targets[1]
+    headings = [re.findall("^#+", page.read_text("utf-8"), re.M) for page in (english, chinese)]
+    assert headings[0] == headings[1]
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_beginning_to_end():
+    notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
+    client = NotebookClient(
+        notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+    )
+    client.execute()
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
