@@ -194,6 +194,16 @@ def user_errors():
         fail(str(error))
 
 
+def check_output_files(*names: str) -> None:
+    """Raises ValueError for a file that could not be written, before minutes are spent on it."""
+    for name in names:
+        path = FLAGS[name].value
+        if path is not None and (
+            not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path)
+        ):
+            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
+
+
 def fail(message: str) -> None:
     """Ends the program: `message` on one line of stderr, exit status 1."""
     print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)

@@ -193,6 +193,15 @@ def test_weights_of_another_type_are_refused(tmp_path, dtype):
         load_checkpoint(tmp_path / "c.npz")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["weights", "slots"])
+def test_values_that_are_no_number_are_refused(tmp_path, part, value):
+    array = np.array([1, value, 2], np.float32)
+    save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, **{part: {"b": array}}))
+    with pytest.raises(ValueError, match=f"{part}/b has values that are no number or infinite"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
 def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path):
     with (tmp_path / "c.npz").open("wb") as file:
         file.truncate(1 << 43)
