@@ -1,5 +1,6 @@
 """Options and fixtures that several test files share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A job in the background starts with SIGINT ignored, and whatever it starts would be too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = config.getoption("--golden_dir")
     if not [*folder.glob("cells*.npz"), *folder.glob("lstm_sgd*.npz")]:
         raise pytest.UsageError(f"--golden_dir={folder} has neither cells*.npz nor lstm_sgd*.npz")

@@ -93,7 +93,7 @@ class Progress:
             windows, stretch = windows + 1, stretch + window_cost
             if windows == STRETCH:
                 nats = stretch / (STRETCH * words_per_row)
-                rises = rises or (learned and nats > math.log(vocab_size))
+                rises = rises or nats > _most_nats(learned, vocab_size)
                 learned = learned or nats < math.log(LEARNED_SHARE * vocab_size)
                 windows, stretch = 0, 0.0
         after = dataclasses.replace(
@@ -109,9 +109,9 @@ class Progress:
         return after, rises
 
     def rising(self, words_per_row: int, vocab_size: int) -> bool:
-        """Whether the stretch that runs costs more than guessing, after one that cost less."""
-        most = self.stretch_windows * words_per_row * math.log(vocab_size)
-        return self.learned and self.stretch_cost > most
+        """Whether the stretch that runs costs more than it may."""
+        words = self.stretch_windows * words_per_row
+        return self.stretch_cost > words * _most_nats(self.learned, vocab_size)
 
     def next_epoch(self, report: EpochReport) -> Progress:
         """The progress at the start of the next epoch."""
@@ -131,6 +131,11 @@ class Progress:
     def rolled_back(self, rollbacks: int) -> Progress:
         """This place, to be gone on from with half the learning rate for each rollback."""
         return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
+
+
+def _most_nats(learned: bool, vocab_size: int) -> float:
+    """What a word may cost: as much as guessing; before anything was learned, twice as much."""
+    return (1 if learned else 2) * math.log(vocab_size)
 
 
 def _report(values: dict) -> EpochReport:

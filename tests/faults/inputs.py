@@ -289,7 +289,7 @@ FLAGS_OF_SERVE = [
     Case(SERVE, ("--export_path=nowhere",), "'nowhere' holds no export"),
     Case(SERVE, ("--export_path=file",), "'file' holds no export"),
     Case(SERVE, ("--export_path=run",), "'run' holds no export"),
-    Case(SERVE, ("--export_path=a\nb",), r"'a\\nb' holds no export"),
+    Case(SERVE, ("--export_path=a\nb",), r"'a\nb' holds no export"),
     Case(SERVE, ("--export_path=export",), "'export' holds no export", _no_model),
     *_bad_flag_of(SERVE, "--port=-1", "--port=65536", "--port=http", "--save_path=run"),
 ]
