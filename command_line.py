@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import math
 import os
 import signal
@@ -17,6 +18,7 @@ from collections.abc import Callable
 
 from absl import app, flags
 
+from models.cores import available_cores
 from training.config import PRESETS, Config, preset
 
 FLAGS = flags.FLAGS
@@ -118,15 +120,18 @@ def config_from_flags() -> Config:
     return dataclasses.replace(preset(FLAGS.model), **given)
 
 
-def run(main: Callable[[], int | None]) -> None:
-    """Parses the flags and runs `main`, with bad flags reported on one line."""
+def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
+    """Parses the flags and runs `main`, with bad flags reported on one line.
+
+    What follows the flags is an error, or, where `main` takes a command, its argument.
+    """
 
     def parse(argv):
         try:
             rest = FLAGS(argv)
         except flags.Error as error:
             fail(" ".join(str(error).split()))
-        if rest[1:]:
+        if rest[1:] and not takes_command:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
         for name in PATH_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
@@ -134,7 +139,7 @@ def run(main: Callable[[], int | None]) -> None:
         return rest
 
     def print_all(argv):
-        status = main()
+        status = main(*[argv[1:]] * takes_command)
         sys.stdout.flush()
         return status
 
@@ -153,14 +158,62 @@ def run(main: Callable[[], int | None]) -> None:
         fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
 
 
-def start_tensorflow() -> None:
+def define_distribution_flags() -> None:
+    """Which devices and machines train."""
+    flags.DEFINE_enum(
+        "distribution",
+        "none",
+        ["none", "mirrored", "multi_worker"],
+        "share the rows of a batch out among the devices of this machine (mirrored), or among the "
+        "machines that TF_CONFIG names (multi_worker)",
+    )
+    flags.DEFINE_integer(
+        "num_devices", None, "devices of mirrored (all GPUs; without one, 1 part of the CPU)", 1, 64
+    )
+    flags.DEFINE_integer(
+        "worker_timeout", 60, "seconds until a worker without a sign of life is lost", 2, 86_400
+    )
+
+
+@functools.cache
+def cluster_from_flags():
+    """The `Cluster` of --distribution=multi_worker, else None. Raises ValueError."""
+    from training.cluster import Cluster  # noqa: PLC0415
+
+    multi_worker = "distribution" in FLAGS and FLAGS.distribution == "multi_worker"
+    return Cluster.from_environment() if multi_worker else None
+
+
+def _strategy_from_flags():
+    """What --distribution names, None for none. TensorFlow must not have done anything yet."""
+    from training.cluster import mirrored_strategy  # noqa: PLC0415
+
+    if cluster := cluster_from_flags():
+        return cluster.strategy(FLAGS.worker_timeout)
+    if "distribution" in FLAGS and FLAGS.distribution == "mirrored":
+        return mirrored_strategy(FLAGS.num_devices)
+    return None
+
+
+@functools.cache
+def start_tensorflow():
     """Imports TensorFlow without its start-up notes on stderr, unless it fails.
+
+    Returns the `tf.distribute.Strategy` of the flags, or None.
 
     TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says. Operations are made
     deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
     graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
     of the softmax, work side by side (results/performance.md).
     """
+    if cluster := cluster_from_flags():
+        print(
+            f"worker {cluster.index} of {len(cluster.tasks)}, {cluster.tasks[cluster.index][2]}: "
+            "waiting for the others",
+            file=sys.stderr,
+        )
+        # When a worker is lost, TensorFlow logs the error at every level that it passes through.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:
@@ -168,10 +221,13 @@ def start_tensorflow() -> None:
         try:
             import tensorflow as tf  # noqa: PLC0415
 
+            tf.get_logger().setLevel("ERROR")
             tf.config.experimental.enable_op_determinism()
             tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count() or 1)
+            tf.config.threading.set_inter_op_parallelism_threads(available_cores())
+            strategy = _strategy_from_flags()
             tf.config.list_logical_devices()
+            return strategy
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())
@@ -379,7 +435,12 @@ def build_model(config: Config, vocab_size: int):
 
     config = config.resolve_rnn_mode(on_gpu=bool(tf.config.list_physical_devices("GPU")))
     layers = recurrent_layers(
-        config.rnn_mode, config.cell, config.hidden_size, config.num_layers, config.forget_bias
+        config.rnn_mode,
+        config.cell,
+        config.hidden_size,
+        config.num_layers,
+        config.forget_bias,
+        config.precision,
     )
     return LanguageModel(
         vocab_size,

@@ -36,9 +36,11 @@ from command_line import (
     bits_per_character,
     build_model,
     check_memory,
+    cluster_from_flags,
     config_from_flags,
     define_config_flags,
     define_data_flags,
+    define_distribution_flags,
     define_text_flags,
     fail,
     note,
@@ -53,7 +55,24 @@ COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "
 
 def main() -> None:
     with contextlib.ExitStack() as cleanup:
+        if FLAGS.distribution == "multi_worker":
+            cleanup.enter_context(_workers())
         _train(cleanup)
+
+
+@contextlib.contextmanager
+def _workers():
+    """Ends with one line where another worker is lost."""
+    from training.cluster import WorkerLost, lost_workers  # noqa: PLC0415
+
+    try:
+        with lost_workers():
+            yield
+    except WorkerLost as error:
+        fail(
+            f"{error}: the same command goes on from the last checkpoint, also with another "
+            "number of workers"
+        )
 
 
 def _train(cleanup: contextlib.ExitStack) -> None:
@@ -61,31 +80,36 @@ def _train(cleanup: contextlib.ExitStack) -> None:
     with user_errors():
         config = config_from_flags()
         options = _save_options()
+        cluster = cluster_from_flags()
+        is_chief = cluster is None or cluster.is_chief
         corpus = _load_and_check(config)
-        folder = _open_run(config, corpus, cleanup)
-        start_tensorflow()
-        model, session = _session(config, options, corpus, folder)
+        folder = _open_run(config, corpus, cleanup) if is_chief else None
+        model, replicas, session = _session(config, options, corpus, folder)
         reports = session.start().reports
 
     from training.loop import Diverged  # noqa: PLC0415
     from training.run_folder import CannotSave  # noqa: PLC0415
     from training.stop import Stopped, StopRequest  # noqa: PLC0415
 
-    _print_header(config, corpus, model)
-    for report in reports:
-        _print_row(report)
+    if is_chief:
+        _print_header(config, corpus, model)
+        for report in reports:
+            _print_row(report)
     try:
         with StopRequest() as stop:
-            for report in session.epochs(stop.check):
-                _print_row(report)
+            for report in session.epochs(lambda: stop.check(replicas.most)):
+                if is_chief:
+                    _print_row(report)
     except Stopped as stopped:
-        _print_stopped(session)
+        if is_chief:
+            _print_stopped(session)
         raise SystemExit(stopped.status) from None
     except (Diverged, CannotSave) as error:
         fail(str(error))
-    with user_errors():
-        best = session.load_best()
-    _print_result(config, corpus, model, best)
+    if is_chief:
+        with user_errors():
+            best = session.load_best()
+        _print_result(config, corpus, model, best)
 
 
 def _save_options():
@@ -198,13 +222,18 @@ def _description(config, corpus) -> dict:
 
 
 def _session(config, options, corpus, folder):
-    """The model, and what trains it."""
+    """The model, the replicas that train it, and the run."""
+    strategy = start_tensorflow()
+
+    from training.distribution import Replicas  # noqa: PLC0415
     from training.loop import Training  # noqa: PLC0415
     from training.session import Session  # noqa: PLC0415
 
-    model = build_model(config, len(corpus.vocabulary))
-    training = Training(model, corpus.train, corpus.valid, config)
-    return model, Session(model, training, config, folder, options, note)
+    replicas = Replicas(strategy)
+    with replicas.scope():
+        model = build_model(config, len(corpus.vocabulary))
+    training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
+    return model, replicas, Session(model, training, config, folder, options, note)
 
 
 def _print_stopped(session) -> None:
@@ -301,6 +330,7 @@ def _define_save_flags() -> None:
 
 if __name__ == "__main__":
     define_data_flags()
+    define_distribution_flags()
     define_text_flags()
     define_config_flags()
     _define_save_flags()

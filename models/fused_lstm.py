@@ -28,7 +28,8 @@ class FusedLSTM(StaticRNN):
 
     def call(self, inputs, state):
         cell = self.cell
-        bias = cell.bias.value + cell.forget_bias * _forget_gate(cell.num_units)
+        forget_gate = tf.cast(_forget_gate(cell.num_units), self.compute_dtype)
+        bias = cell.bias.value + cell.forget_bias * forget_gate
         return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, *state)
 
 

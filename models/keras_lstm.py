@@ -32,7 +32,9 @@ class KerasLSTM(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_units = num_units
         self.forget_bias = forget_bias
-        self.lstm = keras.layers.LSTM(num_units, return_sequences=True, return_state=True)
+        self.lstm = keras.layers.LSTM(
+            num_units, return_sequences=True, return_state=True, dtype=self.dtype_policy
+        )
 
     def build(self, input_shape):
         batch_size, input_size = input_shape

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
+from models.dropout import dropout
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
 from models.softmax import softmax_nats
@@ -24,18 +25,25 @@ from models.static_rnn import StaticRNN
 
 
 def recurrent_layers(
-    rnn_mode: str, cell: str, hidden_size: int, num_layers: int, forget_bias: float = 0.0
+    rnn_mode: str,
+    cell: str,
+    hidden_size: int,
+    num_layers: int,
+    forget_bias: float = 0.0,
+    precision: str = "float32",
 ) -> list[keras.layers.Layer]:
     """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
 
-    Raises ValueError for an unknown `rnn_mode` or `cell`.
+    `precision` is the name of a Keras dtype policy, such as `mixed_bfloat16`: float32 weights, and
+    everything else in the lower precision. Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
+    dtype = {"dtype": precision}
     makers = {
-        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias)),
-        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias)),
-        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size)),
-        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size)),
-        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias),
+        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
+        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
+        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size, **dtype), **dtype),
+        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size, **dtype), **dtype),
+        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias, **dtype),
     }
     if (rnn_mode, cell) not in makers:
         raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
@@ -49,6 +57,11 @@ class LanguageModel(keras.Model):
     `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
     stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
     for every layer and time step; the same seed gives the same masks however the layers unroll.
+    Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
+    those of that part.
+
+    In a mixed precision, which is that of `layers`, the weights, the state between windows, the
+    logits and the loss are float32, and the rest is in the lower precision.
 
     With `tie_weights` the softmax weight is the embedding (Press and Wolf, arXiv 1608.05859). With
     `cutoffs` the softmax has two levels, and `logits` are log-probabilities (`adaptive_softmax`).
@@ -63,7 +76,7 @@ class LanguageModel(keras.Model):
         tie_weights: bool = False,
         cutoffs: tuple[int, ...] = (),
     ):
-        super().__init__()
+        super().__init__(dtype=layers[0].dtype_policy, autocast=False)
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
         self.tie_weights = tie_weights
@@ -83,14 +96,15 @@ class LanguageModel(keras.Model):
 
     def _add(self, name: str, *shape: int):
         # Zeros until `initialize`: a draw of Keras' own would take time and memory for nothing.
-        return self.add_weight(name=name, shape=shape, initializer="zeros")
+        # Read in float32 in every precision.
+        return self.add_weight(name=name, shape=shape, initializer="zeros", autocast=False)
 
     def initial_state(self, batch_size: int) -> tuple:
         """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
-    def call(self, tokens, state, training=False, seed=None):
-        outputs, next_state = self.outputs(tokens, state, training, seed)
+    def call(self, tokens, state, training=False, seed=None, rows=None):
+        outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.logits_after(tf.stack(outputs, axis=1)), next_state
 
     def logits_after(self, outputs):
@@ -100,9 +114,9 @@ class LanguageModel(keras.Model):
         weight = self._softmax_weight()
         return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
-    def nats(self, tokens, targets, state, training=False, seed=None):
+    def nats(self, tokens, targets, state, training=False, seed=None, rows=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        outputs, next_state = self.outputs(tokens, state, training, seed)
+        outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.nats_after(outputs, targets), next_state
 
     def nats_after(self, outputs: list, targets):
@@ -130,24 +144,24 @@ class LanguageModel(keras.Model):
             words_first=self.tie_weights,
         )
 
-    def outputs(self, tokens, state, training=False, seed=None):
+    def outputs(self, tokens, state, training=False, seed=None, rows=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
-        steps = tf.unstack(tf.gather(self.embedding.value, tokens), axis=1)
-        steps = self._dropout(steps, training, seed, 0)
+        embedded = tf.cast(tf.gather(self.embedding.value, tokens), self.compute_dtype)
+        steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
             steps, layer_next_state = layer(steps, layer_state)
-            steps = self._dropout(steps, training, seed, i + 1)
+            steps = self._dropout(steps, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
-        return steps, tuple(next_state)
+        return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
 
-    def _dropout(self, steps: list, training: bool, seed, place: int) -> list:
+    def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
         if seed is None:
             raise ValueError("training with keep_prob below 1 needs a seed for the masks")
-        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place))
+        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place), rows)
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
         """Draws every weight and bias uniformly from +-init_scale, as the tutorial does.
@@ -215,11 +229,5 @@ class LanguageModel(keras.Model):
             weight.assign(weights[name])
 
 
-def dropout(steps: list, keep_prob: float, seed) -> list:
-    """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
-
-    `steps` are T tensors `[B, H]`. Each has a mask of its own (Zaremba et al. 2014, section 3.1).
-    """
-    draws = tf.random.stateless_uniform([len(steps), *tf.unstack(tf.shape(steps[0]))], seed)
-    masks = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
-    return [step * mask for step, mask in zip(steps, tf.unstack(masks), strict=True)]
+def _float32(tensor):
+    return tf.cast(tensor, tf.float32)

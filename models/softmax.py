@@ -6,9 +6,9 @@ of the work of the small model.
 
 from __future__ import annotations
 
-import os
-
 import tensorflow as tf
+
+from models.cores import available_cores
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
@@ -22,7 +22,7 @@ def softmax_nats(outputs, weight, bias, targets, words_first: bool = False):
     into a part for each core, and the parts run side by side.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
-    num_parts = max(1, min(os.cpu_count() or 1, num_rows // ROWS_OF_A_PART))
+    num_parts = max(1, min(available_cores(), num_rows // ROWS_OF_A_PART))
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
     part = _part_of_words_first if words_first else _part

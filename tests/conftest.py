@@ -20,8 +20,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # A job in the background starts with SIGINT ignored, and whatever it starts would be too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Started in the background of a script, the tests would inherit that Ctrl-C is ignored.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = config.getoption("--golden_dir")
     if not [*folder.glob("cells*.npz"), *folder.glob("lstm_sgd*.npz")]:
         raise pytest.UsageError(f"--golden_dir={folder} has neither cells*.npz nor lstm_sgd*.npz")
@@ -37,8 +38,12 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def deterministic_operations():
+def deterministic_operations_on_two_devices():
+    """The processor counts as two devices, so that replicas can be tested in this process."""
     tf.config.experimental.enable_op_determinism()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
 
 
 @pytest.fixture

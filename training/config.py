@@ -15,6 +15,7 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("step", "linear")
 SOFTMAXES = ("full", "adaptive")
 SOFTMAX_BIASES = ("uniform", "unigram")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def _field(default, help_text: str, low=None, high=None, choices=None):
@@ -64,6 +65,7 @@ class Config:
     cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
     rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
+    precision: str = _field("float32", "of the layers; weights are float32", choices=PRECISIONS)
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
 
     def __post_init__(self):

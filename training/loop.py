@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +16,7 @@ from tqdm import tqdm
 
 from ptb import reader
 from training.config import Config
+from training.distribution import Replicas
 from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
 from training.progress import STRETCH, Progress
@@ -46,16 +50,32 @@ class Training:
 
     `step` walks windows as `TrainStep` does, and is one where it is not given. How many it walks in
     one call changes no figure: as many as take about SECONDS_PER_CALL, or `windows_per_call`.
+    Where there are several workers, each has a Training, and all do the same with it.
+
+    Raises ValueError where the batch cannot be shared out among the `replicas`.
     """
 
     def __init__(
-        self, model, train_ids, valid_ids, config: Config, step=None, windows_per_call=None
+        self,
+        model,
+        train_ids,
+        valid_ids,
+        config: Config,
+        step=None,
+        windows_per_call=None,
+        replicas: Replicas | None = None,
     ):
+        self._replicas = replicas or Replicas()
+        if config.batch_size % self._replicas.count:
+            raise ValueError(
+                f"batch_size={config.batch_size} is not a multiple of the {self._replicas.count} "
+                "replicas that share its rows: change one of the two"
+            )
         self._model, self._config = model, config
         self._train_ids, self._stream = train_ids, tf.constant(train_ids)
         self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
-        self._step = step or _train_step(model, config)
-        self._evaluate = Evaluator(model)
+        self._step = step or _train_step(model, config, self._replicas)
+        self._evaluate = Evaluator(model, self._replicas)
         self._windows_per_call = windows_per_call
 
     def initialize(self) -> None:
@@ -117,6 +137,31 @@ class Training:
         state = tf.nest.pack_sequence_as(self.start().state, list(map(tf.constant, state)))
         return Place(progress, state)
 
+    def share(self, place: Place) -> Place:
+        """The chief's place on every worker, with the chief's weights and what its step keeps.
+
+        Raises ValueError where the workers train with other figures or on other texts.
+        """
+        if self._replicas.alone:
+            return place
+        # 24 bits: all that the float32 of a message holds.
+        digest = zlib.crc32(repr(self._config).encode(), zlib.crc32(self._train_ids)) >> 8
+        if {self._replicas.most(digest), -self._replicas.most(-digest)} != {digest}:
+            raise ValueError(
+                "the workers have different flags or texts: run the same command on all of them"
+            )
+        progress = np.frombuffer(json.dumps(dataclasses.asdict(place.progress)).encode(), np.uint8)
+        padding = self._replicas.most(len(progress)) - len(progress)
+        arrays = {"progress": np.pad(progress, (0, padding)).astype(np.float32)}
+        arrays |= {"weights": self._model.export_weights(), "state": place.state}
+        slots = self.export_slots()
+        arrays |= {"slots": {name: value.astype(np.float32) for name, value in slots.items()}}
+        arrays = tf.nest.map_structure(np.array, self._replicas.from_chief(arrays))
+        self._model.import_weights(arrays["weights"])
+        self.import_slots({n: v.astype(slots[n].dtype) for n, v in arrays["slots"].items()})
+        text = arrays["progress"].astype(np.uint8).tobytes().rstrip(b"\0")
+        return self.place(Progress.from_dict(json.loads(text)), tf.nest.flatten(arrays["state"]))
+
     def _epoch(self, epoch: int):
         """The windows of an epoch, and the seed of what is drawn in it."""
         config, seed = self._config, (self._config.seed, epoch)
@@ -135,6 +180,7 @@ class Training:
                 check()
                 left = len(windows) - progress.window
                 count = max(min(pace, left, most_windows(progress)), 1)
+                count = self._replicas.most(count)
                 began = time.perf_counter()
                 costs, norms, state = self._step(
                     self._stream, starts, state, rates, progress.window, count, seed
@@ -220,10 +266,13 @@ def train_epochs(model, train_ids, valid_ids, config: Config) -> Iterator[EpochR
             yield place.progress.reports[-1]
 
 
-def _train_step(model, config: Config) -> TrainStep:
-    optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
+def _train_step(model, config: Config, replicas: Replicas) -> TrainStep:
+    with replicas.scope():
+        optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
     carries_state = config.sampling == "sequential"
-    return TrainStep(model, config.num_steps, config.max_grad_norm, carries_state, optimizer)
+    return TrainStep(
+        model, config.num_steps, config.max_grad_norm, carries_state, optimizer, replicas
+    )
 
 
 def _bar(windows, progress: Progress, config: Config) -> tqdm:

@@ -5,6 +5,9 @@
 `scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
 pass over the weights, without a clipped copy of the gradient. `slots` are what the optimizer
 remembers from step to step, each a `tf.Variable` under its name.
+
+The operations are those beneath `tf.Variable`'s methods, which on several replicas would ask how to
+join their updates: all of them make the same one, each to its own copy.
 """
 
 from __future__ import annotations
@@ -24,7 +27,11 @@ class SGD:
         rate = learning_rate * scale
         for variable, gradient in zip(variables, gradients, strict=True):
             if isinstance(gradient, tf.IndexedSlices):  # only the rows that it names
-                variable.scatter_sub(tf.IndexedSlices(rate * gradient.values, gradient.indices))
+                tf.raw_ops.ResourceScatterSub(
+                    resource=variable.handle,
+                    indices=gradient.indices,
+                    updates=rate * gradient.values,
+                )
             else:
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=variable.handle, alpha=rate, delta=gradient
@@ -54,10 +61,13 @@ class AdamW:
             self.slots |= {f"m{i}": m, f"v{i}": v}
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
-        updates = tf.cast(self._updates.assign_add(1), tf.float32)
+        tf.raw_ops.AssignAddVariableOp(resource=self._updates.handle, value=1)
+        updates = tf.cast(self._updates.read_value(), tf.float32)
         for variable, gradient, (m, v) in zip(variables, gradients, self._moments, strict=True):
             if self._weight_decay and len(variable.shape) > 1:
-                variable.assign_sub(learning_rate * self._weight_decay * variable)
+                tf.raw_ops.AssignSubVariableOp(
+                    resource=variable.handle, value=learning_rate * self._weight_decay * variable
+                )
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=m.handle,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from training.distribution import Replicas
+
 WINDOWS_PER_CALL = 20
 
 
@@ -31,10 +33,14 @@ class Score:
 
 
 class Evaluator:
-    """Scores texts with one model. Traced once; the weights may change between calls."""
+    """Scores texts with one model. Traced once; the weights may change between calls.
 
-    def __init__(self, model):
+    With `replicas`, the batch size of the windows must be a multiple of their count.
+    """
+
+    def __init__(self, model, replicas: Replicas | None = None):
         self._model = model
+        self._replicas = replicas or Replicas()
 
     def __call__(self, windows, progress=lambda tokens: None) -> Score:
         """The exact score over every real target of `windows` (see `ptb.reader.every_token`).
@@ -58,15 +64,23 @@ class Evaluator:
     @tf.function
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
         stream, starts, lengths = text
+        replicas = self._replicas
+        state = replicas.split(state)
         for k in tf.range(first, last):
-            if not carries_state:
-                state = tf.nest.map_structure(tf.zeros_like, state)
             tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
             mask = tf.sequence_mask(lengths[k], num_steps)
-            window_nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
-            window_nats = tf.where(mask, tf.cast(window_nats, tf.float64), 0.0)
-            nats += tf.reduce_sum(window_nats)
-        return nats, state
+            window_nats, state = replicas.run(self._rows, tokens, mask, state, carries_state)
+            nats += replicas.one(window_nats)
+        return nats, replicas.join(state)
+
+    def _rows(self, tokens, mask, state, carries_state: bool):
+        """The nats of all rows of a window, and the next state of this replica's."""
+        if not carries_state:
+            state = tf.nest.map_structure(tf.zeros_like, state)
+        tokens, mask = self._replicas.rows(tokens), self._replicas.rows(mask)
+        nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
+        nats = tf.where(mask, tf.cast(nats, tf.float64), 0.0)
+        return self._replicas.sum(tf.reduce_sum(nats)), state
 
     # What another way of predicting replaces: `neural_cache`, `dynamic_evaluation`.
 

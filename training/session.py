@@ -27,7 +27,8 @@ class Session:
     """Trains `model` to the end of its run.
 
     Without a `folder`, nothing is saved: the best weights stay in memory, and there is nothing to
-    go on from. `note` is told in a line whatever the user should know.
+    go on from. Of several workers, only the chief has one, and the others follow it. `note` is told
+    in a line whatever the user should know.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Session:
             self._recover_best()
             self._folder.save_reports(self._place.progress.reports)
             self._note(f"going on with {self._folder.path} from {self.where()}")
+        self._place = self._training.share(self._place)
         return self._place.progress
 
     def epochs(self, check: Callable[[], None] = lambda: None) -> Iterator[EpochReport]:
@@ -176,11 +178,20 @@ class Session:
     def _roll_back(self, error: Diverged) -> None:
         """Goes back to the last good checkpoint with half the learning rate, or raises `error`."""
         rollbacks = self._place.progress.rollbacks + 1
+        stops = self._options.on_divergence == "stop" or rollbacks > MOST_ROLLBACKS
+        if self._folder:
+            self._go_back(error, rollbacks, stops)
+        elif stops:
+            raise error
+        self._place = self._training.share(self._place)
+        self._save()
+
+    def _go_back(self, error: Diverged, rollbacks: int, stops: bool) -> None:
         checkpoint = self._newest()
         if checkpoint is None:
             raise error
         back = _where(checkpoint.progress)
-        if self._options.on_divergence == "stop" or rollbacks > MOST_ROLLBACKS:
+        if stops:
             after = f" after {MOST_ROLLBACKS} rollbacks" if rollbacks > MOST_ROLLBACKS else ""
             raise Diverged(f"{error}; stopped{after}; the last good checkpoint is {back}") from None
         place = self._enter(checkpoint)
@@ -190,7 +201,6 @@ class Session:
             f"{error}: rollback {rollbacks} of {MOST_ROLLBACKS}: back to {back} with "
             f"learning_rate {rate:g}"
         )
-        self._save()
 
     def _tell(self, line: str) -> None:
         self._note(line)

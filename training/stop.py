@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,10 +47,10 @@ class StopRequest:
         self._thread.join()
         os.close(self._reader)
 
-    def check(self) -> None:
-        """Raises Stopped where somebody asked for it."""
-        if self._signal is not None:
-            raise Stopped(self._signal)
+    def check(self, most: Callable[[int], int] = lambda number: number) -> None:
+        """Raises Stopped where somebody asked for it, here or in the process `most` hears of."""
+        if number := most(self._signal or 0):
+            raise Stopped(number)
 
     def _listen(self) -> None:
         while received := os.read(self._reader, 1):

@@ -19,6 +19,7 @@ from tests.forked import run
 
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "generate.py", "export.py"
 SERVE, EXPLAIN, BENCHMARK = "serve.py", "explain.py", "benchmark.py"
+LAUNCH = "launch.py"
 MODEL = ("--model=test",)
 TEXT = (*MODEL, "--data_path=text")
 RUN = ("--save_path=run",)
@@ -117,6 +118,10 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("keep", "0", "1001", "all"),
     *_bad_flag("checkpoint_every", "", "soon", "5", "0s", "-5s", "1e9s", "99999999999w"),
     *_bad_flag("on_divergence", "pray"),
+    *_bad_flag("distribution", "telepathy"),
+    *_bad_flag("num_devices", "0", "65"),
+    *_bad_flag("worker_timeout", "1", "soon"),
+    Case(TRAIN, (*MODEL, "--distribution=multi_worker"), "TF_CONFIG"),
     *_bad_flag("lowercase", "maybe"),
     Case(TRAIN, ("--on_divergence=rollback",), "give a --save_path"),
     Case(TRAIN, ("--num_stepz=3",), "num_stepz"),
@@ -304,6 +309,12 @@ FLAGS_OF_EXPLAIN = [
     Case(EXPLAIN, ("--data_path=nowhere",), "'nowhere' is not a folder or file"),
     Case(EXPLAIN, ("--data_path=text", "--batch_size=9000"), "batch_size=9000"),
 ]
+FLAGS_OF_LAUNCH = [
+    Case(LAUNCH, (), "there is no command"),
+    Case(LAUNCH, ("--", "no_such_program"), "'no_such_program' cannot be started"),
+    *_bad_flag_of(LAUNCH, "--num_workers=0", "--num_workers=-1", "--num_workers=two"),
+    Case(LAUNCH, ("--save_path=run", "train.py"), "save_path"),
+]
 FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--paths=warp",), "--paths has the unknown warp"),
     Case(BENCHMARK, ("--peers=abacus",), "--peers has the unknown abacus"),
@@ -334,6 +345,7 @@ CASES = [
     *FLAGS_OF_EXPORT,
     *FLAGS_OF_SERVE,
     *FLAGS_OF_EXPLAIN,
+    *FLAGS_OF_LAUNCH,
     *FLAGS_OF_BENCHMARK,
 ]
 

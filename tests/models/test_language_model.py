@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.language_model import LanguageModel, dropout, recurrent_layers
+from models.dropout import dropout
+from models.language_model import LanguageModel, recurrent_layers
 
 V, H, B, T = 11, 6, 3, 5
 UNROLLS = [

@@ -31,6 +31,7 @@ def one_line_error(result, script):
         ("export.py", "--export_path"),
         ("serve.py", "--port"),
         ("explain.py", "--unroll"),
+        ("launch.py", "--num_workers"),
         ("benchmark.py", "--rounds"),
     ],
 )

@@ -1,0 +1,50 @@
+"""Dropout as Zaremba et al. 2014 (arXiv 1409.2329), section 3.1, have it: a mask for each step.
+
+Axis letters: B = batch_size, T = num_steps, H = hidden size.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+PHILOX = 1  # the counter-based generator that TensorFlow uses on CPUs and GPUs
+DRAWS_PER_COUNT = 4  # floats that it makes from one value of its counter
+
+
+def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
+    """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
+
+    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`.
+    `rows` are the first of these b rows in a batch, and the number B of rows in that batch: the
+    masks are then those that the whole batch would get there. Without it the rows are the batch.
+    """
+    shape = [len(steps), *tf.unstack(tf.shape(steps[0]))]
+    if rows is None:
+        draws = tf.random.stateless_uniform(shape, seed)
+    else:
+        draws = _draws_of_rows(shape, seed, *rows)
+    masks = tf.cast(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), steps[0].dtype)
+    return [step * mask for step, mask in zip(steps, tf.unstack(masks, len(steps)), strict=True)]
+
+
+def _draws_of_rows(shape, seed, first, batch_size):
+    """`stateless_uniform([T, B, H], seed)[:, first : first + b]` without drawing the other rows.
+
+    The generator numbers its draws, so it can begin at any of them.
+    """
+    num_steps, num_rows, size = shape
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    count = num_rows * size
+    draws = []
+    for time in range(num_steps):
+        begin = (time * batch_size + first) * size
+        skipped = tf.stack([begin // DRAWS_PER_COUNT, 0])
+        step = tf.raw_ops.StatelessRandomUniformV2(
+            shape=[count + DRAWS_PER_COUNT - 1],
+            key=key,
+            counter=counter + tf.cast(skipped, counter.dtype),
+            alg=PHILOX,
+        )
+        own = tf.slice(step, [begin % DRAWS_PER_COUNT], [count])
+        draws.append(tf.reshape(own, [num_rows, size]))
+    return tf.stack(draws)

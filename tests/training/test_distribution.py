@@ -1,0 +1,120 @@
+"""Two replicas, here two virtual devices, compute what one computes, and each its own rows."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.language_model import LanguageModel, recurrent_layers
+from ptb import reader
+from tests.training.test_golden_trajectory import TOLERANCE, Trajectory
+from training.distribution import Replicas
+from training.optimizers import AdamW, make_optimizer
+from training.perplexity import Evaluator
+from training.step import TrainStep
+
+V, H, B, T = 60, 8, 4, 4
+TEXT = np.random.default_rng(0).integers(V, size=1700).astype(np.int32)
+WINDOWS = reader.sequential(TEXT, B, T)
+
+
+@pytest.fixture(scope="module")
+def two():
+    return Replicas(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+
+
+def make_model(replicas, rnn_mode="fused", num_layers=1, **options):
+    with replicas.scope():
+        layers = recurrent_layers(rnn_mode, "lstm", H, num_layers)
+        model = LanguageModel(V, H, layers, **options)
+    model.initialize(0.3, seed=1)
+    return model
+
+
+def train(replicas, windows=WINDOWS, optimizer="sgd", **options):
+    """Costs, norms, and at the end the state and the weights."""
+    model = make_model(replicas, **options)
+    with replicas.scope():
+        optimizer = make_optimizer(optimizer, model.trainable_weights, weight_decay=0.01)
+    step = TrainStep(model, T, 0.5, windows.carries_state, optimizer, replicas)
+    stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
+    rate = 0.01 if isinstance(optimizer, AdamW) else 1.0
+    figures = step(stream, starts, model.initial_state(B), rate, seed=(1, 0))
+    return *tf.nest.map_structure(np.array, figures), model.export_weights()
+
+
+def assert_equal_runs(one, two):
+    """To 1e-5 for every cost and norm, relative, and to 1e-4 for every weight at the end."""
+    np.testing.assert_allclose(two[0], one[0], rtol=1e-5)
+    np.testing.assert_allclose(two[1], one[1], rtol=1e-5)
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), two[2], one[2])
+    for name, weight in one[3].items():
+        np.testing.assert_allclose(two[3][name], weight, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rnn_mode": "fused"},
+        {"rnn_mode": "static", "keep_prob": 0.6},
+        {"rnn_mode": "keras"},
+        # What a step keeps, and an embedding whose gradient has a dense part.
+        {"optimizer": "adamw", "tie_weights": True, "cutoffs": (20,)},
+    ],
+    ids=lambda options: " ".join(map(str, options.values())),
+)
+def test_two_replicas_train_as_one_does(two, options):
+    assert len(WINDOWS) > 100
+    assert_equal_runs(train(Replicas(), **options), train(two, **options))
+
+
+def test_random_sampling_starts_every_replica_from_a_zero_state(two):
+    windows = reader.random(TEXT, B, T, np.random.default_rng(0)).take(30)
+    assert_equal_runs(train(Replicas(), windows), train(two, windows))
+
+
+def test_a_golden_trajectory_replays_under_two_replicas(request, two):
+    files = request.config.getoption("--golden_dir").glob("lstm_sgd*.npz")
+    golden = Trajectory(min(files, key=lambda file: file.stat().st_size))
+    with two.scope():
+        model = golden.model("fused")
+    step = TrainStep(model, golden.num_steps, golden.max_grad_norm, replicas=two)
+    costs, _, state = step(
+        tf.constant(golden.windows.stream),
+        golden.windows.starts[: len(golden.cost)],
+        model.initial_state(golden.batch_size),
+        golden.learning_rate,
+    )
+    np.testing.assert_allclose(costs, golden.cost, rtol=TOLERANCE)
+    for name, weight in model.export_weights().items():
+        np.testing.assert_allclose(
+            weight, golden.final[name], rtol=TOLERANCE, atol=TOLERANCE, err_msg=name
+        )
+    for layer, (c, h) in enumerate(state):
+        np.testing.assert_allclose(c, golden.arrays[f"final_c_{layer}"], atol=TOLERANCE)
+        np.testing.assert_allclose(h, golden.arrays[f"final_h_{layer}"], atol=TOLERANCE)
+
+
+def test_each_replica_carries_the_state_of_its_own_rows(two):
+    """Every row is a text of its own, so a state of another row, or window, has other numbers."""
+    model = make_model(two, num_layers=2)
+    step = TrainStep(model, T, 1.0, replicas=two)
+    state = model.initial_state(B)
+    for call in range(3):
+        _, _, state = step(tf.constant(TEXT), WINDOWS.starts, state, 0.0, 7 * call, 7)
+    for row in range(B):
+        begin = WINDOWS.starts[0, row]
+        _, expected = model(TEXT[None, begin : begin + 21 * T], model.initial_state(1))
+        tf.nest.map_structure(
+            lambda whole, own, row=row: np.testing.assert_allclose(whole[row], own[0], atol=1e-5),
+            state,
+            expected,
+        )
+    h = np.array(state[-1][-1])
+    assert all(np.abs(h[i] - h[j]).max() > 1e-3 for i in range(B) for j in range(i))
+
+
+def test_two_replicas_score_as_one_does(two):
+    windows = reader.every_token(TEXT, B, 7)
+    scores = [Evaluator(make_model(r), r)(windows) for r in (Replicas(), two)]
+    assert scores[1].tokens == scores[0].tokens == len(TEXT) - 1
+    assert scores[1].nats == pytest.approx(scores[0].nats, rel=1e-6)

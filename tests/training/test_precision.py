@@ -1,0 +1,99 @@
+"""Mixed precision: float32 weights, logits and loss; the layers between in half the bits."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.language_model import LanguageModel, recurrent_layers
+from ptb import reader
+from training import step as step_module
+from training.step import TrainStep
+
+V, H, B, T = 30, 8, 4, 3
+TEXT = np.random.default_rng(0).integers(V, size=400).astype(np.int32)
+WINDOWS = reader.sequential(TEXT, B, T)
+LOW = ("mixed_float16", "mixed_bfloat16")
+
+
+def make_model(precision, rnn_mode="fused", cell="lstm", init_scale=0.3, keep_prob=1.0):
+    layers = recurrent_layers(rnn_mode, cell, H, 1, 0.5, precision)
+    model = LanguageModel(V, H, layers, keep_prob)
+    model.initialize(init_scale, seed=1)
+    return model
+
+
+def train(model, windows=10, learning_rate=1.0):
+    step = TrainStep(model, T, 5.0)
+    state = model.initial_state(B)
+    return step(tf.constant(TEXT), tf.constant(WINDOWS.starts[:windows]), state, learning_rate)
+
+
+@pytest.mark.parametrize("precision", LOW)
+@pytest.mark.parametrize(
+    ("rnn_mode", "cell"),
+    [("fused", "lstm"), ("static", "lstm"), ("keras", "lstm"), ("static", "gru")],
+)
+def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
+    precision, rnn_mode, cell
+):
+    model, exact = (make_model(p, rnn_mode, cell) for p in (precision, "float32"))
+    tokens, state = WINDOWS[0][0], model.initial_state(B)
+    logits, next_state = model(tokens, state)
+    nats, _ = model.nats(*WINDOWS[0], state)
+    assert {t.dtype for t in tf.nest.flatten((logits, next_state, nats))} == {tf.float32}
+    assert {v.dtype.name for v in model.export_weights().values()} == {"float32"}
+    expected, expected_state = exact(tokens, state)
+    for low, full in zip(
+        tf.nest.flatten((logits, next_state)),
+        tf.nest.flatten((expected, expected_state)),
+        strict=True,
+    ):
+        error = np.abs(low - full).max()
+        assert 0 < error < 0.02
+    # What leaves a layer has no more digits than its precision.
+    last = next_state[-1][-1]
+    low_dtype = precision.removeprefix("mixed_")
+    np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
+
+
+@pytest.mark.parametrize("precision", LOW)
+def test_training_in_low_precision_stays_near_that_in_float32(precision):
+    costs, norms, _ = train(make_model(precision))
+    exact_costs, exact_norms, _ = train(make_model("float32"))
+    np.testing.assert_allclose(costs, exact_costs, rtol=0.01)
+    np.testing.assert_allclose(norms, exact_norms, rtol=0.1)
+
+
+def test_gradients_too_small_for_float16_survive_since_the_loss_is_scaled():
+    """Softmax weights of 1e-6 give the layers gradients below float16's smallest number."""
+    changes = []
+    for precision in ("float32", "mixed_float16"):
+        model = make_model(precision)
+        weights = model.export_weights()
+        weights["Model/softmax_w"] *= 1e-6
+        model.import_weights(weights)
+        train(model, windows=1, learning_rate=100.0)
+        name = "Model/RNN/multi_rnn_cell/cell_0/basic_lstm_cell/kernel"
+        changes.append(model.export_weights()[name] - weights[name])
+    assert np.abs(changes[0]).max() > 0
+    np.testing.assert_allclose(changes[1], changes[0], atol=0.1 * np.abs(changes[0]).max())
+
+
+def test_a_loss_scale_that_overflows_is_halved_until_the_gradient_is_finite(monkeypatch):
+    expected = train(make_model("mixed_float16"))
+    monkeypatch.setattr(step_module, "FIRST_LOSS_SCALE", 2.0**30)
+    costs, norms, _ = train(make_model("mixed_float16"))
+    assert np.isfinite(norms).all()
+    np.testing.assert_allclose(costs, expected[0], rtol=1e-3)
+    np.testing.assert_allclose(norms, expected[1], rtol=1e-2)
+
+
+def test_a_gradient_that_no_scale_makes_finite_is_reported_and_changes_no_weight():
+    model = make_model("mixed_float16")
+    weights = model.export_weights()
+    weights["Model/softmax_b"][0] = np.inf
+    model.import_weights(weights)
+    _, norms, _ = train(model, windows=1)
+    assert not np.isfinite(norms[0])
+    for name, weight in model.export_weights().items():
+        np.testing.assert_array_equal(weight, weights[name])

@@ -1,0 +1,133 @@
+"""`--distribution`: the workers of a run, and the strategy of TensorFlow that joins them.
+
+Nothing here imports TensorFlow before it is needed, so that what is wrong is said at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Machines of a cluster may start minutes apart.
+START_SECONDS = 600
+EXAMPLE = (
+    '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
+class WorkerLost(RuntimeError):
+    """Another worker ended, or answers no more."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a run, from `TF_CONFIG`, and which of them this process is.
+
+    `tasks` has the job, the index in it and the address of each; the first is the chief, which
+    writes all files. `index` is this process's place in it.
+    """
+
+    tasks: tuple[tuple[str, int, str], ...]
+    index: int
+
+    @classmethod
+    def from_environment(cls) -> Cluster:
+        """Raises ValueError where `TF_CONFIG` is missing or names no such cluster."""
+        text = os.environ.get("TF_CONFIG", "")
+        try:
+            config = json.loads(text)
+            jobs, task = config["cluster"], config["task"]
+            tasks = tuple(
+                (job, index, address)
+                for job in ("chief", "worker")
+                for index, address in enumerate(jobs.get(job, []))
+                if re.fullmatch(r"\S+:\d+", address)
+            )
+            if set(jobs) - {"chief", "worker"} or len(tasks) != sum(map(len, jobs.values())):
+                raise ValueError
+            names = [task[:2] for task in tasks]
+            return cls(tasks, names.index((task["type"], int(task["index"]))))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(
+                f"--distribution=multi_worker needs TF_CONFIG, and it is {text[:200]!r}: set it as "
+                f"{EXAMPLE}, or start with launch.py"
+            ) from None
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    def strategy(self, worker_timeout: float):
+        """Waits for the other workers; the `MultiWorkerMirroredStrategy` that they form.
+
+        Where one of them ends, or sends no sign of life, the others learn of it within
+        `worker_timeout` seconds.
+        """
+        import tensorflow as tf  # noqa: PLC0415
+
+        # A sign is missed, its sender given up, and that told: a third each.
+        _watch_workers(self.tasks, worker_timeout / 3)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def mirrored_strategy(num_devices: int | None):
+    """The `MirroredStrategy` over that many GPUs, or parts of this machine's processor.
+
+    All GPUs, or one part, where no number is given. Raises ValueError where there are fewer GPUs.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    gpus, cpus = (tf.config.list_physical_devices(kind) for kind in ("GPU", "CPU"))
+    if gpus and (num_devices or 1) > len(gpus):
+        raise ValueError(f"num_devices={num_devices} is more than the {len(gpus)} GPUs here")
+    if gpus:
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(num_devices or len(gpus))])
+    parts = [tf.config.LogicalDeviceConfiguration()] * (num_devices or 1)
+    tf.config.set_logical_device_configuration(cpus[0], parts)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(len(parts))])
+
+
+@contextlib.contextmanager
+def lost_workers() -> Iterator[None]:
+    """Raises WorkerLost for the errors by which TensorFlow says that a worker is gone."""
+    try:
+        yield
+    except Exception as error:
+        import tensorflow as tf  # noqa: PLC0415
+
+        signs = (
+            tf.errors.UnavailableError,  # its connection broke
+            tf.errors.DeadlineExceededError,  # it does not answer
+            tf.errors.AbortedError,  # it was started anew
+            tf.errors.FailedPreconditionError,
+            tf.errors.CancelledError,  # a third worker noticed first
+        )
+        if not isinstance(error, signs):
+            raise
+        tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", error.message)
+        who = " ".join(tasks[0]) if tasks else "a worker"
+        raise WorkerLost(f"{who} is lost ({type(error).__name__})") from error
+
+
+def _watch_workers(tasks, seconds: float) -> None:
+    """Has TensorFlow's coordination service, which the first task hosts, watch all of them."""
+    # Neither is public, but it is what the strategy itself calls, with a timeout that is fixed.
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2  # noqa: PLC0415
+    from tensorflow.python.eager import context  # noqa: PLC0415
+
+    jobs = [task[0] for task in tasks]
+    context.context().configure_coordination_service(
+        "standalone",
+        service_leader=f"/job:{jobs[0]}/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * START_SECONDS,
+        heartbeat_timeout_in_ms=int(1000 * seconds),
+        coordinated_jobs=[
+            coordination_config_pb2.CoordinatedJob(name=job, num_tasks=jobs.count(job))
+            for job in dict.fromkeys(jobs)
+        ],
+    )

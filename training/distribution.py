@@ -1,0 +1,134 @@
+"""Who computes which rows of a batch: one replica, several devices, or several workers.
+
+Axis letters: B = batch_size of all replicas together, R = replicas, T = num_steps.
+
+Replica r has the rows `[r B/R, (r + 1) B/R)` of every window. Row b of a window continues row b of
+the one before, so a replica that keeps its rows may also keep their state. Were whole windows dealt
+out in turn, the carried state would belong to another text.
+
+What replicas tell each other in a step is one message: the sums of their gradients.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import tensorflow as tf
+
+
+class Replicas:
+    """The replicas of a `tf.distribute.Strategy`; without one, a single replica: this process.
+
+    The model that they train must have been built under `scope()`. The methods from `rows` on are
+    for functions that `run` calls. `alone` says that no other process has replicas.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None):
+        self._strategy = strategy
+        self.count = strategy.num_replicas_in_sync if strategy else 1
+        self.alone = not isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def scope(self):
+        """The context in which variables are made, so that each replica has a copy."""
+        return self._strategy.scope() if self._strategy else contextlib.nullcontext()
+
+    def run(self, function, *arguments):
+        """Calls `function` on every replica; a tensor goes to all of them as it is."""
+        if self._strategy is None:
+            return function(*arguments)
+        return self._strategy.run(function, args=arguments)
+
+    def split(self, state):
+        """Each replica's rows of a nest of `[B, ...]`."""
+        return self.run(lambda whole: tf.nest.map_structure(self.rows, whole), state)
+
+    def join(self, state):
+        """The inverse of `split`: the nest of `[B, ...]` whose rows the replicas have."""
+        whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._in_place, own)), state)
+        return tf.nest.map_structure(self.one, whole)
+
+    def one(self, value):
+        """The value that is equal on all replicas, as a plain tensor."""
+        if self._strategy is None:
+            return value
+        return self._strategy.experimental_local_results(value)[0]
+
+    def most(self, number: int) -> int:
+        """The largest of the workers' numbers. All must ask at the same point of the run."""
+        return number if self.alone else int(self._most(tf.constant(float(number), tf.float32)))
+
+    def from_chief(self, arrays):
+        """The first worker's nest of float arrays, of shapes that all have, on every worker."""
+        return arrays if self.alone else self._from_chief(arrays)
+
+    def rows(self, values):
+        """This replica's part of `[B, ...]`: B / R rows."""
+        if self.count == 1:
+            return values
+        first, batch_size = self.place(values.shape[0])
+        return values[first : first + batch_size // self.count]
+
+    def place(self, batch_size: int):
+        """The first of this replica's rows, and the rows of the batch; None where that is all."""
+        if self.count == 1:
+            return None
+        return self._id() * (batch_size // self.count), batch_size
+
+    def sum(self, values):
+        """The sums over the replicas of a nest of tensors, in one message."""
+        if self.count == 1:
+            return values
+        return tf.distribute.get_replica_context().all_reduce("SUM", values)
+
+    def sum_gradients(self, cost, gradients, inputs):
+        """The cost and the gradients of all rows from those of each replica's.
+
+        A sparse gradient ends with a row for each token of this replica's part of `inputs`, int32
+        `[B, T]`. It comes out with a row for each of the B T tokens, as one machine has it, so that
+        the norm may count them one by one. Before them are, where the softmax shares the embedding,
+        the rows of its gradient.
+        """
+        if self.count == 1:
+            return cost, gradients
+        tokens = tf.reshape(inputs, [-1])
+        num_own = tokens.shape[0] // self.count
+
+        def outgoing(gradient):
+            if not isinstance(gradient, tf.IndexedSlices):
+                return gradient
+            others, own = gradient.values[:-num_own], gradient.values[-num_own:]
+            return tf.concat([others, self._in_place(own)], 0)
+
+        def incoming(gradient, total):
+            if not isinstance(gradient, tf.IndexedSlices):
+                return total
+            return tf.IndexedSlices(total, tf.concat([gradient.indices[:-num_own], tokens], 0))
+
+        cost, totals = self.sum((cost, list(map(outgoing, gradients))))
+        return cost, list(map(incoming, gradients, totals))
+
+    @tf.function
+    def _most(self, number):
+        numbers = self.run(lambda own: self.sum(self._in_place(own[None])), number)
+        return tf.reduce_max(self.one(numbers))
+
+    @tf.function
+    def _from_chief(self, arrays):
+        def contribution():
+            is_first = tf.equal(self._id(), 0)
+            return tf.nest.map_structure(
+                lambda own: tf.where(is_first, own, tf.zeros_like(own)), arrays
+            )
+
+        return tf.nest.map_structure(self.one, self.run(lambda: self.sum(contribution())))
+
+    def _in_place(self, values):
+        """`[B, ...]` from this replica's `[B / R, ...]`: zeros where the others' rows are."""
+        if self.count == 1:
+            return values
+        size = tf.shape(values)[0]
+        before, after = self._id() * size, (self.count - 1 - self._id()) * size
+        return tf.pad(values, [[before, after]] + [[0, 0]] * (len(values.shape) - 1))
+
+    def _id(self):
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
