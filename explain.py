@@ -67,11 +67,14 @@ def _draw(sequential, random) -> None:
     from ptb.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
     from training.checkpoint import write_atomically  # noqa: PLC0415
 
+    legible = True
+
     def draw(file):
+        nonlocal legible
         if FLAGS.unroll:
-            draw_unrolled(sequential, file)
+            legible = draw_unrolled(sequential, file)
         else:
-            draw_batch(sequential, random, file)
+            legible = draw_batch(sequential, random, file)
 
     path = Path(FLAGS.png)
     try:
@@ -79,6 +82,9 @@ def _draw(sequential, random) -> None:
     except OSError as error:
         fail(f"--png={path} cannot be written ({error.strerror}): give another file")
     print(f"{path} written", file=sys.stderr)
+    if not legible:
+        note = "no installed font has every letter of it: install one, such as Noto Sans CJK SC"
+        print(f"explain.py: {note}", file=sys.stderr)
 
 
 if __name__ == "__main__":

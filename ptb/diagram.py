@@ -15,7 +15,7 @@ from ptb.reader import Windows
 WIDTH = 80
 LABEL = 9
 MOST_ROWS, MOST_COLUMNS = 5, 5
-ELLIPSIS = "…"
+ELLIPSIS, BLANK = "…", "␣"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,11 @@ class View:
 
 
 def shorten(word: str, width: int) -> str:
-    """The word, or its beginning and an ellipsis, in at most `width` columns of a terminal."""
+    """The word, or its beginning and an ellipsis, in at most `width` columns of a terminal.
+
+    A blank, which is a token where characters are read, gets a sign that can be seen.
+    """
+    word = word.replace(" ", BLANK)
     if display_width(word) <= width:
         return word
     kept = ""

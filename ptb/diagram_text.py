@@ -20,7 +20,7 @@ def batch_text(sequential: View, random: View, colour: bool = False) -> str:
         _first_words(sequential),
         "",
         paint(f"Cut into batch_size = {_count(batch_size, 'row')} of {row_len:,} tokens", BOLD),
-        f"Row b begins at token b x {row_len:,}" + (f"; {left} are left over." if left else "."),
+        f"Row b begins at token b x {row_len:,}" + (f"; {left} left over." if left else "."),
         "The rows are read side by side: each is a text of its own.",
         "",
         paint(f"A window is num_steps = {_count(num_steps, 'column')} of all rows", BOLD),

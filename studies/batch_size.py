@@ -16,6 +16,7 @@ from studies.measurements import (
     Spread,
     at_best_learning_rates,
     describe_learning_rates,
+    doubt,
     last_points,
     seconds_to,
     spread,
@@ -60,14 +61,14 @@ def verdict(rows: list[Row]) -> str:
     lowest = min(loss, key=lambda size: loss[size].mean)
     lines = [
         _claim(loss, speed),
-        f"From batch_size {small} to {large} the speed grows from {speed[small]:,.0f} to "
+        f"From batch_size {small} to {large} the speed goes from {speed[small]:,.0f} to "
         f"{speed[large]:,.0f} words/s. After the same {ends[0]['words']:,.0f} words the valid loss "
-        f"is lowest with batch_size {lowest}, {loss[lowest]:.3f} nats a word, and "
-        f"{loss[large].mean - loss[small].mean:+.3f} nats from batch_size {small} to {large}: "
-        f"{_per_token(loss[large].mean - loss[small].mean)}",
+        f"is lowest with batch_size {lowest}{doubt(loss, lowest)}, {loss[lowest]:.3f} nats a "
+        f"word, and {loss[large].mean - loss[small].mean:+.3f} nats from batch_size {small} to "
+        f"{large}: {_per_token(loss[large].mean - loss[small].mean)}",
         f"To come to {target:.3f} nats took "
         + ", ".join(f"{time:.2f} s with batch_size {size}" for size, time in times.items())
-        + f": quickest is {quickest}.",
+        + f": quickest is {quickest}{doubt(times, quickest)}.",
         rates,
     ]
     return "\n\n".join(lines)

@@ -105,7 +105,7 @@ def verdict(rows: list[Row]) -> str:
             f"**Memory {'grows with every window that is kept' if memory_grows else 'stays'}**: "
             f"{memory[most]:.0f} MB beyond a single window with {most} windows kept, about "
             f"{per_window:.1f} MB a window.",
-            f"**A window takes {'ever longer' if time_grows else 'no longer'}**: "
+            f"**A window takes {'ever longer' if time_grows else 'hardly longer'}**: "
             f"{times[1]:.1f} ms when the graph is cut at each window, {times[most]:.1f} ms on the "
             f"average of {most} kept ones, {slower:.1f} times as long; over the last settings as "
             f"the number kept to the power {power:.2f} (1 is linear).",

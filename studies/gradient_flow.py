@@ -191,12 +191,13 @@ def _clipping(rows: list[Row]) -> str:
             f"Clipping at a global norm of {MAX_GRAD_NORM:g} changed nothing: the largest gradient "
             f"of the recurrent weights had the norm {largest:.2g}."
         )
-    worst = max(clipped, key=lambda row: row["weight_norm"])
+    worst = max(clipped, key=lambda row: (row["weight_norm"], row["k"]))
     return (
         f"Clipping at a global norm of {MAX_GRAD_NORM:g} divided the largest gradient of the "
         f"recurrent weights ({worst['cell']}, init_scale {worst['init_scale']:g}) by "
-        f"{worst['weight_norm'] / MAX_GRAD_NORM:.3g}. It is one factor for every k: it stops the "
-        "explosion, and brings nothing back that vanished."
+        f"{worst['weight_norm'] / MAX_GRAD_NORM:.3g}: its norm {worst['k']} steps back goes from "
+        f"{worst['norm']:.2g} to {worst['clipped_norm']:.2g}. The factor is one for every k: "
+        "beside the norm at k = 0, what vanished or exploded stays so."
     )
 
 
@@ -223,8 +224,10 @@ def draw(rows: list[Row]):
         axes.set(yscale="log", ylim=(1e-9, 1e9), xlim=(0, farthest))
         axes.axhspan(1e-9, VANISHED, color="#56b4e9", alpha=0.18, linewidth=0)
         axes.axhspan(EXPLODED, 1e9, color="#e69f00", alpha=0.22, linewidth=0)
-        for height, label in ((1e-8, "vanished"), (1e8, "exploded")):
-            axes.text(0.02 * farthest, height, label, va="center")
+        for height, label in ((1e-6, "vanished"), (1e6, "exploded")):
+            # Beside the panel, where no line can cross it.
+            place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
+            axes.text(1.02, height, label, **place)
         axes.set(title=cell.upper(), xlabel="k, steps back", ylabel="gradient norm, times k = 0")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[-1].legend(loc="upper right", fontsize=10.5)

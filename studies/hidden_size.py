@@ -14,6 +14,7 @@ from studies.measurements import (
     Row,
     at_best_learning_rates,
     describe_learning_rates,
+    doubt,
     last_points,
     seconds_to,
     spread,
@@ -67,9 +68,10 @@ def verdict(rows: list[Row]) -> str:
             "weights.",
             f"**A step {'teaches more' if better > 0 else 'does not teach more'}**: after the "
             f"same {ends[0]['steps']} steps the valid loss is {loss[small]:.3f} nats a word with "
-            f"{small} units and {loss[large]:.3f} with {large}; the lowest with {lowest}, "
-            f"{loss[lowest]:.3f}.",
-            f"**To a given loss the quickest is {quickest} units**: {target:.3f} nats a word took "
+            f"{small} units and {loss[large]:.3f} with {large}; the lowest with "
+            f"{lowest}{doubt(loss, lowest)}, {loss[lowest]:.3f}.",
+            f"**To a given loss the quickest is {quickest} units**{doubt(times, quickest)}: "
+            f"{target:.3f} nats a word took "
             + ", ".join(f"{time:.2f} s with {size}" for size, time in times.items())
             + ".",
             rates,

@@ -40,6 +40,17 @@ def spread(rows: list[Row], value: str, *by: str) -> dict:
     }
 
 
+def doubt(spreads: dict, best) -> str:
+    """A note for `best`, the key that is said to be ahead: those whose range overlaps with its."""
+    one = spreads[best]
+    near = [
+        str(key)
+        for key, each in spreads.items()
+        if key != best and each.low <= one.high and one.low <= each.high
+    ]
+    return f" (not clearly: the range of {' and '.join(near)} overlaps)" if near else ""
+
+
 def where(rows: list[Row], **wanted) -> list[Row]:
     """The rows that have these values in these columns."""
     return [row for row in rows if all(row[name] == value for name, value in wanted.items())]

@@ -173,14 +173,27 @@ def verdict(rows: list[Row]) -> str:
         "| longest delay remembered, words | " + " | ".join(map(str.upper, CELLS)) + " |",
     ]
     lines[-1] += "\n|---|" + "---|" * len(CELLS)
-    heads = []
+    heads, notes = [], []
     for optimizer in OPTIMIZERS:
         some = where(rows, optimizer=optimizer)
         reaches = {cell: reach(where(some, cell=cell)) for cell in CELLS}
         shown = [f"{n} or more" if n == delays[-1] else f"{n}" for n in reaches.values()]
         lines[-1] += f"\n| {optimizer} | " + " | ".join(shown) + " |"
         heads.append(_rnn_against_gated(optimizer, reaches))
-    return "\n\n".join([*heads, *lines])
+        notes += [_failed_sooner(optimizer, cell, where(some, cell=cell)) for cell in CELLS]
+    return "\n\n".join(line for line in [*heads, *lines, *notes] if line)
+
+
+def _failed_sooner(optimizer: str, cell: str, rows: list[Row]) -> str:
+    """A note where a longer delay is remembered than one that is not; else nothing."""
+    accuracy, longest = spread(rows, "accuracy", "delay"), reach(rows)
+    later = [n for n, each in accuracy.items() if n > longest and each.mean >= REMEMBERS]
+    if not later:
+        return ""
+    return (
+        f"With {optimizer} the {cell.upper()} also remembers {', '.join(map(str, later))} words, "
+        "beyond a delay that it failed at: there the training failed, not the memory."
+    )
 
 
 def _rnn_against_gated(optimizer: str, reaches: dict[str, int]) -> str:

@@ -85,12 +85,14 @@ def _enough(rows: list[Row], state: str) -> str:
         for num_steps, each in perplexity.items()
         if each.mean <= ENOUGH * perplexity[lowest].mean
     )
+    longest = enough == max(perplexity)
+    head = f"nothing below num_steps {enough}" if longest else f"num_steps {enough}"
     text = (
-        f"**With the state {state}, num_steps {enough} is enough**: the lowest valid perplexity of "
+        f"**With the state {state}, {head} is enough**: the lowest valid perplexity of "
         f"those tried is {perplexity[lowest]:.2f} at num_steps {lowest}, and {enough} is the first "
         f"within {ENOUGH - 1:.0%} of it ({perplexity[enough]:.2f})."
     )
-    if enough == max(perplexity):
+    if longest:
         text += " That is the longest that was tried: more may be better still."
     floors = spread(rows, "floor", "num_steps")
     if math.isnan(floors[lowest].mean):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 
 from studies.measurements import Row
@@ -104,8 +103,3 @@ class TrainingRun:
         """Traces the step: one window with a learning rate of 0 changes no weight."""
         windows = self._windows(0)
         self._train(windows, self.model.initial_state(self.config.batch_size), 0, 0, 1, 0.0)
-
-
-def perplexity(nats: float) -> float:
-    """exp(nats a word)."""
-    return math.exp(nats)

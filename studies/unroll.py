@@ -17,7 +17,7 @@ import itertools
 import time
 
 from studies.child import in_child, peak_bytes
-from studies.measurements import Row, spread, where
+from studies.measurements import Row, doubt, spread, where
 from studies.study import Options, Study
 
 MODES = {"static": "static", "fused": "fused", "loop": "keras"}
@@ -147,7 +147,10 @@ def _speed(rows: list[Row], short: int, long: int) -> str:
             for mode in speed
             if mode != fastest
         )
-        lines.append(f"At num_steps {num_steps} the fastest is **{fastest}**, {others}.")
+        lines.append(
+            f"At num_steps {num_steps} the fastest is **{fastest}**{doubt(speed, fastest)}, "
+            f"{others}."
+        )
     trace = spread(where(rows, num_steps=long), "trace_seconds", "unroll")
     speed = spread(where(rows, num_steps=long), "words_per_second", "unroll")
     if trace["fused"].mean > trace["loop"].mean and speed["fused"].mean > speed["loop"].mean:

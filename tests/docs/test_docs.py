@@ -23,7 +23,7 @@ def links(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_somewhere(page):
-    assert len(links(page)) > 10
+    assert links(page)
     for _, target in links(page):
         path = (DOCS / target.partition("#")[0]).resolve()
         if path.is_relative_to(STUDIES) and not STUDIES.exists():
@@ -34,7 +34,7 @@ def test_every_link_of_a_page_leads_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_to_code_has_the_line_of_what_it_names(page):
     text = page.read_text(encoding="utf-8")
-    assert len(LINK.findall(text)) == text.count(".py#L") >= 5
+    assert len(LINK.findall(text)) == text.count(".py#L")
     assert with_lines_of_now(text) == text, "run python3 docs/code_lines.py"
 
 

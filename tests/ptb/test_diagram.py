@@ -28,7 +28,7 @@ def squeezed(text):
 def test_rows_windows_and_targets_are_those_of_the_reader():
     lines = squeezed(batch_text(*views()))
     assert "Cut into batch_size = 2 rows of 6 tokens" in lines
-    assert "Row b begins at token b x 6; 1 are left over." in lines
+    assert "Row b begins at token b x 6; 1 left over." in lines
     first = lines.index("row 0 | a b c |")
     assert lines[first + 1] == "row 1 | g h i |"
     assert "row 0 | b c d |" in lines
@@ -79,6 +79,7 @@ def test_a_word_is_shortened_by_the_columns_it_takes():
     assert shorten("language", 5) == "lang…"
     assert shorten("words", 5) == "words"
     assert shorten("循环神经", 5) == "循环…"
+    assert shorten(" ", 5) == "␣"
     assert display_width("e\u0301a") == 2
 
 
@@ -108,7 +109,12 @@ def test_the_pictures_are_as_wide_as_a_page(shape):
         lambda file: draw_unrolled(sequential, file),
     ):
         file = io.BytesIO()
-        draw(file)
+        assert draw(file), "a letter has no font"
         content = file.getvalue()
         assert content.startswith(b"\x89PNG")
         assert int.from_bytes(content[16:20], "big") == 800
+
+
+def test_a_picture_says_that_no_font_has_a_letter():
+    sequential, _ = views(words=["\ue123"] * 13)  # of the private use area
+    assert not draw_unrolled(sequential, io.BytesIO())

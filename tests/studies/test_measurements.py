@@ -5,6 +5,7 @@ from studies.measurements import (
     at_best_learning_rates,
     best_learning_rates,
     describe_learning_rates,
+    doubt,
     from_csv,
     last_points,
     seconds_to,
@@ -73,3 +74,9 @@ def test_csv_comes_back_as_it_was():
 def test_a_damaged_csv_is_refused(text):
     with pytest.raises(ValueError, match=r"no measurement|fields"):
         from_csv(text)
+
+
+def test_what_is_ahead_is_doubted_where_the_ranges_overlap():
+    spreads = {4: Spread(2.0, 1.0, 3.0), 20: Spread(4.0, 3.0, 5.0), 64: Spread(9.0, 8.0, 9.5)}
+    assert doubt(spreads, 64) == ""
+    assert doubt(spreads, 4) == " (not clearly: the range of 20 overlaps)"
