@@ -50,6 +50,8 @@ def _load_export():
 
     if FLAGS.export_path is None:
         raise ValueError("--export_path is missing: give the folder that export.py wrote to")
+    if not FLAGS.host:
+        raise ValueError("--host is empty: give 0.0.0.0 to serve on every address of this machine")
     find(FLAGS.export_path)
     # Every text that the model refuses would be a warning of TensorFlow's too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

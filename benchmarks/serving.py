@@ -69,22 +69,23 @@ def table(result: dict) -> str:
     )
 
 
-def sentences(words: list[str], seed: int = 0) -> list[str]:
-    """Made-up sentences of these words, the first of which are the most frequent."""
+def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
+    """Made-up sentences of these tokens, the first of which are the most frequent."""
+    tokens = ["\n" if token == "<eos>" else token for token in tokens]
     rng = np.random.default_rng(seed)
-    chances = 1 / np.arange(1, len(words) + 1)
+    chances = 1 / np.arange(1, len(tokens) + 1)
     low, high = WORDS_OF_A_SENTENCE
     lengths = rng.integers(low, high + 1, NUM_SENTENCES)
-    drawn = [rng.choice(words, n, p=chances / chances.sum()) for n in lengths]
-    return [" ".join(sentence) for sentence in drawn]
+    drawn = [rng.choice(tokens, n, p=chances / chances.sum()) for n in lengths]
+    return [separator.join(sentence) for sentence in drawn]
 
 
 def _measure(folder: Path, seconds: float) -> dict:
     import tensorflow as tf  # noqa: PLC0415
 
     card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
-    words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
-    texts = sentences(words)
+    words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    texts = sentences(words, "" if card["tokens"] == "char" else " ")
     began = time.perf_counter()
     model = tf.saved_model.load(str(folder))
     loaded = time.perf_counter()

@@ -129,7 +129,8 @@ costs nothing. Nothing is kept between calls: the state is the client's.
 
 
 def _table(title: str, rows) -> list[str]:
-    rows = [f"| {name} | {value} |" for name, value in rows]
+    shown = ((name, f"{v:.6g}" if isinstance(v, float) else v) for name, v in rows)
+    rows = [f"| {name} | {value} |" for name, value in shown]
     return [f"| {title} | |", "|---|---|", *rows, ""] if rows else []
 
 

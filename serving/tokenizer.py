@@ -44,8 +44,7 @@ class Tokenizer(tf.Module):
 
         A line break is `<eos>`. What is not UTF-8 becomes U+FFFD.
         """
-        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(self._lower(text), r"\r\n?", "\n")
+        text = tf.strings.regex_replace(self._lower(_utf8(text)), r"\r\n?", "\n")
         text = tf.strings.regex_replace(text, _SPACES, " ")
         if self._of_words:
             return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
@@ -54,8 +53,8 @@ class Tokenizer(tf.Module):
         return _line_breaks_to_eos(tf.strings.unicode_split(text, "UTF-8").to_tensor(""))
 
     def normalize(self, tokens):
-        """Tokens of any shape as `split` gives them: small letters where those are read."""
-        return _line_breaks_to_eos(self._lower(tokens))
+        """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read."""
+        return _line_breaks_to_eos(self._lower(_utf8(tokens)))
 
     def encode(self, tokens):
         """Ids int32 of tokens string, -1 for "", and a bool that tells which of them are `<unk>`.
@@ -97,8 +96,13 @@ class Tokenizer(tf.Module):
 
     def _refusal(self, lacking):
         first = tf.strings.substr(tf.concat([lacking, [""]], 0)[0], 0, 40, unit="UTF8_CHAR")
-        reason = f" is not among the {self._size:,} of the vocabulary, which has no {UNKNOWN}"
-        return tf.strings.join(["the token ", first, reason])
+        # TensorFlow would put a backslash before other quotes.
+        reason = f"` is not among the {self._size:,} of the vocabulary, which has no {UNKNOWN}"
+        return tf.strings.join(["the token `", first, reason])
+
+
+def _utf8(text):
+    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
 
 
 def _line_breaks_to_eos(tokens):

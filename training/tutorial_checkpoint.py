@@ -42,7 +42,9 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
             f"the checkpoint {prefix} cannot be read ({reason}): give the path of a whole "
             "TensorFlow checkpoint without .index"
         ) from None
-    return _sizes(prefix, weights), weights
+    config = _sizes(prefix, weights)
+    _check(prefix, config, weights)
+    return config, weights
 
 
 def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
@@ -82,3 +84,27 @@ def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
     vocab_size, hidden_size = shape
     num_layers = sum(name.endswith("/kernel") for name in weights)
     return Config(hidden_size=hidden_size, num_layers=num_layers, vocab_size=vocab_size)
+
+
+def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
+    """Raises ValueError for a weight of a shape that does not fit the sizes, or of no numbers."""
+    size, rows = config.hidden_size, config.vocab_size
+    shapes = {
+        "embedding": (rows, size),
+        "kernel": (2 * size, 4 * size),
+        "bias": (4 * size,),
+        "softmax_w": (size, rows),
+        "softmax_b": (rows,),
+    }
+    for name, weight in weights.items():
+        expected = shapes[name.rpartition("/")[2]]
+        if weight.shape != expected:
+            raise ValueError(
+                f"the checkpoint {prefix} has {name} of shape {weight.shape} where its other sizes "
+                f"ask for {expected}: it is no checkpoint of the tutorial"
+            )
+        if weight.dtype.kind != "f" or not np.isfinite(weight).all():
+            raise ValueError(
+                f"the checkpoint {prefix} has values in {name} that are no finite numbers: "
+                "give another checkpoint"
+            )

@@ -151,7 +151,7 @@ ask("/model").then(
     model = answer;
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
-    byId("model").textContent = `${model.name}: ${model.vocab_size} ${unit()}${quality}`;
+    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;
     read();
   },
   (error) => {

@@ -8,11 +8,18 @@ from tests.serving.conftest import make_trained
 
 
 def test_sentences_are_words_of_the_model_in_every_length():
-    made = [sentence.split() for sentence in serving.sentences(["the", "cat", "sat"])]
+    made = [sentence.split() for sentence in serving.sentences(["the", "cat", "sat"], " ")]
     assert {len(sentence) for sentence in made} == set(range(5, 36))
     words = [word for sentence in made for word in sentence]
     assert words.count("the") > words.count("cat") > words.count("sat") > 0
-    assert serving.sentences(["the", "cat", "sat"]) == [" ".join(sentence) for sentence in made]
+    assert serving.sentences(["the", "cat", "sat"], " ") == [
+        " ".join(sentence) for sentence in made
+    ]
+
+
+def test_sentences_of_characters_have_no_token_that_the_model_would_not_read():
+    made = "".join(serving.sentences(["a", "<eos>", " "], ""))
+    assert set(made) == {"a", "\n", " "}
 
 
 @pytest.mark.slow

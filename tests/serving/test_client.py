@@ -53,7 +53,7 @@ def test_what_the_graph_refuses_is_one_line(loaded, without_unknown):
     with pytest.raises(Refused, match=r"^num_words=-2 is out of bounds: give .* to 10,000$"):
         loaded.generate("the", -2)
     with (
-        pytest.raises(Refused, match=r"^the token <b> is not among the 12 of the vocabulary"),
+        pytest.raises(Refused, match=r"^the token `<b>` is not among the 12 of the vocabulary"),
         refusals(),
     ):
         without_unknown.words(b"the <b>")

@@ -44,6 +44,8 @@ def test_rows_of_different_lengths_are_padded_at_the_end(make):
 def test_what_is_not_utf8_becomes_a_replacement_character(make):
     split = make().split(tf.constant([b"the \xff\xfe cat"])).numpy()[0]
     assert [token.decode() for token in split] == ["the", "\ufffd\ufffd", "cat"]
+    normalized = make(lowercase=True).normalize(tf.constant([[b"the", b"\xff\xfe"]])).numpy()[0]
+    assert [token.decode() for token in normalized] == ["the", "\ufffd\ufffd"]
 
 
 def test_words_outside_the_vocabulary_become_unk_and_padding_does_not(make):
@@ -55,7 +57,9 @@ def test_words_outside_the_vocabulary_become_unk_and_padding_does_not(make):
 def test_without_unk_a_word_outside_the_vocabulary_is_refused_by_name(make):
     tokenizer = make(("<eos>", "the"))
     assert tokenizer.encode(tf.constant([["the", ""]]))[0].numpy().tolist() == [[1, -1]]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="the token zebra is not among the 2"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="the token `zebra` is not among the 2"
+    ):
         tokenizer.encode(tf.constant([["the", "zebra"]]))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.cells import layer_scope
 from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
 from ptb.corpus import load_text
@@ -86,6 +87,22 @@ def test_what_is_no_checkpoint_of_the_tutorial_is_refused(tmp_path):
         prefix = write(tmp_path / "some", some)
         with pytest.raises(ValueError, match=f"has no .*{lacking}"):
             read_tutorial_checkpoint(prefix)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("Model/softmax_b", lambda w: w[:3], r"softmax_b of shape \(3,\) where .* ask for \(7,\)"),
+        (f"{layer_scope(0)}basic_lstm_cell/kernel", lambda w: w[1:], "kernel of shape"),
+        ("Model/softmax_w", lambda w: w * np.nan, "softmax_w that are no finite numbers"),
+        ("Model/softmax_b", lambda w: w.astype(str), "softmax_b that are no finite numbers"),
+        ("Model/embedding", lambda w: w[0], r"embedding of shape \(.*\): it needs two"),
+    ],
+)
+def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(tmp_path, name, change, message):
+    prefix = write(tmp_path / "model", weights() | {name: change(weights()[name])})
+    with pytest.raises(ValueError, match=message):
+        read_tutorial_checkpoint(prefix)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no checkpoint of the original tutorial is there")
