@@ -27,8 +27,10 @@ from command_line import (
     FLAGS,
     TextSource,
     check_memory,
+    check_output_files,
     config_from_flags,
     define_config_flags,
+    fail,
     run,
     user_errors,
 )
@@ -69,16 +71,15 @@ def main() -> None:
     _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
+    if absent := [entry.name for entry in entries if entry.name in PATHS and entry.absent]:
+        fail(f"{', '.join(absent)} could not be measured: the table says why")
 
 
 def _check_flags() -> None:
     """Raises ValueError for what would fail only after minutes of measuring."""
     if not math.isfinite(FLAGS.seconds):
         raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
-    for name in ("json", "plot"):
-        path = FLAGS[name].value
-        if path is not None and (not Path(path).parent.is_dir() or Path(path).is_dir()):
-            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
+    check_output_files("json", "plot")
 
 
 def _measure_reader() -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import math
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -136,12 +138,24 @@ def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
                 fail(f"--{name}= is empty: give a path, or leave the flag out")
         return rest
 
-    with contextlib.suppress(BrokenPipeError):
-        try:
-            app.run(lambda argv: main(*[argv[1:]] * takes_command), flags_parser=parse)
-        except KeyboardInterrupt:
-            print("\ninterrupted: what was saved is whole", file=sys.stderr)
-            raise SystemExit(130) from None
+    def print_all(argv):
+        status = main(*[argv[1:]] * takes_command)
+        sys.stdout.flush()
+        return status
+
+    try:
+        app.run(print_all, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # What is left in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
 
 
 def define_distribution_flags() -> None:
@@ -237,6 +251,16 @@ def user_errors():
         fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
     except ValueError as error:
         fail(str(error))
+
+
+def check_output_files(*names: str) -> None:
+    """Raises ValueError for a file that could not be written, before minutes are spent on it."""
+    for name in names:
+        path = FLAGS[name].value
+        if path is not None and (
+            not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path)
+        ):
+            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
 
 
 def fail(message: str) -> None:

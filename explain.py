@@ -18,6 +18,7 @@ from absl import flags
 from command_line import (
     FLAGS,
     TextSource,
+    check_output_files,
     define_data_flags,
     define_text_flags,
     fail,
@@ -28,6 +29,7 @@ from command_line import (
 
 def main() -> None:
     with user_errors():
+        check_output_files("png")
         sequential, random = _views()
     _print(sequential, random)
     if FLAGS.png:

@@ -20,6 +20,7 @@ from absl import flags
 
 from command_line import (
     FLAGS,
+    check_output_files,
     define_data_flags,
     define_trained_model_flags,
     load_trained_model,
@@ -59,10 +60,7 @@ def _check_flags() -> None:
             raise ValueError(f"--{name}={FLAGS[name].value} is no number that can be used")
     if FLAGS.plot is not None and FLAGS.score is None:
         raise ValueError("--plot draws what --score says: give both")
-    if FLAGS.plot is not None and not Path(FLAGS.plot).parent.is_dir():
-        raise ValueError(
-            f"--plot={FLAGS.plot} is in no folder that there is: make it, or correct it"
-        )
+    check_output_files("plot")
 
 
 def _text() -> bytes:

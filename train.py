@@ -147,6 +147,7 @@ def _open_run(config, corpus, cleanup):
 
     Raises ValueError where the folder holds another run, or another process writes in it.
     """
+    from training.config import Config  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
 
     if FLAGS.save_path is None:
@@ -164,7 +165,7 @@ def _open_run(config, corpus, cleanup):
         _refuse_another_run(saved, config, corpus)
         _note_other_versions(saved.get("versions"), description["versions"])
         # The command and the versions stay those that the run began with.
-        num_epochs = max(config.num_epochs, saved["config"]["num_epochs"])
+        num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
         description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
     return folder, description
 

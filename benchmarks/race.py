@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from tqdm import tqdm
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            env=os.environ | {"PYTHONPATH": _import_path()},
         )
         ready = self._answer()
         if ready and "first_step" in ready:
@@ -81,6 +85,11 @@ class Runner:
         lines = self._errors.read().strip().splitlines()
         self.entry.absent = lines[-1] if lines else f"exit status {self._process.returncode}"
         return None
+
+
+def _import_path() -> str:
+    """The project first, since a benchmark may be started from any folder."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 
 def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[Entry]:

@@ -4,6 +4,7 @@ The main path, in order:
 
 1. `config.Config`: every figure of a run, with the tutorial's presets.
 2. `step.TrainStep`: loss, gradient, clip and update, for many windows in one call.
-3. `loop.fit`: the epochs, the learning rate, validation and the best weights.
-4. `perplexity.evaluate`: the exact perplexity of a text.
+3. `loop.Training`: the epochs, the learning rates, validation.
+4. `session.Session`: saves, goes on from what was saved, rolls back, stops when asked.
+5. `perplexity.Evaluator`: the exact perplexity of a text.
 """

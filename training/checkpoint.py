@@ -66,10 +66,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         meta = json.loads(arrays.pop("meta").tobytes())
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        if not all(
-            array.dtype == np.float32 for name, array in arrays.items() if name[:5] != "slots"
-        ):
-            raise ValueError("it has weights or states that are not float32")
+        for name, array in arrays.items():
+            if not name.startswith("slots/") and array.dtype != np.float32:
+                raise ValueError("it has weights or states that are not float32")
+            if array.dtype == np.float32 and not np.isfinite(array).all():
+                raise ValueError(f"{name} has values that are no number or infinite")
         parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
         return Checkpoint(
             run=str(meta.get("run")),

@@ -74,7 +74,10 @@ class CheckpointFolder:
 
     def best(self) -> Checkpoint:
         """The best checkpoint. Raises ValueError where it is missing, damaged, or another run's."""
-        return self._load(self.path / BEST)
+        best = self._load(self.path / BEST)
+        if not best.progress.reports:
+            raise ValueError(f"the checkpoint {self.path / BEST} is of no epoch that has ended")
+        return best
 
     def set_aside(self, path: Path) -> Path:
         """Renames what is no checkpoint, so that it is neither used nor counted; its new name."""

@@ -110,8 +110,8 @@ class Training:
         bounds the next call.
 
         Raises Diverged where the loss or the gradient is not finite, where STRETCH windows cost
-        more than guessing among V words after as many cost clearly less, or where validation costs
-        more than MOST_NATS a word.
+        more than guessing among V words after as many cost clearly less (twice as much as guessing
+        before that), or where validation costs more than MOST_NATS a word.
         """
         config = self._config
         while place.progress.epoch < config.num_epochs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass, field
 
 from training.report import EpochReport
@@ -92,7 +93,7 @@ class Progress:
             windows, stretch = windows + 1, stretch + window_cost
             if windows == STRETCH:
                 nats = stretch / (STRETCH * words_per_row)
-                rises = rises or (learned and nats > math.log(vocab_size))
+                rises = rises or nats > _most_nats(learned, vocab_size)
                 learned = learned or nats < math.log(LEARNED_SHARE * vocab_size)
                 windows, stretch = 0, 0.0
         after = dataclasses.replace(
@@ -108,9 +109,9 @@ class Progress:
         return after, rises
 
     def rising(self, words_per_row: int, vocab_size: int) -> bool:
-        """Whether the stretch that runs costs more than guessing, after one that cost less."""
-        most = self.stretch_windows * words_per_row * math.log(vocab_size)
-        return self.learned and self.stretch_cost > most
+        """Whether the stretch that runs costs more than it may."""
+        words = self.stretch_windows * words_per_row
+        return self.stretch_cost > words * _most_nats(self.learned, vocab_size)
 
     def next_epoch(self, report: EpochReport) -> Progress:
         """The progress at the start of the next epoch."""
@@ -132,6 +133,11 @@ class Progress:
         return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
 
 
+def _most_nats(learned: bool, vocab_size: int) -> float:
+    """What a word may cost: as much as guessing; before anything was learned, twice as much."""
+    return (1 if learned else 2) * math.log(vocab_size)
+
+
 def _report(values: dict) -> EpochReport:
     report = EpochReport(**values)
     for each in dataclasses.fields(report):
@@ -143,5 +149,6 @@ def _check_number(name: str, value, wanted: str) -> None:
     types = {"bool": bool, "int": int, "float": (int, float)}[wanted]
     if not isinstance(value, types) or (wanted != "bool" and isinstance(value, bool)):
         raise ValueError(f"{name}={value!r} is not of type {wanted}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name}={value} is out of bounds")
+    # Of the bounds of a float, since JSON's integers have none.
+    if not 0 <= value <= sys.float_info.max:
+        raise ValueError(f"{name} is out of bounds")

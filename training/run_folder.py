@@ -131,6 +131,11 @@ class RunFolder:
         """The checkpoints of this run."""
         return CheckpointFolder(self.path / "checkpoints", self.run)
 
+    def set_aside(self, path: Path) -> Path:
+        """Renames what is no checkpoint of this run; its new name. Raises CannotSave."""
+        with self._saving():
+            return self.checkpoints.set_aside(path)
+
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Saves a checkpoint as the newest, of `keep`. Raises CannotSave."""
         with self._saving():

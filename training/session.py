@@ -81,11 +81,17 @@ class Session:
 
     def load_best(self) -> EpochReport:
         """Puts the best weights into the model; the report of their epoch. Raises ValueError."""
+        progress = self._place.progress
+        if progress.best is None:
+            raise ValueError(
+                "the best weights are lost, and no epoch ends from which others could come: give "
+                f"num_epochs={progress.epoch + 1} or more"
+            )
         weights = self._best_weights
         if self._folder:
             weights, _ = self._folder.load("best")
         self._model.import_weights(weights)
-        return self._place.progress.best
+        return progress.best
 
     def where(self) -> str:
         """The place of the run, in words."""
@@ -142,7 +148,7 @@ class Session:
         return found
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        aside = self._folder.checkpoints.set_aside(path)
+        aside = self._folder.set_aside(path)
         self._tell(f"{reason}: it is now {aside.name}, and not used")
 
     def _enter(self, checkpoint: Checkpoint) -> Place:
@@ -185,7 +191,10 @@ class Session:
         self._save()
 
     def _go_back(self, error: Diverged, rollbacks: int, stops: bool) -> None:
-        checkpoint = self._newest()
+        try:
+            checkpoint = self._newest()
+        except ValueError as damaged:
+            raise Diverged(f"{error}; {damaged}") from None
         if checkpoint is None:
             raise error
         back = _where(checkpoint.progress)

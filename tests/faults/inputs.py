@@ -17,7 +17,9 @@ from typing import NamedTuple
 from tests.faults import harness
 from tests.forked import run
 
-TRAIN, EVALUATE, BENCHMARK = "train.py", "evaluate.py", "benchmark.py"
+TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "generate.py", "export.py"
+SERVE, EXPLAIN, BENCHMARK = "serve.py", "explain.py", "benchmark.py"
+LAUNCH = "launch.py"
 MODEL = ("--model=test",)
 TEXT = (*MODEL, "--data_path=text")
 RUN = ("--save_path=run",)
@@ -80,8 +82,17 @@ def _no_best(folder: Path) -> None:
     (folder / "run" / "checkpoints" / "best.npz").unlink()
 
 
+def _no_model(folder: Path) -> None:
+    (folder / "export" / "1").mkdir(parents=True)
+    (folder / "export" / "1" / "model_card.json").write_text("{}")
+
+
 def _bad_flag(name: str, *values: str) -> list[Case]:
     return [Case(TRAIN, (*MODEL, f"--{name}={value}"), name) for value in values]
+
+
+def _bad_flag_of(script: str, *flags: str) -> list[Case]:
+    return [Case(script, (flag,), flag.partition("=")[0].lstrip("-")) for flag in flags]
 
 
 FLAGS_OF_TRAIN = [
@@ -107,6 +118,10 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("keep", "0", "1001", "all"),
     *_bad_flag("checkpoint_every", "", "soon", "5", "0s", "-5s", "1e9s", "99999999999w"),
     *_bad_flag("on_divergence", "pray"),
+    *_bad_flag("distribution", "telepathy"),
+    *_bad_flag("num_devices", "0", "65"),
+    *_bad_flag("worker_timeout", "1", "soon"),
+    Case(TRAIN, (*MODEL, "--distribution=multi_worker"), "TF_CONFIG"),
     *_bad_flag("lowercase", "maybe"),
     Case(TRAIN, ("--on_divergence=rollback",), "give a --save_path"),
     Case(TRAIN, ("--num_stepz=3",), "num_stepz"),
@@ -169,6 +184,7 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, ("--save_path=",), "--save_path= is empty"),
     Case(EVALUATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
     Case(EVALUATE, ("--save_path=file",), "'file' holds no run"),
+    Case(EVALUATE, ("--tutorial_checkpoint=x",), "--data_path is missing"),
     Case(EVALUATE, (*RUN, "--split=nope"), "split"),
     Case(EVALUATE, (*RUN, "--batch_size=0"), "batch_size"),
     Case(EVALUATE, (*RUN, "--batch_size=100001"), "batch_size"),
@@ -198,15 +214,7 @@ UNTRUSTED_RUNS = [
     Case(EVALUATE, RUN, "is not the voc", Write("run/vocabulary.txt", b"a\n" * 10_000_000)),
     *(
         Case(EVALUATE, RUN, "config.json cannot be read", Write("run/config.json", content))
-        for content in (
-            "[]",
-            "7",
-            "null",
-            "[" * 100_000,
-            '{"config": 1e999}',
-            " " * 2_000_000,
-            b"\x80",
-        )
+        for content in NO_DESCRIPTIONS
     ),
     *(
         Case(EVALUATE, RUN, "config.json cannot be read", Edit(keys, value))
@@ -243,6 +251,72 @@ UNTRUSTED_RUNS = [
         Edit(("corpus", "source"), {"dataset": "ptb", "data_dir": "/nowhere"}),
     ),
 ]
+FLAGS_OF_GENERATE = [
+    Case(GENERATE, (), "--save_path is missing"),
+    Case(GENERATE, ("--save_path=",), "--save_path= is empty"),
+    Case(GENERATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
+    Case(GENERATE, ("--tutorial_checkpoint=x",), "--data_path is missing"),
+    Case(GENERATE, (*RUN, "--tutorial_checkpoint=x"), "give one of --save_path=run"),
+    Case(GENERATE, ("--tutorial_checkpoint=x", "--data_path=nowhere"), "'nowhere' is not a folder"),
+    *_bad_flag_of(
+        GENERATE,
+        *("--num_words=-1", "--num_words=1000000", "--num_words=many", "--num_samples=0"),
+        *("--temperature=-1", "--temperature=nan", "--temperature=inf", "--top_p=1.1"),
+        *("--top_p=nan", "--top_k=-1", "--top_k=2147483648", "--seed=2147483648", "--seed=x"),
+    ),
+    Case(GENERATE, (*RUN, "--plot=x.png"), "--plot draws what --score says"),
+    Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
+    Case(GENERATE, (*RUN, "--score=a b", "--plot=no/x.png"), "--plot=no/x.png cannot be written"),
+    Case(GENERATE, (*RUN, "the", "company"), "'the' is not a flag"),
+    Case(GENERATE, RUN, "no epoch of the run 'run' has ended yet", _no_best),
+    Case(GENERATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
+    Case(GENERATE, RUN, "is not the vocabulary", Write("run/vocabulary.txt", "a\nb\n")),
+    Case(GENERATE, RUN, "config.json cannot be read", Edit(("config", "cell"), 7)),
+    Case(GENERATE, RUN, "config.json cannot be read", Edit(("corpus", "source", "tokens"), [])),
+]
+FLAGS_OF_EXPORT = [
+    Case(EXPORT, RUN, "--export_path is missing"),
+    Case(EXPORT, (*RUN, "--export_path="), "--export_path= is empty"),
+    Case(EXPORT, ("--export_path=out",), "--save_path is missing"),
+    Case(EXPORT, ("--save_path=nowhere", "--export_path=out"), "'nowhere' holds no run"),
+    Case(EXPORT, ("--tutorial_checkpoint=x", "--export_path=out"), "--data_path is missing"),
+    Case(EXPORT, (*RUN, "--tutorial_checkpoint=x", "--export_path=out"), "give one of"),
+    Case(EXPORT, (*RUN, "--export_path=file"), "'file' cannot be written (File exists)"),
+    Case(EXPORT, (*RUN, "--export_path=file/x"), "'file/x' cannot be written (Not a directory)"),
+    Case(EXPORT, (*RUN, "--export_path=/proc/x"), "'/proc/x' cannot be written"),
+    Case(EXPORT, (*RUN, "--export_path=" + "x" * 300), "(File name too long)"),
+    Case(EXPORT, (*RUN, "--export_path=out", "--evaluate=maybe"), "evaluate"),
+    Case(EXPORT, (*RUN, "--export_path=out"), "has ended yet", _no_best),
+    Case(EXPORT, (*RUN, "--export_path=out"), "of another run", Edit(("config", "seed"), 7)),
+]
+FLAGS_OF_SERVE = [
+    Case(SERVE, (), "--export_path is missing"),
+    Case(SERVE, ("--export_path=",), "--export_path= is empty"),
+    Case(SERVE, ("--export_path=nowhere",), "'nowhere' holds no export"),
+    Case(SERVE, ("--export_path=nowhere", "--host="), "--host is empty"),
+    Case(SERVE, ("--export_path=file",), "'file' holds no export"),
+    Case(SERVE, ("--export_path=run",), "'run' holds no export"),
+    Case(SERVE, ("--export_path=a\nb",), r"'a\nb' holds no export"),
+    Case(SERVE, ("--export_path=export",), "'export' holds no export", _no_model),
+    *_bad_flag_of(SERVE, "--port=-1", "--port=65536", "--port=http", "--save_path=run"),
+]
+FLAGS_OF_EXPLAIN = [
+    *_bad_flag_of(
+        EXPLAIN,
+        *("--batch_size=0", "--batch_size=100001", "--num_steps=0", "--num_steps=1001"),
+        *("--window=-1", "--window=999999999", "--seed=-1", "--unroll=maybe", "--save_path=run"),
+    ),
+    Case(EXPLAIN, ("--png=text",), "--png=text cannot be written"),
+    Case(EXPLAIN, ("--png=nowhere/b.png",), "--png=nowhere/b.png cannot be written"),
+    Case(EXPLAIN, ("--data_path=nowhere",), "'nowhere' is not a folder or file"),
+    Case(EXPLAIN, ("--data_path=text", "--batch_size=9000"), "batch_size=9000"),
+]
+FLAGS_OF_LAUNCH = [
+    Case(LAUNCH, (), "there is no command"),
+    Case(LAUNCH, ("--", "no_such_program"), "'no_such_program' cannot be started"),
+    *_bad_flag_of(LAUNCH, "--num_workers=0", "--num_workers=-1", "--num_workers=two"),
+    Case(LAUNCH, ("--save_path=run", "train.py"), "save_path"),
+]
 FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--paths=warp",), "--paths has the unknown warp"),
     Case(BENCHMARK, ("--peers=abacus",), "--peers has the unknown abacus"),
@@ -260,6 +334,7 @@ FLAGS_OF_BENCHMARK = [
         BENCHMARK, ("--batch_size=100000", "--num_steps=1000"), "one window, and this machine has"
     ),
     Case(BENCHMARK, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
+    Case(BENCHMARK, ("--export_path=nowhere",), "'nowhere' holds no export"),
     Case(BENCHMARK, ("faster",), "'faster' is not a flag"),
 ]
 CASES = [
@@ -268,6 +343,11 @@ CASES = [
     *FOLDERS_OF_TRAIN,
     *FLAGS_OF_EVALUATE,
     *UNTRUSTED_RUNS,
+    *FLAGS_OF_GENERATE,
+    *FLAGS_OF_EXPORT,
+    *FLAGS_OF_SERVE,
+    *FLAGS_OF_EXPLAIN,
+    *FLAGS_OF_LAUNCH,
     *FLAGS_OF_BENCHMARK,
 ]
 

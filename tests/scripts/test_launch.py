@@ -14,7 +14,8 @@ import pytest
 
 from command_line import build_model
 from ptb import corpus
-from tests.scripts.test_bad_input import ROOT, one_line_error, run
+from tests.forked import ROOT
+from tests.scripts.test_bad_input import one_line_error, run
 from training.config import Config
 from training.loop import train_epochs
 from training.run_folder import RunFolder

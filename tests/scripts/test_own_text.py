@@ -11,8 +11,9 @@ import pytest
 
 from ptb import corpus
 from ptb.penn_treebank.penn_treebank_dataset_builder import Builder
+from tests.forked import ROOT
 from tests.ptb.test_penn_treebank import server  # noqa: F401  (a fixture)
-from tests.scripts.test_bad_input import ROOT, one_line_error, run
+from tests.scripts.test_bad_input import one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed
 
 SMALL = ("--model=test", "--batch_size=2")

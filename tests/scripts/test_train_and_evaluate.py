@@ -1,10 +1,12 @@
 """The scripts from the outside: train, resume, evaluate."""
 
 import json
+import re
+import shutil
 
 import pytest
 
-from tests.scripts.test_bad_input import run
+from tests.scripts.test_bad_input import one_line_error, run
 from training.run_folder import RunFolder
 
 SHAPE = ("--model=test", "--hidden_size=8", "--num_steps=4", "--keep_prob=0.8")
@@ -12,7 +14,10 @@ SHAPE = ("--model=test", "--hidden_size=8", "--num_steps=4", "--keep_prob=0.8")
 
 @pytest.fixture
 def text(tmp_path):
-    folder = tmp_path / "text"
+    return write_text(tmp_path / "text")
+
+
+def write_text(folder):
     folder.mkdir()
     lines = [f"the {a} {b} the {b}\n" for a in "abcd" for b in "wxyz"]
     for split, times in (("train", 12), ("valid", 2), ("test", 3)):
@@ -31,7 +36,7 @@ def perplexity(stdout):
     return float(line.split()[2])
 
 
-@pytest.mark.parametrize("sampling", ["sequential", "random"])
+@pytest.mark.parametrize("sampling", ["sequential", pytest.param("random", marks=pytest.mark.slow)])
 def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, text, sampling):
     train = ("train.py", *SHAPE, f"--data_path={text}", f"--sampling={sampling}")
     whole = succeed(*train, "--save_path=whole", "--num_epochs=4", folder=tmp_path)
@@ -48,40 +53,53 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, text, sampling):
         }
 
 
-def test_evaluate_gives_what_train_gave_whatever_num_steps(tmp_path, text):
-    trained = succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a text and a run of it, and what train.py printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    text = write_text(folder / "text")
+    return folder, succeed(
+        "train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=folder
+    )
+
+
+def test_evaluate_gives_what_train_gave_whatever_num_steps(trained):
+    folder, printed = trained
     results = [
-        json.loads(succeed("evaluate.py", "--save_path=run", "--json", *flags, folder=tmp_path))
+        json.loads(succeed("evaluate.py", "--save_path=run", "--json", *flags, folder=folder))
         for flags in ([], ["--num_steps=9"], ["--batch_size=3"])
     ]
     tokens = 3 * 16 * 6 - 1
     assert [result["tokens"] for result in results] == [tokens] * 3
     assert results[0]["split"] == "test"
-    assert results[0]["perplexity"] == pytest.approx(perplexity(trained), abs=1e-3)
+    assert results[0]["perplexity"] == pytest.approx(perplexity(printed), abs=1e-3)
     assert results[1]["nats"] == pytest.approx(results[0]["nats"], rel=1e-6)
     assert results[2]["nats"] != pytest.approx(results[0]["nats"], rel=1e-6)
     assert results[0]["words_per_second"] > 0
 
 
-def test_evaluate_says_that_rows_start_cold_and_reads_another_text(tmp_path, text):
-    succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
+def test_evaluate_says_that_rows_start_cold_and_reads_another_text(tmp_path, trained):
     other = tmp_path / "other"
     other.mkdir()
     (other / "valid.txt").write_text("the a w\nthe b x\n")
     arguments = ("--save_path=run", "--split=valid", f"--data_path={other}", "--batch_size=2")
-    result = run("evaluate.py", *arguments, folder=tmp_path)
+    result = run("evaluate.py", *arguments, folder=trained[0])
     assert "1 of which start without context" in result.stderr
     assert "nats over 7 tokens, batch_size 2" in result.stdout
 
 
-def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(tmp_path, text):
-    succeed("train.py", *SHAPE, f"--data_path={text}", "--save_path=run", folder=tmp_path)
-    (text / "ptb.test.txt").write_text("the a w\nthe b x\n")
-    result = run("evaluate.py", "--save_path=run", folder=tmp_path)
+def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(trained):
+    folder, _ = trained
+    test = folder / "text" / "ptb.test.txt"
+    before = test.read_text()
+    test.write_text("the a w\nthe b x\n")
+    result = run("evaluate.py", "--save_path=run", folder=folder)
     assert result.returncode == 1
     assert "the test split has 8 tokens and had 288 when the run began" in result.stderr
-    arguments = ("evaluate.py", "--save_path=run", f"--data_path={text}")
-    assert "over 7 tokens" in succeed(*arguments, folder=tmp_path)
+    assert "over 7 tokens" in succeed(
+        "evaluate.py", "--save_path=run", "--data_path=text", folder=folder
+    )
+    test.write_text(before)
 
 
 def test_a_run_whose_best_checkpoint_is_lost_goes_on_or_says_so(tmp_path, text):
@@ -92,3 +110,17 @@ def test_a_run_whose_best_checkpoint_is_lost_goes_on_or_says_so(tmp_path, text):
     # The last epoch was the best, so nothing is lost.
     assert len(succeed(*train, "--num_epochs=1", folder=tmp_path).splitlines()) > 2
     assert (tmp_path / "run" / "config.json").read_text() == before
+
+
+def test_a_run_of_another_config_or_text_is_refused_and_kept(tmp_path, trained):
+    folder = shutil.copytree(trained[0], tmp_path / "copy")
+    before = {path: path.read_bytes() for path in (folder / "run").rglob("*") if path.is_file()}
+    train = ("train.py", *SHAPE, "--data_path=text", "--save_path=run")
+    result = run(*train, "--num_layers=3", "--seed=2", folder=folder)
+    message = one_line_error(result, "train.py")
+    assert "num_layers was 1 and is now 3; seed was 1 and is now 2" in message
+    (folder / "text" / "ptb.train.txt").write_text("the cat ran\nthe dog sat\n" * 40)
+    message = one_line_error(run(*train, folder=folder), "train.py")
+    assert re.search(r"the corpus was text \(\w{12}\) and is now text \(\w{12}\)", message)
+    after = {path: path.read_bytes() for path in (folder / "run").rglob("*") if path.is_file()}
+    assert after == before

@@ -13,7 +13,7 @@ from training.perplexity import Evaluator
 
 NUM_STEPS = 5
 CONFIG = Config(
-    hidden_size=64, num_steps=NUM_STEPS, num_epochs=6, constant_epochs=4, learning_rate_decay=0.4
+    hidden_size=48, num_steps=NUM_STEPS, num_epochs=4, constant_epochs=2, learning_rate_decay=0.3
 )
 
 

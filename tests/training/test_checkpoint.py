@@ -145,6 +145,8 @@ def test_progress_of_a_wrong_type_or_size_is_refused(name, value):
     [
         {"epoch": 2},
         {"epoch": 10**30},
+        {"cost": 10**400},
+        {"seconds": 10**400},
         {"epoch": 1.5},
         {"learned": 1},
         {"stretch_windows": 100},
@@ -188,6 +190,15 @@ def test_weights_of_another_type_are_refused(tmp_path, dtype):
     weights = {"Model/embedding": np.zeros(3, dtype)}
     save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, weights=weights))
     with pytest.raises(ValueError, match="not float32"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["weights", "slots"])
+def test_values_that_are_no_number_are_refused(tmp_path, part, value):
+    array = np.array([1, value, 2], np.float32)
+    save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, **{part: {"b": array}}))
+    with pytest.raises(ValueError, match=f"{part}/b has values that are no number or infinite"):
         load_checkpoint(tmp_path / "c.npz")
 
 

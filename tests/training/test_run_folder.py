@@ -54,6 +54,12 @@ def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
     assert folder.load("latest")[1] == []
 
 
+def test_a_best_checkpoint_of_no_epoch_is_refused(folder):
+    folder.save_best(checkpoint(folder, [], window=5))
+    with pytest.raises(ValueError, match=r"best\.npz is of no epoch that has ended"):
+        folder.load("best")
+
+
 def test_the_newest_checkpoints_are_kept_and_counted_on(folder):
     for window in range(1, 6):
         folder.save(checkpoint(folder, [], window, window), keep=3)

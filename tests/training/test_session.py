@@ -282,6 +282,29 @@ def test_a_run_is_rolled_back_three_times_at_most_over_all_its_starts(trainer, t
     assert not [note for note in again.notes if "rollback" in note]
 
 
+def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
+    training = Training(trainer[0], TRAIN, VALID, CONFIG, Derailing(trainer[0], 0.0))
+    options = SaveOptions("0", on_divergence="rollback")
+    start = Start(trainer, tmp_path / "run", options, training=training)
+    start.session.start()
+    epochs = start.session.epochs()
+    assert next(epochs).epoch == 1
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(Diverged, match=r"loss nan.*; no checkpoint in .* is whole: train with"):
+        next(epochs)
+    start.folder.release()
+
+
+def test_fewer_epochs_than_are_done_give_no_result_where_the_best_is_lost(trainer, folder):
+    (folder / "checkpoints" / "best.npz").write_bytes(b"")
+    config = dataclasses.replace(CONFIG, num_epochs=1)
+    start = Start(trainer, folder, config=config)
+    assert start.train() == []
+    with pytest.raises(ValueError, match=r"the best weights are lost.*num_epochs=2 or more"):
+        start.session.load_best()
+
+
 def test_without_a_folder_the_best_weights_are_those_in_memory(trainer, whole):
     model, training = trainer
     session = Session(model, training, CONFIG, None, OPTIONS, print)

@@ -1,0 +1,46 @@
+"""When rising perplexity counts as divergence. A window here is 4 steps, a stretch 100 windows."""
+
+import math
+
+import pytest
+
+from training.progress import Progress
+
+V, STEPS, STRETCH = 50, 4, 100
+
+
+def count(perplexities, windows_per_call):
+    """The progress after windows of these perplexities, and in which windows it rose too far."""
+    costs = [STEPS * math.log(perplexity) for perplexity in perplexities]
+    progress, alarms = Progress(), []
+    for first in range(0, len(costs), windows_per_call):
+        some = costs[first : first + windows_per_call]
+        progress, rises = progress.count(some, [1.0] * len(some), 0.1, STEPS, V)
+        if rises:
+            alarms.append(progress.window)
+    return progress, alarms
+
+
+@pytest.mark.parametrize("windows_per_call", [1, 20, 100])
+@pytest.mark.parametrize(
+    ("perplexities", "alarms"),
+    [
+        ([40] * STRETCH + [60] * STRETCH + [40] * STRETCH, [200]),
+        ([40] * STRETCH + [60] * 40 + [40] * 60, []),
+        # Not clearly below the 50 of guessing: an untrained model's noise.
+        ([48] * STRETCH + [60] * STRETCH, []),
+        # Nothing learned, and far above guessing.
+        ([51**2] * STRETCH, [100]),
+        ([49**2] * STRETCH, []),
+    ],
+)
+def test_a_stretch_above_guessing_is_noticed(perplexities, alarms, windows_per_call):
+    assert count(perplexities, windows_per_call)[1] == alarms
+
+
+def test_a_stretch_that_is_rising_is_told_before_it_ends():
+    low, high = [40] * STRETCH, [60] * 30
+    assert not count(low, 10)[0].rising(STEPS, V)
+    assert count(low + high, 10)[0].rising(STEPS, V)
+    assert not count(high, 10)[0].rising(STEPS, V)
+    assert count([51**2] * 30, 10)[0].rising(STEPS, V)
