@@ -46,38 +46,6 @@ def fill_the_disk():
     os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
 
-<<<<<<< HEAD
-def test_help_answers_without_tensorflow(tmp_path):
-    hidden = tmp_path / "tensorflow"
-    hidden.mkdir()
-    (hidden / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
-    for script in ("train.py", "evaluate.py"):
-        result = subprocess.run(
-            [sys.executable, str(ROOT / script), "--helpshort"],
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "--save_path" in result.stdout
-        assert ("--hidden_size" in result.stdout) == (script == "train.py")
-        assert "TensorFlow was imported" not in result.stdout + result.stderr
-
-
-def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path, text):
-    flags = ["--model=test", f"--data_path={text}", "--save_path=run", "--distribution=mirrored"]
-    result = run("train.py", *flags, "--batch_size=4", "--num_devices=3", folder=tmp_path)
-    message = one_line_error(result, "train.py")
-    assert "batch_size=4 is not a multiple of the 3 replicas" in message
-    assert not list((tmp_path / "run").glob("*.json"))
-
-
-def test_devices_without_mirrored_are_refused(tmp_path):
-    result = run("train.py", "--num_devices=2", folder=tmp_path)
-    message = one_line_error(result, "train.py")
-    assert "--num_devices=2 needs --distribution=mirrored" in message
-=======
 def close_the_pipe():
     reader, writer = os.pipe()
     os.close(reader)
@@ -92,4 +60,17 @@ def test_what_cannot_be_printed_ends_in_one_line(tmp_path):
     assert "the output cannot be printed (No space left on device)" in message
     result = run("explain.py", *flags, folder=tmp_path, prepare=[close_the_pipe])
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
->>>>>>> 8020154fb8a5aed265ae571653baa2f228cc0606
+
+
+def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path):
+    flags = ["--model=test", "--save_path=run", "--distribution=mirrored"]
+    result = run("train.py", *flags, "--batch_size=4", "--num_devices=3", folder=tmp_path)
+    message = one_line_error(result, "train.py")
+    assert "batch_size=4 is not a multiple of the 3 replicas" in message
+    assert not list((tmp_path / "run").glob("*.json"))
+
+
+def test_devices_without_mirrored_are_refused(tmp_path):
+    result = run("train.py", "--num_devices=2", folder=tmp_path)
+    message = one_line_error(result, "train.py")
+    assert "--num_devices=2 needs --distribution=mirrored" in message
