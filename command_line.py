@@ -180,8 +180,11 @@ def cluster_from_flags():
     """The `Cluster` of --distribution=multi_worker, else None. Raises ValueError."""
     from training.cluster import Cluster  # noqa: PLC0415
 
-    multi_worker = "distribution" in FLAGS and FLAGS.distribution == "multi_worker"
-    return Cluster.from_environment() if multi_worker else None
+    if "distribution" not in FLAGS:
+        return None
+    if FLAGS.num_devices and FLAGS.distribution != "mirrored":
+        raise ValueError(f"--num_devices={FLAGS.num_devices} needs --distribution=mirrored")
+    return Cluster.from_environment() if FLAGS.distribution == "multi_worker" else None
 
 
 def _strategy_from_flags():

@@ -34,15 +34,16 @@ def main(command: list[str]) -> int:
         command = [sys.executable, *command]
     if not any(argument.startswith("--distribution") for argument in command):
         command = [*command, "--distribution=multi_worker"]
-    try:
-        workers = [
-            _start(command, config, i)
-            for i, config in enumerate(cluster_configs(FLAGS.num_workers))
-        ]
-    except OSError as error:
-        fail(f"{command[0]!r} cannot be started: {error.strerror}")
+    workers = []
+    # Before the first worker starts: none may outlive this process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: _send(workers, number))
+    try:
+        for index, config in enumerate(cluster_configs(FLAGS.num_workers)):
+            workers.append(_start(command, config, index))
+    except OSError as error:
+        _send(workers, signal.SIGKILL)
+        fail(f"{command[0]!r} cannot be started: {error.strerror}")
     return _wait(workers)
 
 

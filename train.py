@@ -83,8 +83,8 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         cluster = cluster_from_flags()
         is_chief = cluster is None or cluster.is_chief
         corpus = _load_and_check(config)
-        folder = _open_run(config, corpus, cleanup) if is_chief else None
-        model, replicas, session = _session(config, options, corpus, folder)
+        folder, description = _open_run(config, corpus, cleanup) if is_chief else (None, None)
+        model, replicas, session = _session(config, options, corpus, folder, description)
         reports = session.start().reports
 
     from training.loop import Diverged  # noqa: PLC0415
@@ -141,7 +141,9 @@ def _load_and_check(config):
 
 
 def _open_run(config, corpus, cleanup):
-    """The run folder `--save_path`, new or of the same run; None where nothing is to be saved.
+    """The run folder `--save_path`, new or of the same run, and what its `config.json` will say.
+
+    None and None where nothing is to be saved. Nothing is written yet but the lock.
 
     Raises ValueError where the folder holds another run, or another process writes in it.
     """
@@ -149,7 +151,7 @@ def _open_run(config, corpus, cleanup):
     from training.run_folder import RunFolder  # noqa: PLC0415
 
     if FLAGS.save_path is None:
-        return None
+        return None, None
     folder = RunFolder(FLAGS.save_path)
     if folder.exists:
         _refuse_another_run(folder.description(), config, corpus)
@@ -165,8 +167,7 @@ def _open_run(config, corpus, cleanup):
         # The command and the versions stay those that the run began with.
         num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
         description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
-    folder.start(description, corpus.vocabulary.to_text())
-    return folder
+    return folder, description
 
 
 def _refuse_another_run(saved: dict, config, corpus) -> None:
@@ -221,7 +222,7 @@ def _description(config, corpus) -> dict:
     }
 
 
-def _session(config, options, corpus, folder):
+def _session(config, options, corpus, folder, description):
     """The model, the replicas that train it, and the run."""
     strategy = start_tensorflow()
 
@@ -233,6 +234,9 @@ def _session(config, options, corpus, folder):
     with replicas.scope():
         model = build_model(config, len(corpus.vocabulary))
     training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
+    # Nothing is left to refuse: a batch_size that cannot be shared out binds no folder.
+    if folder:
+        folder.start(description, corpus.vocabulary.to_text())
     return model, replicas, Session(model, training, config, folder, options, note)
 
 

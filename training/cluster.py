@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,9 +47,11 @@ class Cluster:
                 (job, index, address)
                 for job in ("chief", "worker")
                 for index, address in enumerate(jobs.get(job, []))
-                if re.fullmatch(r"\S+:\d+", address)
             )
-            if set(jobs) - {"chief", "worker"} or len(tasks) != sum(map(len, jobs.values())):
+            addresses = [address for _, _, address in tasks]
+            if set(jobs) - {"chief", "worker"} or not all(map(_is_address, addresses)):
+                raise ValueError
+            if len(set(addresses)) < len(addresses):
                 raise ValueError
             names = [task[:2] for task in tasks]
             return cls(tasks, names.index((task["type"], int(task["index"]))))
@@ -72,7 +75,8 @@ class Cluster:
 
         # A sign is missed, its sender given up, and that told: a third each.
         _watch_workers(self.tasks, worker_timeout / 3)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with _ended_by_ctrl_c():
+            return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def mirrored_strategy(num_devices: int | None):
@@ -112,6 +116,27 @@ def lost_workers() -> Iterator[None]:
         tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", error.message)
         who = " ".join(tasks[0]) if tasks else "a worker"
         raise WorkerLost(f"{who} is lost ({type(error).__name__})") from error
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process. Python's own handler would run only when TensorFlow's wait is over.
+
+    Where the signal is ignored, it stays so. SIGTERM is out of reach: TensorFlow catches it itself.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is HOST:PORT. With another port TensorFlow would wait for a worker in vain."""
+    match = re.fullmatch(r"\S+:(\d{1,5})", text)
+    return match is not None and 0 < int(match[1]) < 2**16
 
 
 def _watch_workers(tasks, seconds: float) -> None:
