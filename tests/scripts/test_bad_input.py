@@ -62,8 +62,18 @@ def test_what_cannot_be_printed_ends_in_one_line(tmp_path):
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
 
-def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path):
-    flags = ["--model=test", "--save_path=run", "--distribution=mirrored"]
+@pytest.fixture
+def text(tmp_path):
+    """A folder of text, small but whole."""
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for split, times in (("train", 40), ("valid", 12), ("test", 12)):
+        (folder / f"{split}.txt").write_text("the cat sat\nthe dog ran\n" * times)
+    return folder
+
+
+def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path, text):
+    flags = ["--model=test", f"--data_path={text}", "--save_path=run", "--distribution=mirrored"]
     result = run("train.py", *flags, "--batch_size=4", "--num_devices=3", folder=tmp_path)
     message = one_line_error(result, "train.py")
     assert "batch_size=4 is not a multiple of the 3 replicas" in message
