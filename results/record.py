@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from training.checkpoint import write_atomically
+
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
@@ -53,8 +55,8 @@ def record(folder: Path, flags: list[str]) -> dict:
         folder.mkdir(parents=True)
         for name in COPIED:
             shutil.copyfile(Path(run) / name, folder / name)
-    (folder / "train.log").write_text(log, encoding="utf-8")
-    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for name, text in (("train.log", log), ("result.json", json.dumps(result, indent=2) + "\n")):
+        write_atomically(folder / name, lambda file, text=text: file.write(text.encode()))
     return result
 
 
