@@ -49,10 +49,10 @@ def main() -> None:
         _measure_export()
         return
     from benchmarks import race, report, sweep  # noqa: PLC0415
-    from benchmarks.sides import PATHS, PEERS  # noqa: PLC0415
+    from benchmarks.sides import PATHS, PEERS, PRODUCTS_ONLY  # noqa: PLC0415
 
     with user_errors():
-        names = _chosen("paths", PATHS) + _chosen("peers", PEERS) + ["numpy"]
+        names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
         workload = _workload()
     if FLAGS.sweep:
         sweep.run(FLAGS.sweep, workload, FLAGS.seconds, Path(FLAGS.plot or f"{FLAGS.sweep}.png"))
