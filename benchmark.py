@@ -23,17 +23,10 @@ from pathlib import Path
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    TextSource,
-    check_memory,
-    check_output_files,
-    config_from_flags,
-    define_config_flags,
-    fail,
-    run,
-    user_errors,
-)
+from command_line.config_flags import config_from_flags, define_config_flags
+from command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from command_line.text_source import TextSource
+from training.model import check_memory
 
 VOCAB_SIZE = 10_000
 TOKENS = 200_000

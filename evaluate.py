@@ -16,19 +16,17 @@ import sys
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    bits_per_character,
-    check_memory,
-    define_data_flags,
+from command_line.devices import start_tensorflow
+from command_line.program import FLAGS, run, user_errors
+from command_line.text_source import define_data_flags
+from command_line.trained_model import (
     define_trained_model_flags,
     load_corpus_of,
     load_model,
     load_trained_model,
-    run,
-    start_tensorflow,
-    user_errors,
 )
+from training.model import check_memory
+from training.report import bits_per_character
 
 # Words after which dynamic evaluation learns, and rows of train that it reads side by side.
 DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100

@@ -15,16 +15,8 @@ import sys
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    TextSource,
-    check_output_files,
-    define_data_flags,
-    define_text_flags,
-    fail,
-    run,
-    user_errors,
-)
+from command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from command_line.text_source import TextSource, define_data_flags, define_text_flags
 
 
 def main() -> None:

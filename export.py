@@ -12,17 +12,14 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from command_line import (
-    FLAGS,
-    define_data_flags,
+from command_line.devices import start_tensorflow
+from command_line.program import FLAGS, note, run, user_errors
+from command_line.text_source import define_data_flags
+from command_line.trained_model import (
     define_trained_model_flags,
     load_corpus_of,
     load_model,
     load_trained_model,
-    note,
-    run,
-    start_tensorflow,
-    user_errors,
 )
 
 

@@ -18,17 +18,10 @@ from pathlib import Path
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    check_output_files,
-    define_data_flags,
-    define_trained_model_flags,
-    load_trained_model,
-    note,
-    run,
-    start_tensorflow,
-    user_errors,
-)
+from command_line.devices import start_tensorflow
+from command_line.program import FLAGS, check_output_files, note, run, user_errors
+from command_line.text_source import define_data_flags
+from command_line.trained_model import define_trained_model_flags, load_trained_model
 from serving.limits import MAX_TOKENS, MAX_WORDS
 
 

@@ -21,7 +21,7 @@ from typing import TextIO
 
 from absl import flags
 
-from command_line import FLAGS, fail, run
+from command_line.program import FLAGS, fail, run
 
 # A worker that lost another one has this long to say so, and as long to stop when asked to.
 GRACE_SECONDS = 5

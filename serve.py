@@ -13,7 +13,8 @@ import os
 
 from absl import flags
 
-from command_line import FLAGS, fail, note, run, start_tensorflow, user_errors
+from command_line.devices import start_tensorflow
+from command_line.program import FLAGS, fail, note, run, user_errors
 
 
 def main() -> None:

@@ -22,35 +22,17 @@ Published perplexities on Penn Treebank, one model each:
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import math
-import shlex
 import sys
-from importlib.metadata import version
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    TextSource,
-    bits_per_character,
-    build_model,
-    check_memory,
-    cluster_from_flags,
-    config_from_flags,
-    define_config_flags,
-    define_data_flags,
-    define_distribution_flags,
-    define_text_flags,
-    fail,
-    note,
-    run,
-    start_tensorflow,
-    user_errors,
-)
-
-SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
-COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
+from command_line.config_flags import config_from_flags, define_config_flags
+from command_line.devices import cluster_from_flags, define_distribution_flags, start_tensorflow
+from command_line.open_run import open_run
+from command_line.program import FLAGS, fail, note, run, user_errors
+from command_line.run_report import print_header, print_result, print_row
+from command_line.text_source import TextSource, define_data_flags, define_text_flags
+from training.model import build_model, check_memory
 
 
 def main() -> None:
@@ -83,7 +65,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         cluster = cluster_from_flags()
         is_chief = cluster is None or cluster.is_chief
         corpus = _load_and_check(config)
-        folder, description = _open_run(config, corpus, cleanup) if is_chief else (None, None)
+        folder, description = open_run(config, corpus, cleanup) if is_chief else (None, None)
         model, replicas, session = _session(config, options, corpus, folder, description)
         reports = session.start().reports
 
@@ -92,14 +74,14 @@ def _train(cleanup: contextlib.ExitStack) -> None:
     from training.stop import Stopped, StopRequest  # noqa: PLC0415
 
     if is_chief:
-        _print_header(config, corpus, model)
+        print_header(config, corpus, model)
         for report in reports:
-            _print_row(report)
+            print_row(report)
     try:
         with StopRequest() as stop:
             for report in session.epochs(lambda: stop.check(replicas.most)):
                 if is_chief:
-                    _print_row(report)
+                    print_row(report)
     except Stopped as stopped:
         if is_chief:
             _print_stopped(session)
@@ -109,7 +91,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
     if is_chief:
         with user_errors():
             best = session.load_best()
-        _print_result(config, corpus, model, best)
+        print_result(config, corpus, model, best)
 
 
 def _save_options():
@@ -140,88 +122,6 @@ def _load_and_check(config):
     return corpus
 
 
-def _open_run(config, corpus, cleanup):
-    """The run folder `--save_path`, new or of the same run, and what its `config.json` will say.
-
-    None and None where nothing is to be saved. Nothing is written yet but the lock.
-
-    Raises ValueError where the folder holds another run, or another process writes in it.
-    """
-    from training.config import Config  # noqa: PLC0415
-    from training.run_folder import RunFolder  # noqa: PLC0415
-
-    if FLAGS.save_path is None:
-        return None, None
-    folder = RunFolder(FLAGS.save_path)
-    if folder.exists:
-        _refuse_another_run(folder.description(), config, corpus)
-    cleanup.callback(folder.release)
-    if died := folder.acquire():
-        note(f"{died}, died while it had {FLAGS.save_path}")
-    description = _description(config, corpus)
-    if folder.exists:
-        # Another process may have started a run since.
-        saved = folder.description()
-        _refuse_another_run(saved, config, corpus)
-        _note_other_versions(saved.get("versions"), description["versions"])
-        # The command and the versions stay those that the run began with.
-        num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
-        description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
-    return folder, description
-
-
-def _refuse_another_run(saved: dict, config, corpus) -> None:
-    """A run goes on only with its own config, but for what may change, and its own text."""
-    from training.config import Config  # noqa: PLC0415
-    from training.run_folder import changeable  # noqa: PLC0415
-
-    may_change = changeable(saved["config"])
-    old = dataclasses.asdict(Config.from_dict(saved["config"]))
-    differences = [
-        f"{name} was {old[name]} and is now {value}"
-        for name, value in dataclasses.asdict(config).items()
-        if name not in may_change and value != old[name]
-    ]
-    if saved["corpus"].get("fingerprint") != corpus.fingerprint:
-        differences.append(
-            f"the corpus was {saved['corpus'].get('name')} "
-            f"({str(saved['corpus'].get('fingerprint'))[:12]}) and is now {corpus.name} "
-            f"({corpus.fingerprint[:12]})"
-        )
-    if differences:
-        raise ValueError(
-            f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
-            f"give another save_path or the same flags ({', '.join((*may_change, *SAVE_FLAGS))} "
-            "may change)"
-        )
-
-
-def _note_other_versions(old, new: dict) -> None:
-    """Arithmetic is the same bit for bit only in the same versions."""
-    for name, version_now in new.items():
-        version_then = old.get(name) if isinstance(old, dict) else None
-        if version_then != version_now:
-            note(f"the run began with {name} {version_then}, and this is {version_now}")
-
-
-def _description(config, corpus) -> dict:
-    """What `config.json` says of a run."""
-    packages = ("tensorflow", "keras", "numpy")
-    return {
-        "command": shlex.join(["python3", *sys.argv]),
-        "model": FLAGS.model,
-        "config": dataclasses.asdict(config),
-        "corpus": {
-            "name": corpus.name,
-            "source": corpus.source,
-            "fingerprint": corpus.fingerprint,
-            "vocab_size": len(corpus.vocabulary),
-            "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
-        },
-        "versions": {"python": sys.version.split()[0]} | {p: version(p) for p in packages},
-    }
-
-
 def _session(config, options, corpus, folder, description):
     """The model, the replicas that train it, and the run."""
     strategy = start_tensorflow()
@@ -245,76 +145,6 @@ def _print_stopped(session) -> None:
     if FLAGS.save_path is None:
         rest = "nothing is saved without --save_path"
     print(f"stopped at {session.where()}; {rest}", file=sys.stderr)
-
-
-def _print_header(config, corpus, model) -> None:
-    from ptb import summary  # noqa: PLC0415
-
-    unit = "characters" if corpus.tokens == "char" else "words"
-    print(
-        f"corpus {corpus.name}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
-        f"fingerprint {corpus.fingerprint[:12]}"
-    )
-    print(summary.table(corpus.summary))
-    if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
-        note("train has no <unk>, so the model never learns it")
-    print(
-        f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
-        f"{model.count_params():,} weights, batch_size {config.batch_size}, "
-        f"num_steps {config.num_steps}, seed {config.seed}"
-    )
-    print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
-
-
-def _print_row(report) -> None:
-    print(
-        f"{report.epoch:>10} {report.learning_rate:>10.4g} {report.train_perplexity:>10.2f} "
-        f"{report.valid_perplexity:>10.2f} {report.mean_grad_norm:>10.2f} "
-        f"{report.words_per_second:>10,.0f} {report.seconds:>10.1f}",
-        flush=True,
-    )
-
-
-def _print_result(config, corpus, model, best) -> None:
-    """Test perplexity of the best epoch, and beside it the floor where that is known."""
-    from ptb import reader  # noqa: PLC0415
-    from training.perplexity import Evaluator  # noqa: PLC0415
-
-    print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
-    _print_bits("valid", best.valid_perplexity, corpus)
-    if "test" not in corpus.splits:
-        print("no test split: nothing to test on")
-        return
-    score = Evaluator(model)(reader.every_token(corpus.test, 1, config.num_steps))
-    print(
-        f"test perplexity {score.perplexity:.3f} "
-        f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
-    )
-    _print_bits("test", score.perplexity, corpus)
-    if corpus.summary["test"].unknown:
-        print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
-    if corpus.grammar:
-        _print_floors(config.num_steps, corpus, score.perplexity)
-
-
-def _print_bits(split: str, perplexity: float, corpus) -> None:
-    bits = bits_per_character(perplexity, corpus.tokens)
-    if bits is not None:
-        print(f"{split} bits per character {bits:.4f}")
-
-
-def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
-    """The lowest perplexities that any model of the grammar's text can reach in the long run."""
-    grammar = corpus.grammar
-    nats, tokens = grammar.score(corpus.vocabulary.decode(corpus.test))
-    print(f"the grammar's own perplexity on this test split {math.exp(nats / tokens):.3f}")
-    for memory, floor in (
-        ("with full memory", grammar.perplexity_floor()),
-        (f"with a memory emptied every {num_steps} steps", grammar.perplexity_floor(num_steps)),
-    ):
-        print(
-            f"floor {memory} {floor:.3f}: the test perplexity is {perplexity / floor:.3f} times it"
-        )
 
 
 def _define_save_flags() -> None:

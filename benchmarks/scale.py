@@ -23,12 +23,11 @@ from absl import flags
 
 from benchmarks.scale_model import Network, message_bytes, words_per_second
 from benchmarks.scale_worker import VOCAB_SIZE
-from command_line import FLAGS, fail, run
+from command_line.program import FLAGS, fail, run
 from launch import cluster_configs
 from models.cores import available_cores
 from training.config import PRESETS, Config
 
-ROWS = (1, 4)  # batch sizes of the presets, times
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 GIGABIT = 1e9 / 8
 NETWORKS = {"1 Gbit/s": 1, "10 Gbit/s": 10, "100 Gbit/s": 100}
@@ -106,8 +105,9 @@ def main() -> None:
     _print_head()
     networks, ones = {}, {}
     for name in FLAGS.models:
-        for times in ROWS:
-            networks[name, times], ones[name, times] = _measure_pair(name, times)
+        networks[name], ones[name] = _measure_pair(name, times=1)
+        if name in FLAGS.four_times:
+            _measure_pair(name, times=4)
     _print_overhead()
     _print_predictions(networks, ones)
 
@@ -174,15 +174,15 @@ def _print_overhead() -> None:
 def _print_predictions(networks, ones) -> None:
     """Words per second of more workers with the presets' rows each, one core each."""
     print(
-        f"\n## Predicted: {ROWS[0]} x the preset's rows on each worker\n\nWords per second of "
-        "workers of one core of this machine each. The batch grows with the workers. In brackets, "
+        "\n## Predicted: the preset's rows on each worker\n\nWords per second of workers "
+        " of one core of this machine each. The batch grows with the workers. In brackets, "
         "over one worker."
     )
     for name, (label, gigabits) in itertools.product(FLAGS.models, NETWORKS.items()):
         if gigabits == min(NETWORKS.values()):
             print(f"\n| {name}, workers | {' | '.join(map(str, WORKERS))} |")
             print("|---" * (len(WORKERS) + 1) + "|")
-        preset, compute = PRESETS[name], ones[name, ROWS[0]]
+        preset, compute = PRESETS[name], ones[name]
         rates = [
             words_per_second(
                 dataclasses.replace(preset, batch_size=workers * preset.batch_size),
@@ -195,7 +195,7 @@ def _print_predictions(networks, ones) -> None:
         ]
         cells = [f"{rate:,.0f} ({rate / rates[0]:.1f})" for rate in rates]
         print(f"| {label} | {' | '.join(cells)} |")
-    loopback = ", ".join(f"{name} {networks[name, 1].bandwidth / 1e9:.2f}" for name in FLAGS.models)
+    loopback = ", ".join(f"{name} {networks[name].bandwidth / 1e9:.2f}" for name in FLAGS.models)
     print(f"\nThe loopback interface between two workers here, in GB/s each way: {loopback}.")
 
 
@@ -218,6 +218,11 @@ def _print_head() -> None:
 if __name__ == "__main__":
     flags.DEFINE_list("models", ["small", "medium", "large"], "the presets to measure")
     flags.DEFINE_list("precisions", ["small"], "the presets to measure in low precision too")
+    flags.DEFINE_list(
+        "four_times",
+        ["small", "medium"],
+        "the presets to measure with four times their rows too (large does not fit into 24 GiB)",
+    )
     flags.DEFINE_float("seconds", 5.0, "time for each team in each round", 0.1, 3600.0)
     flags.DEFINE_integer("rounds", 5, "rounds", 1, 1000)
     run(main)

@@ -14,9 +14,11 @@ import sys
 import time
 
 from benchmarks.workload import zipf_ids
-from command_line import FLAGS, build_model, define_distribution_flags, start_tensorflow
+from command_line.devices import define_distribution_flags, start_tensorflow
+from command_line.program import FLAGS
 from ptb import reader
 from training.config import Config
+from training.model import build_model
 
 VOCAB_SIZE = 10_000
 TOKENS = 200_000

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.sides import Ours
 from benchmarks.workload import Workload
-from command_line import start_tensorflow
+from command_line.devices import start_tensorflow
 from training.checkpoint import write_atomically
 
 VALUES = {

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.sides import PATHS, PRODUCTS_ONLY, make_side
-from command_line import start_tensorflow
+from command_line.devices import start_tensorflow
 
 FIRST_COSTS = 5
 MATMUL_SIZE = 2048

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command_line import FLAGS, run
+from command_line.program import FLAGS, run
 from studies import NAMES
 from studies.study import VERDICT, define_flags
 from training.checkpoint import write_atomically

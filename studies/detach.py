@@ -38,9 +38,9 @@ def measure(case: Row, corpus) -> list[Row]:
 
 def _measure_here(kept_windows: int, seed: int, ids, vocab_size: int) -> Row:
     """Milliseconds a window, and peak memory beyond that of one window, in MB."""
-    from command_line import build_model  # noqa: PLC0415
     from ptb import reader  # noqa: PLC0415
     from training.config import Config  # noqa: PLC0415
+    from training.model import build_model  # noqa: PLC0415
 
     config = Config(rnn_mode="static", seed=seed)
     model = build_model(config, vocab_size)

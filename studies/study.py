@@ -14,15 +14,9 @@ from pathlib import Path
 
 from absl import flags
 
-from command_line import (
-    FLAGS,
-    TextSource,
-    define_data_flags,
-    define_text_flags,
-    run,
-    start_tensorflow,
-    user_errors,
-)
+from command_line.devices import start_tensorflow
+from command_line.program import FLAGS, run, user_errors
+from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from studies.measurements import Row, from_csv, to_csv
 
 # The flags below belong to the study that is run, so that --helpshort lists them there.

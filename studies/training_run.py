@@ -23,7 +23,7 @@ class TrainingRun:
     def __init__(self, corpus, config: Config, reset_state: bool = False):
         import tensorflow as tf  # noqa: PLC0415
 
-        from command_line import build_model  # noqa: PLC0415
+        from training.model import build_model  # noqa: PLC0415
         from training.perplexity import Evaluator  # noqa: PLC0415
         from training.step import TrainStep  # noqa: PLC0415
 

@@ -42,8 +42,8 @@ def measure(case: Row, corpus) -> list[Row]:
 
 def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[Row]:
     """A row for each of the `lengths`, from the shortest to the longest."""
-    from command_line import build_model  # noqa: PLC0415
     from training.config import Config  # noqa: PLC0415
+    from training.model import build_model  # noqa: PLC0415
 
     config = Config(rnn_mode=mode, num_layers=1, seed=seed)
     model = build_model(config, vocab_size)

@@ -1,10 +1,11 @@
-"""Windows and a model become weights and a perplexity. Is handed both; builds neither.
+"""Windows and a model become weights and a perplexity.
 
 The main path, in order:
 
 1. `config.Config`: every figure of a run, with the tutorial's presets.
-2. `step.TrainStep`: loss, gradient, clip and update, for many windows in one call.
-3. `loop.Training`: the epochs, the learning rates, validation.
-4. `session.Session`: saves, goes on from what was saved, rolls back, stops when asked.
-5. `perplexity.Evaluator`: the exact perplexity of a text.
+2. `model.build_model`: the model that a config describes.
+3. `step.TrainStep`: loss, gradient, clip and update, for many windows in one call.
+4. `loop.Training`: the epochs, the learning rates, validation.
+5. `session.Session`: saves, goes on from what was saved, rolls back, stops when asked.
+6. `perplexity.Evaluator`: the exact perplexity of a text.
 """

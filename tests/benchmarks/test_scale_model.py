@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from benchmarks.scale_model import Network, message_bytes, words_per_second
-from command_line import build_model
 from training.config import Config
+from training.model import build_model
 
 V = 50
 CONFIG = Config(hidden_size=6, num_layers=2, num_steps=5, batch_size=4)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command_line import build_model
 from ptb import corpus
 from tests.forked import ROOT
 from tests.scripts.test_bad_input import one_line_error, run
 from training.config import Config
 from training.loop import train_epochs
+from training.model import build_model
 from training.run_folder import RunFolder
 
 TRAIN = (

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from command_line import build_model
 from ptb import reader
 from serving.inference import ROWS_AT_ONCE
 from serving.sampling import Sampling
 from serving.saved_model import served_model
 from tests.serving.conftest import make_trained
+from training.model import build_model
 from training.perplexity import Evaluator
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"

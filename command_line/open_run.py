@@ -1,0 +1,94 @@
+"""Opens the run folder of `train.py`: new, or of the same run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from importlib.metadata import version
+
+from command_line.program import FLAGS, note
+
+SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
+
+
+def open_run(config, corpus, cleanup):
+    """The run folder `--save_path`, new or of the same run, and what its `config.json` will say.
+
+    None and None where nothing is to be saved. Nothing is written yet but the lock.
+
+    Raises ValueError where the folder holds another run, or another process writes in it.
+    """
+    from training.config import Config  # noqa: PLC0415
+    from training.run_folder import RunFolder  # noqa: PLC0415
+
+    if FLAGS.save_path is None:
+        return None, None
+    folder = RunFolder(FLAGS.save_path)
+    if folder.exists:
+        _refuse_another_run(folder.description(), config, corpus)
+    cleanup.callback(folder.release)
+    if died := folder.acquire():
+        note(f"{died}, died while it had {FLAGS.save_path}")
+    description = _description(config, corpus)
+    if folder.exists:
+        # Another process may have started a run since.
+        saved = folder.description()
+        _refuse_another_run(saved, config, corpus)
+        _note_other_versions(saved.get("versions"), description["versions"])
+        # The command and the versions stay those that the run began with.
+        num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
+        description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
+    return folder, description
+
+
+def _refuse_another_run(saved: dict, config, corpus) -> None:
+    """A run goes on only with its own config, but for what may change, and its own text."""
+    from training.config import Config  # noqa: PLC0415
+    from training.run_folder import changeable  # noqa: PLC0415
+
+    may_change = changeable(saved["config"])
+    old = dataclasses.asdict(Config.from_dict(saved["config"]))
+    differences = [
+        f"{name} was {old[name]} and is now {value}"
+        for name, value in dataclasses.asdict(config).items()
+        if name not in may_change and value != old[name]
+    ]
+    if saved["corpus"].get("fingerprint") != corpus.fingerprint:
+        differences.append(
+            f"the corpus was {saved['corpus'].get('name')} "
+            f"({str(saved['corpus'].get('fingerprint'))[:12]}) and is now {corpus.name} "
+            f"({corpus.fingerprint[:12]})"
+        )
+    if differences:
+        raise ValueError(
+            f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
+            f"give another save_path or the same flags ({', '.join((*may_change, *SAVE_FLAGS))} "
+            "may change)"
+        )
+
+
+def _note_other_versions(old, new: dict) -> None:
+    """Arithmetic is the same bit for bit only in the same versions."""
+    for name, version_now in new.items():
+        version_then = old.get(name) if isinstance(old, dict) else None
+        if version_then != version_now:
+            note(f"the run began with {name} {version_then}, and this is {version_now}")
+
+
+def _description(config, corpus) -> dict:
+    """What `config.json` says of a run."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "command": shlex.join(["python3", *sys.argv]),
+        "model": FLAGS.model,
+        "config": dataclasses.asdict(config),
+        "corpus": {
+            "name": corpus.name,
+            "source": corpus.source,
+            "fingerprint": corpus.fingerprint,
+            "vocab_size": len(corpus.vocabulary),
+            "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
+        },
+        "versions": {"python": sys.version.split()[0]} | {p: version(p) for p in packages},
+    }

@@ -1,0 +1,100 @@
+"""Runs a script: parses its flags, and ends with one line where the input is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+PATH_FLAGS = (
+    "save_path",
+    "data_path",
+    "data_dir",
+    "export_path",
+    "tutorial_checkpoint",
+    "out",
+    "png",
+)
+
+
+def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
+    """Parses the flags and runs `main`, with bad flags reported on one line.
+
+    What follows the flags is an error, or, where `main` takes a command, its argument.
+    """
+
+    def parse(argv):
+        try:
+            rest = FLAGS(argv)
+        except flags.Error as error:
+            fail(" ".join(str(error).split()))
+        if rest[1:] and not takes_command:
+            fail(f"{rest[1]!r} is not a flag: write --name=value")
+        for name in PATH_FLAGS:
+            if name in FLAGS and FLAGS[name].value == "":
+                fail(f"--{name}= is empty: give a path, or leave the flag out")
+        return rest
+
+    def print_all(argv):
+        status = main(*[argv[1:]] * takes_command)
+        sys.stdout.flush()
+        return status
+
+    try:
+        app.run(print_all, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # What is left in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
+
+
+@contextlib.contextmanager
+def user_errors():
+    """Turns the ValueErrors of checks and readers into one line on stderr and exit status 1."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            fail(str(error))
+        fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
+    except ValueError as error:
+        fail(str(error))
+
+
+def check_output_files(*names: str) -> None:
+    """Raises ValueError for a file that could not be written, before minutes are spent on it."""
+    for name in names:
+        path = FLAGS[name].value
+        if path is not None and (
+            not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path)
+        ):
+            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
+
+
+def fail(message: str) -> None:
+    """Ends the program: `message` on one line of stderr, exit status 1."""
+    print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def note(message: str) -> None:
+    """Says something on one line of stderr."""
+    print(f"note: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks and what else could lead a terminal astray written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,151 @@
+"""Where the text is, and how it becomes tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from absl import flags
+
+from command_line.devices import start_tensorflow
+
+FLAGS = flags.FLAGS
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+
+def define_data_flags(save_path: bool = True) -> None:
+    """Where the text is, and, unless `save_path` is false, `--save_path`."""
+    flags.DEFINE_string(
+        "data_path",
+        None,
+        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
+        "plain or .gz; the built-in corpus where neither this nor --dataset is given",
+    )
+    flags.DEFINE_enum(
+        "dataset",
+        None,
+        ["ptb", "ptb_char", "grammar"],
+        "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
+    )
+    flags.DEFINE_string("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
+    flags.DEFINE_string(
+        "cache_dir",
+        None,
+        "folder that keeps the ids of texts of 10 MB or more for the next start; "
+        "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
+    )
+    if save_path:
+        flags.DEFINE_string("save_path", None, "folder of the run")
+
+
+def define_text_flags() -> None:
+    """How the text in `--data_path` becomes tokens."""
+    flags.DEFINE_string("tokens", None, "what one time step reads: word, char (word)")
+    flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
+    flags.DEFINE_integer(
+        "min_count",
+        None,
+        "words that train has less often become <unk> (1; where valid or test has words that "
+        "train lacks, and train has no <unk>: 2)",
+    )
+    flags.DEFINE_string(
+        "split", None, "per cent of train, valid and test, where data_path is one file (90,5,5)"
+    )
+
+
+def text_options_from_flags():
+    """The `TextOptions` of the flags that were given; None where none was.
+
+    Raises ValueError for a bad value.
+    """
+    from ptb.options import TextOptions, parse_shares  # noqa: PLC0415
+
+    names = ("tokens", "lowercase", "min_count")
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    if FLAGS.split is not None:
+        given["shares"] = parse_shares(FLAGS.split)
+    return TextOptions(**given) if given else None
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Where a text is: in `data_path`, or the `dataset`; the built-in corpus without either."""
+
+    data_path: str | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    cache_dir: str | None = ""
+    options: object = None
+
+    @classmethod
+    def from_flags(cls) -> TextSource:
+        """That of the data and text flags. Raises ValueError for a bad value."""
+        options = text_options_from_flags()
+        return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
+
+    @classmethod
+    def of_run(cls, saved: dict) -> TextSource:
+        """That of the data flags, else that of the run whose `config.json` has this `source`.
+
+        Another text is read as the run read its own. Raises ValueError for one of other tokens.
+        """
+        from ptb.options import TextOptions  # noqa: PLC0415
+
+        data_path, dataset = FLAGS.data_path, FLAGS.dataset
+        if data_path is None and dataset is None:
+            data_path, dataset = saved.get("data_path"), saved.get("dataset")
+        tokens = saved.get("tokens", "word")
+        if dataset is not None and tokens != _tokens_of(dataset):
+            raise ValueError(
+                f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
+                f"tokens={tokens}"
+            )
+        options = None
+        if data_path is not None:
+            shares = saved.get("shares") if os.path.isfile(data_path) else None
+            shares = tuple(shares) if shares else None
+            options = TextOptions(tokens, saved.get("lowercase", False), shares=shares)
+        data_dir = FLAGS.data_dir or saved.get("data_dir")
+        if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
+            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
+        return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
+
+    def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
+        """The corpus. Raises ValueError as `load_text` and `load_penn_treebank` do."""
+        from ptb import cache, corpus  # noqa: PLC0415
+
+        if self.data_path is not None:
+            if self.dataset is not None:
+                raise ValueError(
+                    f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
+                )
+            folder = cache.default_folder() if self.cache_dir is None else self.cache_dir
+            return corpus.load_text(
+                self.data_path,
+                vocab_size,
+                splits,
+                optional_splits,
+                vocabulary,
+                self.options,
+                folder,
+            )
+        if self.options is not None:
+            raise ValueError(
+                "--tokens, --lowercase, --min_count and --split are for the text in --data_path: "
+                "give that, or --dataset=ptb_char for the characters of Penn Treebank"
+            )
+        if self.dataset in (None, "grammar"):
+            return corpus.built_in(vocab_size, vocabulary)
+        start_tensorflow()
+        return corpus.load_penn_treebank(
+            _tokens_of(self.dataset),
+            self.data_dir,
+            vocab_size,
+            (*splits, *optional_splits),
+            vocabulary,
+        )
+
+
+def _tokens_of(dataset: str) -> str:
+    return "char" if dataset == "ptb_char" else "word"
