@@ -25,7 +25,7 @@ from command_line.trained_model import (
     load_model,
     load_trained_model,
 )
-from training.model import check_memory
+from training.model import check_memory, memory_bytes
 from training.report import bits_per_character
 
 # Words after which dynamic evaluation learns, and rows of train that it reads side by side.
@@ -79,7 +79,19 @@ def _windows(trained, corpus):
     num_steps = _num_steps(trained)
     windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
     check_memory(trained.config, len(trained.vocabulary), 1, windows.batch_size, num_steps)
+    _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
+
+
+def _check_cache_memory(hidden_size: int, batch_size: int, num_steps: int) -> None:
+    """Raises ValueError where the cache cannot fit into memory."""
+    # The state of each word, before and after a window; its score at each step of a window.
+    needed = 4 * batch_size * FLAGS.neural_cache * (3 * hidden_size + 6 * num_steps)
+    if needed > memory_bytes():
+        raise ValueError(
+            f"--neural_cache={FLAGS.neural_cache} needs {needed / 2**30:.0f} GiB, and this machine "
+            f"has {memory_bytes() / 2**30:.0f} GiB: give a smaller one"
+        )
 
 
 def _num_steps(trained) -> int:

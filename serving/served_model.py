@@ -131,6 +131,16 @@ class ServedModel(tf.Module):
             f"num_words={{}} is out of bounds: give a number from 0 to {MAX_WORDS:,}",
             num_words,
         )
+        num_rows = tf.shape(prefix)[0]
+        total = tf.cast(num_words, tf.int64) * tf.cast(num_rows, tf.int64)
+        num_words = _checked(
+            num_words,
+            total <= MAX_TOKENS,
+            f"num_words={{}} for {{}} rows is more than the {MAX_TOKENS:,} words that one call "
+            "writes: give fewer",
+            num_words,
+            num_rows,
+        )
         temperature = _checked(
             temperature,
             (temperature >= 0) & tf.math.is_finite(temperature),
@@ -141,7 +151,6 @@ class ServedModel(tf.Module):
             top_k, top_k >= 0, "top_k={} is out of bounds: give at least 0, which keeps all", top_k
         )
         tokens, num_unknown, state = self._read_prefix(prefix)
-        num_rows = tf.shape(prefix)[0]
         seeds = tf.ensure_shape(row_seeds(seed, num_rows), [None, 2])
         words = tf.TensorArray(tf.int32, num_words, element_shape=[None])
         for step in tf.range(num_words):

@@ -27,7 +27,7 @@ MAX_GRAD_NORM = 1.0
 
 
 def cases(options: Options) -> list[Row]:
-    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40), 500)
+    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40, 80), 500)
     rates = [
         (optimizer, rate)
         for optimizer in OPTIMIZERS
@@ -179,7 +179,7 @@ def verdict(rows: list[Row]) -> str:
         reaches = {cell: reach(where(some, cell=cell)) for cell in CELLS}
         shown = [f"{n} or more" if n == delays[-1] else f"{n}" for n in reaches.values()]
         lines[-1] += f"\n| {optimizer} | " + " | ".join(shown) + " |"
-        heads.append(_rnn_against_gated(optimizer, reaches))
+        heads.append(_rnn_against_gated(optimizer, reaches, delays[-1]))
         notes += [_failed_sooner(optimizer, cell, where(some, cell=cell)) for cell in CELLS]
     return "\n\n".join(line for line in [*heads, *lines, *notes] if line)
 
@@ -196,9 +196,11 @@ def _failed_sooner(optimizer: str, cell: str, rows: list[Row]) -> str:
     )
 
 
-def _rnn_against_gated(optimizer: str, reaches: dict[str, int]) -> str:
+def _rnn_against_gated(optimizer: str, reaches: dict[str, int], longest: int) -> str:
     rnn, gated = reaches["rnn"], (reaches["gru"], reaches["lstm"])
-    if rnn < min(gated):
+    if rnn == min(gated) == longest:
+        head = f"no cell forgets within the {longest} words that were tried"
+    elif rnn < min(gated):
         head = "the plain RNN forgets sooner than GRU and LSTM"
     elif rnn >= max(gated):
         head = "the plain RNN remembers as long as GRU and LSTM, or longer"

@@ -65,6 +65,7 @@ class Study:
             folder = Path(FLAGS.out) / self.name
             if FLAGS.redraw:
                 rows, provenance = _saved_rows(folder), None
+                self._check_columns(rows, folder)
             else:
                 corpus = _load()
                 _make(folder)
@@ -78,6 +79,15 @@ class Study:
             # What is said and drawn comes from the file: --redraw then says and draws the same.
             rows = _saved_rows(folder)
         self.report(rows, folder, provenance)
+
+    def _check_columns(self, rows: list[Row], folder: Path) -> None:
+        """Raises ValueError where the CSV lacks what the verdict is made from."""
+        try:
+            self.verdict(rows)
+        except KeyError as error:
+            raise ValueError(
+                f"{folder / CSV} is not the CSV of {self.name}: it has nothing for {error}"
+            ) from None
 
     def rows(self, options: Options, corpus) -> list[Row]:
         """Measures every case, with a progress bar."""

@@ -14,7 +14,7 @@ def check_memory(
 
     That is `copies` of its weights, and what one window of `batch_size` x `num_steps` words leaves.
     """
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    present = memory_bytes()
     weights = copies * 4 * config.num_weights(vocab_size)
     if weights > present:
         raise ValueError(
@@ -32,6 +32,11 @@ def check_memory(
             f"one window, and this machine has {present / 2**30:.0f} GiB: make one of the two "
             "smaller"
         )
+
+
+def memory_bytes() -> int:
+    """That of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def build_model(config: Config, vocab_size: int):

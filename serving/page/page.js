@@ -40,6 +40,12 @@ function unit() {
   return model.tokens === "char" ? "characters" : "words";
 }
 
+// The page says "word" where it is not known to be read by characters.
+function nameUnits() {
+  if (model.tokens !== "char") return;
+  for (const each of document.querySelectorAll("[data-char]")) each.textContent = each.dataset.char;
+}
+
 function visible(token) {
   if (token === "<eos>") return "↵";
   return token === " " ? "␣" : token;
@@ -149,6 +155,7 @@ byId("undo").addEventListener("click", () => {
 ask("/model").then(
   (answer) => {
     model = answer;
+    nameUnits();
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
     byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;

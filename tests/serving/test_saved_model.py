@@ -131,6 +131,7 @@ def test_batches_and_texts_of_nothing(loaded):
     [
         ({"num_words": -1}, "num_words=-1 is out of bounds"),
         ({"num_words": 1_000_000}, f"give a number from 0 to {MAX_WORDS:,}"),
+        ({"prefix": ["the"] * 14, "num_words": MAX_WORDS}, "num_words=10000 for 14 rows is more"),
         ({"temperature": -1.0}, "temperature=-1 is out of bounds"),
         ({"temperature": float("nan")}, "temperature=nan is out of bounds"),
         ({"top_k": -1}, "top_k=-1 is out of bounds"),

@@ -101,6 +101,15 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
         assert (folder / "figure.png").exists()
 
 
+def test_redraw_of_another_studys_csv_is_refused_by_name(tmp_path):
+    (tmp_path / "out/truncation").mkdir(parents=True)
+    (tmp_path / "out/truncation/measurements.csv").write_text("cell,steps\nlstm,3\n")
+    result = run("studies.truncation", "--redraw", "--out=out", folder=tmp_path)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "is not the CSV of truncation: it has nothing for" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

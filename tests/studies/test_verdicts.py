@@ -245,6 +245,9 @@ def test_memory():
     assert "Learned with SGD, of the gated cells only the GRU remembers longer" in words
     assert "| Adam | 0 | 5 | 0 |" in words
     assert "the training failed" not in words
+    words = memory.verdict(memory_rows((20, 20, 20), (20, 20, 5)))
+    assert "Learned with SGD, no cell forgets within the 20 words that were tried" in words
+    assert "Learned with Adam, the plain RNN remembers as long as" in words
     rows = [
         row | {"accuracy": 0.25} if (row["cell"], row["delay"]) == ("rnn", 5) else row
         for row in memory_rows((10, 20, 5), (0, 5, 0))
