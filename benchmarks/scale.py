@@ -175,7 +175,7 @@ def _print_predictions(networks, ones) -> None:
     """Words per second of more workers with the presets' rows each, one core each."""
     print(
         "\n## Predicted: the preset's rows on each worker\n\nWords per second of workers "
-        " of one core of this machine each. The batch grows with the workers. In brackets, "
+        "of one core of this machine each. The batch grows with the workers. In brackets, "
         "over one worker."
     )
     for name, (label, gigabits) in itertools.product(FLAGS.models, NETWORKS.items()):
