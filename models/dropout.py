@@ -1,4 +1,4 @@
-"""Dropout of values, with a mask for each step or one for the window, and of whole words.
+"""Dropout as Zaremba et al. 2014 (arXiv 1409.2329), section 3.1, have it: a mask for each step.
 
 Axis letters: B = batch_size, T = num_steps, H = hidden size.
 """
@@ -11,35 +11,20 @@ PHILOX = 1  # the counter-based generator that TensorFlow uses on CPUs and GPUs
 DRAWS_PER_COUNT = 4  # floats that it makes from one value of its counter
 
 
-def dropout(steps: list, keep_prob: float, seed, rows=None, one_mask: bool = False) -> list:
+def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
     """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
 
-    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`
-    (Zaremba et al. 2014, arXiv 1409.2329, section 3.1), or all have the same with `one_mask`
-    (variational dropout: Gal and Ghahramani 2016, arXiv 1512.05287).
+    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`.
     `rows` are the first of these b rows in a batch, and the number B of rows in that batch: the
     masks are then those that the whole batch would get there. Without it the rows are the batch.
     """
-    num_masks = 1 if one_mask else len(steps)
-    shape = [num_masks, *tf.unstack(tf.shape(steps[0]))]
+    shape = [len(steps), *tf.unstack(tf.shape(steps[0]))]
     if rows is None:
         draws = tf.random.stateless_uniform(shape, seed)
     else:
         draws = _draws_of_rows(shape, seed, *rows)
     masks = tf.cast(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), steps[0].dtype)
-    masks = tf.unstack(masks, num_masks) * (len(steps) // num_masks)
-    return [step * mask for step, mask in zip(steps, masks, strict=True)]
-
-
-def word_dropout(embedded, tokens, vocab_size: int, keep_prob: float, seed):
-    """Keeps each word with chance `keep_prob`, wherever it stands in the window, else zero.
-
-    `embedded` `[b, T, H]` are the embeddings of `tokens` `[b, T]`. The words are drawn from `seed`,
-    int32 `[2]`, whatever rows these are (embedding dropout: Gal and Ghahramani, section 4.2).
-    """
-    draws = tf.random.stateless_uniform([vocab_size], seed)
-    mask = tf.gather(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), tokens)
-    return embedded * tf.cast(mask, embedded.dtype)[:, :, None]
+    return [step * mask for step, mask in zip(steps, tf.unstack(masks, len(steps)), strict=True)]
 
 
 def _draws_of_rows(shape, seed, first, batch_size):

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
-from models.dropout import dropout, word_dropout
+from models.dropout import dropout
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
 from models.softmax import softmax_nats
@@ -56,8 +56,7 @@ class LanguageModel(keras.Model):
     `tokens` int32 `[B, T]`, `logits` float32 `[B, T, V]`: the scores of the word after each token.
     `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
     stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
-    for every layer and, unless `dropout` is `variational`, for every time step; the same seed gives
-    the same masks however the layers unroll. `word_keep_prob` is that of `word_dropout`.
+    for every layer and time step; the same seed gives the same masks however the layers unroll.
     Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
     those of that part.
 
@@ -76,14 +75,10 @@ class LanguageModel(keras.Model):
         keep_prob: float = 1.0,
         tie_weights: bool = False,
         cutoffs: tuple[int, ...] = (),
-        dropout: str = "step",
-        word_keep_prob: float = 1.0,
     ):
         super().__init__(dtype=layers[0].dtype_policy, autocast=False)
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
-        self.dropout = dropout
-        self.word_keep_prob = word_keep_prob
         self.tie_weights = tie_weights
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
@@ -153,9 +148,6 @@ class LanguageModel(keras.Model):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         embedded = tf.cast(tf.gather(self.embedding.value, tokens), self.compute_dtype)
-        if training and self.word_keep_prob < 1.0:
-            place = tf.random.fold_in(_seed(seed), len(self.recurrent) + 1)
-            embedded = word_dropout(embedded, tokens, self.vocab_size, self.word_keep_prob, place)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
@@ -167,8 +159,9 @@ class LanguageModel(keras.Model):
     def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
-        seed = tf.random.fold_in(_seed(seed), place)
-        return dropout(steps, self.keep_prob, seed, rows, self.dropout == "variational")
+        if seed is None:
+            raise ValueError("training with keep_prob below 1 needs a seed for the masks")
+        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place), rows)
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
         """Draws every weight and bias uniformly from +-init_scale, as the tutorial does.
@@ -234,12 +227,6 @@ class LanguageModel(keras.Model):
             )
         for name, weight in self._ends().items():
             weight.assign(weights[name])
-
-
-def _seed(seed):
-    if seed is None:
-        raise ValueError("training with dropout needs a seed for the masks")
-    return seed
 
 
 def _float32(tensor):

@@ -13,7 +13,6 @@ CELLS = ("lstm", "gru", "rnn")
 SAMPLINGS = ("sequential", "random")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("step", "linear")
-DROPOUTS = ("step", "variational")
 SOFTMAXES = ("full", "adaptive")
 SOFTMAX_BIASES = ("uniform", "unigram")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -48,14 +47,6 @@ class Config:
     weight_decay: float = _field(0.0, "of adamw, a unit of learning rate", 0.0, 10.0)
     max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
     keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
-    dropout: str = _field(
-        "step",
-        "a mask of its own for each time step, or one for all steps of a window",
-        choices=DROPOUTS,
-    )
-    word_keep_prob: float = _field(
-        1.0, "chance that dropout keeps a word of the vocabulary in a window", 0.01, 1.0
-    )
     init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
     forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
     vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)
@@ -222,7 +213,7 @@ PRESETS = {
         num_layers=1,
         num_steps=35,
         batch_size=64,
-        num_epochs=28,
+        num_epochs=26,
         optimizer="adamw",
         learning_rate=0.004,
         schedule="linear",

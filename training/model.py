@@ -61,6 +61,4 @@ def build_model(config: Config, vocab_size: int):
         config.keep_prob,
         config.tie_weights,
         config.cutoffs,
-        config.dropout,
-        config.word_keep_prob,
     )

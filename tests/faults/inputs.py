@@ -106,8 +106,6 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("learning_rate_decay", "0", "1.1"),
     *_bad_flag("max_grad_norm", "0", "nan", "-5"),
     *_bad_flag("keep_prob", "0", "1.5", "nan"),
-    *_bad_flag("word_keep_prob", "0", "1.5", "nan"),
-    *_bad_flag("dropout", "0.5", "Step"),
     *_bad_flag("init_scale", "-0.1", "inf", "101"),
     *_bad_flag("forget_bias", "nan", "1000"),
     *_bad_flag("vocab_size", "1", "-7", "10000001"),

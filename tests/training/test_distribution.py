@@ -57,7 +57,6 @@ def assert_equal_runs(one, two):
         {"rnn_mode": "fused"},
         {"rnn_mode": "static", "keep_prob": 0.6},
         {"rnn_mode": "keras"},
-        {"keep_prob": 0.6, "dropout": "variational", "word_keep_prob": 0.7},
         # What a step keeps, and an embedding whose gradient has a dense part.
         {"optimizer": "adamw", "tie_weights": True, "cutoffs": (20,)},
     ],
