@@ -25,7 +25,8 @@ def main() -> int | None:
         command = [sys.executable, "-m", f"studies.{name}", *sys.argv[1:]]
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
-    write_overview(Path(FLAGS.out), shlex.join(["python3", "-m", "studies", *sys.argv[1:]]))
+    measured = [flag for flag in sys.argv[1:] if flag != "--redraw"]
+    write_overview(Path(FLAGS.out), shlex.join(["python3", "-m", "studies", *measured]))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1

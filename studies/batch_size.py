@@ -18,7 +18,7 @@ from studies.measurements import (
     describe_learning_rates,
     doubt,
     last_points,
-    seconds_to,
+    quickest_to,
     spread,
     where,
 )
@@ -55,9 +55,6 @@ def verdict(rows: list[Row]) -> str:
     loss = spread(ends, "valid_nats", "batch_size")
     speed = spread(ends, "words_per_second", "batch_size")
     small, large = min(loss), max(loss)
-    target = max(max(float(row["valid_nats"]) for row in where(ends, batch_size=b)) for b in loss)
-    times = seconds_to(rows, target, "batch_size")
-    quickest = min(times, key=lambda size: times[size].mean)
     lowest = min(loss, key=lambda size: loss[size].mean)
     lines = [
         _claim(loss, speed),
@@ -66,9 +63,7 @@ def verdict(rows: list[Row]) -> str:
         f"is lowest with batch_size {lowest}{doubt(loss, lowest)}, {loss[lowest]:.3f} nats a "
         f"word, and {loss[large].mean - loss[small].mean:+.3f} nats from batch_size {small} to "
         f"{large}: {_per_token(loss[large].mean - loss[small].mean)}",
-        f"To come to {target:.3f} nats took "
-        + ", ".join(f"{time:.2f} s with batch_size {size}" for size, time in times.items())
-        + f": quickest is {quickest}{doubt(times, quickest)}.",
+        quickest_to(rows, "batch_size"),
         rates,
     ]
     return "\n\n".join(lines)

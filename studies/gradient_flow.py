@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from studies.measurements import Row, spread, where
+from studies.measurements import Row, Spread, spread, where
 from studies.study import Options, Study
 
 HIDDEN_SIZE = 200
@@ -130,6 +130,12 @@ def decay(rows: list[Row]) -> float:
     return math.exp((logs[last] - logs[0]) / max(last, 1))
 
 
+def decays(rows: list[Row]) -> Spread:
+    """`decay` of all seeds together, and of the seeds with the smallest and the largest."""
+    by_seed = [decay(where(rows, seed=seed)) for seed in {row["seed"] for row in rows}]
+    return Spread(decay(rows), min(by_seed), max(by_seed))
+
+
 def _logs(rows: list[Row]) -> list[Row]:
     """The rows with the logarithm of their norm, of which a mean over seeds makes sense."""
     return [row | {"log_norm": math.log(max(row["norm"], 1e-300))} for row in rows]
@@ -156,7 +162,7 @@ def verdict(rows: list[Row]) -> str:
         cells = []
         for cell in CELLS:
             some = where(rows, cell=cell, init_scale=scale, trained_epochs=epochs)
-            cells.append(f"{decay(some):.3f}, {region(some)}")
+            cells.append(f"{decays(some):.3f}, {region(some)}")
         lines[-1] += f"\n| {_weights(scale, epochs)} | " + " | ".join(cells) + " |"
     return "\n\n".join([*lines, _clipping(rows)])
 
@@ -168,9 +174,10 @@ def _weights(scale: float, epochs: int) -> str:
 
 def _plain_rnn_forgets(rows: list[Row]) -> str:
     trained = [row for row in rows if row["trained_epochs"]]
-    factors = {cell: decay(where(trained, cell=cell)) for cell in CELLS}
+    spreads = {cell: decays(where(trained, cell=cell)) for cell in CELLS}
+    factors = {cell: each.mean for cell, each in spreads.items()}
     gated = {cell: factors[cell] for cell in ("gru", "lstm")}
-    named = " and ".join(f"{factor:.3f} ({cell})" for cell, factor in gated.items())
+    named = " and ".join(f"{spreads[cell]:.3f} for the {cell.upper()}" for cell in gated)
     if min(gated.values()) > factors["rnn"]:
         head = (
             "After training, the gradient of both gated cells reaches farther back than the RNN's"
@@ -180,7 +187,8 @@ def _plain_rnn_forgets(rows: list[Row]) -> str:
         head = f"After training, of the gated cells only the {best}'s gradient beats the RNN's"
     else:
         head = "After training, no gated cell's gradient reaches farther back than the RNN's"
-    return f"**{head}**: a factor of {named} against {factors['rnn']:.3f} a step."
+    rnn = f"{spreads['rnn']:.3f} for the RNN"
+    return f"**{head}**: a step back multiplies it by {named}, against {rnn}."
 
 
 def _clipping(rows: list[Row]) -> str:

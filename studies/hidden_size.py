@@ -16,7 +16,8 @@ from studies.measurements import (
     describe_learning_rates,
     doubt,
     last_points,
-    seconds_to,
+    loss_after,
+    quickest_to,
     spread,
     where,
 )
@@ -55,9 +56,6 @@ def verdict(rows: list[Row]) -> str:
     step = spread(ends, "ms_per_step", "hidden_size")
     loss = spread(ends, "valid_nats", "hidden_size")
     small, large = min(step), max(step)
-    target = max(float(row["valid_nats"]) for row in ends)
-    times = seconds_to(rows, target, "hidden_size")
-    quickest = min(times, key=lambda size: times[size].mean)
     lowest = min(loss, key=lambda size: loss[size].mean)
     slower, better = step[large].mean / step[small].mean, loss[small].mean - loss[large].mean
     return "\n\n".join(
@@ -70,12 +68,24 @@ def verdict(rows: list[Row]) -> str:
             f"same {ends[0]['steps']} steps the valid loss is {loss[small]:.3f} nats a word with "
             f"{small} units and {loss[large]:.3f} with {large}; the lowest with "
             f"{lowest}{doubt(loss, lowest)}, {loss[lowest]:.3f}.",
-            f"**To a given loss the quickest is {quickest} units**{doubt(times, quickest)}: "
-            f"{target:.3f} nats a word took "
-            + ", ".join(f"{time:.2f} s with {size}" for size, time in times.items())
-            + ".",
+            _by_the_second(rows, ends),
+            quickest_to(rows, "hidden_size"),
             rates,
         ]
+    )
+
+
+def _by_the_second(rows: list[Row], ends: list[Row]) -> str:
+    """Which size has learned most when the first of them is through."""
+    seconds = min(each.mean for each in spread(ends, "seconds", "hidden_size").values())
+    loss = loss_after(rows, seconds, "hidden_size")
+    if not loss:
+        return f"By the second: nothing was measured within {seconds:.2f} s."
+    lowest = min(loss, key=lambda size: loss[size].mean)
+    figures = ", ".join(f"{each:.3f} with {size}" for size, each in loss.items())
+    return (
+        f"**By the second {lowest} units learn most**{doubt(loss, lowest)}: after the "
+        f"{seconds:.2f} s in which the first was through, the valid loss was {figures} units."
     )
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 Row = dict[str, int | float | str]
+NEAR_NATS = 0.1  # a word: what counts as near the best loss
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,36 @@ def seconds_to(rows: list[Row], target: float, by: str) -> dict:
             reached[key] = row
     short = {row[by] for row in rows if (row[by], row["seed"]) not in reached}
     return spread([row for row in reached.values() if row[by] not in short], "seconds", by)
+
+
+def quickest_to(rows: list[Row], by: str) -> str:
+    """A sentence on how soon each value of `by` came near the best loss at the end of any."""
+    loss = spread(last_points(rows, by, "seed"), "valid_nats", by)
+    target = min(each.mean for each in loss.values()) + NEAR_NATS
+    times = seconds_to(rows, target, by)
+    never = [str(value) for value in loss if value not in times]
+    head = f"To a loss within {NEAR_NATS:g} nats of the best"
+    if not times:
+        return f"**{head}** ({target:.3f} nats a word) no {by} came with every seed."
+    quickest = min(times, key=lambda value: times[value].mean)
+    took = ", ".join(f"{time:.2f} s with {value}" for value, time in times.items())
+    rest = f"; with {' and '.join(never)} not every seed came so far" if never else ""
+    return (
+        f"**{head} the quickest is {by} {quickest}**{doubt(times, quickest)}: {target:.3f} nats a "
+        f"word took {took}{rest}."
+    )
+
+
+def loss_after(rows: list[Row], seconds: float, by: str) -> dict:
+    """The spread of `valid_nats` of each value of `by` when it was last measured by that time.
+
+    Only values are given whose every seed was measured by then.
+    """
+    in_time = [row for row in rows if row["seconds"] <= seconds]
+    late = {(row[by], row["seed"]) for row in rows} - {(row[by], row["seed"]) for row in in_time}
+    late = {value for value, _ in late}
+    in_time = [row for row in in_time if row[by] not in late]
+    return spread(last_points(in_time, by, "seed"), "valid_nats", by)
 
 
 def to_csv(rows: list[Row]) -> str:

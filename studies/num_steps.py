@@ -70,8 +70,8 @@ def verdict(rows: list[Row]) -> str:
     )
     speed = spread(where(rows, state="carried"), "words_per_second", "num_steps")
     lines.append(
-        f"Speed: {speed[shortest]:,.0f} words/s at num_steps {shortest}, {speed[longest]:,.0f} at "
-        f"{longest}."
+        f"Speed, with the state carried: {speed[shortest]:,.0f} words/s at num_steps {shortest}, "
+        f"{speed[longest]:,.0f} at {longest}."
     )
     lines.append(_explodes(where(rows, state="carried")))
     return "\n\n".join(lines)

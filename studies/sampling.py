@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from studies.measurements import Row, spread, where
+from studies.measurements import Row, Spread, spread, where
 from studies.study import Options, Study
 
 CARRIED, RESET, RANDOM = "sequential, carried", "sequential, reset", "random"
@@ -83,7 +83,7 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
     else:
         head = f"carrying the state makes no difference above {CLOSE_NATS} nats a word"
     if abs(order) <= CLOSE_NATS:
-        shuffling = f"the order of the windows makes none above {CLOSE_NATS} nats"
+        shuffling = f"the order of the windows makes no difference above {CLOSE_NATS} nats"
     else:
         shuffling = f"random order {'costs' if order > 0 else 'gains'} {abs(order):.3f} nats"
     text = (
@@ -92,6 +92,8 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
         f"is zeroed, {shuffling}. Scored with a carried state, the model of random windows has "
         f"{carried_later[RANDOM]:.2f}."
     )
+    if worth > CLOSE_NATS:
+        text += f" So {_where(perplexity[CARRIED], carried_later[RANDOM])}."
     full, window = (float(rows[0][f"floor_{name}_memory"]) for name in ("full", "window"))
     if math.isnan(full):
         return text
@@ -100,6 +102,14 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
         f"{text} No model that forgets at window starts gets below {window:.2f} in the long run "
         f"(with full memory {full:.2f}): the carried one {'does' if below else 'does not'}."
     )
+
+
+def _where(carried: Spread, carried_later: Spread) -> str:
+    """Where the worth of a carried state lies: in training with it, or in scoring with it."""
+    gained = math.log(carried_later.mean / carried.mean)
+    if gained > CLOSE_NATS:
+        return f"training with it is worth {gained:.3f} nats of that, and scoring with it the rest"
+    return "its worth lies in scoring with it: a model that was trained without it is as good then"
 
 
 def draw(rows: list[Row]):
@@ -130,6 +140,7 @@ def draw(rows: list[Row]):
         axes.set(title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.3 * top))
         axes.set_xlabel("how windows are drawn, what becomes of the state")
         axes.grid(axis="x", visible=False)
+        axes.set_axisbelow(True)
     return figure
 
 

@@ -80,16 +80,18 @@ def gradient(model, ids, batch_size: int, stretch: int, num_steps: int):
 
 def verdict(rows: list[Row]) -> str:
     lines = []
-    for epochs in dict.fromkeys(row["trained_epochs"] for row in rows):
+    # The trained model first: it is what is asked about.
+    for epochs in sorted({row["trained_epochs"] for row in rows}, reverse=True):
         cosine = spread(where(rows, trained_epochs=epochs), "cosine", "num_steps")
         norm = spread(where(rows, trained_epochs=epochs), "norm_ratio", "num_steps")
         nearly = min(n for n, each in cosine.items() if each.mean >= NEARLY)
         when = f"After epoch {epochs}" if epochs else "Before training"
         short = min(cosine)
+        shortest = f"num_steps {short} gives {cosine[short]:.3f}, "
         lines.append(
             f"**{when}, num_steps {nearly} gives a cosine of at least {NEARLY:g}** "
-            f"({cosine[nearly]:.4f}); num_steps {short} gives {cosine[short]:.3f}, at "
-            f"{norm[short]:.2f} of the norm."
+            f"({cosine[nearly]:.4f}{'); ' + shortest if short != nearly else ', '}at "
+            f"{norm[short]:.2f} of the norm{'' if short != nearly else ')'}."
         )
     last = where(rows, trained_epochs=max(row["trained_epochs"] for row in rows))
     cosine = spread(last, "cosine", "num_steps")

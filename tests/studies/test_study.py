@@ -101,6 +101,16 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
         assert (folder / "figure.png").exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recorded_verdict_is_what_its_measurements_say(name):
+    folder = ROOT / "results/studies" / name
+    rows = from_csv((folder / "measurements.csv").read_text())
+    study = importlib.import_module(f"studies.{name}").STUDY
+    assert (folder / "verdict.md").read_text().startswith(
+        f"# {study.question}\n\n{study.verdict(rows)}\n"
+    )
+
+
 def test_redraw_of_another_studys_csv_is_refused_by_name(tmp_path):
     (tmp_path / "out/truncation").mkdir(parents=True)
     (tmp_path / "out/truncation/measurements.csv").write_text("cell,steps\nlstm,3\n")

@@ -46,7 +46,7 @@ def training_rows(column, ends, rates=(1.0,)):
     [
         (
             {1: (1000, 3.0, 2.50), 4: (4000, 3.0, 2.52), 64: (9000, 3.0, 2.53)},
-            ["losses are close\": true here", "4.00 times", "is merely faster", "quickest is 64"],
+            ["losses are close\": true here", "4.00 times", "is merely faster", "is batch_size 64"],
         ),
         (
             {1: (1000, 3.0, 2.50), 4: (2000, 3.0, 2.52), 64: (9000, 5.0, 4.0)},
@@ -72,12 +72,16 @@ def test_batch_size(ends, said):
     ("ends", "said"),
     [
         (
-            {16: (8000, 3.0, 2.9), 64: (2000, 2.5, 2.0)},
-            ["is slower", "**A step teaches more", "is 16 units"],
+            {16: (8000, 3.0, 2.05), 64: (2000, 2.5, 2.0)},
+            ["is slower", "**A step teaches more", "is hidden_size 16", "second 16 units"],
         ),
         (
-            {16: (8000, 3.0, 2.0), 64: (16000, 2.5, 2.1)},
-            ["is faster", "does not teach more", "is 64 units"],
+            {16: (8000, 3.0, 2.0), 64: (16000, 2.5, 2.05)},
+            ["is faster", "does not teach more", "is hidden_size 64", "second 64 units"],
+        ),
+        (
+            {16: (8000, 3.0, 2.9), 64: (1000, 2.5, 2.0)},
+            ["is hidden_size 64**: 2.100 nats", "with 16 not every seed came so far"],
         ),
     ],
 )
@@ -143,10 +147,14 @@ def sampling_rows(carried, reset, random, floors=(8.0, 14.0)):
 def test_sampling():
     worth = sampling.verdict(sampling_rows(9.0, 15.0, 15.0))
     assert "carrying the state is worth 0.511 nats" in worth
-    assert "the order of the windows makes none" in worth
+    assert "the order of the windows makes no difference above" in worth
+    assert "So training with it is worth 0.511 nats" in worth
+    alike = [row | {"perplexity_if_carried": 9.0} for row in sampling_rows(9.0, 15.0, 15.0)]
+    assert "its worth lies in scoring with it" in sampling.verdict(alike)
     assert "the carried one does." in worth
     costs = sampling.verdict(sampling_rows(15.0, 9.0, 12.0))
     assert "carrying the state costs 0.511 nats" in costs
+    assert "So " not in costs
     assert "random order costs 0.288 nats" in costs
     assert "the carried one does not." in costs
     nothing = sampling.verdict(sampling_rows(9.0, 9.0, 8.0, (math.nan, math.nan)))
@@ -209,6 +217,12 @@ def test_gradient_flow():
     assert "changed nothing" in keeps
     half = gradient_flow.verdict(gradient_rows({"rnn": 0.5, "gru": 0.3, "lstm": 0.8}))
     assert "only the lstm's gradient beats" in half
+    assert "against 0.500 for the RNN" in half
+    apart = [
+        row | {"norm": 0.1 ** row["k"]} if (row["cell"], row["seed"]) == ("rnn", 2) else row
+        for row in gradient_rows({"rnn": 0.4, "gru": 0.3, "lstm": 0.8})
+    ]
+    assert "against 0.200 (0.100 to 0.400) for the RNN" in gradient_flow.verdict(apart)
 
 
 def memory_rows(sgd, adam):
@@ -241,6 +255,7 @@ def test_memory():
     assert "Learned with SGD, the plain RNN forgets sooner than GRU and LSTM" in words
     assert "Learned with Adam, the plain RNN remembers as long as" in words
     assert "| SGD | 5 | 20 or more | 10 |" in words
+    assert "GRU and LSTM**: 5 words (RNN), 20 or more words (GRU), 10 words (LSTM)." in words
     words = memory.verdict(memory_rows((10, 20, 5), (0, 5, 0)))
     assert "Learned with SGD, of the gated cells only the GRU remembers longer" in words
     assert "| Adam | 0 | 5 | 0 |" in words
@@ -253,6 +268,11 @@ def test_memory():
         for row in memory_rows((10, 20, 5), (0, 5, 0))
     ]
     assert "With SGD the RNN also remembers 10 words" in memory.verdict(rows)
+    rows = [
+        row | {"accuracy": 1.0} if (row["cell"], row["seed"]) == ("lstm", 1) else row
+        for row in memory_rows((5, 5, 5), (5, 5, 5))
+    ]
+    assert "| SGD | 5 | 5 | 5 (some seed 20) |" in memory.verdict(rows)
 
 
 def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5)):
@@ -307,8 +327,9 @@ def test_truncation():
     right = truncation.verdict(
         truncation_rows({0: {1: 0.995, 20: 1, 160: 1}, 5: {1: 0.5, 20: 0.992, 160: 1}})
     )
-    assert "Before training, num_steps 1 gives a cosine of at least 0.99" in right
-    assert "After epoch 5, num_steps 20 gives" in right
+    assert right.startswith("**After epoch 5, num_steps 20 gives")
+    assert "(0.9920); num_steps 1 gives 0.500, at 0.50 of the norm." in right
+    assert "num_steps 1 gives a cosine of at least 0.99** (0.9950, at 0.50 of the norm)." in right
     assert "is hardly wrong: cosine 0.9920" in right
     wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
     assert "num_steps 160 gives" in wrong
