@@ -26,10 +26,16 @@ from absl import flags
 from command_line.config_flags import config_from_flags, define_config_flags
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
+from training.config import preset
 from training.model import check_memory
 
 VOCAB_SIZE = 10_000
 TOKENS = 200_000
+# What every side trains is the tutorial's recipe: these fields of the config have one value there.
+RECIPE = (
+    *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
+    *("precision", "sampling"),
+)
 
 
 def main() -> None:
@@ -45,10 +51,13 @@ def main() -> None:
     from benchmarks.sides import PATHS, PEERS, PRODUCTS_ONLY  # noqa: PLC0415
 
     with user_errors():
+        _check_recipe()
         names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
         workload = _workload()
     if FLAGS.sweep:
-        sweep.run(FLAGS.sweep, workload, FLAGS.seconds, Path(FLAGS.plot or f"{FLAGS.sweep}.png"))
+        picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
+        result = sweep.run(FLAGS.sweep, workload, FLAGS.seconds, picture)
+        _write_json(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
         workload.save(Path(folder))
@@ -73,6 +82,21 @@ def _check_flags() -> None:
     if not math.isfinite(FLAGS.seconds):
         raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
     check_output_files("json", "plot")
+    for name in ("reader", "export_path"):
+        if FLAGS[name].value and FLAGS.plot:
+            raise ValueError(f"--plot={FLAGS.plot} is of training: leave it out beside --{name}")
+
+
+def _check_recipe() -> None:
+    """Raises ValueError where the flags name a recipe that the sides do not train."""
+    config, recipe = config_from_flags(), preset("small")
+    others = {n: getattr(config, n) for n in RECIPE if getattr(config, n) != getattr(recipe, n)}
+    if others:
+        named = ", ".join(f"{name}={value}" for name, value in others.items())
+        raise ValueError(
+            f"all sides train the tutorial's recipe, which has no {named}: give --model=small, "
+            "medium or large, or figures such as --hidden_size; --paths chooses the unroll"
+        )
 
 
 def _measure_reader() -> None:
@@ -149,7 +173,10 @@ if __name__ == "__main__":
     flags.DEFINE_string("json", None, "file for every figure")
     flags.DEFINE_string("plot", None, "PNG file for a bar chart")
     flags.DEFINE_enum(
-        "sweep", None, ["num_steps", "batch_size", "hidden_size"], "plot the cost against this"
+        "sweep",
+        None,
+        ["num_steps", "batch_size", "hidden_size", "num_layers"],
+        "plot the cost against this",
     )
     define_config_flags()
     run(main)

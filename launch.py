@@ -4,7 +4,7 @@
 
 Every worker runs the same command with a TF_CONFIG of its own. Its lines come out with its number
 before them. When one fails, the others are ended, and its exit status is that of this program. The
-workers share the cores of this machine: what is faster for it is more machines (docs/scale.md).
+workers share the cores of this machine, so that they bring no speed here: see docs/scale.md.
 """
 
 from __future__ import annotations

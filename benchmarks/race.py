@@ -101,9 +101,10 @@ def _import_path() -> str:
 
 
 def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[Entry]:
-    """Trains, scores and multiplies with every side in turn, `rounds` times `seconds` each.
+    """Trains and scores with every side in turn, `rounds` times `seconds` each.
 
-    A first turn warms up and is not counted. Workers that wait use no processor time.
+    Sides that can multiply matrices do that too. A first turn warms up and is not counted. Workers
+    that wait use no processor time.
     """
     runners = [Runner(name, folder) for name in names]
     try:
@@ -121,7 +122,7 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
 
 
 def _turn(runner: Runner, seconds: float, counted: bool) -> None:
-    """Half of the time trains; the limit of the machine is measured right beside it."""
+    """Most of the time trains; the limit of the machine is measured right beside it."""
     entry = runner.entry
     if entry.name in (*PRODUCTS_ONLY, "torch") and (product := runner.ask("matmul", seconds / 8)):
         entry.matmul_flops = max(entry.matmul_flops, product["flops"])

@@ -36,7 +36,7 @@ def summary(entries: list[Entry], workload: Workload) -> dict:
     return {
         "training_flop_per_word": flop,
         "matmul_limit_flops": limit,
-        "matmul_flops": {entry.name: entry.matmul_flops for entry in entries},
+        "matmul_flops": {e.name: e.matmul_flops for e in entries if e.matmul_flops},
         "sides": sides,
         "ratios": _ratios(entries),
     }
@@ -63,7 +63,7 @@ def _ratios(entries: list[Entry]) -> dict:
 def table(result: dict, title: str) -> str:
     """The summary for people, 100 columns wide."""
     limit, flop = result["matmul_limit_flops"], result["training_flop_per_word"]
-    limits = ", ".join(f"{n} {f / 1e9:.0f}" for n, f in result["matmul_flops"].items() if f)
+    limits = ", ".join(f"{n} {f / 1e9:.0f}" for n, f in result["matmul_flops"].items())
     lines = [
         title,
         f"float32 matrix product, 2048 cubed, GFLOP/s: {limits}; limit {limit / 1e9:.0f}",

@@ -1,4 +1,4 @@
-"""How the cost of a training step grows with num_steps, batch_size or hidden_size."""
+"""How the cost of a training step grows with a figure of the config, such as num_steps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ VALUES = {
     "num_steps": [5, 10, 20, 40, 80],
     "batch_size": [1, 5, 10, 20, 40, 80],
     "hidden_size": [50, 100, 200, 400, 800],
+    "num_layers": [1, 2, 4, 8],
 }
 ROUNDS = 5
 
 
-def run(name: str, workload: Workload, seconds: float, path: Path) -> None:
-    """Times one training step of the fused path for each value, all in turn; a table and a PNG."""
+def run(name: str, workload: Workload, seconds: float, path: Path) -> dict:
+    """Times one training step of the fused path for each value, all in turn; a table and a PNG.
+
+    Returns the seconds of a step, the median, for each value, and the power that they grow with.
+    """
     start_tensorflow()
     sides = {value: _side(workload, name, value) for value in VALUES[name]}
     times = {value: [] for value in sides}
@@ -48,6 +52,7 @@ def run(name: str, workload: Workload, seconds: float, path: Path) -> None:
         print(f"{value:12} {1000 * each:12.2f} {words:12,.0f}")
     print(f"a step grows as {name} to the power {slope:.2f} (1 is linear) over the last three")
     _draw(name, medians, slope, path)
+    return {"sweep": name, "seconds_a_step": medians, "power": slope}
 
 
 def growth(times: dict[int, float]) -> float:

@@ -12,9 +12,12 @@ def check_memory(
 ) -> None:
     """Raises ValueError where a model cannot fit into memory.
 
-    That is `copies` of its weights, and what one window of `batch_size` x `num_steps` words leaves.
+    That is `copies` of its weights (and, to train, those of the optimizer), and what one window of
+    `batch_size` x `num_steps` words leaves.
     """
     present = memory_bytes()
+    if copies > 1 and config.optimizer == "adamw":
+        copies += 2
     weights = copies * 4 * config.num_weights(vocab_size)
     if weights > present:
         raise ValueError(

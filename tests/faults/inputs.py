@@ -337,6 +337,9 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--hidden_size=-2",), "hidden_size=-2 is out of bounds"),
     Case(BENCHMARK, ("--json=nowhere/b.json",), "--json=nowhere/b.json cannot be written"),
     Case(BENCHMARK, ("--plot=text",), "--plot=text cannot be written"),
+    Case(BENCHMARK, ("--reader", "--plot=a.png"), "leave it out beside --reader"),
+    Case(BENCHMARK, ("--model=fast",), "has no optimizer=adamw, forget_bias=1.0"),
+    Case(BENCHMARK, ("--cell=gru",), "all sides train the tutorial's recipe, which has no cell"),
     Case(
         BENCHMARK, ("--batch_size=100000", "--num_steps=1000"), "one window, and this machine has"
     ),

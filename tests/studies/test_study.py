@@ -1,3 +1,4 @@
+import importlib
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import pytest
 
 from studies import NAMES
 from studies.__main__ import write_overview
-from studies.measurements import to_csv
+from studies.measurements import from_csv, to_csv
 from studies.study import Options, Study
 from tests.studies.test_verdicts import truncation_rows
 
@@ -106,8 +107,10 @@ def test_the_recorded_verdict_is_what_its_measurements_say(name):
     folder = ROOT / "results/studies" / name
     rows = from_csv((folder / "measurements.csv").read_text())
     study = importlib.import_module(f"studies.{name}").STUDY
-    assert (folder / "verdict.md").read_text().startswith(
-        f"# {study.question}\n\n{study.verdict(rows)}\n"
+    assert (
+        (folder / "verdict.md")
+        .read_text()
+        .startswith(f"# {study.question}\n\n{study.verdict(rows)}\n")
     )
 
 
