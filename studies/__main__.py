@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from command_line.program import FLAGS, run
@@ -23,8 +24,10 @@ def main() -> int | None:
     for name in NAMES:
         print(f"== {name}", flush=True)
         command = [sys.executable, "-m", f"studies.{name}", *sys.argv[1:]]
+        began = time.monotonic()
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     measured = [flag for flag in sys.argv[1:] if flag != "--redraw"]
     write_overview(Path(FLAGS.out), shlex.join(["python3", "-m", "studies", *measured]))
     if failed:
