@@ -27,7 +27,7 @@ MAX_GRAD_NORM = 1.0
 
 
 def cases(options: Options) -> list[Row]:
-    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40, 80), 500)
+    delays, updates = ((5, 20), 150) if options.quick else ((5, 10, 20, 40), 500)
     rates = [
         (optimizer, rate)
         for optimizer in OPTIMIZERS
