@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 from command_line.program import FLAGS, note
 
@@ -80,7 +81,7 @@ def _description(config, corpus) -> dict:
     """What `config.json` says of a run."""
     packages = ("tensorflow", "keras", "numpy")
     return {
-        "command": shlex.join(["python3", *sys.argv]),
+        "command": shlex.join(["python3", Path(sys.argv[0]).name, *sys.argv[1:]]),
         "model": FLAGS.model,
         "config": dataclasses.asdict(config),
         "corpus": {
