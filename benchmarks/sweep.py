@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from tqdm import tqdm
 
 from benchmarks.sides import Ours
@@ -78,6 +79,8 @@ def _draw(name: str, medians: dict[int, float], slope: float, path: Path) -> Non
     axes.plot(values, linear, "--", color="#999999", label="linear through the last")
     axes.set(xscale="log", yscale="log", xlabel=name, ylabel="one training step, ms (log scale)")
     axes.set_xticks(values, [str(value) for value in values])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
     axes.set_title(f"grows as {name} to the power {slope:.2f}")
     axes.grid(alpha=0.3)
