@@ -18,6 +18,7 @@ from studies.measurements import (
     describe_learning_rates,
     doubt,
     last_points,
+    mean_seconds,
     quickest_to,
     spread,
     where,
@@ -107,7 +108,7 @@ def draw(rows: list[Row]):
         some = where(rows, batch_size=size)
         label = f"batch {size}"
         line(by_words, _thousands(some), "thousand_words", "valid_nats", index, label)
-        line(by_seconds, _mean_seconds(some), "seconds", "valid_nats", index, label)
+        line(by_seconds, mean_seconds(some), "seconds", "valid_nats", index, label)
     by_words.set(title="Loss after the same words", xlabel="words seen, thousands")
     by_seconds.set(title="Loss after the same time", xlabel="training time, seconds (log scale)")
     log_axis(by_seconds, "x")
@@ -133,12 +134,6 @@ def draw(rows: list[Row]):
 
 def _thousands(rows: list[Row]) -> list[Row]:
     return [row | {"thousand_words": row["words"] / 1000} for row in rows]
-
-
-def _mean_seconds(rows: list[Row]) -> list[Row]:
-    """The rows with the seconds of each point averaged over the seeds, so that they line up."""
-    mean = spread(rows, "seconds", "words")
-    return [row | {"seconds": mean[row["words"]].mean} for row in rows]
 
 
 STUDY = Study(

@@ -17,6 +17,7 @@ from studies.measurements import (
     doubt,
     last_points,
     loss_after,
+    mean_seconds,
     quickest_to,
     spread,
     where,
@@ -101,9 +102,7 @@ def draw(rows: list[Row]):
     steps.set(title="Time of one step", xlabel="hidden_size, units (log scale)")
     steps.set_ylabel("ms a step (log scale)")
     for index, size in enumerate(sizes):
-        some = where(rows, hidden_size=size)
-        mean = spread(some, "seconds", "words")
-        some = [row | {"seconds": mean[row["words"]].mean} for row in some]
+        some = mean_seconds(where(rows, hidden_size=size))
         line(by_steps, some, "steps", "valid_nats", index, f"{size} units")
         line(by_seconds, some, "seconds", "valid_nats", index, f"{size} units")
     by_steps.set(title="Loss after the same steps", xlabel="training steps")

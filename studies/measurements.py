@@ -62,6 +62,12 @@ def last_points(rows: list[Row], *by: str) -> list[Row]:
     return list({tuple(row[name] for name in by): row for row in rows}.values())
 
 
+def mean_seconds(rows: list[Row]) -> list[Row]:
+    """The rows with the seconds of each point averaged over the seeds, so that they line up."""
+    mean = spread(rows, "seconds", "words")
+    return [row | {"seconds": mean[row["words"]].mean} for row in rows]
+
+
 def best_learning_rates(rows: list[Row], by: str) -> dict:
     """For each value of the column `by`, the learning rate with the lowest mean `valid_nats`."""
     losses = spread(
