@@ -136,7 +136,7 @@ def _workload():
     from benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
-    check_memory(config, VOCAB_SIZE, 2, config.batch_size, config.num_steps)
+    check_memory(config, VOCAB_SIZE, config.batch_size, config.num_steps, training=True)
     if FLAGS.data_path is None:
         return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
     corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)

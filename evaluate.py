@@ -78,7 +78,7 @@ def _windows(trained, corpus):
 
     num_steps = _num_steps(trained)
     windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
-    check_memory(trained.config, len(trained.vocabulary), 1, windows.batch_size, num_steps)
+    check_memory(trained.config, len(trained.vocabulary), windows.batch_size, num_steps)
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
 

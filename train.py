@@ -118,7 +118,7 @@ def _load_and_check(config):
             check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
-    check_memory(config, len(corpus.vocabulary), 2, batch_size, num_steps)
+    check_memory(config, len(corpus.vocabulary), batch_size, num_steps, training=True)
     return corpus
 
 

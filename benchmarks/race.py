@@ -13,7 +13,7 @@ from statistics import median
 
 from tqdm import tqdm
 
-from benchmarks.sides import PRODUCTS_ONLY
+from benchmarks.sides import MULTIPLY, PRODUCTS_ONLY
 
 ROOT = Path(__file__).parents[1]
 # By default glibc gives PyTorch's largest blocks back to the system at every step, or keeps them,
@@ -124,7 +124,7 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
 def _turn(runner: Runner, seconds: float, counted: bool) -> None:
     """Most of the time trains; the limit of the machine is measured right beside it."""
     entry = runner.entry
-    if entry.name in (*PRODUCTS_ONLY, "torch") and (product := runner.ask("matmul", seconds / 8)):
+    if entry.name in MULTIPLY and (product := runner.ask("matmul", seconds / 8)):
         entry.matmul_flops = max(entry.matmul_flops, product["flops"])
     if entry.name in PRODUCTS_ONLY:
         return

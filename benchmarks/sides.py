@@ -258,6 +258,7 @@ def _matrices(size: int) -> list[np.ndarray]:
 PATHS = ("fused", "static", "keras")
 PEERS = ("torch", "keras_fit")
 PRODUCTS_ONLY = ("numpy", "tensorflow")
+MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
 
 
 def make_side(name: str, folder: Path) -> Side:

@@ -10,12 +10,12 @@ from statistics import median
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
 from tqdm import tqdm
 
 from benchmarks.sides import Ours
 from benchmarks.workload import Workload
 from command_line.devices import start_tensorflow
+from studies.figure import log_axis
 from training.checkpoint import write_atomically
 
 VALUES = {
@@ -77,11 +77,9 @@ def _draw(name: str, medians: dict[int, float], slope: float, path: Path) -> Non
     axes.plot(values, milliseconds, marker="o", color="#0072b2", label="measured")
     linear = [milliseconds[-1] * value / values[-1] for value in values]
     axes.plot(values, linear, "--", color="#999999", label="linear through the last")
-    axes.set(xscale="log", yscale="log", xlabel=name, ylabel="one training step, ms (log scale)")
-    axes.set_xticks(values, [str(value) for value in values])
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.minorticks_off()
+    axes.set(xlabel=f"{name} (log scale)", ylabel="one training step, ms (log scale)")
+    log_axis(axes, "x", values)
+    log_axis(axes, "y")
     axes.set_title(f"grows as {name} to the power {slope:.2f}")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -6,9 +6,9 @@ import dataclasses
 
 from absl import flags
 
+from command_line.program import FLAGS
 from training.config import PRESETS, Config, preset
 
-FLAGS = flags.FLAGS
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 

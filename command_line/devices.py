@@ -10,9 +10,9 @@ import tempfile
 
 from absl import flags
 
+from command_line.program import FLAGS
 from models.cores import available_cores
 
-FLAGS = flags.FLAGS
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 

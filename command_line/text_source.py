@@ -8,8 +8,8 @@ import os
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.program import FLAGS
 
-FLAGS = flags.FLAGS
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 

@@ -137,8 +137,8 @@ def loss_after(rows: list[Row], seconds: float, by: str) -> dict:
     Only values are given whose every seed was measured by then.
     """
     in_time = [row for row in rows if row["seconds"] <= seconds]
-    late = {(row[by], row["seed"]) for row in rows} - {(row[by], row["seed"]) for row in in_time}
-    late = {value for value, _ in late}
+    measured = {(row[by], row["seed"]) for row in in_time}
+    late = {row[by] for row in rows if (row[by], row["seed"]) not in measured}
     in_time = [row for row in in_time if row[by] not in late]
     return spread(last_points(in_time, by, "seed"), "valid_nats", by)
 

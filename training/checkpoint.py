@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from training.model import memory_bytes
 from training.progress import Progress
 
 FORMAT = 2
@@ -129,7 +130,7 @@ def _write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _read_archive(file: BinaryIO) -> dict[str, np.ndarray]:
     """Raises ValueError, among others, for what `_write_archive` did not write."""
-    if os.fstat(file.fileno()).st_size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+    if os.fstat(file.fileno()).st_size > memory_bytes():
         raise MemoryError
     digest = _digest(file)
     if file.read() != digest:

@@ -8,21 +8,22 @@ from training.config import Config
 
 
 def check_memory(
-    config: Config, vocab_size: int, copies: int, batch_size: int, num_steps: int
+    config: Config, vocab_size: int, batch_size: int, num_steps: int, training: bool = False
 ) -> None:
     """Raises ValueError where a model cannot fit into memory.
 
-    That is `copies` of its weights (and, to train, those of the optimizer), and what one window of
-    `batch_size` x `num_steps` words leaves.
+    That is its weights, for `training` their gradients and what the optimizer keeps too, and what
+    one window of `batch_size` x `num_steps` words leaves.
     """
     present = memory_bytes()
-    if copies > 1 and config.optimizer == "adamw":
-        copies += 2
+    copies = 1
+    if training:
+        copies = 4 if config.optimizer == "adamw" else 2
     weights = copies * 4 * config.num_weights(vocab_size)
     if weights > present:
         raise ValueError(
             f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{weights / 2**30:.0f} GiB for weights{' and gradients' if copies > 1 else ''}, "
+            f"{weights / 2**30:.0f} GiB for weights{' and gradients' if training else ''}, "
             f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
         )
     # Logits and probabilities of each word, and six values of each unit of each layer.
