@@ -15,8 +15,8 @@ from tqdm import tqdm
 from benchmarks.sides import Ours
 from benchmarks.workload import Workload
 from command_line.devices import start_tensorflow
-from studies.figure import log_axis
 from training.checkpoint import write_atomically
+from training.curve import log_axis
 
 VALUES = {
     "num_steps": [5, 10, 20, 40, 80],

@@ -98,7 +98,8 @@ def _per_token(difference: float) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import legend_above, line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import legend_above, line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     rows = at_best_learning_rates(rows, "batch_size")
     sizes = sorted({row["batch_size"] for row in rows})

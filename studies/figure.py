@@ -12,7 +12,6 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from studies.measurements import Row, spread
 
@@ -68,12 +67,3 @@ def legend_above(axes, **style) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))
     axes.legend(loc="upper right", **style)
-
-
-def log_axis(axes, which: str, ticks=None) -> None:
-    """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` where they are given."""
-    axes.set(**{f"{which}scale": "log"})
-    axis = getattr(axes, f"{which}axis")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ticks is None else FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())

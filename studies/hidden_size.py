@@ -91,7 +91,8 @@ def _by_the_second(rows: list[Row], ends: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import legend_above, line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import legend_above, line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     rows = at_best_learning_rates(rows, "hidden_size")
     sizes = sorted({row["hidden_size"] for row in rows})

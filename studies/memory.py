@@ -223,7 +223,8 @@ def _rnn_against_gated(optimizer: str, reaches: dict[str, int], longest: int) ->
 
 
 def draw(rows: list[Row]):
-    from studies.figure import GREY, line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import GREY, line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     rows = at_best_learning_rates(rows)
     delays = sorted({row["delay"] for row in rows})

@@ -120,7 +120,8 @@ def _explodes(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import GREY, legend_above, line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import GREY, legend_above, line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     lengths = sorted({row["num_steps"] for row in rows})
     figure, (quality, speed) = panels(2)

@@ -106,7 +106,8 @@ def verdict(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     lengths_ = sorted({row["num_steps"] for row in rows})
     figure, (cosines, norms) = panels(2, height=3.8)

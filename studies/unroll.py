@@ -167,7 +167,8 @@ def _speed(rows: list[Row], short: int, long: int) -> str:
 
 
 def draw(rows: list[Row]):
-    from studies.figure import line, log_axis, panels  # noqa: PLC0415
+    from studies.figure import line, panels  # noqa: PLC0415
+    from training.curve import log_axis  # noqa: PLC0415
 
     lengths = sorted({row["num_steps"] for row in rows})
     kinds = (

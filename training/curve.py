@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from training.report import EpochReport, best_of
 
@@ -29,14 +29,24 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
         (best.epoch, best.valid_perplexity),
         xytext=(0, 10),
         textcoords="offset points",
-        ha="center",
+        ha="right" if best.epoch > 0.9 * epochs[-1] else "center",
         color=ORANGE,
     )
-    axes.set(xlabel="epoch", ylabel="perplexity (log scale)", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.set(xlabel="epoch", ylabel="perplexity (log scale)")
     low, high = min(train + valid), max(train + valid)
-    axes.yaxis.set_minor_formatter(ScalarFormatter() if high < 10 * low else NullFormatter())
-    axes.grid(alpha=0.3, which="both")
+    # 1, 2, 5, 10, ... would leave a narrow range without a number.
+    narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]
+    log_axis(axes, "y", narrow if high < 4 * low else None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, format="png")
+
+
+def log_axis(axes, which: str, ticks=None) -> None:
+    """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` where they are given."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ticks is None else FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
