@@ -10,6 +10,8 @@ import statistics
 import sys
 from pathlib import Path
 
+from training.config import PRESETS
+
 
 def rows(folder: Path) -> list[dict]:
     """For each model under `folder` the records of its seeds, put together."""
@@ -21,19 +23,27 @@ def rows(folder: Path) -> list[dict]:
 
 def _row(model: str, records: list[Path]) -> dict:
     results = [json.loads((record / "result.json").read_text()) for record in records]
-    speeds = []
+    speeds, epochs = [], set()
     for record in records:
         header, *lines = (record / "timing.csv").read_text().splitlines()
         column = header.split(",").index("words_per_second")
         speeds += [float(line.split(",")[column]) for line in lines]
+        epochs.add(_epochs(model, len(lines)))
     return {
         "model": model,
         "seeds": len(records),
+        "epochs": "; ".join(sorted(epochs)),
         "valid": [result["valid"]["perplexity"] for result in results],
         "test": [result["test"]["perplexity"] for result in results],
         "seconds": [result["seconds"] for result in results],
         "words_per_second": statistics.median(speeds),
     }
+
+
+def _epochs(model: str, trained: int) -> str:
+    """How many were trained, and of how many where that is not the whole recipe."""
+    whole = PRESETS[model].num_epochs if model in PRESETS else trained
+    return f"{trained}" if trained == whole else f"{trained} of {whole}"
 
 
 def _spread(values: list[float], digits: int) -> str:
@@ -44,9 +54,12 @@ def _spread(values: list[float], digits: int) -> str:
 
 def table(folder: Path) -> str:
     """Markdown."""
-    lines = ["| model | seeds | valid | test | seconds | words/s |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| model | seeds | epochs | valid | test | seconds | words/s |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows(folder):
-        cells = [row["model"], str(row["seeds"]), _spread(row["valid"], 2)]
+        cells = [row["model"], str(row["seeds"]), row["epochs"], _spread(row["valid"], 2)]
         cells += [_spread(row["test"], 2), _spread(row["seconds"], 0)]
         lines.append(f"| {' | '.join([*cells, format(row['words_per_second'], ',.0f')])} |")
     return "\n".join(lines)

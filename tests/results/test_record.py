@@ -1,8 +1,9 @@
 import json
 
+import numpy as np
 import pytest
 
-from results import record, table, verify
+from results import curves, record, table, verify
 
 FLAGS = ["--model=test", "--num_epochs=1", "--seed=3"]
 
@@ -50,13 +51,38 @@ def test_a_record_is_never_overwritten(made):
         record.record(folder, FLAGS)
 
 
+def _write_record(folder, test, epochs=2):
+    folder.mkdir(parents=True)
+    values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": 60.0}
+    (folder / "result.json").write_text(json.dumps(values))
+    speeds = [f"{epoch},30,{1000 if epoch == 1 else 3000}\n" for epoch in range(1, epochs + 1)]
+    (folder / "timing.csv").write_text("epoch,seconds,words_per_second\n" + "".join(speeds))
+    valid = [f"{epoch},{1000 / epoch}\n" for epoch in range(1, epochs + 1)]
+    (folder / "metrics.csv").write_text("epoch,valid_perplexity\n" + "".join(valid))
+
+
+def _row(folder):
+    return [cell.strip() for cell in table.table(folder).splitlines()[-1].split("|")[1:-1]]
+
+
 def test_a_row_has_the_mean_and_the_spread_of_the_seeds(tmp_path):
     for seed, test in ((1, 100.0), (2, 104.0)):
-        folder = tmp_path / "fast" / f"seed-{seed}"
-        folder.mkdir(parents=True)
-        values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": 60.0}
-        (folder / "result.json").write_text(json.dumps(values))
-        (folder / "timing.csv").write_text("epoch,seconds,words_per_second\n1,30,1000\n2,30,3000\n")
-    row = [cell.strip() for cell in table.table(tmp_path).splitlines()[-1].split("|")[1:-1]]
+        _write_record(tmp_path / "fast" / f"seed-{seed}", test)
     valid, test = "204.00 (200.00 to 208.00)", "102.00 (100.00 to 104.00)"
-    assert row == ["fast", "2", valid, test, "60 (60 to 60)", "2,000"]
+    assert _row(tmp_path) == ["fast", "2", "2", valid, test, "60 (60 to 60)", "2,000"]
+
+
+def test_a_run_that_ended_early_is_marked_in_table_and_picture(tmp_path):
+    _write_record(tmp_path / "medium" / "seed-1", 100.0, epochs=5)
+    assert _row(tmp_path)[2] == "5 of 39"
+    (axes,) = curves.draw(tmp_path).axes
+    trained, published = axes.lines
+    np.testing.assert_allclose(trained.get_xydata(), [(n, 1000 / n) for n in range(1, 6)])
+    np.testing.assert_allclose(published.get_xydata(), [(39, 86.16)])
+    (text,) = axes.get_legend().get_texts()
+    assert text.get_text() == "medium, 5 of 39 epochs; published: 86.16"
+
+
+def test_a_picture_of_no_record_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no record of small, medium, large"):
+        curves.draw(tmp_path)

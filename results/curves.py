@@ -1,0 +1,75 @@
+"""The valid perplexity of recorded runs, epoch by epoch, beside the tutorial's published end.
+
+    python3 -m results.curves results/ptb results/ptb/curves.png
+
+A run that was ended early is drawn as far as it went. The tutorial's figures are those that its
+code's documentation gives for the last epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from training.checkpoint import write_atomically
+from training.config import preset
+from training.curve import log_axis
+
+PUBLISHED = {"small": 119.39, "medium": 86.16, "large": 82.62}
+COLOURS = ("#0072b2", "#d55e00", "#009e73")
+TICKS = (80, 90, 100, 120, 150, 200, 300, 400, 600)
+
+
+def draw(folder: Path) -> Figure:
+    """One line for each record under `folder`, one point for each published end.
+
+    Raises ValueError where there is no record of a model with a published end.
+    """
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for (model, published), colour in zip(PUBLISHED.items(), COLOURS, strict=True):
+        records = sorted(folder.glob(f"{model}/*/metrics.csv"))
+        if not records:
+            continue
+        num_epochs = preset(model).num_epochs
+        for record in records:
+            valid = _valid(record)
+            axes.plot(range(1, len(valid) + 1), valid, color=colour, marker=".", lw=1.2)
+        label = f"{model}, {len(valid)} of {num_epochs} epochs; published: {published}"
+        axes.plot(num_epochs, published, "*", color=colour, markersize=13, label=label)
+    if not axes.lines:
+        raise ValueError(f"{folder} has no record of {', '.join(PUBLISHED)}")
+    axes.set(xlabel="epoch", ylabel="valid perplexity (log scale)")
+    log_axis(axes, "y", TICKS)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _valid(metrics: Path) -> list[float]:
+    with metrics.open(encoding="utf-8") as file:
+        return [float(row["valid_perplexity"]) for row in csv.DictReader(file)]
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 2:
+        raise ValueError("name the folder of the records, and the PNG to write")
+    content = io.BytesIO()
+    draw(Path(arguments[0])).savefig(content, format="png")
+    write_atomically(Path(arguments[1]), lambda file: file.write(content.getvalue()))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except ValueError as error:
+        print(f"curves: error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
