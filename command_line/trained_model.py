@@ -14,7 +14,14 @@ flags.disclaim_key_flags()
 
 
 def define_trained_model_flags() -> None:
-    """What else than `--save_path` may name a model."""
+    """Which model, of `--save_path` or in its place."""
+    flags.DEFINE_enum(
+        "checkpoint",
+        "best",
+        ["best", "latest"],
+        "of save_path: the epoch with the lowest valid perplexity, or what was saved last (the "
+        "tutorial tests its last epoch)",
+    )
     flags.DEFINE_string(
         "tutorial_checkpoint",
         None,
@@ -36,7 +43,9 @@ def load_trained_model():
     if run_path is not None and prefix is not None:
         raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
     if run_path is not None:
-        return trained_model.load_run(run_path)
+        return trained_model.load_run(run_path, FLAGS.checkpoint)
+    if FLAGS["checkpoint"].present:
+        raise ValueError("--checkpoint chooses among those of --save_path: leave it out")
     if FLAGS.data_path is None and FLAGS.dataset is None:
         raise ValueError(
             "--data_path is missing: the words of a tutorial checkpoint are those of the text that "

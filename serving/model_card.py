@@ -24,7 +24,7 @@ SIGNATURES = {
 def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dict:
     """The card as plain values. It says nothing of the machine that the model was trained on."""
     config = dataclasses.asdict(trained.config)
-    if trained.report is None:
+    if not trained.corpus:
         # Of a tutorial checkpoint only what its weights tell is known.
         known = ("hidden_size", "num_layers", "vocab_size", "cell", "forget_bias")
         config = {name: config[name] for name in known}

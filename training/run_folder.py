@@ -178,8 +178,8 @@ class RunFolder:
             if reports:
                 self._draw(reports)
 
-    def load(self, which: str) -> tuple[dict, list[EpochReport]]:
-        """The weights of the `best` or `latest` checkpoint, and the reports up to it.
+    def load(self, which: str) -> Checkpoint:
+        """The `best` or the `latest` checkpoint.
 
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
@@ -193,7 +193,7 @@ class RunFolder:
             raise ValueError(f"{error}: {REMEDY}") from None
         if found is None:
             raise ValueError(f"there is no checkpoint in {self.path / 'checkpoints'}: {REMEDY}")
-        return dict(found.weights), list(found.progress.reports)
+        return found
 
     # matplotlib and TensorFlow are loaded here and not above, so that whatever is wrong with a run
     # folder is said at once.

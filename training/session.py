@@ -89,7 +89,7 @@ class Session:
             )
         weights = self._best_weights
         if self._folder:
-            weights, _ = self._folder.load("best")
+            weights = self._folder.load("best").weights
         self._model.import_weights(weights)
         return progress.best
 

@@ -19,7 +19,7 @@ class TrainedModel:
 
     `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
     checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
-    of the epoch that the weights are from, where it is known.
+    of the epoch at whose end the weights were saved, None for weights saved amid one.
     """
 
     name: str
@@ -46,20 +46,27 @@ class TrainedModel:
         return bool(self.source.get("lowercase", False))
 
 
-def load_run(path: str | Path) -> TrainedModel:
-    """The best epoch of a run folder. Raises ValueError where it is missing or damaged."""
+def load_run(path: str | Path, which: str = "best") -> TrainedModel:
+    """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
+
+    Raises ValueError where it is missing or damaged.
+    """
     folder = RunFolder(path)
     saved = folder.description()
     config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
-    weights, reports = folder.load("best")
+    checkpoint = folder.load(which)
+    progress = checkpoint.progress
+    where = f"epoch {progress.epoch}"
+    if progress.window:
+        where = f"epoch {progress.epoch + 1} after {progress.window} windows"
     return TrainedModel(
-        name=f"{folder.path.resolve().name}, epoch {reports[-1].epoch}",
+        name=f"{folder.path.resolve().name}, {where}",
         config=config,
         vocabulary=vocabulary,
-        weights=weights,
+        weights=dict(checkpoint.weights),
         corpus=saved["corpus"],
         versions=saved.get("versions", {}),
-        report=reports[-1],
+        report=progress.reports[-1] if progress.reports and not progress.window else None,
     )
 
 

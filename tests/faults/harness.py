@@ -85,7 +85,7 @@ def outcome(folder: Path, stdout: str) -> dict:
     """All that must be the same, bit for bit, however the run got there."""
     run = RunFolder(folder / "run")
     found = {
-        which: {name: weight.tobytes() for name, weight in run.load(which)[0].items()}
+        which: {name: weight.tobytes() for name, weight in run.load(which).weights.items()}
         for which in ("latest", "best")
     }
     for name in ("metrics.csv", "learning_curve.png", "vocabulary.txt"):

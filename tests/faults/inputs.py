@@ -185,6 +185,8 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
     Case(EVALUATE, ("--save_path=file",), "'file' holds no run"),
     Case(EVALUATE, ("--tutorial_checkpoint=x",), "--data_path is missing"),
+    Case(EVALUATE, ("--tutorial_checkpoint=x", "--checkpoint=best"), "among those of --save_path"),
+    Case(EVALUATE, (*RUN, "--checkpoint=oldest"), "--checkpoint=oldest"),
     Case(EVALUATE, (*RUN, "--split=nope"), "split"),
     Case(EVALUATE, (*RUN, "--batch_size=0"), "batch_size"),
     Case(EVALUATE, (*RUN, "--batch_size=100001"), "batch_size"),

@@ -47,7 +47,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, text, sampling):
     assert metrics[0].count(b"\n") == 5
     assert metrics[0] == metrics[1]
     for which in ("latest", "best"):
-        whole, parts = (RunFolder(tmp_path / run).load(which)[0] for run in ("whole", "parts"))
+        whole, parts = (RunFolder(tmp_path / run).load(which).weights for run in ("whole", "parts"))
         assert {n: w.tobytes() for n, w in whole.items()} == {
             n: w.tobytes() for n, w in parts.items()
         }

@@ -9,6 +9,7 @@ from training.checkpoint import Checkpoint
 from training.progress import Progress
 from training.report import EpochReport, best_of
 from training.run_folder import CannotSave, RunFolder
+from training.trained_model import load_run
 
 
 def report(epoch, valid):
@@ -41,17 +42,30 @@ def test_latest_and_best_are_kept_apart(folder):
         reports.append(report(epoch, valid))
         folder.save_epoch(checkpoint(folder, reports, epoch), keep=1)
     latest, best = folder.load("latest"), folder.load("best")
-    assert latest[0]["Model/softmax_b"].tolist() == [3, 3, 3]
-    assert best[0]["Model/softmax_b"].tolist() == [2, 2, 2]
-    assert latest[1] == reports
-    assert best[1] == reports[:2]
+    assert latest.weights["Model/softmax_b"].tolist() == [3, 3, 3]
+    assert best.weights["Model/softmax_b"].tolist() == [2, 2, 2]
+    assert list(latest.progress.reports) == reports
+    assert list(best.progress.reports) == reports[:2]
+
+
+def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
+    reports = [report(1, 70.0), report(2, 80.0)]
+    folder.save_epoch(checkpoint(folder, reports[:1], 1), keep=1)
+    folder.save_epoch(checkpoint(folder, reports, 2), keep=1)
+    best, latest = (load_run(folder.path, which) for which in ("best", "latest"))
+    assert (best.name, best.report) == ("run, epoch 1", reports[0])
+    assert (latest.name, latest.report) == ("run, epoch 2", reports[1])
+    folder.save(checkpoint(folder, reports, 3, window=7), keep=1)
+    amid = load_run(folder.path, "latest")
+    assert (amid.name, amid.report) == ("run, epoch 3 after 7 windows", None)
+    assert amid.weights["Model/softmax_b"].tolist() == [3, 3, 3]
 
 
 def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
     folder.save(checkpoint(folder, [], window=5), keep=1)
     with pytest.raises(ValueError, match="has ended yet: train it on"):
         folder.load("best")
-    assert folder.load("latest")[1] == []
+    assert folder.load("latest").progress.reports == ()
 
 
 def test_a_best_checkpoint_of_no_epoch_is_refused(folder):

@@ -70,7 +70,7 @@ class Start:
         """All that must not depend on what happened on the way."""
         metrics = (self.folder.path / "metrics.csv").read_bytes()
         latest, best = (
-            {name: weight.tobytes() for name, weight in self.folder.load(which)[0].items()}
+            {name: weight.tobytes() for name, weight in self.folder.load(which).weights.items()}
             for which in ("latest", "best")
         )
         curve = (self.folder.path / "learning_curve.png").read_bytes()
@@ -178,7 +178,7 @@ def test_another_runs_checkpoints_are_not_gone_on_from(trainer, whole, folder, t
 def test_the_lost_best_weights_of_a_finished_run_are_replaced_by_the_last(trainer, tmp_path):
     start = Start(trainer, tmp_path / "run")
     start.train()
-    reports = start.folder.load("latest")[1]
+    reports = start.folder.load("latest").progress.reports
     best = best_of(reports).epoch
     (tmp_path / "run" / "checkpoints" / "best.npz").write_bytes(b"")
     start = Start(trainer, tmp_path / "run")
@@ -269,7 +269,7 @@ def test_a_diverged_run_rolls_back_with_half_the_rate_until_it_passes(trainer, t
         ["rollback 2 of 3", "back to epoch 2, after window 8 with learning_rate 0.25"],
     ]
     assert (tmp_path / "run" / "log.txt").read_text().splitlines() == rollbacks
-    rates = [report.learning_rate for report in start.folder.load("latest")[1]]
+    rates = [report.learning_rate for report in start.folder.load("latest").progress.reports]
     assert rates == [1.0, 0.25, 0.25]
 
 
