@@ -1,10 +1,11 @@
-"""Dropout as Zaremba et al. 2014 (arXiv 1409.2329), section 3.1, have it: a mask for each step.
+"""Dropout of values, as Zaremba et al. 2014 (arXiv 1409.2329) have it, and of recurrent weights.
 
 Axis letters: B = batch_size, T = num_steps, H = hidden size.
 """
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 PHILOX = 1  # the counter-based generator that TensorFlow uses on CPUs and GPUs
@@ -14,7 +15,8 @@ DRAWS_PER_COUNT = 4  # floats that it makes from one value of its counter
 def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
     """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
 
-    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`.
+    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`
+    (Zaremba et al., section 3.1).
     `rows` are the first of these b rows in a batch, and the number B of rows in that batch: the
     masks are then those that the whole batch would get there. Without it the rows are the batch.
     """
@@ -25,6 +27,27 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
         draws = _draws_of_rows(shape, seed, *rows)
     masks = tf.cast(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), steps[0].dtype)
     return [step * mask for step, mask in zip(steps, tf.unstack(masks, len(steps)), strict=True)]
+
+
+def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
+    """A scope in which `layer` has lost some of the weights by which it hears its last output.
+
+    Keeps each weight of a recurrent kernel `[H, gates * H]` with chance `keep_prob` and scales it
+    by 1 / keep_prob, else zero: one mask, drawn from `seed`, int32 `[2]`, for all rows and steps
+    that are computed in the scope (Merity, Keskar, Socher 2018, arXiv 1708.02182, section 2; it is
+    the DropConnect of Wan et al. 2013). The gradient reaches the weights that are kept.
+    """
+    masked = []
+    for i, kernel in enumerate(layer.recurrent_kernels()):
+        num_rows, num_columns = kernel.shape
+        num_inputs = num_rows - layer.num_units
+        draws = tf.random.stateless_uniform(
+            [layer.num_units, num_columns], tf.random.fold_in(seed, i)
+        )
+        mask = layer.in_own_layout(tf.where(draws < keep_prob, 1 / keep_prob, 0.0))
+        mask = tf.pad(mask, [[num_inputs, 0], [0, 0]], constant_values=1.0)
+        masked.append((kernel, kernel.value * mask))
+    return keras.StatelessScope(masked)
 
 
 def _draws_of_rows(shape, seed, first, batch_size):

@@ -49,6 +49,15 @@ class KerasLSTM(keras.layers.Layer):
         outputs, h, c = self.lstm(tf.stack(inputs, axis=1), initial_state=[h, c])
         return tf.unstack(outputs, axis=1), (c, h)
 
+    def recurrent_kernels(self) -> list:
+        """The variable that multiplies the previous output, `[H, 4H]`."""
+        return [self.lstm.cell.recurrent_kernel]
+
+    def in_own_layout(self, mask):
+        """A mask `[H, 4H]` in TF1's order of the gates, i, j, f, o, in that of Keras."""
+        i, j, f, o = tf.split(mask, 4, axis=1)
+        return tf.concat([i, f, j, o], axis=1)
+
     def export_weights(self) -> dict[str, np.ndarray]:
         """The weights in TF1's layout under TF1's names."""
         return to_tf1(self.lstm.get_weights(), self.forget_bias)

@@ -9,6 +9,7 @@ tutorial's TF1 graph did, so that they move between unrolls, checkpoints and TF1
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
-from models.dropout import dropout
+from models.dropout import dropout, weight_dropout
 from models.fused_lstm import FusedLSTM
 from models.keras_lstm import KerasLSTM
 from models.softmax import softmax_nats
@@ -57,6 +58,7 @@ class LanguageModel(keras.Model):
     `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
     stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
     for every layer and time step; the same seed gives the same masks however the layers unroll.
+    `weight_keep_prob` is that of `weight_dropout`, whose mask is one for the window and the batch.
     Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
     those of that part.
 
@@ -75,10 +77,12 @@ class LanguageModel(keras.Model):
         keep_prob: float = 1.0,
         tie_weights: bool = False,
         cutoffs: tuple[int, ...] = (),
+        weight_keep_prob: float = 1.0,
     ):
         super().__init__(dtype=layers[0].dtype_policy, autocast=False)
         self.vocab_size = vocab_size
         self.keep_prob = keep_prob
+        self.weight_keep_prob = weight_keep_prob
         self.tie_weights = tie_weights
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
@@ -151,7 +155,8 @@ class LanguageModel(keras.Model):
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
-            steps, layer_next_state = layer(steps, layer_state)
+            with self._weight_dropout(layer, training, seed, i):
+                steps, layer_next_state = layer(steps, layer_state)
             steps = self._dropout(steps, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
         return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
@@ -159,9 +164,15 @@ class LanguageModel(keras.Model):
     def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
-        if seed is None:
-            raise ValueError("training with keep_prob below 1 needs a seed for the masks")
-        return dropout(steps, self.keep_prob, tf.random.fold_in(seed, place), rows)
+        return dropout(steps, self.keep_prob, _fold_in(seed, place), rows)
+
+    def _weight_dropout(self, layer, training: bool, seed, i: int):
+        """The scope in which layer 0, 1, ... is called."""
+        if not training or self.weight_keep_prob == 1.0:
+            return contextlib.nullcontext()
+        # The places up to the number of layers are those of `_dropout`.
+        place = len(self.recurrent) + 1 + i
+        return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, place))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
         """Draws every weight and bias uniformly from +-init_scale, as the tutorial does.
@@ -227,6 +238,12 @@ class LanguageModel(keras.Model):
             )
         for name, weight in self._ends().items():
             weight.assign(weights[name])
+
+
+def _fold_in(seed, place: int):
+    if seed is None:
+        raise ValueError("training with dropout needs a seed for the masks")
+    return tf.random.fold_in(seed, place)
 
 
 def _float32(tensor):

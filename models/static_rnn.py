@@ -78,11 +78,23 @@ class StaticRNN(keras.layers.Layer):
         self.cell.build(input_shape)
         self.cell.built = True
 
+    @property
+    def num_units(self) -> int:
+        return self.cell.num_units
+
     def initial_state(self, batch_size: int):
         return self.cell.initial_state(batch_size)
 
     def call(self, inputs, state):
         return static_rnn(self.cell, inputs, state)
+
+    def recurrent_kernels(self) -> list:
+        """The variables whose last H rows multiply the previous output."""
+        return [weight for weight in self.cell.tf1_weights.values() if len(weight.shape) == 2]
+
+    def in_own_layout(self, mask):
+        """A mask `[H, gates * H]` in TF1's order of the gates, in that of `recurrent_kernels`."""
+        return mask
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """The weights under the names that they had in TensorFlow 1."""

@@ -47,6 +47,9 @@ class Config:
     weight_decay: float = _field(0.0, "of adamw, a unit of learning rate", 0.0, 10.0)
     max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
     keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
+    weight_keep_prob: float = _field(
+        1.0, "chance that dropout keeps a weight from a layer's last output, in a window", 0.01, 1.0
+    )
     init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
     forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
     vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)

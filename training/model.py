@@ -65,4 +65,5 @@ def build_model(config: Config, vocab_size: int):
         config.keep_prob,
         config.tie_weights,
         config.cutoffs,
+        config.weight_keep_prob,
     )

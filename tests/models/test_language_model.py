@@ -15,9 +15,16 @@ UNROLLS = [
 ]
 
 
-def make(rnn_mode="static", cell="lstm", keep_prob=1.0, forget_bias=0.0, num_layers=2):
+def make(
+    rnn_mode="static",
+    cell="lstm",
+    keep_prob=1.0,
+    forget_bias=0.0,
+    num_layers=2,
+    weight_keep_prob=1.0,
+):
     layers = recurrent_layers(rnn_mode, cell, H, num_layers, forget_bias)
-    model = LanguageModel(V, H, layers, keep_prob)
+    model = LanguageModel(V, H, layers, keep_prob, weight_keep_prob=weight_keep_prob)
     model.initialize(init_scale=0.5, seed=3)
     return model
 
@@ -50,14 +57,18 @@ def test_the_gradient_stops_at_the_incoming_state(rnn_mode, cell):
     assert all(not gradient.numpy().any() for gradient in tf.nest.flatten(gradients))
 
 
-@pytest.mark.parametrize("keep_prob", [1.0, 0.5])
-def test_static_and_keras_give_the_same_numbers_from_the_same_weights(keep_prob):
-    static, keras_lstm = (
-        make(mode, "lstm", keep_prob, forget_bias=0.7) for mode in ("static", "keras")
+@pytest.mark.parametrize(("keep_prob", "weight_keep_prob"), [(1.0, 1.0), (0.5, 1.0), (0.5, 0.6)])
+@pytest.mark.parametrize("rnn_mode", ["fused", "keras"])
+def test_all_unrolls_give_the_same_numbers_from_the_same_weights(
+    rnn_mode, keep_prob, weight_keep_prob
+):
+    static, other = (
+        make(mode, "lstm", keep_prob, 0.7, weight_keep_prob=weight_keep_prob)
+        for mode in ("static", rnn_mode)
     )
-    keras_lstm.import_weights(static.export_weights())
+    other.import_weights(static.export_weights())
     results = []
-    for model in (static, keras_lstm):
+    for model in (static, other):
         state = tf.nest.map_structure(lambda zeros: zeros + 0.3, model.initial_state(B))
         with tf.GradientTape() as tape:
             nats, state = model.nats(tokens(), tokens(seed=1), state, training=True, seed=(5, 7))

@@ -55,7 +55,7 @@ def assert_equal_runs(one, two):
     "options",
     [
         {"rnn_mode": "fused"},
-        {"rnn_mode": "static", "keep_prob": 0.6},
+        {"rnn_mode": "static", "keep_prob": 0.6, "weight_keep_prob": 0.7},
         {"rnn_mode": "keras"},
         # What a step keeps, and an embedding whose gradient has a dense part.
         {"optimizer": "adamw", "tie_weights": True, "cutoffs": (20,)},
