@@ -222,6 +222,7 @@ PRESETS = {
         schedule="linear",
         max_grad_norm=35.0,
         keep_prob=0.5,
+        weight_keep_prob=0.5,
         init_scale=0.05,
         forget_bias=1.0,
         tie_weights=True,
