@@ -57,7 +57,7 @@ def main() -> None:
     ) as bar:
         score = evaluate(windows, progress=bar.update)
     if FLAGS.json:
-        print(json.dumps(_as_json(score, windows, corpus)))
+        print(json.dumps(_as_json(score, windows, corpus, trained.name)))
         return
     with_what = f" with {_method()}" if _method() else ""
     print(f"{FLAGS.split} perplexity {score.perplexity:.3f}{with_what}")
@@ -136,10 +136,11 @@ def _method() -> str:
     return ""
 
 
-def _as_json(score, windows, corpus) -> dict:
+def _as_json(score, windows, corpus, weights: str) -> dict:
     counts = corpus.summary[FLAGS.split]
     return {
         "split": FLAGS.split,
+        "weights": weights,
         "method": _method() or "plain",
         "perplexity": score.perplexity if math.isfinite(score.perplexity) else None,
         "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),

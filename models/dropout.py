@@ -30,12 +30,12 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
 
 
 def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
-    """A scope in which `layer` has lost some of the weights by which it hears its last output.
+    """A scope in which some recurrent weights of `layer`, from its previous output, are zero.
 
-    Keeps each weight of a recurrent kernel `[H, gates * H]` with chance `keep_prob` and scales it
-    by 1 / keep_prob, else zero: one mask, drawn from `seed`, int32 `[2]`, for all rows and steps
-    that are computed in the scope (Merity, Keskar, Socher 2018, arXiv 1708.02182, section 2; it is
-    the DropConnect of Wan et al. 2013). The gradient reaches the weights that are kept.
+    Keeps each of them, `[H, gates * H]`, with chance `keep_prob` and scales it by 1 / keep_prob:
+    one mask, drawn from `seed`, int32 `[2]`, for all rows and steps that are computed in the scope
+    (Merity, Keskar, Socher 2018, arXiv 1708.02182, section 2; it is the DropConnect of Wan et al.
+    2013). The weights from the layer's input stay. The gradient reaches the weights that are kept.
     """
     masked = []
     for i, kernel in enumerate(layer.recurrent_kernels()):

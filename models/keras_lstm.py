@@ -50,7 +50,7 @@ class KerasLSTM(keras.layers.Layer):
         return tf.unstack(outputs, axis=1), (c, h)
 
     def recurrent_kernels(self) -> list:
-        """The variable that multiplies the previous output, `[H, 4H]`."""
+        """The variable of the recurrent weights, `[H, 4H]`."""
         return [self.lstm.cell.recurrent_kernel]
 
     def in_own_layout(self, mask):

@@ -89,7 +89,7 @@ class StaticRNN(keras.layers.Layer):
         return static_rnn(self.cell, inputs, state)
 
     def recurrent_kernels(self) -> list:
-        """The variables whose last H rows multiply the previous output."""
+        """The variables `[D + H, ...]` whose last H rows are the recurrent weights."""
         return [weight for weight in self.cell.tf1_weights.values() if len(weight.shape) == 2]
 
     def in_own_layout(self, mask):

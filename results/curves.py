@@ -39,10 +39,13 @@ def draw(folder: Path) -> Figure:
         if not records:
             continue
         num_epochs = preset(model).num_epochs
+        lengths = set()
         for record in records:
             valid = _valid(record)
+            lengths.add(len(valid))
             axes.plot(range(1, len(valid) + 1), valid, color=colour, marker=".", lw=1.2)
-        label = f"{model}, {len(valid)} of {num_epochs} epochs; published: {published}"
+        trained = ", ".join(map(str, sorted(lengths)))
+        label = f"{model}, {trained} of {num_epochs} epochs; published: {published}"
         axes.plot(num_epochs, published, "*", color=colour, markersize=13, label=label)
     if not axes.lines:
         raise ValueError(f"{folder} has no record of {', '.join(PUBLISHED)}")

@@ -9,6 +9,7 @@ and of the run `config.json`, `metrics.csv`, `timing.csv`, `learning_curve.png` 
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ from training.checkpoint import write_atomically
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
-TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
+EVALUATE_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir", "checkpoint")
 
 
 def record(folder: Path, flags: list[str]) -> dict:
@@ -49,6 +50,7 @@ def record(folder: Path, flags: list[str]) -> dict:
             "seconds": round(seconds, 1),
             "valid": evaluate(run, "valid", flags),
             "test": evaluate(run, "test", flags),
+            "last_epoch": last_epoch(run, flags),
             "commit": _commit(),
             "machine": machine(),
         }
@@ -61,10 +63,20 @@ def record(folder: Path, flags: list[str]) -> dict:
 
 
 def evaluate(run: str, split: str, flags: list[str]) -> dict:
-    """What `evaluate.py` says of the run, the text being that of `flags`."""
-    text = [f for f in flags if f.lstrip("-").split("=")[0] in TEXT_FLAGS]
+    """What `evaluate.py` says of the run, text and checkpoint being those of `flags`."""
+    text = [f for f in flags if f.lstrip("-").split("=")[0] in EVALUATE_FLAGS]
     answer = run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *text])
     return json.loads(answer)
+
+
+def last_epoch(run: str, flags: list[str]) -> dict | None:
+    """Valid and test of the last epoch, as the tutorial tests it; None where that is the best."""
+    lines = (Path(run) / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    valid = [float(row["valid_perplexity"]) for row in csv.DictReader(lines)]
+    if valid[-1] == min(valid):
+        return None
+    latest = [*flags, "--checkpoint=latest"]
+    return {split: evaluate(run, split, latest) for split in ("valid", "test")}
 
 
 def run_script(script: str, flags: list[str]) -> str:

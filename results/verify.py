@@ -40,13 +40,19 @@ def _compare(recorded: dict, fingerprint: str, run: str, text: list[str], tolera
     own = _read(Path(run) / "config.json")["corpus"]["fingerprint"]
     if own != fingerprint:
         raise ValueError(f"the run's text has the fingerprint {own}, the record's {fingerprint}")
+    figures = [(split, text, recorded[split]) for split in ("valid", "test")]
+    for split, figure in (recorded.get("last_epoch") or {}).items():
+        figures.append((split, [*text, "--checkpoint=latest"], figure))
     holds = True
-    for split in ("valid", "test"):
-        now, then = evaluate(run, split, text)["perplexity"], recorded[split]["perplexity"]
+    for split, flags, figure in figures:
+        answer, then = evaluate(run, split, flags), figure["perplexity"]
+        now = answer["perplexity"]
         near = abs(now / then - 1) <= tolerance
         holds = holds and near
         verdict = "the same" if now == then else "holds" if near else "DIFFERS"
-        print(f"{split} perplexity {now:.4f}, recorded {then:.4f}: {verdict}")
+        print(
+            f"{split} perplexity of {answer['weights']} {now:.4f}, recorded {then:.4f}: {verdict}"
+        )
     return holds
 
 

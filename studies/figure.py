@@ -1,4 +1,4 @@
-"""What the figures of the studies have in common: size, colours, spread, ticks.
+"""What the figures of the studies have in common: size, colours, spread.
 
 The colours are those of Okabe and Ito, told apart by colour-blind readers too; markers and dashes
 differ as well. Panels stand one above the other, with letters large enough for a phone.

@@ -48,7 +48,7 @@ class Config:
     max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
     keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
     weight_keep_prob: float = _field(
-        1.0, "chance that dropout keeps a weight from a layer's last output, in a window", 0.01, 1.0
+        1.0, "chance that dropout keeps a recurrent weight; one mask for a window", 0.01, 1.0
     )
     init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
     forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)

@@ -1,4 +1,4 @@
-"""The learning curve of a run as a picture."""
+"""The learning curve of a run as a picture, and the axis that it shares with other pictures."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class RunFolder:
             raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
         try:
             newest = which == "latest"
-            found = checkpoints.newest(_ignore) if newest else checkpoints.best()
+            found = checkpoints.newest(_refuse) if newest else checkpoints.best()
         except ValueError as error:
             raise ValueError(f"{error}: {REMEDY}") from None
         if found is None:
@@ -256,5 +256,6 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _ignore(path: Path, reason: str) -> None:
-    """Who only reads leaves a damaged checkpoint to the run that owns it."""
+def _refuse(path: Path, reason: str) -> None:
+    """Who only reads leaves a damaged checkpoint to the run that owns it, and takes no other."""
+    raise ValueError(reason)

@@ -19,7 +19,8 @@ class TrainedModel:
 
     `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
     checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
-    of the epoch at whose end the weights were saved, None for weights saved amid one.
+    of the epoch at whose end the weights were saved; None for weights saved amid one, and for the
+    original tutorial's.
     """
 
     name: str

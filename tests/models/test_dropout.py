@@ -59,17 +59,19 @@ def test_the_gradient_of_a_dropped_weight_is_zero_and_that_of_a_kept_one_is_scal
     assert (gradient[:2] != 0).all()
 
 
-def test_weight_dropout_draws_one_mask_for_all_rows_and_steps_of_a_window():
-    """With equal inputs, and an empty state, equal rows stay equal; other seeds, other outputs."""
-    (layer,) = recurrent_layers("fused", "lstm", 8, 1)
+@pytest.mark.parametrize("rnn_mode", ["static", "fused"])
+def test_weight_dropout_is_one_mask_for_all_rows_and_steps_of_a_window(rnn_mode):
+    """The outputs are those of a layer that has the masked weights for good."""
+    (layer,) = recurrent_layers(rnn_mode, "lstm", 8, 1)
     layer.build((None, 3))
-    inputs = [tf.ones([4, 3])] * 6
+    inputs = tf.unstack(tf.random.stateless_normal([6, 4, 3], (3, 4)))
 
-    def outputs(seed):
-        with weight_dropout(layer, 0.5, seed):
-            return np.array(layer(inputs, layer.initial_state(4))[0])
+    def outputs():
+        return np.array(layer(inputs, layer.initial_state(4))[0])
 
-    one = outputs((1, 2))
-    np.testing.assert_array_equal(one, np.repeat(one[:, :1], 4, axis=1))
-    np.testing.assert_array_equal(one, outputs((1, 2)))
-    assert (one[1:] != outputs((1, 3))[1:]).any()
+    with weight_dropout(layer, 0.5, (1, 2)):
+        dropped, masked = outputs(), np.array(layer.cell.kernel.value)
+    with weight_dropout(layer, 0.5, (1, 3)):
+        assert (outputs()[1:] != dropped[1:]).any()
+    layer.cell.kernel.assign(masked)
+    np.testing.assert_allclose(outputs(), dropped, rtol=1e-6)

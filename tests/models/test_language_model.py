@@ -127,8 +127,9 @@ def test_dropout_keeps_the_mean_and_draws_a_fresh_mask_for_each_step():
     assert (dropped[0] != dropped[1]).any()
 
 
-def test_dropout_needs_a_seed_and_repeats_with_it():
-    model = make(keep_prob=0.5)
+@pytest.mark.parametrize("dropped", ["keep_prob", "weight_keep_prob"])
+def test_dropout_needs_a_seed_and_repeats_with_it_and_is_off_outside_of_training(dropped):
+    model, whole = make(**{dropped: 0.5}), make()
     state = model.initial_state(B)
     with pytest.raises(ValueError, match="seed"):
         model(tokens(), state, training=True)
@@ -137,7 +138,16 @@ def test_dropout_needs_a_seed_and_repeats_with_it():
     )
     np.testing.assert_array_equal(first, again)
     assert (first.numpy() != other.numpy()).any()
-    np.testing.assert_array_equal(model(tokens(), state)[0], model(tokens(), state)[0])
+    np.testing.assert_array_equal(model(tokens(), state)[0], whole(tokens(), state)[0])
+
+
+def test_weight_dropout_draws_another_mask_for_each_layer():
+    model = make(weight_keep_prob=0.5)
+    masks = []
+    for i, layer in enumerate(model.recurrent):
+        with model._weight_dropout(layer, True, (1, 2), i):
+            masks.append(np.array(layer.cell.kernel.value)[H:] == 0)
+    assert (masks[0] != masks[1]).any()
 
 
 def test_an_unroll_that_does_not_exist_is_refused():

@@ -67,11 +67,12 @@ def test_evaluate_gives_what_train_gave_whatever_num_steps(trained):
     folder, printed = trained
     results = [
         json.loads(succeed("evaluate.py", "--save_path=run", "--json", *flags, folder=folder))
-        for flags in ([], ["--num_steps=9"], ["--batch_size=3"])
+        for flags in ([], ["--num_steps=9", "--checkpoint=latest"], ["--batch_size=3"])
     ]
     tokens = 3 * 16 * 6 - 1
     assert [result["tokens"] for result in results] == [tokens] * 3
     assert results[0]["split"] == "test"
+    assert [result["weights"] for result in results] == ["run, epoch 1"] * 3
     assert results[0]["perplexity"] == pytest.approx(perplexity(printed), abs=1e-3)
     assert results[1]["nats"] == pytest.approx(results[0]["nats"], rel=1e-6)
     assert results[2]["nats"] != pytest.approx(results[0]["nats"], rel=1e-6)

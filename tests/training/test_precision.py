@@ -15,9 +15,9 @@ WINDOWS = reader.sequential(TEXT, B, T)
 LOW = ("mixed_float16", "mixed_bfloat16")
 
 
-def make_model(precision, rnn_mode="fused", cell="lstm", init_scale=0.3, keep_prob=1.0):
+def make_model(precision, rnn_mode="fused", cell="lstm", init_scale=0.3, **dropouts):
     layers = recurrent_layers(rnn_mode, cell, H, 1, 0.5, precision)
-    model = LanguageModel(V, H, layers, keep_prob)
+    model = LanguageModel(V, H, layers, **dropouts)
     model.initialize(init_scale, seed=1)
     return model
 
@@ -56,10 +56,12 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
 
 
+@pytest.mark.parametrize("weight_keep_prob", [1.0, 0.5])
 @pytest.mark.parametrize("precision", LOW)
-def test_training_in_low_precision_stays_near_that_in_float32(precision):
-    costs, norms, _ = train(make_model(precision))
-    exact_costs, exact_norms, _ = train(make_model("float32"))
+def test_training_in_low_precision_stays_near_that_in_float32(precision, weight_keep_prob):
+    dropouts = {"weight_keep_prob": weight_keep_prob}
+    costs, norms, _ = train(make_model(precision, **dropouts))
+    exact_costs, exact_norms, _ = train(make_model("float32", **dropouts))
     np.testing.assert_allclose(costs, exact_costs, rtol=0.01)
     np.testing.assert_allclose(norms, exact_norms, rtol=0.1)
 

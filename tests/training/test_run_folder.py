@@ -59,6 +59,10 @@ def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     amid = load_run(folder.path, "latest")
     assert (amid.name, amid.report) == ("run, epoch 3 after 7 windows", None)
     assert amid.weights["Model/softmax_b"].tolist() == [3, 3, 3]
+    newest = folder.checkpoints.path / names(folder)[0]
+    newest.write_bytes(newest.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=newest.name):
+        load_run(folder.path, "latest")
 
 
 def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
