@@ -50,7 +50,7 @@ def train_alone(folder, *flags):
 def outcome(folder):
     """Metrics of each epoch, and the weights and state at the end."""
     run_folder = RunFolder(folder)
-    weights, _ = run_folder.load("latest")
+    weights = run_folder.load("latest").weights
     metrics = np.genfromtxt(folder / "metrics.csv", delimiter=",", skip_header=1)
     return np.atleast_2d(metrics), weights
 
@@ -73,7 +73,8 @@ def test_two_workers_train_as_one_process_does(folder):
     model = build_model(config, len(text.vocabulary))
     model.initialize(config.init_scale, config.seed)
     (expected,) = train_epochs(model, text.train, text.valid, config)
-    weights, (report,) = RunFolder(folder / "two").load("latest")
+    latest = RunFolder(folder / "two").load("latest")
+    (report,), weights = latest.progress.reports, latest.weights
     for name in ("train_perplexity", "valid_perplexity", "mean_grad_norm"):
         assert getattr(report, name) == pytest.approx(getattr(expected, name), rel=1e-5)
     for name, weight in model.export_weights().items():
