@@ -8,15 +8,13 @@ code's documentation gives for the last epoch.
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from results.record import column, run_main
 from training.checkpoint import write_atomically
 from training.config import preset
 from training.curve import log_axis
@@ -41,7 +39,7 @@ def draw(folder: Path) -> Figure:
         num_epochs = preset(model).num_epochs
         lengths = set()
         for record in records:
-            valid = _valid(record)
+            valid = column(record, "valid_perplexity")
             lengths.add(len(valid))
             axes.plot(range(1, len(valid) + 1), valid, color=colour, marker=".", lw=1.2)
         trained = ", ".join(map(str, sorted(lengths)))
@@ -57,22 +55,12 @@ def draw(folder: Path) -> Figure:
     return figure
 
 
-def _valid(metrics: Path) -> list[float]:
-    with metrics.open(encoding="utf-8") as file:
-        return [float(row["valid_perplexity"]) for row in csv.DictReader(file)]
-
-
 def main(arguments: list[str]) -> None:
     if len(arguments) != 2:
         raise ValueError("name the folder of the records, and the PNG to write")
-    content = io.BytesIO()
-    draw(Path(arguments[0])).savefig(content, format="png")
-    write_atomically(Path(arguments[1]), lambda file: file.write(content.getvalue()))
+    figure = draw(Path(arguments[0]))
+    write_atomically(Path(arguments[1]), lambda file: figure.savefig(file, format="png"))
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ValueError as error:
-        print(f"curves: error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    run_main(main)

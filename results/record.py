@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from training.checkpoint import write_atomically
@@ -64,19 +65,24 @@ def record(folder: Path, flags: list[str]) -> dict:
 
 def evaluate(run: str, split: str, flags: list[str]) -> dict:
     """What `evaluate.py` says of the run, text and checkpoint being those of `flags`."""
-    text = [f for f in flags if f.lstrip("-").split("=")[0] in EVALUATE_FLAGS]
-    answer = run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *text])
+    given = [f for f in flags if f.lstrip("-").split("=")[0] in EVALUATE_FLAGS]
+    answer = run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *given])
     return json.loads(answer)
 
 
 def last_epoch(run: str, flags: list[str]) -> dict | None:
     """Valid and test of the last epoch, as the tutorial tests it; None where that is the best."""
-    lines = (Path(run) / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    valid = [float(row["valid_perplexity"]) for row in csv.DictReader(lines)]
+    valid = column(Path(run) / "metrics.csv", "valid_perplexity")
     if valid[-1] == min(valid):
         return None
     latest = [*flags, "--checkpoint=latest"]
     return {split: evaluate(run, split, latest) for split in ("valid", "test")}
+
+
+def column(table: Path, name: str) -> list[float]:
+    """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
 
 
 def run_script(script: str, flags: list[str]) -> str:
@@ -122,6 +128,16 @@ def _lines(path: str) -> list[str]:
         return []
 
 
+def run_main(main: Callable[[list[str]], int | None]) -> None:
+    """Ends the process with the status of `main`; a ValueError is one line and status 1."""
+    try:
+        status = main(sys.argv[1:])
+    except ValueError as error:
+        print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
+        status = 1
+    raise SystemExit(status)
+
+
 def main(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         raise ValueError("name the folder of the record first, then the flags of train.py")
@@ -133,8 +149,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ValueError as error:
-        print(f"record: error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    run_main(main)

@@ -10,6 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
+from results.record import column
 from training.config import PRESETS
 
 
@@ -25,10 +26,9 @@ def _row(model: str, records: list[Path]) -> dict:
     results = [json.loads((record / "result.json").read_text()) for record in records]
     speeds, epochs = [], set()
     for record in records:
-        header, *lines = (record / "timing.csv").read_text().splitlines()
-        column = header.split(",").index("words_per_second")
-        speeds += [float(line.split(",")[column]) for line in lines]
-        epochs.add(_epochs(model, len(lines)))
+        own = column(record / "timing.csv", "words_per_second")
+        speeds += own
+        epochs.add(_epochs(model, len(own)))
     return {
         "model": model,
         "seeds": len(records),

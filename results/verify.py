@@ -11,11 +11,10 @@ and elsewhere must come to the recorded test perplexity within 2%.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
-from results.record import evaluate, run_script
+from results.record import evaluate, run_main, run_script
 
 EVALUATED, TRAINED = 1e-5, 0.02
 
@@ -74,9 +73,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        status = main(sys.argv[1:])
-    except ValueError as error:
-        print(f"verify: error: {error}", file=sys.stderr)
-        status = 1
-    raise SystemExit(status)
+    run_main(main)
