@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +25,9 @@ from absl import flags
 from command_line.config_flags import config_from_flags, define_config_flags
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
+from training.checkpoint import write_atomically
 from training.config import preset
+from training.environment import versions
 from training.model import check_memory
 
 VOCAB_SIZE = 10_000
@@ -36,6 +37,8 @@ RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
     *("precision", "sampling", "weight_keep_prob"),
 )
+# Of the config, but not of a step's cost.
+UNREAD = ("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay")
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def main() -> None:
         workload = _workload()
     if FLAGS.sweep:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
-        result = sweep.run(FLAGS.sweep, workload, FLAGS.seconds, picture)
+        result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
         _write_json(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -85,6 +88,12 @@ def _check_flags() -> None:
     for name in ("reader", "export_path"):
         if FLAGS[name].value and FLAGS.plot:
             raise ValueError(f"--plot={FLAGS.plot} is of training: leave it out beside --{name}")
+    for name in UNREAD:
+        if FLAGS[name].present:
+            raise ValueError(f"--{name}={FLAGS[name].value} changes no speed: leave it out")
+    for name in ("paths", "peers"):
+        if FLAGS.sweep and FLAGS[name].present:
+            raise ValueError(f"--{name} is not read with --sweep, which has the fused path alone")
 
 
 def _check_recipe() -> None:
@@ -118,7 +127,8 @@ def _measure_export() -> None:
 
 def _write_json(result: dict) -> None:
     if FLAGS.json:
-        Path(FLAGS.json).write_text(json.dumps(result, indent=2) + "\n")
+        text = json.dumps(result, indent=2) + "\n"
+        write_atomically(Path(FLAGS.json), lambda file: file.write(text.encode()))
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
@@ -144,12 +154,10 @@ def _workload():
 
 
 def _description(workload) -> dict:
-    versions = {"python": platform.python_version()}
-    for package in ("tensorflow", "keras", "numpy", "torch"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = None
     return {
         "model": FLAGS.model,
         "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
@@ -157,7 +165,7 @@ def _description(workload) -> dict:
         "cores": os.cpu_count(),
         "rounds": FLAGS.rounds,
         "seconds_per_round": FLAGS.seconds,
-        "versions": versions,
+        "versions": versions() | {"torch": torch},
     }
 
 

@@ -22,6 +22,7 @@ from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, check_output_files, note, run, user_errors
 from command_line.text_source import define_data_flags
 from command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.vocabulary import EOS
 from serving.limits import MAX_TOKENS, MAX_WORDS
 
 
@@ -95,7 +96,7 @@ def _writer(tokens: str):
 
     def write(token: str) -> None:
         nonlocal space
-        is_end = token == "<eos>"
+        is_end = token == EOS
         print("\n" if is_end else space + _shown(token), end="", flush=True)
         space = "" if is_end or tokens == "char" else " "
 

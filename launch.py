@@ -9,11 +9,9 @@ workers share the cores of this machine, so that they bring no speed here: see d
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +20,7 @@ from typing import TextIO
 from absl import flags
 
 from command_line.program import FLAGS, fail, run
+from training.cluster import cluster_configs
 
 # A worker that lost another one has this long to say so, and as long to stop when asked to.
 GRACE_SECONDS = 5
@@ -45,18 +44,6 @@ def main(command: list[str]) -> int:
         _send(workers, signal.SIGKILL)
         fail(f"{command[0]!r} cannot be started: {error.strerror}")
     return _wait(workers)
-
-
-def cluster_configs(num_workers: int) -> list[str]:
-    """A TF_CONFIG for each worker, on free ports of the loopback interface."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return [
-        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
-        for index in range(len(addresses))
-    ]
 
 
 def _start(command: list[str], config: str, index: int) -> subprocess.Popen:
@@ -124,4 +111,4 @@ def _send(workers: list[subprocess.Popen], number: int) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_integer("num_workers", 2, "workers to start", 1, 64)
-    run(main, takes_command=True)
+    run(main, takes_arguments=True)

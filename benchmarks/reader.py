@@ -8,7 +8,6 @@ to 35 words.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from training.environment import peak_bytes
 
 VOCAB_SIZE = 200_000
 BLOCK_TOKENS = 1_000_000
@@ -75,7 +76,7 @@ def _read(data_path: str, cache_dir: str) -> dict:
     """Seconds, tokens and bytes of one reading in this process."""
     from ptb.corpus import load_text  # noqa: PLC0415
 
-    before = _peak_bytes()
+    before = peak_bytes()
     began = time.perf_counter()
     corpus = load_text(data_path, 10_000, ("train",), cache_dir=cache_dir)
     seconds = time.perf_counter() - began
@@ -83,20 +84,8 @@ def _read(data_path: str, cache_dir: str) -> dict:
         "seconds": seconds,
         "tokens": len(corpus.train),
         "array_bytes": corpus.train.nbytes,
-        "peak_bytes": _peak_bytes() - before,
+        "peak_bytes": peak_bytes() - before,
     }
-
-
-def _peak_bytes() -> int:
-    """The most memory that this process has had so far.
-
-    On Linux `ru_maxrss` starts with that of the parent process, and VmHWM does not.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (line,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ import dataclasses
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from statistics import median
 
 from absl import flags
@@ -24,9 +22,10 @@ from absl import flags
 from benchmarks.scale_model import Network, message_bytes, words_per_second
 from benchmarks.scale_worker import VOCAB_SIZE
 from command_line.program import FLAGS, fail, run
-from launch import cluster_configs
 from models.cores import available_cores
+from training.cluster import cluster_configs
 from training.config import PRESETS, Config
+from training.environment import versions_in_words
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 GIGABIT = 1e9 / 8
@@ -200,11 +199,10 @@ def _print_predictions(networks, ones) -> None:
 
 
 def _print_head() -> None:
-    versions = ", ".join(f"{p} {version(p)}" for p in ("tensorflow", "keras", "numpy"))
     print(
         "# Scaling\n\n"
         f"`python3 -m benchmarks.scale --models={','.join(FLAGS.models)} --rounds={FLAGS.rounds} "
-        f"--seconds={FLAGS.seconds:g}`, Python {platform.python_version()}, {versions}, "
+        f"--seconds={FLAGS.seconds:g}`, {versions_in_words()}, "
         f"{available_cores()} cores. Random words with Zipf's frequencies, V = {VOCAB_SIZE:,}; "
         "medians of the rounds. [docs/scale.md](../docs/scale.md) says what the columns mean.\n\n"
         "## Two workers, one core each, against one worker on one core\n\n"

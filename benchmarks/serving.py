@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ptb.vocabulary import EOS
+from serving.client import CARD_FILE
+
 BATCH_SIZES = (1, 64)
 NUM_SENTENCES = 512
 WORDS_OF_A_SENTENCE = (5, 35)
@@ -71,7 +74,7 @@ def table(result: dict) -> str:
 
 def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
     """Made-up sentences of these tokens, the first of which are the most frequent."""
-    tokens = ["\n" if token == "<eos>" else token for token in tokens]
+    tokens = ["\n" if token == EOS else token for token in tokens]
     rng = np.random.default_rng(seed)
     chances = 1 / np.arange(1, len(tokens) + 1)
     low, high = WORDS_OF_A_SENTENCE
@@ -83,7 +86,7 @@ def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
 def _measure(folder: Path, seconds: float) -> dict:
     import tensorflow as tf  # noqa: PLC0415
 
-    card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     texts = sentences(words, "" if card["tokens"] == "char" else " ")
     began = time.perf_counter()

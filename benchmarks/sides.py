@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, lstm_scope
 from ptb import reader
 
 LEARNING_RATE = 1.0
@@ -173,7 +173,7 @@ class Torch(Side):
                 getattr(self._softmax, name).copy_(torch.from_numpy(value.copy()))
             self._embedding.weight.copy_(torch.from_numpy(weights["Model/embedding"]))
             for layer in range(self.config.num_layers):
-                scope = f"Model/RNN/multi_rnn_cell/cell_{layer}/basic_lstm_cell/"
+                scope = lstm_scope(layer)
                 rows = np.vstack([weights[f"{scope}kernel"], weights[f"{scope}bias"]])
                 i, j, f, o = np.split(rows, 4, axis=1)
                 rows = torch.from_numpy(np.concatenate([i, f, j, o], axis=1).T.copy())

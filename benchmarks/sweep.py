@@ -24,10 +24,9 @@ VALUES = {
     "hidden_size": [50, 100, 200, 400, 800],
     "num_layers": [1, 2, 4, 8],
 }
-ROUNDS = 5
 
 
-def run(name: str, workload: Workload, seconds: float, path: Path) -> dict:
+def run(name: str, workload: Workload, rounds: int, seconds: float, path: Path) -> dict:
     """Times one training step of the fused path for each value, all in turn; a table and a PNG.
 
     Returns the seconds of a step, the median, for each value, and the power that they grow with.
@@ -36,10 +35,10 @@ def run(name: str, workload: Workload, seconds: float, path: Path) -> dict:
     sides = {value: _side(workload, name, value) for value in VALUES[name]}
     times = {value: [] for value in sides}
     first = dict.fromkeys(sides, 0)
-    for _ in tqdm(range(ROUNDS), desc=f"sweep of {name}", disable=None):
+    for _ in tqdm(range(rounds), desc=f"sweep of {name}", disable=None):
         for value, side in sides.items():
             count, began = 0, time.perf_counter()
-            while time.perf_counter() - began < seconds / ROUNDS:
+            while time.perf_counter() - began < seconds:
                 side.train(first[value] + count, 5)
                 count += 5
             times[value].append((time.perf_counter() - began) / count)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
 
 from benchmarks.sides import PATHS, PRODUCTS_ONLY, make_side
 from command_line.devices import start_tensorflow
+from training.environment import peak_bytes
 
 FIRST_COSTS = 5
 MATMUL_SIZE = 2048
@@ -40,7 +40,7 @@ def main(name: str, folder: str) -> None:
         answer = {"train": train, "evaluate": evaluate, "matmul": matmul}[command](
             side, seconds, first
         )
-        answer["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer["peak_bytes"] = peak_bytes()
         print(json.dumps(answer), file=answers, flush=True)
 
 

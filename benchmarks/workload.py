@@ -11,6 +11,11 @@ import numpy as np
 from training.config import Config
 
 
+def lstm_scope(layer: int) -> str:
+    """The TF1 name of an LSTM layer. `models.cells` has it too, and TensorFlow with it."""
+    return f"Model/RNN/multi_rnn_cell/cell_{layer}/basic_lstm_cell/"
+
+
 @dataclass(frozen=True)
 class Workload:
     """The same for all sides, passed to them through a folder.
@@ -29,7 +34,7 @@ class Workload:
         hidden_size = config.hidden_size
         shapes = {"Model/embedding": (vocab_size, hidden_size)}
         for layer in range(config.num_layers):
-            scope = f"Model/RNN/multi_rnn_cell/cell_{layer}/basic_lstm_cell/"
+            scope = lstm_scope(layer)
             shapes[f"{scope}kernel"] = (2 * hidden_size, 4 * hidden_size)
             shapes[f"{scope}bias"] = (4 * hidden_size,)
         shapes |= {

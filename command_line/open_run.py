@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from command_line.program import FLAGS, note
@@ -79,7 +78,8 @@ def _note_other_versions(old, new: dict) -> None:
 
 def _description(config, corpus) -> dict:
     """What `config.json` says of a run."""
-    packages = ("tensorflow", "keras", "numpy")
+    from training.environment import versions  # noqa: PLC0415
+
     return {
         "command": shlex.join(["python3", Path(sys.argv[0]).name, *sys.argv[1:]]),
         "model": FLAGS.model,
@@ -91,5 +91,5 @@ def _description(config, corpus) -> dict:
             "vocab_size": len(corpus.vocabulary),
             "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
         },
-        "versions": {"python": sys.version.split()[0]} | {p: version(p) for p in packages},
+        "versions": versions(),
     }

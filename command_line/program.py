@@ -23,10 +23,16 @@ PATH_FLAGS = (
 )
 
 
-def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
+def run_tool(main: Callable[[list[str]], int | None]) -> None:
+    """Runs `main` of a program that takes names of files, between its flags, as its argument."""
+    FLAGS.set_gnu_getopt(True)
+    run(main, takes_arguments=True)
+
+
+def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     """Parses the flags and runs `main`, with bad flags reported on one line.
 
-    What follows the flags is an error, or, where `main` takes a command, its argument.
+    What is no flag is an error, or, where `main` takes arguments, its argument.
     """
 
     def parse(argv):
@@ -34,7 +40,7 @@ def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
             rest = FLAGS(argv)
         except flags.Error as error:
             fail(" ".join(str(error).split()))
-        if rest[1:] and not takes_command:
+        if rest[1:] and not takes_arguments:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
         for name in PATH_FLAGS:
             if name in FLAGS and FLAGS[name].value == "":
@@ -42,7 +48,7 @@ def run(main: Callable[..., int | None], takes_command: bool = False) -> None:
         return rest
 
     def print_all(argv):
-        status = main(*[argv[1:]] * takes_command)
+        status = main(*[argv[1:]] * takes_arguments)
         sys.stdout.flush()
         return status
 
@@ -75,13 +81,17 @@ def user_errors():
 
 
 def check_output_files(*names: str) -> None:
-    """Raises ValueError for a file that could not be written, before minutes are spent on it."""
+    """Raises ValueError for a flag whose file could not be written, before minutes are spent."""
     for name in names:
         path = FLAGS[name].value
-        if path is not None and (
-            not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path)
-        ):
-            raise ValueError(f"--{name}={path} cannot be written: give a file in a folder that is")
+        if path is not None:
+            check_output_file(path, f"--{name}={path}")
+
+
+def check_output_file(path: str, named: str) -> None:
+    """Raises ValueError, which calls it `named`, for a file that could not be written."""
+    if not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path):
+        raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
 
 
 def fail(message: str) -> None:

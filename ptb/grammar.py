@@ -28,7 +28,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-EOS = "<eos>"
+from ptb.vocabulary import EOS
+
 VOWELS = "aeio"
 # A seed whose splits are typical: the grammar itself scores them within 0.5% of the floor.
 SEED = 91

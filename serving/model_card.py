@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
-from importlib.metadata import version
 
 from serving.limits import MAX_TOKENS, MAX_WORDS
+from training.environment import versions
 from training.trained_model import TrainedModel
 
-FILE = "model_card.json"
 FORMAT = 1
 SIGNATURES = {
     "next_word": 'the distribution of the word after `words` (rows end in "" where they are '
@@ -28,8 +26,6 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
         # Of a tutorial checkpoint only what its weights tell is known.
         known = ("hidden_size", "num_layers", "vocab_size", "cell", "forget_bias")
         config = {name: config[name] for name in known}
-    packages = ("tensorflow", "keras", "numpy")
-    exported_with = {"python": platform.python_version()} | {p: version(p) for p in packages}
     return {
         "format": FORMAT,
         "name": trained.name,
@@ -43,7 +39,7 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
             name: trained.corpus.get(name) for name in ("name", "fingerprint", "vocab_size")
         },
         "perplexities": perplexities,
-        "versions": {"trained_with": trained.versions, "exported_with": exported_with},
+        "versions": {"trained_with": trained.versions, "exported_with": versions()},
         "limits": {"tokens_of_a_call": MAX_TOKENS, "num_words": MAX_WORDS},
         "signatures": {
             name: {"does": does} | _tensors(signatures[name]) for name, does in SIGNATURES.items()

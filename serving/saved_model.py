@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from serving import model_card
+from serving.client import CARD_FILE
 from serving.inference import Inference
 from serving.served_model import ServedModel
 from serving.tokenizer import Tokenizer
@@ -54,7 +55,7 @@ def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path
             signatures = module.signatures()
             tf.saved_model.save(module, str(folder), signatures=signatures)
         card = model_card.describe(trained, signatures, perplexities)
-        (folder / model_card.FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(card), encoding="utf-8")
         return _move_to_next_number(folder, export_path)
 

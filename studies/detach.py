@@ -16,9 +16,10 @@ import itertools
 import math
 import time
 
-from studies.child import in_child, peak_bytes
+from studies.child import in_child
 from studies.measurements import Row, Spread, spread
 from studies.study import Options, Study
+from training.environment import peak_bytes
 
 WINDOWS = 16  # that are timed, at least
 

@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from absl import flags
@@ -18,6 +17,7 @@ from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from studies.measurements import Row, from_csv, to_csv
+from training.environment import versions_in_words
 
 # The flags below belong to the study that is run, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -171,14 +171,13 @@ def _saved_rows(folder: Path) -> list[Row]:
 def _provenance(corpus) -> list[str]:
     """Where the figures come from: the command, the text, the versions and the machine."""
     module = sys.modules["__main__"].__spec__.name
-    versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     return [
         "| | |",
         "|---|---|",
         f"| command | `{shlex.join(['python3', '-m', module, *sys.argv[1:]])}` |",
         f"| text | {corpus.name}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
-        f"| versions | Python {platform.python_version()}, {versions} |",
+        f"| versions | {versions_in_words()} |",
         f"| machine | {platform.machine()}, {os.cpu_count()} cores |",
         f"| figures | [{CSV}]({CSV}) |",
     ]

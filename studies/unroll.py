@@ -16,9 +16,10 @@ from __future__ import annotations
 import itertools
 import time
 
-from studies.child import in_child, peak_bytes
+from studies.child import in_child
 from studies.measurements import Row, doubt, spread, where
 from studies.study import Options, Study
+from training.environment import peak_bytes
 
 MODES = {"static": "static", "fused": "fused", "loop": "keras"}
 LENGTHS = (5, 10, 20, 40, 80, 160)

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -77,6 +78,18 @@ class Cluster:
         _watch_workers(self.tasks, worker_timeout / 3)
         with _ended_by_ctrl_c():
             return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def cluster_configs(num_workers: int) -> list[str]:
+    """A TF_CONFIG for each worker, on free ports of the loopback interface."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return [
+        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
+        for index in range(len(addresses))
+    ]
 
 
 def mirrored_strategy(num_devices: int | None):

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +24,7 @@ from tests.faults import damage, disk, harness, inputs, memory
 from tests.forked import run
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import preset
+from training.environment import versions_in_words
 from training.progress import Progress
 
 NUM_KILLS = 20
@@ -205,13 +205,12 @@ def main() -> None:
     names = parser.parse_args().parts.split(",")
     if unknown := set(names) - set(PARTS):
         parser.error(f"unknown parts {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
-    versions = ", ".join(f"{p} {version(p)}" for p in ("tensorflow", "keras", "numpy"))
     began = time.monotonic()
     print("# Reliability\n")
     print(
         "What a run outlives: `python3 -m tests.faults.report > results/reliability.md`. ", end=""
     )
-    print(f"Python {platform.python_version()}, {versions}; {platform.system()}.\n")
+    print(f"{versions_in_words()}; {platform.system()}.\n")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             print(PARTS[name](Path(folder) / name), end="\n\n", flush=True)

@@ -9,10 +9,10 @@ import tensorflow as tf
 from models.language_model import LanguageModel, recurrent_layers
 from ptb import corpus, reader
 from studies import memory, truncation, unroll
-from studies.child import peak_bytes
 from studies.detach import _differentiate, _window_function
 from studies.training_run import TrainingRun
 from training.config import Config
+from training.environment import peak_bytes
 
 V, H = 20, 5
 IDS = np.random.default_rng(0).integers(V, size=400).astype(np.int32)
