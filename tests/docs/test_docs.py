@@ -12,7 +12,7 @@ from docs.code_lines import LINK, with_lines_of_now
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-STUDIES = ROOT / "results" / "studies"
+ALL_PAGES = sorted([*ROOT.glob("*.md"), *PAGES, *(ROOT / "results").rglob("*.md")])
 
 
 def links(page):
@@ -21,14 +21,19 @@ def links(page):
     return [(text, target) for text, target in found if not target.startswith("http")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page):
+    """What a link may name after the `#`: GitHub makes it of each heading."""
+    headings = re.findall("^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page):
-    assert links(page)
     for _, target in links(page):
-        path = (DOCS / target.partition("#")[0]).resolve()
-        if path.is_relative_to(STUDIES) and not path.parent.exists():
-            path = ROOT / "studies" / f"{path.parent.name}.py"  # its full run is still to come
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
         assert path.exists(), target
+        assert not anchor or path.suffix != ".md" or anchor in anchors(path), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
