@@ -28,14 +28,18 @@ from command_line.trained_model import (
 from training.model import check_memory, memory_bytes
 from training.report import bits_per_character
 
+# What is no plain perplexity, and the flags that only it reads.
+METHODS = {
+    "neural_cache": ("cache_flatness", "cache_share"),
+    "dynamic_evaluation": ("dynamic_rate", "dynamic_decay"),
+}
 # Words after which dynamic evaluation learns, and rows of train that it reads side by side.
 DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100
 
 
 def main() -> None:
     with user_errors():
-        if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
-            raise ValueError("give one of --neural_cache and --dynamic_evaluation")
+        _check_method()
         trained = load_trained_model()
         corpus = load_corpus_of(trained, FLAGS.split)
         windows = _windows(trained, corpus)
@@ -73,6 +77,21 @@ def main() -> None:
     print(f"{score.words_per_second:,.0f} words/s, weights of {trained.name}")
 
 
+def _check_method() -> None:
+    """Raises ValueError for two methods, or for a figure of one that is not used, or is none."""
+    if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
+        raise ValueError("give one of --neural_cache and --dynamic_evaluation")
+    for method, names in METHODS.items():
+        for name in names:
+            given = f"--{name}={FLAGS[name].value}"
+            if not math.isfinite(FLAGS[name].value):
+                raise ValueError(f"{given} is no number")
+            if FLAGS[name].present and not FLAGS[method].value:
+                raise ValueError(
+                    f"{given} is read with --{method} only: give that, or leave it out"
+                )
+
+
 def _windows(trained, corpus):
     from ptb import reader  # noqa: PLC0415
 
@@ -105,8 +124,9 @@ def _train_windows(trained):
     from ptb import reader  # noqa: PLC0415
 
     train = load_corpus_of(trained, "train").train
-    batch_size = min(DYNAMIC_BATCH, len(train) - 1)
-    return reader.every_token(train, batch_size, _num_steps(trained))
+    batch_size, num_steps = min(DYNAMIC_BATCH, len(train) - 1), _num_steps(trained)
+    check_memory(trained.config, len(trained.vocabulary), batch_size, num_steps, training=True)
+    return reader.every_token(train, batch_size, num_steps)
 
 
 def _evaluator(model, train_windows):

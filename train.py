@@ -113,9 +113,11 @@ def _load_and_check(config):
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
         ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
+        ("test", lambda ids: reader.every_token(ids, 1, num_steps)),
     ):
         try:
-            check(corpus.splits[split])
+            if split in corpus.splits:
+                check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
     check_memory(config, len(corpus.vocabulary), batch_size, num_steps, training=True)
@@ -147,7 +149,12 @@ def _print_stopped(session) -> None:
     print(f"stopped at {session.where()}; {rest}", file=sys.stderr)
 
 
-def _define_save_flags() -> None:
+def define_flags() -> None:
+    """All that this script takes; `results.record` takes the same."""
+    define_data_flags()
+    define_distribution_flags()
+    define_text_flags()
+    define_config_flags()
     flags.DEFINE_string(
         "checkpoint_every",
         "300s",
@@ -163,9 +170,5 @@ def _define_save_flags() -> None:
 
 
 if __name__ == "__main__":
-    define_data_flags()
-    define_distribution_flags()
-    define_text_flags()
-    define_config_flags()
-    _define_save_flags()
+    define_flags()
     run(main)

@@ -12,6 +12,15 @@ from training.config import PRESETS, Config, preset
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
+# What is read only where another field has this value.
+READ_WITH = {
+    "weight_decay": ("optimizer", "adamw"),
+    "warmup": ("schedule", "linear"),
+    "constant_epochs": ("schedule", "step"),
+    "learning_rate_decay": ("schedule", "step"),
+    "adaptive_cutoffs": ("softmax", "adaptive"),
+}
+
 
 def define_config_flags() -> None:
     """`--model` and a flag for every field of the config, whose default is the preset's value."""
@@ -28,10 +37,21 @@ def define_config_flags() -> None:
 
 
 def config_from_flags() -> Config:
-    """The preset `--model`, with the flags that were given. Raises ValueError for a bad value."""
+    """The preset `--model`, with the flags that were given.
+
+    Raises ValueError for a bad value, and for one that would change nothing.
+    """
     names = [field.name for field in dataclasses.fields(Config)]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
-    return dataclasses.replace(preset(FLAGS.model), **given)
+    config = dataclasses.replace(preset(FLAGS.model), **given)
+    for name, (other, value) in READ_WITH.items():
+        unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
+        if not unchanged and getattr(config, other) != value:
+            raise ValueError(
+                f"--{name}={given[name]} is read with --{other}={value} only: give that, or leave "
+                "it out"
+            )
+    return config
 
 
 def _defaults(name: str) -> str:

@@ -105,11 +105,22 @@ class TextSource:
         if data_path is not None:
             shares = saved.get("shares") if os.path.isfile(data_path) else None
             shares = tuple(shares) if shares else None
-            options = TextOptions(tokens, saved.get("lowercase", False), shares=shares)
+            lowercase, min_count = saved.get("lowercase", False), saved.get("min_count")
+            options = TextOptions(tokens, lowercase, min_count, shares)
         data_dir = FLAGS.data_dir or saved.get("data_dir")
         if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
             raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
+
+    def to_flags(self) -> list[str]:
+        """The flags of `from_flags` that name it."""
+        names = ("data_path", "dataset", "data_dir", "cache_dir")
+        values = {name: getattr(self, name) for name in names}
+        if self.options is not None:
+            values |= dataclasses.asdict(self.options)
+            shares = values.pop("shares")
+            values["split"] = ",".join(map(str, shares)) if shares else None
+        return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
         """The corpus. Raises ValueError as `load_text` and `load_penn_treebank` do."""

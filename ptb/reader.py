@@ -137,11 +137,12 @@ def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     """
     _require_positive(batch_size, num_steps)
     predictions = len(ids) - 1
+    if predictions < 1:
+        raise ValueError(f"a text of {len(ids)} tokens has none to predict: use a longer text")
     if predictions < batch_size:
         raise ValueError(
-            f"batch_size={batch_size} is more than the {max(predictions, 0)} predictions in a text "
-            f"of {len(ids)} tokens: use a batch_size of at most {max(predictions, 1)} or a "
-            "longer text"
+            f"batch_size={batch_size} is more than the {predictions} predictions in a text of "
+            f"{len(ids)} tokens: use a batch_size of at most {predictions} or a longer text"
         )
     row_len = -(-predictions // batch_size)
     num_windows = -(-row_len // num_steps)

@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from results.record import column, run_main
+from command_line.program import check_output_file, run_tool, user_errors
+from results.record import column
 from training.checkpoint import write_atomically
 from training.config import preset
 from training.curve import log_axis
@@ -56,11 +57,13 @@ def draw(folder: Path) -> Figure:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) != 2:
-        raise ValueError("name the folder of the records, and the PNG to write")
-    figure = draw(Path(arguments[0]))
-    write_atomically(Path(arguments[1]), lambda file: figure.savefig(file, format="png"))
+    with user_errors():
+        if len(arguments) != 2:
+            raise ValueError("name the folder of the records, and the PNG to write")
+        check_output_file(arguments[1], arguments[1])
+        figure = draw(Path(arguments[0]))
+        write_atomically(Path(arguments[1]), lambda file: figure.savefig(file, format="png"))
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_tool(main)

@@ -2,13 +2,14 @@
 
     python3 -m results.record results/ptb/fast/seed-1 --model=fast --seed=1 --data_path=DIR
 
-All that follows the folder of the record goes to `train.py` as it is. The record has `result.json`,
-and of the run `config.json`, `metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed,
-`train.log`. It holds neither weights nor text; give `--save_path=RUN` to keep the run.
+The flags are those of `train.py`. The record has `result.json`, and of the run `config.json`,
+`metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
+weights nor text; give `--save_path=RUN` to keep the run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -17,84 +18,102 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from command_line.config_flags import config_from_flags
+from command_line.program import FLAGS, run_tool, user_errors
+from train import define_flags
 from training.checkpoint import write_atomically
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
-EVALUATE_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir", "checkpoint")
+# Where the text is, for the scripts that read that of a run.
+TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 
 
-def record(folder: Path, flags: list[str]) -> dict:
+def record(folder: Path, flags: list[str], run: Path | None, command: str) -> dict:
     """Runs `train.py` with `flags`, evaluates it, and fills `folder`; what `result.json` says.
 
-    Raises ValueError where the folder is there, or a script fails.
+    The run is kept in `run`, where that is given. `command` is what the record says of itself.
+    Raises ValueError where `folder` or `run` is there already. Where a script fails, the process
+    ends with its status, and a run that was begun stays in `folder`.
     """
     if folder.exists():
         raise ValueError(f"{folder} is there already: name a new folder, or remove it")
-    with tempfile.TemporaryDirectory() as temporary:
-        run = _value(flags, "save_path")
-        if run is None:
-            run = str(Path(temporary) / "run")
-            flags = [*flags, f"--save_path={run}"]
-        if Path(run).exists():
-            raise ValueError(f"save_path {run!r} is there already: a record is of a whole run")
+    if run is not None and run.exists():
+        raise ValueError(f"save_path {str(run)!r} is there already: a record is of a whole run")
+    folder.mkdir(parents=True)
+    path = run or folder / "run"
+    try:
         began = time.perf_counter()
-        log = run_script("train.py", flags)
+        log = run_script("train.py", [*flags, f"--save_path={path}"])
         seconds = time.perf_counter() - began
         result = {
-            "command": shlex.join(["python3", "-m", "results.record", str(folder), *flags]),
+            "command": command,
             "seconds": round(seconds, 1),
-            "valid": evaluate(run, "valid", flags),
-            "test": evaluate(run, "test", flags),
-            "last_epoch": last_epoch(run, flags),
+            "valid": evaluate(path, "valid"),
+            "test": evaluate(path, "test"),
+            "last_epoch": last_epoch(path),
             "commit": _commit(),
             "machine": machine(),
         }
-        folder.mkdir(parents=True)
-        for name in COPIED:
-            shutil.copyfile(Path(run) / name, folder / name)
+    except SystemExit:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where nothing is in it
+        raise
+    for name in COPIED:
+        shutil.copyfile(path / name, folder / name)
     for name, text in (("train.log", log), ("result.json", json.dumps(result, indent=2) + "\n")):
         write_atomically(folder / name, lambda file, text=text: file.write(text.encode()))
+    if run is None:
+        shutil.rmtree(path)
     return result
 
 
-def evaluate(run: str, split: str, flags: list[str]) -> dict:
-    """What `evaluate.py` says of the run, text and checkpoint being those of `flags`."""
-    given = [f for f in flags if f.lstrip("-").split("=")[0] in EVALUATE_FLAGS]
-    answer = run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *given])
-    return json.loads(answer)
+def evaluate(run: Path, split: str, *flags: str) -> dict:
+    """What `evaluate.py` says of the run, with the text where the flags of this program name it."""
+    flags = [*flags, *given_flags(TEXT_FLAGS)]
+    return json.loads(
+        run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *flags])
+    )
 
 
-def last_epoch(run: str, flags: list[str]) -> dict | None:
+def last_epoch(run: Path) -> dict | None:
     """Valid and test of the last epoch, as the tutorial tests it; None where that is the best."""
-    valid = column(Path(run) / "metrics.csv", "valid_perplexity")
+    valid = column(run / "metrics.csv", "valid_perplexity")
     if valid[-1] == min(valid):
         return None
-    latest = [*flags, "--checkpoint=latest"]
-    return {split: evaluate(run, split, latest) for split in ("valid", "test")}
+    return {split: evaluate(run, split, "--checkpoint=latest") for split in ("valid", "test")}
 
 
 def column(table: Path, name: str) -> list[float]:
-    """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch."""
+    """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch.
+
+    Raises ValueError where it is not there.
+    """
     with table.open(encoding="utf-8", newline="") as file:
-        return [float(row[name]) for row in csv.DictReader(file)]
+        try:
+            return [float(row[name]) for row in csv.DictReader(file)]
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"{table} has no column {name} of numbers") from None
+
+
+def given_flags(names) -> list[str]:
+    """Those of the flags `names` that this program was given, as other programs take them."""
+    return [FLAGS[name].serialize() for name in names if name in FLAGS and FLAGS[name].present]
 
 
 def run_script(script: str, flags: list[str]) -> str:
-    """What the script printed on stdout. Raises ValueError where it failed, having said why."""
+    """What the script printed on stdout. Where it fails it says why, and this process ends."""
     command = [sys.executable, str(ROOT / script), *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines = []
     for line in process.stdout:
         print(line, end="", flush=True)
         lines.append(line)
-    if process.wait():
-        raise ValueError(f"{script} ended with status {process.returncode}")
+    if status := process.wait():
+        raise SystemExit(status if status > 0 else 128 - status)
     return "".join(lines)
 
 
@@ -106,12 +125,6 @@ def machine() -> dict:
             processor = line.split(":", 1)[1].strip()
             break
     return {"cores": os.cpu_count(), "processor": processor, "system": platform.system()}
-
-
-def _value(flags: list[str], name: str) -> str | None:
-    """The value of `--name=value`; None where it is not there."""
-    values = [f.split("=", 1)[1] for f in flags if f.lstrip("-").startswith(f"{name}=")]
-    return values[-1] if values else None
 
 
 def _commit() -> str | None:
@@ -128,20 +141,15 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def run_main(main: Callable[[list[str]], int | None]) -> None:
-    """Ends the process with the status of `main`; a ValueError is one line and status 1."""
-    try:
-        status = main(sys.argv[1:])
-    except ValueError as error:
-        print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
-        status = 1
-    raise SystemExit(status)
-
-
 def main(arguments: list[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
-        raise ValueError("name the folder of the record first, then the flags of train.py")
-    result = record(Path(arguments[0]), arguments[1:])
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder of the record, and beside it the flags of train.py")
+        config_from_flags()
+        names = [name for name in FLAGS if name != "save_path"]
+        run = Path(FLAGS.save_path) if FLAGS.save_path else None
+        command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
+        result = record(Path(arguments[0]), given_flags(names), run, command)
     print(
         f"valid {result['valid']['perplexity']:.3f}, test {result['test']['perplexity']:.3f}, "
         f"{result['seconds']:.0f} s in all"
@@ -149,4 +157,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    define_flags()
+    run_tool(main)

@@ -1,4 +1,4 @@
-"""The records of several seeds as one row: mean and spread.
+"""The records of several seeds as one row: mean and spread, and the median speed of their epochs.
 
 python3 -m results.table results/ptb
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 from pathlib import Path
 
+from command_line.program import run_tool, user_errors
 from results.record import column
 from training.config import PRESETS
 
@@ -53,17 +53,26 @@ def _spread(values: list[float], digits: int) -> str:
 
 
 def table(folder: Path) -> str:
-    """Markdown."""
+    """Markdown. Raises ValueError where there is no record."""
+    if not (found := rows(folder)):
+        raise ValueError(f"{folder} has no record: none of its MODEL/SEED has a result.json")
     lines = [
         "| model | seeds | epochs | valid | test | seconds | words/s |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows(folder):
+    for row in found:
         cells = [row["model"], str(row["seeds"]), row["epochs"], _spread(row["valid"], 2)]
         cells += [_spread(row["test"], 2), _spread(row["seconds"], 0)]
         lines.append(f"| {' | '.join([*cells, format(row['words_per_second'], ',.0f')])} |")
     return "\n".join(lines)
 
 
+def main(arguments: list[str]) -> None:
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder of the records, such as results/ptb")
+        print(table(Path(arguments[0])))
+
+
 if __name__ == "__main__":
-    print(table(Path(sys.argv[1] if len(sys.argv) > 1 else "results/ptb")))
+    run_tool(main)

@@ -3,48 +3,69 @@
     python3 -m results.verify results/ptb/fast/seed-1 --data_path=DIR                  trains anew
     python3 -m results.verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
 
-The text must have the fingerprint that the record names. An evaluation must give the recorded
-perplexities to 1e-5; a new training, on the same versions and kind of machine, gives the same bits,
-and elsewhere must come to the recorded test perplexity within 2%.
+The text is where the record found it, unless flags say where it is now, and must have the
+fingerprint that the record names. An evaluation must give every recorded perplexity to 1e-5; a new
+training, on the same versions and kind of machine, gives the same bits, and elsewhere must come to
+each of them within 2%.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
 
-from results.record import evaluate, run_main, run_script
+from command_line.program import FLAGS, run_tool, user_errors
+from command_line.text_source import TextSource, define_data_flags
+from results.record import evaluate, run_script
+from training.config import PRESETS, Config
+from training.description import check_description
 
 EVALUATED, TRAINED = 1e-5, 0.02
 
 
-def verify(folder: Path, text: list[str], run: str | None) -> bool:
+def verify(folder: Path, run: Path | None) -> bool:
     """Whether the record holds; prints each figure beside the recorded one.
 
-    Raises ValueError where there is no such record, the text is another, or a script fails.
+    The text is that of the data flags, else the record's. Raises ValueError where there is no such
+    record, or the text is another; where a script fails, the process ends with its status.
     """
-    recorded, description = (_read(folder / name) for name in ("result.json", "config.json"))
-    fingerprint = description["corpus"]["fingerprint"]
+    recorded, description = _read(folder / "result.json"), _description(folder)
+    config = Config.from_dict(description["config"])
+    source = TextSource.of_run(description["corpus"].get("source", {}))
+    corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
+    _check_text("the text", corpus.fingerprint, description)
     if run is not None:
-        return _compare(recorded, fingerprint, run, text, EVALUATED)
+        own = _description(run)["corpus"].get("fingerprint")
+        _check_text(f"the text of {run}", own, description)
+        return _compare(recorded, run, EVALUATED)
     with tempfile.TemporaryDirectory() as temporary:
-        run = str(Path(temporary) / "run")
-        config = [f"--{name}={value}" for name, value in description["config"].items()]
-        run_script("train.py", [*config, f"--save_path={run}", *text])
-        return _compare(recorded, fingerprint, run, text, TRAINED)
+        run = Path(temporary) / "run"
+        # Beside the preset's name, what it had then.
+        flags = [f"--{name}={value}" for name, value in dataclasses.asdict(config).items()]
+        if description.get("model") in PRESETS:
+            flags.append(f"--model={description['model']}")
+        run_script("train.py", [*flags, *source.to_flags(), f"--save_path={run}"])
+        return _compare(recorded, run, TRAINED)
 
 
-def _compare(recorded: dict, fingerprint: str, run: str, text: list[str], tolerance: float) -> bool:
-    own = _read(Path(run) / "config.json")["corpus"]["fingerprint"]
-    if own != fingerprint:
-        raise ValueError(f"the run's text has the fingerprint {own}, the record's {fingerprint}")
-    figures = [(split, text, recorded[split]) for split in ("valid", "test")]
+def _check_text(what: str, fingerprint: str | None, description: dict) -> None:
+    recorded = description["corpus"].get("fingerprint")
+    if fingerprint != recorded:
+        raise ValueError(
+            f"{what} has the fingerprint {str(fingerprint)[:12]} and the record's has "
+            f"{str(recorded)[:12]}: name the record's text, by --data_path or --dataset"
+        )
+
+
+def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
+    figures = [(split, (), recorded[split]) for split in ("valid", "test")]
     for split, figure in (recorded.get("last_epoch") or {}).items():
-        figures.append((split, [*text, "--checkpoint=latest"], figure))
+        figures.append((split, ("--checkpoint=latest",), figure))
     holds = True
     for split, flags, figure in figures:
-        answer, then = evaluate(run, split, flags), figure["perplexity"]
+        answer, then = evaluate(run, split, *flags), figure["perplexity"]
         now = answer["perplexity"]
         near = abs(now / then - 1) <= tolerance
         holds = holds and near
@@ -55,6 +76,16 @@ def _compare(recorded: dict, fingerprint: str, run: str, text: list[str], tolera
     return holds
 
 
+def _description(folder: Path) -> dict:
+    """What `config.json` says. Raises ValueError where it cannot be what a run wrote."""
+    description = _read(folder / "config.json")
+    try:
+        check_description(description)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'} cannot be read ({error})") from None
+    return description
+
+
 def _read(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -63,14 +94,15 @@ def _read(path: Path) -> dict:
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0].startswith("-"):
-        raise ValueError("name the folder of the record first, then where the text is")
-    runs = [a.split("=", 1)[1] for a in arguments if a.startswith("--save_path=")]
-    text = [a for a in arguments[1:] if not a.startswith("--save_path=")]
-    holds = verify(Path(arguments[0]), text, runs[-1] if runs else None)
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder of the record, and beside it where the text is")
+        run = Path(FLAGS.save_path) if FLAGS.save_path else None
+        holds = verify(Path(arguments[0]), run)
     print("the record holds" if holds else "the record does not hold")
     return 0 if holds else 1
 
 
 if __name__ == "__main__":
-    run_main(main)
+    define_data_flags()
+    run_tool(main)

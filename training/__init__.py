@@ -2,7 +2,7 @@
 
 The main path, in order:
 
-1. `config.Config`: every figure of a run, with the tutorial's presets.
+1. `config.Config`: every figure of a run, and the presets.
 2. `model.build_model`: the model that a config describes.
 3. `step.TrainStep`: loss, gradient, clip and update, for many windows in one call.
 4. `loop.Training`: the epochs, the learning rates, validation.

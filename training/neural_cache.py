@@ -42,7 +42,9 @@ class CacheEvaluator(Evaluator):
         log_cache = self._log_cache(queries, keys, words, targets, in_cache)
         # At the very first word the cache is empty, and the model is alone.
         share = tf.where(tf.reduce_any(in_cache, axis=1), self._share, 0.0)
-        nats = -tf.math.log((1 - share) * tf.exp(-nats) + share * tf.exp(log_cache))
+        alone, cached = tf.math.log(1 - share) - nats, tf.math.log(share) + log_cache
+        # In logs: the model's share of what is very unlikely must not vanish.
+        nats = -tf.reduce_logsumexp(tf.stack([alone, cached]), axis=0)
         state = model_state, keys[:, -self._size :], words[:, -self._size :], count + len(outputs)
         return nats, state
 

@@ -84,4 +84,8 @@ class AdamW:
 
 def make_optimizer(name: str, weights: list, weight_decay: float = 0.0):
     """The optimizer of that name for `weights`, Keras variables or tensors with a shape."""
-    return SGD(weights) if name == "sgd" else AdamW(weights, weight_decay)
+    if name == "sgd":
+        return SGD(weights)
+    if name == "adamw":
+        return AdamW(weights, weight_decay)
+    raise ValueError(f"optimizer={name} is unknown")

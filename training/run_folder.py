@@ -26,11 +26,12 @@ from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
 from training.checkpoint import Checkpoint, write_atomically
-from training.checkpoint_folder import REMEDY, CheckpointFolder
+from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
 from training.description import check_description
 from training.lock import Lock
 from training.report import EpochReport
 
+GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
 TIMING = ("seconds", "words_per_second")
 # Of what is read whole into memory before anything in it is known. `Config` allows ten million
 # words at most, and those of natural text are short.
@@ -186,11 +187,11 @@ class RunFolder:
         checkpoints = self.checkpoints
         if which == "best" and checkpoints.numbers() and not checkpoints.has_best:
             raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
+        remedy = REMEDY if which == "best" else GO_ON
         try:
-            newest = which == "latest"
-            found = checkpoints.newest(_refuse) if newest else checkpoints.best()
+            found = checkpoints.best() if which == "best" else checkpoints.newest(_refuse)
         except ValueError as error:
-            raise ValueError(f"{error}: {REMEDY}") from None
+            raise ValueError(f"{error}: {remedy}") from None
         if found is None:
             raise ValueError(f"there is no checkpoint in {self.path / 'checkpoints'}: {REMEDY}")
         return found
@@ -257,5 +258,6 @@ def _sha256(text: str) -> str:
 
 
 def _refuse(path: Path, reason: str) -> None:
-    """Who only reads leaves a damaged checkpoint to the run that owns it, and takes no other."""
-    raise ValueError(reason)
+    """Who only reads leaves a damaged newest checkpoint to its run, and takes no older one."""
+    if path.name != BEST:
+        raise ValueError(reason)

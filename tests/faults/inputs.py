@@ -1,7 +1,8 @@
 """A table of wrong input: what is given, and the line that must come of it.
 
-Every case runs in a folder with a small text in `text/`, a finished run of it in `run/`, and an
-empty file `file`. Every one must end with exit status 1 and one line on stderr.
+Every case runs in a folder with a small text in `text/`, a finished run of it in `run/`, a record
+of that in `record/`, and an empty file `file`. Every one must end with exit status 1 and one line
+on stderr.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from tests.forked import run
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "generate.py", "export.py"
 SERVE, EXPLAIN, BENCHMARK = "serve.py", "explain.py", "benchmark.py"
 LAUNCH = "launch.py"
+RECORD, VERIFY, TABLE, CURVES = (f"results/{n}.py" for n in ("record", "verify", "table", "curves"))
 MODEL = ("--model=test",)
 TEXT = (*MODEL, "--data_path=text")
 RUN = ("--save_path=run",)
@@ -125,6 +128,10 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("lowercase", "maybe"),
     Case(TRAIN, ("--on_divergence=rollback",), "give a --save_path"),
     Case(TRAIN, ("--num_stepz=3",), "num_stepz"),
+    Case(TRAIN, (*MODEL, "--weight_decay=0.5"), "is read with --optimizer=adamw only"),
+    Case(TRAIN, (*MODEL, "--warmup=0.3"), "is read with --schedule=linear only"),
+    Case(TRAIN, (*MODEL, "--adaptive_cutoffs=3"), "is read with --softmax=adaptive only"),
+    Case(TRAIN, ("--model=fast", "--constant_epochs=9"), "is read with --schedule=step only"),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
     Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
@@ -157,6 +164,12 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*TEXT, "--min_count=1"), "the word 'z' is", Write("text/valid.txt", "z\na\n" * 9)),
     Case(TRAIN, TEXT, "the valid split is too short", Write("text/valid.txt", "a\nb\n")),
     Case(TRAIN, TEXT, "the train split is missing", _fifo),
+    Case(
+        TRAIN,
+        (*MODEL, "--data_path=one.txt", "--batch_size=1", "--num_steps=1", "--split=60,38,2"),
+        "the test split is too short: a text of 1 tokens has none to predict",
+        Write("one.txt", "a b c d\n" * 10 + "\n"),
+    ),
     Case(
         TRAIN,
         (*MODEL, "--data_path=bad.gz"),
@@ -196,6 +209,10 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, (*RUN, "--json=maybe"), "json"),
     Case(EVALUATE, (*RUN, "--neural_cache=-1"), "neural_cache"),
     Case(EVALUATE, (*RUN, "--neural_cache=9", "--dynamic_evaluation"), "give one of"),
+    Case(EVALUATE, (*RUN, "--cache_share=0.5"), "is read with --neural_cache only"),
+    Case(EVALUATE, (*RUN, "--dynamic_rate=1"), "is read with --dynamic_evaluation only"),
+    Case(EVALUATE, (*RUN, "--neural_cache=9", "--cache_share=nan"), "cache_share=nan is no number"),
+    Case(EVALUATE, (*RUN, "--dynamic_evaluation", "--dynamic_decay=nan"), "nan is no number"),
     Case(
         EVALUATE,
         (*RUN, "--neural_cache=1000000", "--num_steps=1000", "--batch_size=5"),
@@ -348,6 +365,30 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
     Case(BENCHMARK, ("--export_path=nowhere",), "'nowhere' holds no export"),
     Case(BENCHMARK, ("faster",), "'faster' is not a flag"),
+    Case(BENCHMARK, ("--learning_rate=3",), "--learning_rate=3.0 changes no speed"),
+    Case(BENCHMARK, ("--sweep=num_steps", "--peers=torch"), "--peers is not read with --sweep"),
+]
+RESULTS = [
+    Case(RECORD, (), "name the folder of the record"),
+    Case(RECORD, ("new", "more", *MODEL), "name the folder of the record"),
+    Case(RECORD, ("new", "--model=huge"), "model=huge is unknown"),
+    Case(RECORD, ("new", "--jsen"), "jsen"),
+    Case(RECORD, ("record", *MODEL), "record is there already"),
+    Case(RECORD, ("new", *MODEL, *RUN), "'run' is there already"),
+    Case(RECORD, ("file/new", *MODEL), "cannot be read or written"),
+    Case(VERIFY, (), "name the folder of the record"),
+    Case(VERIFY, ("nowhere",), "nowhere/result.json cannot be read"),
+    Case(VERIFY, ("record",), "config.json cannot be read", Write("record/config.json", "{}")),
+    Case(VERIFY, ("record",), "config.json cannot be read", Write("record/config.json", "")),
+    Case(VERIFY, ("record", "--dataset=grammar"), "the text has the fingerprint"),
+    Case(VERIFY, ("record", "--data_path", "nowhere"), "'nowhere' is not a folder or file"),
+    Case(VERIFY, ("record", "--save_path=nowhere"), "nowhere/config.json cannot be read"),
+    Case(TABLE, (), "name the folder of the records"),
+    Case(TABLE, ("nowhere",), "nowhere has no record"),
+    Case(TABLE, (".", "--sort"), "sort"),
+    Case(CURVES, ("run",), "and the PNG to write"),
+    Case(CURVES, ("run", "a.png"), "run has no record of small, medium, large"),
+    Case(CURVES, ("run", "nowhere/a.png"), "nowhere/a.png cannot be written"),
 ]
 CASES = [
     *FLAGS_OF_TRAIN,
@@ -361,6 +402,7 @@ CASES = [
     *FLAGS_OF_EXPLAIN,
     *FLAGS_OF_LAUNCH,
     *FLAGS_OF_BENCHMARK,
+    *RESULTS,
 ]
 
 
@@ -370,3 +412,7 @@ def prepare(folder: Path) -> None:
     (folder / "file").touch()
     result = run("train.py", *TEXT, *RUN, folder=folder)
     assert result.returncode == 0, result.stderr
+    (folder / "record").mkdir()
+    shutil.copy(folder / "run" / "config.json", folder / "record")
+    figure = {"perplexity": 1.0}
+    (folder / "record" / "result.json").write_text(json.dumps({"valid": figure, "test": figure}))

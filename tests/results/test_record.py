@@ -1,54 +1,82 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from results import curves, record, table, verify
+from results import curves, table
+from results.record import COPIED
+from tests.faults import harness
+from tests.forked import run
 
-FLAGS = ["--model=test", "--num_epochs=1", "--seed=3"]
+FLAGS = ["--model=test", "--num_epochs=2", "--seed=3"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A record of the built-in corpus, and the run that it was made from."""
+    """A folder with a record of a text of its own, the run that it was made from, and the text."""
     folder = tmp_path_factory.mktemp("results")
-    made, run = folder / "test" / "seed-3", folder / "run"
-    record.record(made, [*FLAGS, f"--save_path={run}"])
-    return made, run
+    harness.write_text(folder)
+    flags = [*FLAGS, "--data_path", "text", "--lowercase", "--min_count=2", "--save_path", "run"]
+    result = run("results/record.py", "test/seed-3", *flags, folder=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def figures(made):
+    """How many a record has: valid and test, and those of the last epoch where it is another."""
+    result = json.loads((made / "test" / "seed-3" / "result.json").read_text())
+    return 4 if result["last_epoch"] else 2
 
 
 @pytest.mark.slow
 def test_a_record_says_what_was_run_and_what_came_of_it(made):
-    folder, run = made
-    result = json.loads((folder / "result.json").read_text())
-    assert result["command"].startswith(f"python3 -m results.record {folder} --model=test")
+    record = made / "test" / "seed-3"
+    result = json.loads((record / "result.json").read_text())
+    assert result["command"].startswith("python3 -m results.record test/seed-3 --model=test")
     # The run's own test figure, which it printed with three digits.
     printed = f"test perplexity {result['test']['perplexity']:.3f} "
-    assert printed in (folder / "train.log").read_text()
+    assert printed in (record / "train.log").read_text()
     assert result["valid"]["batch_size"] == result["test"]["batch_size"] == 1
-    assert (folder / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    assert (record / "metrics.csv").read_text() == (made / "run" / "metrics.csv").read_text()
+    files = {path.name for path in record.iterdir()}
+    assert files == {*COPIED, "result.json", "train.log"}
 
 
 @pytest.mark.slow
-def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made, capsys):
-    folder, run = made
-    assert verify.verify(folder, [], str(run))
-    assert "the same" in capsys.readouterr().out
-    result = json.loads((folder / "result.json").read_text())
-    result["test"]["perplexity"] *= 1.001
-    copy = folder.parent / "bent"
-    copy.mkdir()
-    (copy / "result.json").write_text(json.dumps(result))
-    (copy / "config.json").write_text((folder / "config.json").read_text())
-    assert not verify.verify(copy, [], str(run))
-    assert "DIFFERS" in capsys.readouterr().out
+def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made):
+    result = run("results/verify.py", "test/seed-3", "--save_path=run", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+    values = json.loads((made / "test" / "seed-3" / "result.json").read_text())
+    values["test"]["perplexity"] *= 1.001
+    bent = shutil.copytree(made / "test" / "seed-3", made / "bent")
+    (bent / "result.json").write_text(json.dumps(values))
+    result = run("results/verify.py", "bent", "--save_path", "run", folder=made)
+    assert result.returncode == 1
+    assert "DIFFERS" in result.stdout
+    assert result.stdout.endswith("the record does not hold\n")
 
 
 @pytest.mark.slow
-def test_a_record_is_never_overwritten(made):
-    folder, _ = made
-    with pytest.raises(ValueError, match="is there already"):
-        record.record(folder, FLAGS)
+def test_a_record_is_trained_anew_from_what_it_says(made):
+    before = (made / "run" / "metrics.csv").read_bytes()
+    result = run("results/verify.py", "test/seed-3", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+    assert (made / "run" / "metrics.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leaves_nothing(made):
+    result = run("results/record.py", "short", *FLAGS, "--data_path=text", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (made / "short").iterdir()} >= {"result.json", "train.log"}
+    assert not (made / "short" / "run").exists()
+    result = run("results/record.py", "failed", *FLAGS, "--data_path=nowhere", folder=made)
+    assert result.returncode == 1
+    assert result.stderr.startswith("train.py: error: ")
+    assert not (made / "failed").exists()
 
 
 def _write_record(folder, test, epochs=2):

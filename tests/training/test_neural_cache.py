@@ -62,3 +62,14 @@ def test_a_cache_without_a_share_changes_nothing():
     model, windows = make_model(), reader.every_token(text(), 1, 4)
     score = CacheEvaluator(model, SIZE, FLATNESS, share=0.0)(windows)
     assert score.nats == pytest.approx(Evaluator(model)(windows).nats, rel=1e-5)
+
+
+def test_a_word_that_the_model_thinks_next_to_impossible_costs_what_it_says():
+    model, ids = make_model(), np.array([1, 2, 3, 0, 2, 0], np.int32)
+    bias = np.zeros(V, np.float32)
+    bias[0] = -300  # exp(-300) is 0 in float32
+    weights = model.export_weights()
+    model.import_weights(weights | {"Model/softmax_b": bias})
+    score = CacheEvaluator(model, SIZE, FLATNESS, SHARE)(reader.every_token(ids, 1, 4))
+    assert score.nats == pytest.approx(expected_nats(model, ids, SIZE), rel=1e-5)
+    assert score.nats > 300

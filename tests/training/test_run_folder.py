@@ -61,8 +61,16 @@ def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     assert amid.weights["Model/softmax_b"].tolist() == [3, 3, 3]
     newest = folder.checkpoints.path / names(folder)[0]
     newest.write_bytes(newest.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=newest.name):
+    with pytest.raises(ValueError, match=f"{newest.name}.*goes on from the one before"):
         load_run(folder.path, "latest")
+
+
+def test_what_was_saved_last_is_read_where_the_best_is_damaged(folder):
+    reports = [report(1, 70.0), report(2, 80.0)]
+    folder.save_epoch(checkpoint(folder, reports[:1], 1), keep=1)
+    folder.save_epoch(checkpoint(folder, reports, 2), keep=1)
+    (folder.checkpoints.path / "best.npz").write_bytes(b"")
+    assert folder.load("latest").weights["Model/softmax_b"].tolist() == [2, 2, 2]
 
 
 def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
