@@ -29,13 +29,6 @@ class Vocabulary:
         self.unknown_id = self._ids.get(UNKNOWN)
 
     @classmethod
-    def from_tokens(
-        cls, tokens: Iterable[str], max_size: int | None = None, min_count: int = 1
-    ) -> Vocabulary:
-        """The vocabulary of a text, as `from_counts` makes it."""
-        return cls.from_counts(Counter(tokens), max_size, min_count)
-
-    @classmethod
     def from_counts(
         cls, counts: Mapping[str, int], max_size: int | None = None, min_count: int = 1
     ) -> Vocabulary:

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,25 +7,29 @@ from hypothesis import strategies as st
 from ptb.vocabulary import Vocabulary
 
 
+def of_tokens(tokens, max_size=None, min_count=1):
+    return Vocabulary.from_counts(Counter(tokens), max_size, min_count)
+
+
 def test_words_are_ordered_by_count_then_alphabet():
-    assert Vocabulary.from_tokens(["b", "a", "c", "b", "d", "a", "b"]).words == ("b", "a", "c", "d")
+    assert of_tokens(["b", "a", "c", "b", "d", "a", "b"]).words == ("b", "a", "c", "d")
 
 
 def test_rare_words_become_unk_where_the_size_is_capped():
-    vocabulary = Vocabulary.from_tokens(["b", "a", "c", "b", "d", "a", "b"], max_size=3)
+    vocabulary = of_tokens(["b", "a", "c", "b", "d", "a", "b"], max_size=3)
     assert vocabulary.words == ("b", "<unk>", "a")
     assert vocabulary.encode(["a", "c", "d", "never seen"]).tolist() == [2, 1, 1, 1]
 
 
 def test_an_unk_in_the_text_counts_together_with_the_capped_words():
-    vocabulary = Vocabulary.from_tokens(["a", "a", "a", "b", "b", "<unk>", "c", "d"], max_size=3)
+    vocabulary = of_tokens(["a", "a", "a", "b", "b", "<unk>", "c", "d"], max_size=3)
     assert vocabulary.words == ("<unk>", "a", "b")
 
 
 def test_words_below_min_count_become_unk_and_count_together():
-    vocabulary = Vocabulary.from_tokens(["a", "a", "a", "b", "b", "c", "d", "e"], min_count=2)
+    vocabulary = of_tokens(["a", "a", "a", "b", "b", "c", "d", "e"], min_count=2)
     assert vocabulary.words == ("<unk>", "a", "b")
-    assert Vocabulary.from_tokens(["a", "a", "b"], min_count=1).words == ("a", "b")
+    assert of_tokens(["a", "a", "b"], min_count=1).words == ("a", "b")
 
 
 @given(
@@ -32,7 +38,7 @@ def test_words_below_min_count_become_unk_and_count_together():
     st.integers(2, 5),
 )
 def test_what_is_left_out_is_what_comes_back_as_unk(tokens, min_count, max_size):
-    vocabulary = Vocabulary.from_tokens(tokens, max_size, min_count)
+    vocabulary = of_tokens(tokens, max_size, min_count)
     assert len(vocabulary) <= max_size
     back = vocabulary.decode(vocabulary.encode(tokens))
     for token, decoded in zip(tokens, back, strict=True):
@@ -41,7 +47,7 @@ def test_what_is_left_out_is_what_comes_back_as_unk(tokens, min_count, max_size)
 
 
 def test_a_cap_that_is_not_reached_changes_nothing():
-    assert Vocabulary.from_tokens(["a", "b"], max_size=2).words == ("a", "b")
+    assert of_tokens(["a", "b"], max_size=2).words == ("a", "b")
 
 
 def test_an_unknown_word_is_named_where_there_is_no_unk():
@@ -61,7 +67,7 @@ words = st.text(st.characters(blacklist_categories=("Cs", "Zs", "Zl", "Zp", "Cc"
 
 @given(st.lists(words, min_size=1))
 def test_decode_is_the_inverse_of_encode(tokens):
-    vocabulary = Vocabulary.from_tokens(tokens)
+    vocabulary = of_tokens(tokens)
     assert vocabulary.decode(vocabulary.encode(tokens)) == tokens
 
 
