@@ -38,7 +38,10 @@ RECIPE = (
     *("precision", "sampling", "weight_keep_prob"),
 )
 # Of the config, but not of a step's cost.
-UNREAD = ("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay")
+UNREAD = (
+    *("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay"),
+    *("warmup", "weight_decay", "adaptive_cutoffs"),
+)
 
 
 def main() -> None:
@@ -94,6 +97,10 @@ def _check_flags() -> None:
     for name in ("paths", "peers"):
         if FLAGS.sweep and FLAGS[name].present:
             raise ValueError(f"--{name} is not read with --sweep, which has the fused path alone")
+    if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
+        raise ValueError(f"--{FLAGS.sweep} is what --sweep={FLAGS.sweep} sets: leave it out")
+    if FLAGS["vocab_size"].present and FLAGS.data_path is None:
+        raise ValueError("--vocab_size is of the text in --data_path: give that, or leave it out")
 
 
 def _check_recipe() -> None:
@@ -177,7 +184,9 @@ if __name__ == "__main__":
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
     flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
-    flags.DEFINE_integer("rounds", 5, "rounds that are counted, after one to warm up", 1, 1000)
+    flags.DEFINE_integer(
+        "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000
+    )
     flags.DEFINE_string("json", None, "file for every figure")
     flags.DEFINE_string("plot", None, "PNG file for a bar chart")
     flags.DEFINE_enum(

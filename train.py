@@ -24,14 +24,12 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from absl import flags
-
-from command_line.config_flags import config_from_flags, define_config_flags
-from command_line.devices import cluster_from_flags, define_distribution_flags, start_tensorflow
-from command_line.open_run import open_run
+from command_line.config_flags import config_from_flags
+from command_line.devices import cluster_from_flags, start_tensorflow
+from command_line.open_run import define_training_flags, open_run
 from command_line.program import FLAGS, fail, note, run, user_errors
 from command_line.run_report import print_header, print_result, print_row
-from command_line.text_source import TextSource, define_data_flags, define_text_flags
+from command_line.text_source import TextSource
 from training.model import build_model, check_memory
 
 
@@ -149,26 +147,6 @@ def _print_stopped(session) -> None:
     print(f"stopped at {session.where()}; {rest}", file=sys.stderr)
 
 
-def define_flags() -> None:
-    """All that this script takes; `results.record` takes the same."""
-    define_data_flags()
-    define_distribution_flags()
-    define_text_flags()
-    define_config_flags()
-    flags.DEFINE_string(
-        "checkpoint_every",
-        "300s",
-        "save within an epoch too, every so many seconds (300s) or windows (500w), or 0: do not",
-    )
-    flags.DEFINE_integer("keep", 2, "newest checkpoints to keep, beside the best", 1, 1000)
-    flags.DEFINE_enum(
-        "on_divergence",
-        "stop",
-        ["stop", "rollback"],
-        "stop, or go back to the last checkpoint with half the learning rate, three times at most",
-    )
-
-
 if __name__ == "__main__":
-    define_flags()
+    define_training_flags()
     run(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from absl import flags
 
@@ -19,6 +20,7 @@ READ_WITH = {
     "constant_epochs": ("schedule", "step"),
     "learning_rate_decay": ("schedule", "step"),
     "adaptive_cutoffs": ("softmax", "adaptive"),
+    "forget_bias": ("cell", "lstm"),
 }
 
 
@@ -39,11 +41,15 @@ def define_config_flags() -> None:
 def config_from_flags() -> Config:
     """The preset `--model`, with the flags that were given.
 
-    Raises ValueError for a bad value, and for one that would change nothing.
+    Raises ValueError for a bad value, and for one that would change nothing: but a run that was
+    begun with it goes on.
     """
     names = [field.name for field in dataclasses.fields(Config)]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
     config = dataclasses.replace(preset(FLAGS.model), **given)
+    run = FLAGS.save_path if "save_path" in FLAGS else None
+    if run and os.path.exists(os.path.join(run, "config.json")):
+        return config
     for name, (other, value) in READ_WITH.items():
         unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
         if not unchanged and getattr(config, other) != value:

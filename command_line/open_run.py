@@ -1,4 +1,4 @@
-"""Opens the run folder of `train.py`: new, or of the same run."""
+"""The flags of `train.py`, and its run folder: new, or of the same run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,37 @@ import shlex
 import sys
 from pathlib import Path
 
+from absl import flags
+
+from command_line.config_flags import define_config_flags
+from command_line.devices import define_distribution_flags
 from command_line.program import FLAGS, note
+from command_line.text_source import define_data_flags, define_text_flags
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
 
 SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
+
+
+def define_training_flags() -> None:
+    """All that `train.py` takes, and `results.record` with it."""
+    define_data_flags()
+    define_distribution_flags()
+    define_text_flags()
+    define_config_flags()
+    flags.DEFINE_string(
+        "checkpoint_every",
+        "300s",
+        "save within an epoch too, every so many seconds (300s) or windows (500w), or 0: do not",
+    )
+    flags.DEFINE_integer("keep", 2, "newest checkpoints to keep, beside the best", 1, 1000)
+    flags.DEFINE_enum(
+        "on_divergence",
+        "stop",
+        ["stop", "rollback"],
+        "stop, or go back to the last checkpoint with half the learning rate, three times at most",
+    )
 
 
 def open_run(config, corpus, cleanup):

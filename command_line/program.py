@@ -73,6 +73,8 @@ def user_errors():
     try:
         yield
     except OSError as error:
+        if error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC):
+            raise  # of the output, as `run` knows
         if error.filename is None:
             fail(str(error))
         fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
@@ -90,7 +92,9 @@ def check_output_files(*names: str) -> None:
 
 def check_output_file(path: str, named: str) -> None:
     """Raises ValueError, which calls it `named`, for a file that could not be written."""
-    if not os.path.isdir(os.path.dirname(path) or ".") or os.path.isdir(path):
+    # What is renamed to a link or a device takes its place.
+    no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
+    if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
         raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
 
 

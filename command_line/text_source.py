@@ -107,7 +107,9 @@ class TextSource:
             shares = tuple(shares) if shares else None
             lowercase, min_count = saved.get("lowercase", False), saved.get("min_count")
             options = TextOptions(tokens, lowercase, min_count, shares)
-        data_dir = FLAGS.data_dir or saved.get("data_dir")
+        data_dir = FLAGS.data_dir
+        if data_dir is None and dataset is not None:
+            data_dir = saved.get("data_dir")
         if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
             raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import os
 import platform
 import shlex
@@ -22,9 +23,11 @@ import time
 from pathlib import Path
 
 from command_line.config_flags import config_from_flags
-from command_line.program import FLAGS, run_tool, user_errors
-from train import define_flags
+from command_line.open_run import define_training_flags
+from command_line.program import FLAGS, note, run_tool, user_errors
+from command_line.text_source import TextSource
 from training.checkpoint import write_atomically
+from training.description import read_json
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
@@ -36,13 +39,15 @@ def record(folder: Path, flags: list[str], run: Path | None, command: str) -> di
     """Runs `train.py` with `flags`, evaluates it, and fills `folder`; what `result.json` says.
 
     The run is kept in `run`, where that is given. `command` is what the record says of itself.
-    Raises ValueError where `folder` or `run` is there already. Where a script fails, the process
-    ends with its status, and a run that was begun stays in `folder`.
+    Raises ValueError where `folder` or `run` is there already, or they are one. Where a script
+    fails, the process ends with its status, and a run that was begun stays in `folder`.
     """
     if folder.exists():
         raise ValueError(f"{folder} is there already: name a new folder, or remove it")
     if run is not None and run.exists():
         raise ValueError(f"save_path {str(run)!r} is there already: a record is of a whole run")
+    if run is not None and run.resolve() == folder.resolve():
+        raise ValueError(f"save_path {str(run)!r} is the folder of the record: name another")
     folder.mkdir(parents=True)
     path = run or folder / "run"
     try:
@@ -58,9 +63,11 @@ def record(folder: Path, flags: list[str], run: Path | None, command: str) -> di
             "commit": _commit(),
             "machine": machine(),
         }
-    except SystemExit:
+    except (SystemExit, KeyboardInterrupt):
         with contextlib.suppress(OSError):
             folder.rmdir()  # only where nothing is in it
+        if (path / "config.json").exists():
+            note(f"no record was made; train.py goes on with the run: --save_path={path}")
         raise
     for name in COPIED:
         shutil.copyfile(path / name, folder / name)
@@ -99,6 +106,22 @@ def column(table: Path, name: str) -> list[float]:
             raise ValueError(f"{table} has no column {name} of numbers") from None
 
 
+def read_result(folder: Path) -> dict:
+    """The `result.json` of a record. Raises ValueError for what no record says."""
+    path = folder / "result.json"
+    try:
+        result = read_json(path)
+        last = result.get("last_epoch") or {}
+        figures = [result["valid"], result["test"], *last.values()]
+        numbers = [result["seconds"], *(figure["perplexity"] for figure in figures)]
+        known = set(last) <= {"valid", "test"}
+        if not known or not all(type(n) in (int, float) and 0 < n < math.inf for n in numbers):
+            raise ValueError("its figures are no numbers above 0")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read ({error or type(error).__name__})") from None
+    return result
+
+
 def given_flags(names) -> list[str]:
     """Those of the flags `names` that this program was given, as other programs take them."""
     return [FLAGS[name].serialize() for name in names if name in FLAGS and FLAGS[name].present]
@@ -109,9 +132,13 @@ def run_script(script: str, flags: list[str]) -> str:
     command = [sys.executable, str(ROOT / script), *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines = []
-    for line in process.stdout:
-        print(line, end="", flush=True)
-        lines.append(line)
+    try:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    except KeyboardInterrupt:
+        process.wait()  # it was told too, and saves
+        raise
     if status := process.wait():
         raise SystemExit(status if status > 0 else 128 - status)
     return "".join(lines)
@@ -130,7 +157,10 @@ def machine() -> dict:
 def _commit() -> str | None:
     """The commit of this tree, marked where the tree differs from it; None outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return answer.stdout.strip() or None
 
 
@@ -145,7 +175,9 @@ def main(arguments: list[str]) -> None:
     with user_errors():
         if len(arguments) != 1:
             raise ValueError("name the folder of the record, and beside it the flags of train.py")
-        config_from_flags()
+        config = config_from_flags()
+        # Without a text to test on there is no record.
+        TextSource.from_flags().load(("train", "valid", "test"), vocab_size=config.vocab_size)
         names = [name for name in FLAGS if name != "save_path"]
         run = Path(FLAGS.save_path) if FLAGS.save_path else None
         command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
@@ -157,5 +189,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
+    define_training_flags()
     run_tool(main)

@@ -5,12 +5,11 @@ python3 -m results.table results/ptb
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 
 from command_line.program import run_tool, user_errors
-from results.record import column
+from results.record import column, read_result
 from training.config import PRESETS
 
 
@@ -23,7 +22,7 @@ def rows(folder: Path) -> list[dict]:
 
 
 def _row(model: str, records: list[Path]) -> dict:
-    results = [json.loads((record / "result.json").read_text()) for record in records]
+    results = [read_result(record) for record in records]
     speeds, epochs = [], set()
     for record in records:
         own = column(record / "timing.csv", "words_per_second")

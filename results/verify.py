@@ -12,15 +12,17 @@ each of them within 2%.
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 import tempfile
 from pathlib import Path
 
+from command_line.config_flags import READ_WITH
 from command_line.program import FLAGS, run_tool, user_errors
 from command_line.text_source import TextSource, define_data_flags
-from results.record import evaluate, run_script
-from training.config import PRESETS, Config
-from training.description import check_description
+from results.record import evaluate, read_result, run_script
+from training.config import Config
+from training.description import check_description, read_json
+from training.run_folder import RunFolder
 
 EVALUATED, TRAINED = 1e-5, 0.02
 
@@ -31,32 +33,31 @@ def verify(folder: Path, run: Path | None) -> bool:
     The text is that of the data flags, else the record's. Raises ValueError where there is no such
     record, or the text is another; where a script fails, the process ends with its status.
     """
-    recorded, description = _read(folder / "result.json"), _description(folder)
+    recorded, description = read_result(folder), _description(folder)
     config = Config.from_dict(description["config"])
     source = TextSource.of_run(description["corpus"].get("source", {}))
     corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
-    _check_text("the text", corpus.fingerprint, description)
+    fingerprint = description["corpus"].get("fingerprint")
+    if corpus.fingerprint != fingerprint:
+        raise ValueError(
+            f"the text has the fingerprint {corpus.fingerprint[:12]} and the record's has "
+            f"{str(fingerprint)[:12]}: name the record's text, by --data_path or --dataset"
+        )
     if run is not None:
-        own = _description(run)["corpus"].get("fingerprint")
-        _check_text(f"the text of {run}", own, description)
+        if RunFolder(run).description()["corpus"].get("fingerprint") != fingerprint:
+            raise ValueError(f"the run {run} is of another text: give one of the record's")
         return _compare(recorded, run, EVALUATED)
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "run"
-        # Beside the preset's name, what it had then.
-        flags = [f"--{name}={value}" for name, value in dataclasses.asdict(config).items()]
-        if description.get("model") in PRESETS:
-            flags.append(f"--model={description['model']}")
-        run_script("train.py", [*flags, *source.to_flags(), f"--save_path={run}"])
+        run_script("train.py", [*_flags(config), *source.to_flags(), f"--save_path={run}"])
         return _compare(recorded, run, TRAINED)
 
 
-def _check_text(what: str, fingerprint: str | None, description: dict) -> None:
-    recorded = description["corpus"].get("fingerprint")
-    if fingerprint != recorded:
-        raise ValueError(
-            f"{what} has the fingerprint {str(fingerprint)[:12]} and the record's has "
-            f"{str(recorded)[:12]}: name the record's text, by --data_path or --dataset"
-        )
+def _flags(config: Config) -> list[str]:
+    """The flags of every field that has a part in the figures."""
+    unread = {name for name, (other, value) in READ_WITH.items() if getattr(config, other) != value}
+    fields = dataclasses.asdict(config).items()
+    return [f"--{name}={value}" for name, value in fields if name not in unread]
 
 
 def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
@@ -66,7 +67,7 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
     holds = True
     for split, flags, figure in figures:
         answer, then = evaluate(run, split, *flags), figure["perplexity"]
-        now = answer["perplexity"]
+        now = answer["perplexity"] or math.inf
         near = abs(now / then - 1) <= tolerance
         holds = holds and near
         verdict = "the same" if now == then else "holds" if near else "DIFFERS"
@@ -78,19 +79,13 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
 
 def _description(folder: Path) -> dict:
     """What `config.json` says. Raises ValueError where it cannot be what a run wrote."""
-    description = _read(folder / "config.json")
+    path = folder / "config.json"
     try:
+        description = read_json(path)
         check_description(description)
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'} cannot be read ({error})") from None
-    return description
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({type(error).__name__})") from None
+        raise ValueError(f"{path} cannot be read ({error})") from None
+    return description
 
 
 def main(arguments: list[str]) -> int:

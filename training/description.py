@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from training.config import Config
 
+# Files are read whole into memory before anything in them is known.
+MOST_BYTES = 1_000_000
 NONE = type(None)
 NUMBER = (int, float)
 # Each field that is read again, with its types. Others are for people, and are not read.
@@ -26,11 +31,29 @@ SOURCE = {
 }
 
 
+def read_json(path: Path):
+    """What stands in a file that may come from anyone. Raises OSError or ValueError."""
+    try:
+        return json.loads(read_text(path, MOST_BYTES))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_text(path: Path, most_bytes: int) -> str:
+    """A text of bounded size. Raises OSError or ValueError."""
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes:,} bytes")
+    return content.decode()
+
+
 def check_description(description) -> None:
     """Raises ValueError for what is no description of a run. A field may be absent."""
     for part in ("config", "corpus"):
         if not isinstance(description, dict) or not isinstance(description.get(part), dict):
             raise ValueError("it is not the config.json of a run")
+    _check_types(description, {"model": (str,)})
     Config.from_dict(description["config"])
     corpus = description["corpus"]
     _check_types(corpus, CORPUS)

@@ -27,15 +27,13 @@ from pathlib import Path
 from ptb.vocabulary import Vocabulary
 from training.checkpoint import Checkpoint, write_atomically
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
-from training.description import check_description
+from training.description import check_description, read_json, read_text
 from training.lock import Lock
 from training.report import EpochReport
 
 GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
 TIMING = ("seconds", "words_per_second")
-# Of what is read whole into memory before anything in it is known. `Config` allows ten million
-# words at most, and those of natural text are short.
-MOST_CONFIG_BYTES = 1_000_000
+# `Config` allows ten million words at most, and those of natural text are short.
 MOST_VOCABULARY_BYTES = 200_000_000
 MOST_WORDS = 10_000_000
 
@@ -96,9 +94,9 @@ class RunFolder:
         if not self.exists:
             raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
         try:
-            description = json.loads(_read(path, MOST_CONFIG_BYTES))
+            description = read_json(path)
             check_description(description)
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read ({error}): give another save_path") from None
         return description
 
@@ -106,7 +104,7 @@ class RunFolder:
         """The words of the run. Raises ValueError where the file is not what the run wrote."""
         path = self.path / "vocabulary.txt"
         try:
-            text = _read(path, MOST_VOCABULARY_BYTES)
+            text = read_text(path, MOST_VOCABULARY_BYTES)
             if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
             if text.count("\n") > MOST_WORDS:
@@ -236,15 +234,6 @@ class RunFolder:
             ) from None
 
 
-def _read(path: Path, most_bytes: int) -> str:
-    """A text of bounded size. Raises OSError or ValueError."""
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"it is larger than {most_bytes:,} bytes")
-    return content.decode()
-
-
 def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
@@ -258,6 +247,6 @@ def _sha256(text: str) -> str:
 
 
 def _refuse(path: Path, reason: str) -> None:
-    """Who only reads leaves a damaged newest checkpoint to its run, and takes no older one."""
+    """Who only reads leaves a damaged newest checkpoint to its run; the best one may be damaged."""
     if path.name != BEST:
         raise ValueError(reason)

@@ -132,6 +132,7 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--warmup=0.3"), "is read with --schedule=linear only"),
     Case(TRAIN, (*MODEL, "--adaptive_cutoffs=3"), "is read with --softmax=adaptive only"),
     Case(TRAIN, ("--model=fast", "--constant_epochs=9"), "is read with --schedule=step only"),
+    Case(TRAIN, (*MODEL, "--cell=gru", "--forget_bias=1"), "is read with --cell=lstm only"),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
     Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
@@ -367,7 +368,11 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("faster",), "'faster' is not a flag"),
     Case(BENCHMARK, ("--learning_rate=3",), "--learning_rate=3.0 changes no speed"),
     Case(BENCHMARK, ("--sweep=num_steps", "--peers=torch"), "--peers is not read with --sweep"),
+    Case(BENCHMARK, ("--sweep=num_steps", "--num_steps=5"), "--sweep=num_steps sets"),
+    Case(BENCHMARK, ("--vocab_size=500",), "--vocab_size is of the text in --data_path"),
+    Case(BENCHMARK, ("--json=/dev/stdout",), "--json=/dev/stdout cannot be written"),
 ]
+NO_RESULTS = ("", "{}", "[]", '{"valid": {"perplexity": 0}}', "[" * 100_000, " " * 2_000_000)
 RESULTS = [
     Case(RECORD, (), "name the folder of the record"),
     Case(RECORD, ("new", "more", *MODEL), "name the folder of the record"),
@@ -376,13 +381,21 @@ RESULTS = [
     Case(RECORD, ("record", *MODEL), "record is there already"),
     Case(RECORD, ("new", *MODEL, *RUN), "'run' is there already"),
     Case(RECORD, ("file/new", *MODEL), "cannot be read or written"),
+    Case(RECORD, ("new", *MODEL, "--save_path", "new"), "is the folder of the record"),
+    Case(RECORD, ("new", *MODEL, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
     Case(VERIFY, (), "name the folder of the record"),
     Case(VERIFY, ("nowhere",), "nowhere/result.json cannot be read"),
     Case(VERIFY, ("record",), "config.json cannot be read", Write("record/config.json", "{}")),
     Case(VERIFY, ("record",), "config.json cannot be read", Write("record/config.json", "")),
     Case(VERIFY, ("record", "--dataset=grammar"), "the text has the fingerprint"),
     Case(VERIFY, ("record", "--data_path", "nowhere"), "'nowhere' is not a folder or file"),
-    Case(VERIFY, ("record", "--save_path=nowhere"), "nowhere/config.json cannot be read"),
+    Case(VERIFY, ("record", "--save_path=nowhere"), "'nowhere' holds no run"),
+    *(
+        Case(
+            VERIFY, ("record",), "result.json cannot be read", Write("record/result.json", content)
+        )
+        for content in NO_RESULTS
+    ),
     Case(TABLE, (), "name the folder of the records"),
     Case(TABLE, ("nowhere",), "nowhere has no record"),
     Case(TABLE, (".", "--sort"), "sort"),
@@ -415,4 +428,5 @@ def prepare(folder: Path) -> None:
     (folder / "record").mkdir()
     shutil.copy(folder / "run" / "config.json", folder / "record")
     figure = {"perplexity": 1.0}
-    (folder / "record" / "result.json").write_text(json.dumps({"valid": figure, "test": figure}))
+    result = {"valid": figure, "test": figure, "seconds": 1.0}
+    (folder / "record" / "result.json").write_text(json.dumps(result))

@@ -1,0 +1,40 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line.config_flags import config_from_flags
+from results.verify import _flags
+from training.config import PRESETS, Config
+
+RECORDS = sorted((Path(__file__).parents[2] / "results" / "ptb").glob("*/*/config.json"))
+
+
+def test_a_preset_is_changed_by_the_flags_that_are_given(parse):
+    parse("--model=medium", "--num_steps=5", "--tie_weights")
+    config = config_from_flags()
+    assert (config.num_steps, config.tie_weights, config.hidden_size) == (5, True, 650)
+
+
+@pytest.mark.parametrize("model", PRESETS)
+def test_the_presets_own_figures_may_be_given_though_nothing_reads_them(parse, model):
+    config = PRESETS[model]
+    names = ("weight_decay", "warmup", "constant_epochs", "adaptive_cutoffs", "forget_bias")
+    parse(f"--model={model}", *(f"--{name}={getattr(config, name)}" for name in names))
+    assert config_from_flags() == config
+
+
+def test_a_figure_that_nothing_reads_is_refused_but_where_its_run_goes_on(parse, tmp_path):
+    parse("--weight_decay=0.5", f"--save_path={tmp_path}")
+    with pytest.raises(ValueError, match=r"weight_decay=0.5 is read with --optimizer=adamw only"):
+        config_from_flags()
+    (tmp_path / "config.json").touch()
+    assert config_from_flags().weight_decay == 0.5
+
+
+def test_the_flags_of_every_record_give_its_config(parse):
+    assert len(RECORDS) >= 8
+    for path in RECORDS:
+        config = Config.from_dict(json.loads(path.read_text())["config"])
+        parse(*_flags(config))
+        assert config_from_flags() == config, path

@@ -1,0 +1,34 @@
+import pytest
+
+from command_line.text_source import TextSource
+from ptb.options import TextOptions
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        TextSource(cache_dir=None),
+        TextSource(dataset="ptb_char", data_dir="/tfds"),
+        TextSource("text", options=TextOptions("char", True, 3)),
+        TextSource("text.gz", cache_dir="ids", options=TextOptions(shares=(80.5, 10.0, 9.5))),
+    ],
+)
+def test_the_flags_of_a_source_name_it(parse, source):
+    parse(*source.to_flags())
+    assert TextSource.from_flags() == source
+
+
+def test_a_run_of_another_dataset_needs_no_folder_of_it_where_the_text_is_named(parse, tmp_path):
+    saved = {"dataset": "ptb", "data_dir": str(tmp_path / "gone"), "tokens": "word"}
+    parse(f"--data_path={tmp_path}")
+    assert TextSource.of_run(saved).data_path == str(tmp_path)
+    parse()
+    with pytest.raises(ValueError, match="gone' is gone: give --data_dir"):
+        TextSource.of_run(saved)
+
+
+def test_a_run_is_read_again_as_it_was(parse, tmp_path):
+    saved = {"data_path": "a", "tokens": "char", "lowercase": True, "min_count": 2, "shares": None}
+    parse()
+    options = TextOptions("char", True, 2)
+    assert TextSource.of_run(saved) == TextSource("a", cache_dir=None, options=options)
