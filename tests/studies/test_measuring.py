@@ -12,7 +12,6 @@ from studies import memory, truncation, unroll
 from studies.detach import _differentiate, _window_function
 from studies.training_run import TrainingRun
 from training.config import Config
-from training.environment import peak_bytes
 
 V, H = 20, 5
 IDS = np.random.default_rng(0).integers(V, size=400).astype(np.int32)
@@ -124,11 +123,3 @@ def test_a_training_run_learns_and_measures_itself(short_corpus):
     assert run.valid_nats(carries_state=False) != rows[-1]["valid_nats"]
     again = TrainingRun(short_corpus, config).epochs(points=4)
     assert again[-1]["valid_nats"] == rows[-1]["valid_nats"]
-
-
-def test_peak_memory_never_falls():
-    before = peak_bytes()
-    block = np.ones(20_000_000)
-    assert peak_bytes() >= before + 0.9 * block.nbytes or before > 5e8
-    del block
-    assert peak_bytes() >= before
