@@ -13,7 +13,7 @@ from tests.faults import inputs
 from tests.forked import ROOT, run
 
 # One of each kind; -m slow runs them all.
-SAMPLE = 12
+SAMPLE = 16
 
 
 @pytest.fixture(scope="module")

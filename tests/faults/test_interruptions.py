@@ -7,14 +7,21 @@ import pytest
 from tests.faults import harness
 
 NUM_KILLS = 20
+SHORT = "--num_epochs=2"
+KILL, INTERRUPT, TERMINATE = ("kill while saving", -9), ("interrupt", 130), ("terminate", 143)
 
 
-def test_a_run_that_was_killed_interrupted_and_terminated_ends_as_one_let_alone(tmp_path):
-    expected = harness.undisturbed(tmp_path / "alone")
+@pytest.mark.parametrize(
+    "stops",
+    [[KILL, INTERRUPT], pytest.param([TERMINATE, KILL, TERMINATE], marks=pytest.mark.slow)],
+    ids=lambda stops: ", ".join(kind for kind, _ in stops),
+)
+def test_a_run_that_was_killed_and_stopped_ends_as_one_let_alone(tmp_path, stops):
+    expected = harness.undisturbed(tmp_path / "alone", SHORT)
     harness.write_text(tmp_path)
     rng = random.Random(0)
-    for kind, status in (("kill while saving", -9), ("interrupt", 130), ("terminate", 143)):
-        script = harness.train(tmp_path)
+    for kind, status in stops:
+        script = harness.train(tmp_path, SHORT)
         assert harness.stop_somewhere(script, tmp_path, rng, kind)
         result = script.wait()
         assert result.returncode == status
@@ -22,7 +29,7 @@ def test_a_run_that_was_killed_interrupted_and_terminated_ends_as_one_let_alone(
         if status > 0:
             assert "; saved: the same command goes on from there" in result.stderr
             assert not harness.half_written(tmp_path)
-    result = harness.train(tmp_path).wait()
+    result = harness.train(tmp_path, SHORT).wait()
     assert "going on with run from epoch" in result.stderr
     assert harness.outcome(tmp_path, result.stdout) == expected
 

@@ -102,7 +102,7 @@ def test_one_compressed_file_is_cut_and_found_again(tmp_path):
     }
 
 
-@pytest.mark.parametrize("dataset", ["ptb", "ptb_char"])
+@pytest.mark.parametrize("dataset", ["ptb", pytest.param("ptb_char", marks=pytest.mark.slow)])
 def test_penn_treebank_through_tfds(tmp_path, server, dataset):  # noqa: F811
     tokens = {"ptb": "word", "ptb_char": "char"}[dataset]
     prepared = corpus.load_penn_treebank(tokens, tmp_path / "tfds")

@@ -67,9 +67,9 @@ ADAMW = {
     ("sampling", "rnn_mode", "options"),
     [
         ("sequential", "static", {}),
-        ("sequential", "fused", {}),
+        pytest.param("sequential", "fused", {}, marks=pytest.mark.slow),
         ("sequential", "fused", ADAMW),
-        ("random", "fused", {}),
+        pytest.param("random", "fused", {}, marks=pytest.mark.slow),
         ("random", "keras", {}),
     ],
 )
