@@ -194,7 +194,9 @@ if __name__ == "__main__":
         False,
         "go on learning from the words that were predicted (Krause et al. 2018)",
     )
-    flags.DEFINE_float("dynamic_rate", 0.002, "its learning rate", 0.0, 1000.0)
+    flags.DEFINE_float(
+        "dynamic_rate", 0.0002, "its learning rate: choose it on the valid split", 0.0, 1000.0
+    )
     flags.DEFINE_float("dynamic_decay", 0.02, "its pull back to the trained weights", 0.0, 1.0)
     flags.DEFINE_bool("json", False, "print one JSON object")
     run(main)
