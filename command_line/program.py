@@ -58,7 +58,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         print("\ninterrupted: what was saved is whole", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from None
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC):
+        if not _is_of_output(error):
             raise
         # What is left in the buffer must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,13 +73,18 @@ def user_errors():
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC):
-            raise  # of the output, as `run` knows
+        if _is_of_output(error):
+            raise  # `run` knows what to do
         if error.filename is None:
             fail(str(error))
         fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
     except ValueError as error:
         fail(str(error))
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether what was printed could not be: its reader has gone, or its disk is full."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC)
 
 
 def check_output_files(*names: str) -> None:

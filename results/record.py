@@ -124,7 +124,7 @@ def read_result(folder: Path) -> dict:
 
 def given_flags(names) -> list[str]:
     """Those of the flags `names` that this program was given, as other programs take them."""
-    return [FLAGS[name].serialize() for name in names if name in FLAGS and FLAGS[name].present]
+    return [FLAGS[name].serialize() for name in names if FLAGS[name].present]
 
 
 def run_script(script: str, flags: list[str]) -> str:

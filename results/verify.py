@@ -21,7 +21,7 @@ from command_line.program import FLAGS, run_tool, user_errors
 from command_line.text_source import TextSource, define_data_flags
 from results.record import evaluate, read_result, run_script
 from training.config import Config
-from training.description import check_description, read_json
+from training.description import read_description
 from training.run_folder import RunFolder
 
 EVALUATED, TRAINED = 1e-5, 0.02
@@ -33,7 +33,7 @@ def verify(folder: Path, run: Path | None) -> bool:
     The text is that of the data flags, else the record's. Raises ValueError where there is no such
     record, or the text is another; where a script fails, the process ends with its status.
     """
-    recorded, description = read_result(folder), _description(folder)
+    recorded, description = read_result(folder), read_description(folder / "config.json")
     config = Config.from_dict(description["config"])
     source = TextSource.of_run(description["corpus"].get("source", {}))
     corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
@@ -75,17 +75,6 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
             f"{split} perplexity of {answer['weights']} {now:.4f}, recorded {then:.4f}: {verdict}"
         )
     return holds
-
-
-def _description(folder: Path) -> dict:
-    """What `config.json` says. Raises ValueError where it cannot be what a run wrote."""
-    path = folder / "config.json"
-    try:
-        description = read_json(path)
-        check_description(description)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error})") from None
-    return description
 
 
 def main(arguments: list[str]) -> int:

@@ -31,6 +31,16 @@ SOURCE = {
 }
 
 
+def read_description(path: Path) -> dict:
+    """What a `config.json` says. Raises ValueError where it cannot be what a run wrote."""
+    try:
+        description = read_json(path)
+        check_description(description)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error})") from None
+    return description
+
+
 def read_json(path: Path):
     """What stands in a file that may come from anyone. Raises OSError or ValueError."""
     try:

@@ -27,7 +27,7 @@ from pathlib import Path
 from ptb.vocabulary import Vocabulary
 from training.checkpoint import Checkpoint, write_atomically
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
-from training.description import check_description, read_json, read_text
+from training.description import read_description, read_text
 from training.lock import Lock
 from training.report import EpochReport
 
@@ -94,11 +94,9 @@ class RunFolder:
         if not self.exists:
             raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
         try:
-            description = read_json(path)
-            check_description(description)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read ({error}): give another save_path") from None
-        return description
+            return read_description(path)
+        except ValueError as error:
+            raise ValueError(f"{error}: give another save_path") from None
 
     def vocabulary(self) -> Vocabulary:
         """The words of the run. Raises ValueError where the file is not what the run wrote."""

@@ -73,7 +73,8 @@ def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leave
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (made / "short").iterdir()} >= {"result.json", "train.log"}
     assert not (made / "short" / "run").exists()
-    result = run("results/record.py", "failed", *FLAGS, "--data_path=nowhere", folder=made)
+    flags = [*FLAGS, "--data_path=text", "--batch_size=5000"]
+    result = run("results/record.py", "failed", *flags, folder=made)
     assert result.returncode == 1
     assert result.stderr.startswith("train.py: error: ")
     assert not (made / "failed").exists()
