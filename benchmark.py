@@ -25,7 +25,7 @@ from absl import flags
 from command_line.config_flags import config_from_flags, define_config_flags
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
-from training.checkpoint import write_atomically
+from training.atomic_file import write_text_atomically
 from training.config import preset
 from training.environment import versions
 from training.model import check_memory
@@ -134,8 +134,7 @@ def _measure_export() -> None:
 
 def _write_json(result: dict) -> None:
     if FLAGS.json:
-        text = json.dumps(result, indent=2) + "\n"
-        write_atomically(Path(FLAGS.json), lambda file: file.write(text.encode()))
+        write_text_atomically(Path(FLAGS.json), json.dumps(result, indent=2) + "\n")
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:

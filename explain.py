@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from absl import flags
 
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
+from training.atomic_file import write_atomically
 
 
 def main() -> None:
@@ -54,10 +56,7 @@ def _print(sequential, random) -> None:
 
 
 def _draw(sequential, random) -> None:
-    from pathlib import Path  # noqa: PLC0415
-
     from ptb.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
-    from training.checkpoint import write_atomically  # noqa: PLC0415
 
     legible = True
 

@@ -24,6 +24,7 @@ from command_line.text_source import define_data_flags
 from command_line.trained_model import define_trained_model_flags, load_trained_model
 from ptb.vocabulary import EOS
 from serving.limits import MAX_TOKENS, MAX_WORDS
+from training.atomic_file import write_atomically
 
 
 def main() -> None:
@@ -112,7 +113,6 @@ def _shown(text: str) -> str:
 
 def _print_score(module, text: bytes) -> None:
     from serving import surprisal  # noqa: PLC0415
-    from training.checkpoint import write_atomically  # noqa: PLC0415
 
     words = module.words(text)
     bits = [word.bits for word in words if word.bits is not None]

@@ -19,7 +19,7 @@ from typing import TextIO
 
 from absl import flags
 
-from command_line.program import FLAGS, fail, run
+from command_line.program import FLAGS, exit_status, fail, run
 from training.cluster import cluster_configs
 
 # A worker that lost another one has this long to say so, and as long to stop when asked to.
@@ -78,7 +78,7 @@ def _wait(workers: list[subprocess.Popen]) -> int:
     ended = queue.Queue()
     for index, worker in enumerate(workers):
         threading.Thread(
-            target=lambda i=index, w=worker: ended.put((i, _status(w))), daemon=True
+            target=lambda i=index, w=worker: ended.put((i, exit_status(w.wait()))), daemon=True
         ).start()
     failed, signals = 0, [signal.SIGTERM, signal.SIGKILL]
     left = len(workers)
@@ -95,12 +95,6 @@ def _wait(workers: list[subprocess.Popen]) -> int:
     for copier in (copier for worker in workers for copier in worker.copiers):
         copier.join(GRACE_SECONDS)
     return failed
-
-
-def _status(worker: subprocess.Popen) -> int:
-    """The exit status as a shell gives it: 128 + the signal that killed it."""
-    status = worker.wait()
-    return status if status >= 0 else 128 - status
 
 
 def _send(workers: list[subprocess.Popen], number: int) -> None:

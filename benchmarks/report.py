@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.race import Entry
 from benchmarks.sides import PEERS
 from benchmarks.workload import Workload
-from training.checkpoint import write_atomically
+from training.atomic_file import write_atomically
 
 BLUE, GREY = "#0072b2", "#999999"
 

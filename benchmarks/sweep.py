@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks.sides import Ours
 from benchmarks.workload import Workload
 from command_line.devices import start_tensorflow
-from training.checkpoint import write_atomically
+from training.atomic_file import write_atomically
 from training.curve import log_axis
 
 VALUES = {

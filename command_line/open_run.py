@@ -53,16 +53,15 @@ def open_run(config, corpus, cleanup):
     if FLAGS.save_path is None:
         return None, None
     folder = RunFolder(FLAGS.save_path)
-    if folder.exists:
-        _refuse_another_run(folder.description(), config, corpus)
+    refuse_another_run(folder, config, corpus)
     cleanup.callback(folder.release)
     if died := folder.acquire():
         note(f"{died}, died while it had {FLAGS.save_path}")
     description = _description(config, corpus)
+    # Another process may have started a run since.
+    refuse_another_run(folder, config, corpus)
     if folder.exists:
-        # Another process may have started a run since.
         saved = folder.description()
-        _refuse_another_run(saved, config, corpus)
         _note_other_versions(saved.get("versions"), description["versions"])
         # The command and the versions stay those that the run began with.
         num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
@@ -70,11 +69,17 @@ def open_run(config, corpus, cleanup):
     return folder, description
 
 
-def _refuse_another_run(saved: dict, config, corpus) -> None:
-    """A run goes on only with its own config, but for what may change, and its own text."""
+def refuse_another_run(folder, config, corpus) -> None:
+    """A run goes on only with its own config, but for what may change, and its own text.
+
+    Raises ValueError where the `RunFolder` holds a run that differs.
+    """
     from training.config import Config  # noqa: PLC0415
     from training.run_folder import changeable  # noqa: PLC0415
 
+    if not folder.exists:
+        return
+    saved = folder.description()
     may_change = changeable(saved["config"])
     old = dataclasses.asdict(Config.from_dict(saved["config"]))
     differences = [
@@ -90,7 +95,7 @@ def _refuse_another_run(saved: dict, config, corpus) -> None:
         )
     if differences:
         raise ValueError(
-            f"save_path {FLAGS.save_path!r} holds another run: {'; '.join(differences)}: "
+            f"save_path {str(folder.path)!r} holds another run: {'; '.join(differences)}: "
             f"give another save_path or the same flags ({', '.join((*may_change, *SAVE_FLAGS))} "
             "may change)"
         )

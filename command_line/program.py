@@ -103,6 +103,11 @@ def check_output_file(path: str, named: str) -> None:
         raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
 
 
+def exit_status(returncode: int) -> int:
+    """That of a child process, as a shell gives it: 128 + the signal that killed it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
 def fail(message: str) -> None:
     """Ends the program: `message` on one line of stderr, exit status 1."""
     print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)

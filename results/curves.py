@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from command_line.program import check_output_file, run_tool, user_errors
 from results.record import column
-from training.checkpoint import write_atomically
+from training.atomic_file import write_atomically
 from training.config import preset
 from training.curve import log_axis
 

@@ -5,6 +5,9 @@
 The flags are those of `train.py`. The record has `result.json`, and of the run `config.json`,
 `metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
 weights nor text; give `--save_path=RUN` to keep the run.
+
+Where it was ended before the record was made, the same command goes on with the run. The seconds of
+such a record are null, since they were not measured in one piece; its commit is that of the end.
 """
 
 from __future__ import annotations
@@ -13,8 +16,6 @@ import contextlib
 import csv
 import json
 import math
-import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -23,40 +24,36 @@ import time
 from pathlib import Path
 
 from command_line.config_flags import config_from_flags
-from command_line.open_run import define_training_flags
-from command_line.program import FLAGS, note, run_tool, user_errors
+from command_line.open_run import define_training_flags, refuse_another_run
+from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
-from training.checkpoint import write_atomically
+from training.atomic_file import write_text_atomically
 from training.description import read_json
+from training.environment import machine
+from training.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
+LOG, RESULT = "train.log", "result.json"
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 
 
-def record(folder: Path, flags: list[str], run: Path | None, command: str) -> dict:
+def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     """Runs `train.py` with `flags`, evaluates it, and fills `folder`; what `result.json` says.
 
-    The run is kept in `run`, where that is given. `command` is what the record says of itself.
-    Raises ValueError where `folder` or `run` is there already, or they are one. Where a script
-    fails, the process ends with its status, and a run that was begun stays in `folder`.
+    `path` is the run's, and `command` what the record says of itself. Where a script fails, the
+    process ends with its status, and a run that was begun stays.
     """
-    if folder.exists():
-        raise ValueError(f"{folder} is there already: name a new folder, or remove it")
-    if run is not None and run.exists():
-        raise ValueError(f"save_path {str(run)!r} is there already: a record is of a whole run")
-    if run is not None and run.resolve() == folder.resolve():
-        raise ValueError(f"save_path {str(run)!r} is the folder of the record: name another")
-    folder.mkdir(parents=True)
-    path = run or folder / "run"
+    begun_before = RunFolder(path).exists
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         began = time.perf_counter()
         log = run_script("train.py", [*flags, f"--save_path={path}"])
         seconds = time.perf_counter() - began
         result = {
             "command": command,
-            "seconds": round(seconds, 1),
+            "seconds": None if begun_before else round(seconds, 1),
             "valid": evaluate(path, "valid"),
             "test": evaluate(path, "test"),
             "last_epoch": last_epoch(path),
@@ -66,15 +63,14 @@ def record(folder: Path, flags: list[str], run: Path | None, command: str) -> di
     except (SystemExit, KeyboardInterrupt):
         with contextlib.suppress(OSError):
             folder.rmdir()  # only where nothing is in it
-        if (path / "config.json").exists():
-            note(f"no record was made; train.py goes on with the run: --save_path={path}")
+        if RunFolder(path).exists:
+            note(f"no record was made; the same command goes on with the run in {path}")
         raise
     for name in COPIED:
         shutil.copyfile(path / name, folder / name)
-    for name, text in (("train.log", log), ("result.json", json.dumps(result, indent=2) + "\n")):
-        write_atomically(folder / name, lambda file, text=text: file.write(text.encode()))
-    if run is None:
-        shutil.rmtree(path)
+    # The last file makes it a record.
+    write_text_atomically(folder / LOG, log)
+    write_text_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     return result
 
 
@@ -108,12 +104,14 @@ def column(table: Path, name: str) -> list[float]:
 
 def read_result(folder: Path) -> dict:
     """The `result.json` of a record. Raises ValueError for what no record says."""
-    path = folder / "result.json"
+    path = folder / RESULT
     try:
         result = read_json(path)
         last = result.get("last_epoch") or {}
         figures = [result["valid"], result["test"], *last.values()]
-        numbers = [result["seconds"], *(figure["perplexity"] for figure in figures)]
+        numbers = [figure["perplexity"] for figure in figures]
+        if result["seconds"] is not None:
+            numbers.append(result["seconds"])
         known = set(last) <= {"valid", "test"}
         if not known or not all(type(n) in (int, float) and 0 < n < math.inf for n in numbers):
             raise ValueError("its figures are no numbers above 0")
@@ -139,19 +137,9 @@ def run_script(script: str, flags: list[str]) -> str:
     except KeyboardInterrupt:
         process.wait()  # it was told too, and saves
         raise
-    if status := process.wait():
-        raise SystemExit(status if status > 0 else 128 - status)
+    if status := exit_status(process.wait()):
+        raise SystemExit(status)
     return "".join(lines)
-
-
-def machine() -> dict:
-    """What the figures of speed depend on."""
-    processor = platform.processor() or platform.machine()
-    for line in _lines("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            processor = line.split(":", 1)[1].strip()
-            break
-    return {"cores": os.cpu_count(), "processor": processor, "system": platform.system()}
 
 
 def _commit() -> str | None:
@@ -164,28 +152,35 @@ def _commit() -> str | None:
     return answer.stdout.strip() or None
 
 
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-
-
 def main(arguments: list[str]) -> None:
     with user_errors():
         if len(arguments) != 1:
             raise ValueError("name the folder of the record, and beside it the flags of train.py")
         config = config_from_flags()
         # Without a text to test on there is no record.
-        TextSource.from_flags().load(("train", "valid", "test"), vocab_size=config.vocab_size)
+        splits = ("train", "valid", "test")
+        corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
+        folder = Path(arguments[0])
+        path = Path(FLAGS.save_path) if FLAGS.save_path else folder / "run"
+        _check_paths(folder, path)
+        refuse_another_run(RunFolder(path), config, corpus)
         names = [name for name in FLAGS if name != "save_path"]
-        run = Path(FLAGS.save_path) if FLAGS.save_path else None
         command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
-        result = record(Path(arguments[0]), given_flags(names), run, command)
-    print(
-        f"valid {result['valid']['perplexity']:.3f}, test {result['test']['perplexity']:.3f}, "
-        f"{result['seconds']:.0f} s in all"
-    )
+        result = record(folder, path, given_flags(names), command)
+    if not FLAGS.save_path:
+        shutil.rmtree(path)
+    valid, test, seconds = result["valid"], result["test"], result["seconds"]
+    in_all = "" if seconds is None else f", {seconds:.0f} s in all"
+    print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")
+
+
+def _check_paths(folder: Path, path: Path) -> None:
+    """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
+    if path.resolve() == folder.resolve():
+        raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
+    attempt = {path, *(folder / name for name in (*COPIED, LOG))}
+    if folder.exists() and not attempt.issuperset(folder.iterdir()):
+        raise ValueError(f"{folder} is there already: name a new folder, or remove it")
 
 
 if __name__ == "__main__":

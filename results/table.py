@@ -34,7 +34,7 @@ def _row(model: str, records: list[Path]) -> dict:
         "epochs": "; ".join(sorted(epochs)),
         "valid": [result["valid"]["perplexity"] for result in results],
         "test": [result["test"]["perplexity"] for result in results],
-        "seconds": [result["seconds"] for result in results],
+        "seconds": [result["seconds"] for result in results if result["seconds"] is not None],
         "words_per_second": statistics.median(speeds),
     }
 
@@ -46,6 +46,8 @@ def _epochs(model: str, trained: int) -> str:
 
 
 def _spread(values: list[float], digits: int) -> str:
+    if not values:
+        return "not measured"
     low, high = min(values), max(values)
     mean = f"{statistics.mean(values):,.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ({low:,.{digits}f} to {high:,.{digits}f})"

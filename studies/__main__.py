@@ -15,7 +15,7 @@ from pathlib import Path
 from command_line.program import FLAGS, run
 from studies import NAMES
 from studies.study import VERDICT, define_flags
-from training.checkpoint import write_atomically
+from training.atomic_file import write_text_atomically
 
 
 def main() -> int | None:
@@ -45,8 +45,7 @@ def write_overview(folder: Path, command: str) -> None:
             title, answer = path.read_text(encoding="utf-8").split("\n\n")[:2]
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{VERDICT})", "", answer]
-    text = "\n".join(lines) + "\n"
-    write_atomically(folder / "README.md", lambda file: file.write(text.encode()))
+    write_text_atomically(folder / "README.md", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from studies.measurements import Row, from_csv, to_csv
+from training.atomic_file import write_atomically, write_text_atomically
 from training.environment import versions_in_words
 
 # The flags below belong to the study that is run, so that --helpshort lists them there.
@@ -75,7 +76,7 @@ class Study:
             count = FLAGS.seeds or (2 if FLAGS.quick else 3)
             rows = self.rows(Options(FLAGS.quick, tuple(range(1, count + 1))), corpus)
             provenance = _provenance(corpus)
-            _write(folder / CSV, to_csv(rows).encode())
+            write_text_atomically(folder / CSV, to_csv(rows))
             # What is said and drawn comes from the file: --redraw then says and draws the same.
             rows = _saved_rows(folder)
         self.report(rows, folder, provenance)
@@ -108,11 +109,11 @@ class Study:
         from studies.figure import png  # noqa: PLC0415
 
         verdict = self.verdict(rows)
-        _write(folder / FIGURE, png(self.draw, rows))
+        write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
         if provenance is None:
             provenance = _kept_provenance(folder)
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", "", *provenance]
-        _write(folder / VERDICT, ("\n".join(lines) + "\n").encode())
+        write_text_atomically(folder / VERDICT, "\n".join(lines) + "\n")
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
 
 
@@ -188,9 +189,3 @@ def _kept_provenance(folder: Path) -> list[str]:
     path = folder / VERDICT
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
-
-
-def _write(path: Path, content: bytes) -> None:
-    from training.checkpoint import write_atomically  # noqa: PLC0415
-
-    write_atomically(path, lambda file: file.write(content))

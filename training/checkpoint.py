@@ -18,13 +18,14 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from training.atomic_file import write_atomically
 from training.model import memory_bytes
 from training.progress import Progress
 
@@ -90,31 +91,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise ValueError(f"the checkpoint {path} is damaged ({reason})") from None
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Has `write` fill a temporary file beside `path`, syncs it, and renames it to `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        # "x": whatever stands there under that name, such as a link, is not written through.
-        with temporary.open("x+b") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder as lasting as the files: without it, a rename can be lost."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,7 +1,8 @@
-"""What a figure depends on beside the code: the versions of what computes, and this process."""
+"""What a figure depends on beside the code: versions, the machine, the memory of this process."""
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -21,16 +22,29 @@ def versions_in_words() -> str:
     return ", ".join([f"Python {python[1]}", *(f"{name} {number}" for name, number in packages)])
 
 
+def machine() -> dict:
+    """What the figures of speed depend on."""
+    processor = platform.processor() or platform.machine()
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            processor = line.split(":", 1)[1].strip()
+            break
+    return {"cores": os.cpu_count(), "processor": processor, "system": platform.system()}
+
+
 def peak_bytes() -> int:
     """The most memory that this process has held so far.
 
     Linux says it of the process; elsewhere `getrusage` does, which also knows what was held before
     the program began.
     """
-    status = Path("/proc/self/status")
-    lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
-    for line in lines:
+    for line in _lines(Path("/proc/self/status")):
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _lines(path: Path) -> list[str]:
+    """Of a file that Linux has; none elsewhere."""
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []

@@ -25,7 +25,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ptb.vocabulary import Vocabulary
-from training.checkpoint import Checkpoint, write_atomically
+from training.atomic_file import write_atomically, write_text_atomically
+from training.checkpoint import Checkpoint
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
 from training.description import read_description, read_text
 from training.lock import Lock
@@ -215,7 +216,7 @@ class RunFolder:
             raise OSError(None, error.message.splitlines()[0]) from None
 
     def _write(self, name: str, text: str) -> None:
-        write_atomically(self.path / name, lambda file: file.write(text.encode()))
+        write_text_atomically(self.path / name, text)
 
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:

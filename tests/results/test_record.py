@@ -80,9 +80,26 @@ def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leave
     assert not (made / "failed").exists()
 
 
-def _write_record(folder, test, epochs=2):
+@pytest.mark.slow
+def test_the_same_command_goes_on_with_a_record_that_was_ended(made):
+    flags = [*FLAGS, "--data_path=text", "--lowercase", "--min_count=2"]
+    # What is left by whoever ended it after the first epoch.
+    result = run("train.py", *flags, "--num_epochs=1", "--save_path=ended/run", folder=made)
+    assert result.returncode == 0, result.stderr
+    result = run("results/record.py", "ended", *flags, folder=made)
+    assert result.returncode == 0, result.stderr
+    whole, ended = made / "test" / "seed-3", made / "ended"
+    assert (ended / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    results = [json.loads((path / "result.json").read_text()) for path in (whole, ended)]
+    assert results[0]["test"]["nats"] == results[1]["test"]["nats"]
+    assert results[0]["seconds"] > 0
+    assert results[1]["seconds"] is None
+    assert {path.name for path in ended.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def _write_record(folder, test, epochs=2, seconds=60.0):
     folder.mkdir(parents=True)
-    values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": 60.0}
+    values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": seconds}
     (folder / "result.json").write_text(json.dumps(values))
     speeds = [f"{epoch},30,{1000 if epoch == 1 else 3000}\n" for epoch in range(1, epochs + 1)]
     (folder / "timing.csv").write_text("epoch,seconds,words_per_second\n" + "".join(speeds))
@@ -99,6 +116,13 @@ def test_a_row_has_the_mean_and_the_spread_of_the_seeds(tmp_path):
         _write_record(tmp_path / "fast" / f"seed-{seed}", test)
     valid, test = "204.00 (200.00 to 208.00)", "102.00 (100.00 to 104.00)"
     assert _row(tmp_path) == ["fast", "2", "2", valid, test, "60 (60 to 60)", "2,000"]
+
+
+def test_a_record_that_was_not_made_in_one_piece_has_no_seconds(tmp_path):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0, seconds=None)
+    assert _row(tmp_path)[5] == "not measured"
+    _write_record(tmp_path / "fast" / "seed-2", 100.0)
+    assert _row(tmp_path)[5] == "60"
 
 
 def test_a_run_that_ended_early_is_marked_in_table_and_picture(tmp_path):

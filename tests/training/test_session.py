@@ -10,7 +10,7 @@ import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
 from tests.faults.damage import DAMAGES, deleted
-from training.checkpoint import write_atomically
+from training.atomic_file import write_atomically
 from training.config import Config
 from training.loop import Diverged, Training
 from training.report import best_of
@@ -200,7 +200,7 @@ def failing_after(monkeypatch, writes):
 
         write_atomically(path, half)
 
-    for module in ("checkpoint", "run_folder"):
+    for module in ("atomic_file", "checkpoint", "run_folder"):
         monkeypatch.setattr(f"training.{module}.write_atomically", write)
 
 
