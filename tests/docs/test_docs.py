@@ -56,6 +56,19 @@ def test_both_languages_have_the_same_links_and_sections(name):
 
 
 @pytest.mark.slow
+def test_the_code_of_a_page_runs_and_learns():
+    pages = [DOCS / f"batch_size_and_num_steps{language}.md" for language in ("", ".zh")]
+    codes = [re.findall("```python\n(.*?)```", page.read_text("utf-8"), re.S) for page in pages]
+    assert codes[0] == codes[1]
+    (code,) = codes[0]
+    names = {}
+    exec(code, names)
+    first, last = names["train_perplexity"]
+    # A model of the words' shares alone comes to 68.
+    assert names["text"].grammar.perplexity_floor() < last < 20 < first
+
+
+@pytest.mark.slow
 def test_the_notebook_runs_from_beginning_to_end():
     notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
     client = NotebookClient(
