@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +24,7 @@ from absl import flags
 from command_line.config_flags import config_from_flags, define_config_flags
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
+from models.cores import available_cores
 from training.atomic_file import write_text_atomically
 from training.config import preset
 from training.environment import versions
@@ -73,7 +73,7 @@ def main() -> None:
     title = (
         f"{FLAGS.model}: L={config.num_layers} H={config.hidden_size} V={workload.vocab_size} "
         f"B={config.batch_size} T={config.num_steps} keep_prob={config.keep_prob:g}, "
-        f"{os.cpu_count()} cores"
+        f"{available_cores()} cores"
     )
     print(report.table(result, title))
     _write_json(result)
@@ -168,7 +168,7 @@ def _description(workload) -> dict:
         "model": FLAGS.model,
         "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
         "tokens": len(workload.ids),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "rounds": FLAGS.rounds,
         "seconds_per_round": FLAGS.seconds,
         "versions": versions() | {"torch": torch},

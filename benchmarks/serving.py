@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.cores import available_cores
 from ptb.vocabulary import EOS
 from serving.client import CARD_FILE
 
@@ -101,7 +102,7 @@ def _measure(folder: Path, seconds: float) -> dict:
         "name": card["name"],
         "num_weights": card["num_weights"],
         "vocab_size": card["vocab_size"],
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "load_average": os.getloadavg()[0],
         "versions": {"tensorflow": tf.__version__, "numpy": np.__version__},
         "load_seconds": loaded - began,

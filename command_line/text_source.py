@@ -13,6 +13,9 @@ from command_line.program import FLAGS
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
+# What one time step reads of each.
+DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
+
 
 def define_data_flags(save_path: bool = True) -> None:
     """Where the text is, and, unless `save_path` is false, `--save_path`."""
@@ -25,7 +28,7 @@ def define_data_flags(save_path: bool = True) -> None:
     flags.DEFINE_enum(
         "dataset",
         None,
-        ["ptb", "ptb_char", "grammar"],
+        list(DATASETS),
         "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
     )
     flags.DEFINE_string("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
@@ -161,4 +164,7 @@ class TextSource:
 
 
 def _tokens_of(dataset: str) -> str:
-    return "char" if dataset == "ptb_char" else "word"
+    """Raises ValueError for a name that a `config.json` may have, and no flag."""
+    if dataset not in DATASETS:
+        raise ValueError(f"dataset={dataset} is unknown: give one of {', '.join(DATASETS)}")
+    return DATASETS[dataset]

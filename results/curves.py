@@ -22,7 +22,7 @@ from training.curve import log_axis
 
 PUBLISHED = {"small": 121.39, "medium": 86.16, "large": 82.62}
 COLOURS = ("#0072b2", "#d55e00", "#009e73")
-TICKS = (80, 90, 100, 110, 120, 130, 140, 150, 175, 200, 250, 300, 400, 500, 600)
+TICKS = (80, 90, 100, 110, 120, 130, 140, 150, 175, 200, 250, 300, 400, 500, 600, 700, 800, 1000)
 
 
 def draw(folder: Path) -> Figure:

@@ -6,8 +6,9 @@ The flags are those of `train.py`. The record has `result.json`, and of the run 
 `metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
 weights nor text; give `--save_path=RUN` to keep the run.
 
-Where it was ended before the record was made, the same command goes on with the run. The seconds of
-such a record are null, since they were not measured in one piece; its commit is that of the end.
+Where this is interrupted, the same command goes on with the run. The `seconds` of such a record are
+null, since they were not measured in one piece; its `commit` is that of the last start, and the
+command and the versions in its `config.json` are those of the first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import math
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,7 @@ from command_line.open_run import define_training_flags, refuse_another_run
 from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
 from training.atomic_file import write_text_atomically
+from training.config import Config
 from training.description import read_json
 from training.environment import machine
 from training.run_folder import RunFolder
@@ -35,6 +38,7 @@ from training.run_folder import RunFolder
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"
+STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 
@@ -60,7 +64,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             "commit": _commit(),
             "machine": machine(),
         }
-    except (SystemExit, KeyboardInterrupt):
+    except SystemExit:
         with contextlib.suppress(OSError):
             folder.rmdir()  # only where nothing is in it
         if RunFolder(path).exists:
@@ -126,19 +130,30 @@ def given_flags(names) -> list[str]:
 
 
 def run_script(script: str, flags: list[str]) -> str:
-    """What the script printed on stdout. Where it fails it says why, and this process ends."""
+    """What the script printed on stdout. Where it fails it says why, and this process ends.
+
+    A signal that asks this process to stop goes to the script, which saves.
+    """
     command = [sys.executable, str(ROOT / script), *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    lines = []
+    # In a session of its own, so that Ctrl-C reaches it once: through this process.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    received, lines = [], []
+
+    def pass_on(number, frame):
+        received.append(number)
+        process.send_signal(number)
+
+    handlers = {number: signal.signal(number, pass_on) for number in STOPS}
     try:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
-    except KeyboardInterrupt:
-        process.wait()  # it was told too, and saves
-        raise
-    if status := exit_status(process.wait()):
-        raise SystemExit(status)
+        status = exit_status(process.wait())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if status or received:
+        raise SystemExit(status or 128 + received[0])
     return "".join(lines)
 
 
@@ -163,12 +178,12 @@ def main(arguments: list[str]) -> None:
         folder = Path(arguments[0])
         path = Path(FLAGS.save_path) if FLAGS.save_path else folder / "run"
         _check_paths(folder, path)
-        refuse_another_run(RunFolder(path), config, corpus)
+        _check_run(RunFolder(path), config, corpus)
         names = [name for name in FLAGS if name != "save_path"]
         command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
         result = record(folder, path, given_flags(names), command)
-    if not FLAGS.save_path:
-        shutil.rmtree(path)
+        if not FLAGS.save_path:
+            shutil.rmtree(path)
     valid, test, seconds = result["valid"], result["test"], result["seconds"]
     in_all = "" if seconds is None else f", {seconds:.0f} s in all"
     print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")
@@ -178,9 +193,22 @@ def _check_paths(folder: Path, path: Path) -> None:
     """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
     if path.resolve() == folder.resolve():
         raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
-    attempt = {path, *(folder / name for name in (*COPIED, LOG))}
-    if folder.exists() and not attempt.issuperset(folder.iterdir()):
+    attempt = {path.resolve(), *(folder.resolve() / name for name in (*COPIED, LOG))}
+    if folder.exists() and not attempt.issuperset(folder.resolve().iterdir()):
         raise ValueError(f"{folder} is there already: name a new folder, or remove it")
+
+
+def _check_run(run: RunFolder, config, corpus) -> None:
+    """Raises ValueError where the run is another one, or has more epochs than the record says."""
+    refuse_another_run(run, config, corpus)
+    if not run.exists:
+        return
+    epochs = Config.from_dict(run.description()["config"]).num_epochs
+    if epochs > config.num_epochs:
+        raise ValueError(
+            f"save_path {str(run.path)!r} holds a run of {epochs} epochs: give "
+            f"--num_epochs={epochs}, or another save_path"
+        )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def _row(model: str, records: list[Path]) -> dict:
         "epochs": "; ".join(sorted(epochs)),
         "valid": [result["valid"]["perplexity"] for result in results],
         "test": [result["test"]["perplexity"] for result in results],
-        "seconds": [result["seconds"] for result in results if result["seconds"] is not None],
+        "seconds": [result["seconds"] for result in results],
         "words_per_second": statistics.median(speeds),
     }
 
@@ -46,7 +46,7 @@ def _epochs(model: str, trained: int) -> str:
 
 
 def _spread(values: list[float], digits: int) -> str:
-    if not values:
+    if None in values:
         return "not measured"
     low, high = min(values), max(values)
     mean = f"{statistics.mean(values):,.{digits}f}"

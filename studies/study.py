@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from studies.measurements import Row, from_csv, to_csv
 from training.atomic_file import write_atomically, write_text_atomically
-from training.environment import versions_in_words
+from training.environment import machine, versions_in_words
 
 # The flags below belong to the study that is run, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -173,13 +171,14 @@ def _provenance(corpus) -> list[str]:
     """Where the figures come from: the command, the text, the versions and the machine."""
     module = sys.modules["__main__"].__spec__.name
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
+    cores, processor = (machine()[name] for name in ("cores", "processor"))
     return [
         "| | |",
         "|---|---|",
         f"| command | `{shlex.join(['python3', '-m', module, *sys.argv[1:]])}` |",
         f"| text | {corpus.name}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
         f"| versions | {versions_in_words()} |",
-        f"| machine | {platform.machine()}, {os.cpu_count()} cores |",
+        f"| machine | {processor}, {cores} cores |",
         f"| figures | [{CSV}]({CSV}) |",
     ]
 

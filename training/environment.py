@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import sys
 from importlib.metadata import version
 from pathlib import Path
+
+from models.cores import available_cores
 
 
 def versions() -> dict[str, str]:
@@ -29,7 +30,7 @@ def machine() -> dict:
         if line.startswith("model name"):
             processor = line.split(":", 1)[1].strip()
             break
-    return {"cores": os.cpu_count(), "processor": processor, "system": platform.system()}
+    return {"cores": available_cores(), "processor": processor, "system": platform.system()}
 
 
 def peak_bytes() -> int:
@@ -46,5 +47,8 @@ def peak_bytes() -> int:
 
 
 def _lines(path: Path) -> list[str]:
-    """Of a file that Linux has; none elsewhere."""
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """Of a file that Linux has; none elsewhere, or where it must not be read."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []

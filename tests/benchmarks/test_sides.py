@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+import benchmark
 from benchmarks.sides import make_side
 from benchmarks.sweep import growth
 from benchmarks.workload import Workload, zipf_ids
@@ -13,6 +16,13 @@ def folder(tmp_path_factory):
     config = Config(hidden_size=6, num_steps=4, batch_size=3, init_scale=0.5, max_grad_norm=1.0)
     Workload.create(config, 20, zipf_ids(20, 600)).save(folder)
     return folder
+
+
+def test_every_field_of_the_config_is_read_by_all_sides_or_refused():
+    read = ("hidden_size", "num_layers", "num_steps", "batch_size", "max_grad_norm", "keep_prob")
+    read += ("init_scale", "vocab_size", "seed")
+    fields = [field.name for field in dataclasses.fields(Config)]
+    assert sorted([*read, *benchmark.RECIPE, *benchmark.UNREAD]) == sorted(fields)
 
 
 @pytest.mark.parametrize("name", ["static", "keras", "keras_fit", "torch"])
