@@ -28,7 +28,7 @@ from command_line.config_flags import config_from_flags
 from command_line.devices import cluster_from_flags, start_tensorflow
 from command_line.open_run import define_training_flags, open_run
 from command_line.program import FLAGS, fail, note, run, user_errors
-from command_line.run_report import print_header, print_result, print_row
+from command_line.run_report import note_nothing_learned, print_header, print_result, print_row
 from command_line.text_source import TextSource
 from training.model import build_model, check_memory
 
@@ -80,6 +80,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
             for report in session.epochs(lambda: stop.check(replicas.most)):
                 if is_chief:
                     print_row(report)
+                    note_nothing_learned(report, corpus)
     except Stopped as stopped:
         if is_chief:
             _print_stopped(session)

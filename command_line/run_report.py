@@ -38,6 +38,17 @@ def print_row(report) -> None:
     )
 
 
+def note_nothing_learned(report, corpus) -> None:
+    """Says after the second epoch where the order of the words has taught the model nothing."""
+    frequencies = corpus.unigram_perplexity("valid")
+    if report.epoch == 2 and report.valid_perplexity >= frequencies:
+        note(
+            "after two epochs the valid perplexity is no lower than that of the words' frequencies "
+            f"alone, {frequencies:.1f}, and may never be: try another --seed, a smaller "
+            "--learning_rate or a smaller --max_grad_norm"
+        )
+
+
 def print_result(config, corpus, model, best) -> None:
     """Test perplexity of the best epoch, and beside it the floor where that is known."""
     from ptb import reader  # noqa: PLC0415

@@ -53,6 +53,15 @@ class Corpus:
     def test(self) -> np.ndarray:
         return self.splits["test"]
 
+    def unigram_perplexity(self, split: str) -> float:
+        """What a model comes to that knows how frequent each word is in train, and no more.
+
+        Every word counts half a time more than it is there, so that none is impossible.
+        """
+        counts = np.bincount(self.train, minlength=len(self.vocabulary)) + 0.5
+        nats = -np.log(counts / counts.sum())
+        return float(np.exp(nats[self.splits[split][1:]].mean()))
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the vocabulary and of every split's ids: equal texts, equal fingerprints."""

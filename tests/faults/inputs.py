@@ -22,7 +22,9 @@ from tests.forked import run
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "generate.py", "export.py"
 SERVE, EXPLAIN, BENCHMARK = "serve.py", "explain.py", "benchmark.py"
 LAUNCH = "launch.py"
-RECORD, VERIFY, TABLE, CURVES = (f"results/{n}.py" for n in ("record", "verify", "table", "curves"))
+RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
+    f"results/{name}.py" for name in ("record", "verify", "table", "curves", "large_start")
+)
 MODEL = ("--model=test",)
 TEXT = (*MODEL, "--data_path=text")
 RUN = ("--save_path=run",)
@@ -406,6 +408,11 @@ RESULTS = [
     Case(CURVES, ("run",), "and the PNG to write"),
     Case(CURVES, ("run", "a.png"), "run has no record of small, medium, large"),
     Case(CURVES, ("run", "nowhere/a.png"), "nowhere/a.png cannot be written"),
+    Case(LARGE_START, (), "name the folder for the figures"),
+    Case(LARGE_START, ("new", "--data_path", "nowhere"), "'nowhere' is not a folder or file"),
+    Case(LARGE_START, ("new", "--windows=0"), "windows"),
+    Case(LARGE_START, ("new", "--data_path=text", "--windows=90"), "has "),
+    Case(LARGE_START, ("file", "--data_path=text", "--windows=1"), "'file' cannot be"),
 ]
 CASES = [
     *FLAGS_OF_TRAIN,

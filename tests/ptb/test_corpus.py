@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptb import corpus, files
-from ptb.options import TextOptions
+from ptb.options import SPLITS, TextOptions
 from ptb.summary import SplitSummary
 
 
@@ -227,3 +227,11 @@ def test_the_built_in_corpus_is_its_grammars_text():
 
 def test_a_capped_built_in_corpus_has_no_known_floor():
     assert corpus.built_in(vocab_size=100).grammar is None
+
+
+def test_the_perplexity_of_frequencies_alone(tmp_path):
+    # Train has a 3 times, b once and <eos> twice; the first token of valid is predicted by nothing.
+    folder = write(tmp_path, train="a a a\nb\n", valid="b a\nb\n")
+    loaded = corpus.load_text(folder, splits=SPLITS[:2])
+    a, b, eos = 3.5 / 7.5, 1.5 / 7.5, 2.5 / 7.5
+    assert loaded.unigram_perplexity("valid") == pytest.approx((a * eos * b * eos) ** (-1 / 4))
