@@ -3,10 +3,10 @@
     python3 -m results.large_start FOLDER --data_path=DIR
 
 Trains the first `--windows` windows of `large` with several seeds, and with half its clip and half
-its learning rate; with PyTorch too, where that is installed. Every 25 windows it notes their
-perplexity, and how much the outputs that the softmax sees vary from word to word: a model whose
-outputs are all alike can only learn how frequent each word is. Leaves `measurements.csv` and
-`figure.png` in FOLDER.
+its learning rate; with PyTorch too, where that is installed. After each of the first five windows,
+and then after every 25, it notes the perplexity, and what has become of the outputs that the
+softmax sees. A model whose outputs are alike for all words can only learn how frequent each word
+is. Leaves `measurements.csv` and `figure.png` in FOLDER.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.atomic_file import write_atomically, write_text_atomically
 from training.config import Config, preset
 from training.curve import log_axis
 
-EVERY = 25
+SINGLY, EVERY = 5, 25
 # The words over which outputs are compared, and those before them, while the state settles.
 WORDS, SETTLING = 150, 20
 CASES = [
@@ -41,11 +41,10 @@ CASES = [
 
 
 def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
-    """A row for every EVERY windows of the start of a run.
+    """A row for each of the first SINGLY windows of a run, and then for every EVERY.
 
-    `perplexity` is that of these windows, `worst_perplexity` that of the worst of them, both while
-    learning; `variation` is the standard deviation of a top output over the words of valid's first
-    lines, averaged over the units.
+    `perplexity` is that of the windows since the row before, `worst_perplexity` that of the worst
+    of them, both while learning; then what `outputs` says.
     """
     import tensorflow as tf  # noqa: PLC0415
 
@@ -58,23 +57,33 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
     windows = reader.sequential(corpus.train, config.batch_size, config.num_steps)
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
     state, seed = model.initial_state(config.batch_size), (config.seed, 0)
-    for first in range(0, num_windows, EVERY):
-        count = min(EVERY, num_windows - first)
-        costs, _, state = step(stream, starts, state, config.learning_rate, first, count, seed)
+    singly = min(SINGLY, num_windows)
+    ends = [*range(1, singly + 1), *range(EVERY, num_windows + 1, EVERY)]
+    for first, end in zip([0, *ends[:-1]], ends, strict=True):
+        costs, _, state = step(
+            stream, starts, state, config.learning_rate, first, end - first, seed
+        )
         row = _perplexities(costs.numpy(), config.num_steps)
-        yield {"window": first + count} | row | {"variation": variation(model, corpus.valid)}
+        yield {"window": end} | row | outputs(model, corpus.valid)
 
 
-def variation(model, ids: np.ndarray) -> float:
-    """How much what the softmax sees varies from word to word of `ids` `[N]`: a mean over units."""
+def outputs(model, ids: np.ndarray) -> Row:
+    """What the softmax sees after the words `ids` `[N]`.
+
+    `variation` is the standard deviation of an output over the words, averaged over the units.
+    `common_score` is what the most favoured word gets from the mean of the outputs over the words:
+    as its bias, it does not depend on what was read.
+    """
     import tensorflow as tf  # noqa: PLC0415
 
-    outputs, _ = model.outputs(tf.constant(ids[None, :WORDS]), model.initial_state(1))
-    return float(np.stack(outputs)[SETTLING:, 0].std(axis=0).mean())
+    steps, _ = model.outputs(tf.constant(ids[None, :WORDS]), model.initial_state(1))
+    seen = np.stack(steps)[SETTLING:, 0]
+    common = seen.mean(axis=0) @ model.softmax_w.numpy()
+    return {"variation": float(seen.std(axis=0).mean()), "common_score": float(common.max())}
 
 
 def measure_torch(config: Config, corpus) -> Row:
-    """The first EVERY windows by PyTorch, from the same weights, with dropout masks of its own."""
+    """The first SINGLY windows by PyTorch, from the same weights, with dropout masks of its own."""
     import torch  # noqa: PLC0415
 
     from benchmarks.sides import Torch  # noqa: PLC0415
@@ -82,7 +91,8 @@ def measure_torch(config: Config, corpus) -> Row:
 
     torch.manual_seed(config.seed)
     side = Torch(Workload.create(config, len(corpus.vocabulary), corpus.train))
-    return {"window": EVERY} | _perplexities(side.train(0, EVERY), config.num_steps)
+    costs = side.train(0, SINGLY)
+    return {"window": SINGLY} | _perplexities(costs, config.num_steps)
 
 
 def _perplexities(costs, num_steps: int) -> Row:
@@ -91,21 +101,25 @@ def _perplexities(costs, num_steps: int) -> Row:
 
 
 def draw(rows: list[Row]) -> Figure:
-    """Perplexity, and variation of the outputs, against the window."""
-    figure, (perplexities, variations) = panels(2)
-    cases = list(dict.fromkeys(row["case"] for row in rows if row["variation"] != ""))
-    for i, case in enumerate(cases):
-        own = [row for row in rows if row["case"] == case]
-        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        style |= {"linestyle": DASHES[i % len(DASHES)], "label": case}
-        for axes, column in ((perplexities, "perplexity"), (variations, "variation")):
+    """Each column against the window, with a line for each case."""
+    rows = [row for row in rows if row["variation"] != ""]
+    figure, all_axes = panels(3)
+    titles = (
+        "Perplexity, while learning",
+        "Score from the mean of the outputs, most favoured word",
+    )
+    titles += ("How much the outputs vary from word to word",)
+    columns = ("perplexity", "common_score", "variation")
+    for axes, column, title in zip(all_axes, columns, titles, strict=True):
+        for i, case in enumerate(dict.fromkeys(row["case"] for row in rows)):
+            own = [row for row in rows if row["case"] == case]
+            style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+            style |= {"linestyle": DASHES[i % len(DASHES)], "label": case}
             axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
-    perplexities.set(title="Perplexity of the last 25 windows", ylabel="perplexity (log scale)")
-    variations.set(title="What the softmax sees", xlabel="window")
-    variations.set_ylabel("variation from word to word (log scale)")
-    for axes in (perplexities, variations):
+        log_axis(axes, "x", sorted({row["window"] for row in rows} - {4, 75}))
         log_axis(axes, "y")
-    perplexities.legend(fontsize=9, ncols=2)
+        axes.set(title=f"{title} (log scale)", xlabel="window (log scale)")
+    all_axes[-1].legend(fontsize=9, ncols=2)
     return figure
 
 
