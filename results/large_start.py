@@ -12,7 +12,6 @@ is. Leaves `measurements.csv` and `figure.png` in FOLDER.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, note, run_tool, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb import reader
-from studies.figure import COLOURS, DASHES, MARKERS, panels, png
+from studies.figure import COLOURS, DASHES, GREY, MARKERS, panels, png
 from studies.measurements import Row, to_csv
 from training.atomic_file import write_atomically, write_text_atomically
 from training.config import Config, preset
@@ -43,8 +42,8 @@ CASES = [
 def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
     """A row for each of the first SINGLY windows of a run, and then for every EVERY.
 
-    `perplexity` is that of the windows since the row before, `worst_perplexity` that of the worst
-    of them, both while learning; then what `outputs` says.
+    `nats` a word are those of the windows since the row before, `worst_nats` those of the worst of
+    them, both while learning; then what `outputs` says.
     """
     import tensorflow as tf  # noqa: PLC0415
 
@@ -63,8 +62,7 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
         costs, _, state = step(
             stream, starts, state, config.learning_rate, first, end - first, seed
         )
-        row = _perplexities(costs.numpy(), config.num_steps)
-        yield {"window": end} | row | outputs(model, corpus.valid)
+        yield {"window": end} | _nats(costs.numpy(), config) | outputs(model, corpus.valid)
 
 
 def outputs(model, ids: np.ndarray) -> Row:
@@ -91,36 +89,39 @@ def measure_torch(config: Config, corpus) -> Row:
 
     torch.manual_seed(config.seed)
     side = Torch(Workload.create(config, len(corpus.vocabulary), corpus.train))
-    costs = side.train(0, SINGLY)
-    return {"window": SINGLY} | _perplexities(costs, config.num_steps)
+    return {"window": SINGLY} | _nats(side.train(0, SINGLY), config)
 
 
-def _perplexities(costs, num_steps: int) -> Row:
-    nats = np.asarray(costs, np.float64) / num_steps
-    return {"perplexity": math.exp(nats.mean()), "worst_perplexity": math.exp(nats.max())}
+def _nats(costs, config: Config) -> Row:
+    nats = np.asarray(costs, np.float64) / config.num_steps
+    return {"nats": float(nats.mean()), "worst_nats": float(nats.max())}
 
 
 def draw(rows: list[Row]) -> Figure:
     """Each column against the window, with a line for each case."""
     rows = [row for row in rows if row["variation"] != ""]
     figure, all_axes = panels(3)
-    titles = (
-        "Perplexity, while learning",
-        "Score from the mean of the outputs, most favoured word",
-    )
-    titles += ("How much the outputs vary from word to word",)
-    columns = ("perplexity", "common_score", "variation")
-    for axes, column, title in zip(all_axes, columns, titles, strict=True):
-        for i, case in enumerate(dict.fromkeys(row["case"] for row in rows)):
-            own = [row for row in rows if row["case"] == case]
-            style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-            style |= {"linestyle": DASHES[i % len(DASHES)], "label": case}
+    columns = {
+        "nats": "Nats a word, while learning",
+        "common_score": "Highest score from the mean of the outputs",
+        "variation": "Variation of the outputs from word to word",
+    }
+    styles = zip((*COLOURS, GREY), (*MARKERS, "*"), (*DASHES, "-"), strict=True)
+    for case, (colour, marker, dash) in zip(_cases(rows), styles, strict=False):
+        own = [row for row in rows if row["case"] == case]
+        style = {"color": colour, "marker": marker, "linestyle": dash, "label": case}
+        for axes, column in zip(all_axes, columns, strict=True):
             axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
+    for axes, title in zip(all_axes, columns.values(), strict=True):
         log_axis(axes, "x", sorted({row["window"] for row in rows} - {4, 75}))
-        log_axis(axes, "y")
-        axes.set(title=f"{title} (log scale)", xlabel="window (log scale)")
-    all_axes[-1].legend(fontsize=9, ncols=2)
+        axes.set(title=title, xlabel="window (log scale)")
+    log_axis(all_axes[-1], "y", [10.0**-n for n in range(8)])
+    all_axes[0].legend(fontsize=9)
     return figure
+
+
+def _cases(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row["case"] for row in rows))
 
 
 def main(arguments: list[str]) -> None:
