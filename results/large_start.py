@@ -113,7 +113,7 @@ def draw(rows: list[Row]) -> Figure:
         for axes, column in zip(all_axes, columns, strict=True):
             axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
     for axes, title in zip(all_axes, columns.values(), strict=True):
-        log_axis(axes, "x", sorted({row["window"] for row in rows} - {4, 75}))
+        log_axis(axes, "x", sorted({row["window"] for row in rows} - {4}))
         axes.set(title=title, xlabel="window (log scale)")
     log_axis(all_axes[-1], "y", [10.0**-n for n in range(8)])
     all_axes[0].legend(fontsize=9)
