@@ -40,8 +40,10 @@ def print_row(report) -> None:
 
 def note_nothing_learned(report, corpus) -> None:
     """Says after the second epoch where the order of the words has taught the model nothing."""
+    if report.epoch != 2:
+        return
     frequencies = corpus.unigram_perplexity("valid")
-    if report.epoch == 2 and report.valid_perplexity >= frequencies:
+    if report.valid_perplexity >= frequencies:
         note(
             "after two epochs the valid perplexity is no lower than that of the words' frequencies "
             f"alone, {frequencies:.1f}, and may never be: try another --seed, a smaller "

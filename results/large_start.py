@@ -106,8 +106,9 @@ def draw(rows: list[Row]) -> Figure:
         "common_score": "Highest score from the mean of the outputs",
         "variation": "Variation of the outputs from word to word",
     }
+    cases = dict.fromkeys(row["case"] for row in rows)
     styles = zip((*COLOURS, GREY), (*MARKERS, "*"), (*DASHES, "-"), strict=True)
-    for case, (colour, marker, dash) in zip(_cases(rows), styles, strict=False):
+    for case, (colour, marker, dash) in zip(cases, styles, strict=False):
         own = [row for row in rows if row["case"] == case]
         style = {"color": colour, "marker": marker, "linestyle": dash, "label": case}
         for axes, column in zip(all_axes, columns, strict=True):
@@ -118,10 +119,6 @@ def draw(rows: list[Row]) -> Figure:
     log_axis(all_axes[-1], "y", [10.0**-n for n in range(8)])
     all_axes[0].legend(fontsize=9)
     return figure
-
-
-def _cases(rows: list[Row]) -> list[str]:
-    return list(dict.fromkeys(row["case"] for row in rows))
 
 
 def main(arguments: list[str]) -> None:
