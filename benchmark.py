@@ -35,7 +35,7 @@ TOKENS = 200_000
 # What every side trains is the tutorial's recipe: these fields of the config have one value there.
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
-    *("precision", "sampling", "weight_keep_prob"),
+    *("precision", "sampling", "weight_keep_prob", "ema_momentum"),
 )
 # Of the config, but not of a step's cost.
 UNREAD = (

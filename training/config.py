@@ -50,6 +50,13 @@ class Config:
         0.0,
         10.0,
     )
+    ema_momentum: float = _field(
+        0.0,
+        "the share that each window keeps of an average of the weights, which is validated and "
+        "saved in their place at the end of every epoch; 0 for none",
+        0.0,
+        0.99999,
+    )
     max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
     keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
     weight_keep_prob: float = _field(

@@ -38,7 +38,8 @@ class Diverged(ArithmeticError):
 class Place:
     """A place in a run between two windows: the weights are in the model, all else is here.
 
-    `state` is the state after the last window, a nest of `[B, H]`.
+    `state` is the state after the last window, a nest of `[B, H]`. Where weights are averaged,
+    those of the model are the averages after each epoch, and those that are trained within it.
     """
 
     progress: Progress
@@ -182,6 +183,8 @@ class Training:
                 count = max(min(pace, left, most_windows(progress)), 1)
                 count = self._replicas.most(count)
                 began = time.perf_counter()
+                if progress.epoch and not progress.window:
+                    self._step.swap()  # back from what was validated
                 costs, norms, state = self._step(
                     self._stream, starts, state, rates, progress.window, count, seed
                 )
@@ -224,7 +227,12 @@ class Training:
     def _end_epoch(self, place: Place, windows, check) -> Place:
         """Validates. The next epoch starts with an empty state, and with the weights only."""
         progress, config = place.progress, self._config
-        score = self._evaluate(self._valid, progress=lambda tokens: check())
+        self._step.swap()
+        try:
+            score = self._evaluate(self._valid, progress=lambda tokens: check())
+        except BaseException:
+            self._step.swap()  # what is saved now is the place before validation
+            raise
         if not score.nats / score.tokens < MOST_NATS:
             raise self._diverged(
                 progress, f"in validation: {score.nats / score.tokens:.3g} nats a word"
@@ -268,7 +276,9 @@ def train_epochs(model, train_ids, valid_ids, config: Config) -> Iterator[EpochR
 
 def _train_step(model, config: Config, replicas: Replicas) -> TrainStep:
     with replicas.scope():
-        optimizer = make_optimizer(config.optimizer, model.trainable_weights, config.weight_decay)
+        optimizer = make_optimizer(
+            config.optimizer, model.trainable_weights, config.weight_decay, config.ema_momentum
+        )
     carries_state = config.sampling == "sequential"
     return TrainStep(
         model, config.num_steps, config.max_grad_norm, carries_state, optimizer, replicas

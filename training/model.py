@@ -18,7 +18,7 @@ def check_memory(
     present = memory_bytes()
     copies = 1
     if training:
-        copies = 4 if config.optimizer == "adamw" else 2
+        copies = 2 + 2 * (config.optimizer == "adamw") + (config.ema_momentum > 0)
     weights = copies * 4 * config.num_weights(vocab_size)
     if weights > present:
         raise ValueError(

@@ -1,10 +1,12 @@
-"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW.
+"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW; with an average.
 
     optimizer.apply(variables, gradients, learning_rate, scale)
+    optimizer.swap()
 
 `scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
 pass over the weights, without a clipped copy of the gradient. `slots` are what the optimizer
-remembers from step to step, each a `tf.Variable` under its name.
+remembers from step to step, each a `tf.Variable` under its name. `swap` puts the weights that are
+validated and saved at the end of an epoch in the place of those that are trained, and back.
 
 The operations are those beneath `tf.Variable`'s methods, which on several replicas would ask how to
 join their updates: all of them make the same one, each to its own copy.
@@ -36,6 +38,9 @@ class SGD:
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=variable.handle, alpha=rate, delta=gradient
                 )
+
+    def swap(self) -> None:
+        """The same weights are trained and validated."""
 
 
 class AdamW:
@@ -81,11 +86,57 @@ class AdamW:
                 grad=scale * tf.convert_to_tensor(gradient),
             )
 
+    def swap(self) -> None:
+        """The same weights are trained and validated."""
 
-def make_optimizer(name: str, weights: list, weight_decay: float = 0.0):
-    """The optimizer of that name for `weights`, Keras variables or tensors with a shape."""
+
+class Averaged:
+    """Another optimizer, and an exponential average of the weights after each of its steps.
+
+        keep = min(momentum, 1 - 1 / t)            after step t = 1, 2, ...
+        average = keep * average + (1 - keep) * weight
+
+    So it is the plain mean of all steps until those are 1 / (1 - momentum). The steps go on from
+    the weights, not from their average (Polyak and Juditsky 1992, DOI 10.1137/0330046; the name of
+    the momentum is that of Keras's optimizers).
+    """
+
+    def __init__(self, optimizer, weights: list, momentum: float):
+        self._optimizer, self._weights, self._momentum = optimizer, weights, momentum
+        self._averages = [tf.Variable(tf.zeros(each.shape), trainable=False) for each in weights]
+        self._steps = tf.Variable(0, trainable=False)
+        self.slots = {**optimizer.slots, "averaged": self._steps}
+        self.slots |= {f"average{i}": average for i, average in enumerate(self._averages)}
+
+    def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
+        self._optimizer.apply(variables, gradients, learning_rate, scale)
+        tf.raw_ops.AssignAddVariableOp(resource=self._steps.handle, value=1)
+        steps = tf.cast(self._steps.read_value(), tf.float32)
+        new = tf.maximum(1 - self._momentum, 1 / steps)
+        for variable, average in zip(variables, self._averages, strict=True):
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.handle, alpha=new, delta=average.read_value() - variable.read_value()
+            )
+
+    def swap(self) -> None:
+        """Exchanges the weights and their averages."""
+        for weight, average in zip(self._weights, self._averages, strict=True):
+            value = weight.numpy()
+            weight.assign(average.numpy())
+            average.assign(value)
+
+
+def make_optimizer(
+    name: str, weights: list, weight_decay: float = 0.0, ema_momentum: float = 0.0
+) -> SGD | AdamW | Averaged:
+    """The optimizer of that name for `weights`, Keras variables or tensors with a shape.
+
+    With an `ema_momentum` above 0 the weights are averaged. Raises ValueError for an unknown name.
+    """
     if name == "sgd":
-        return SGD(weights)
-    if name == "adamw":
-        return AdamW(weights, weight_decay)
-    raise ValueError(f"optimizer={name} is unknown")
+        optimizer = SGD(weights)
+    elif name == "adamw":
+        optimizer = AdamW(weights, weight_decay)
+    else:
+        raise ValueError(f"optimizer={name} is unknown")
+    return Averaged(optimizer, weights, ema_momentum) if ema_momentum else optimizer

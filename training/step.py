@@ -72,6 +72,10 @@ class TrainStep:
         seed = tf.constant(seed, tf.int32)
         return self._windows(stream, starts, state, learning_rates, first, count, seed)
 
+    def swap(self) -> None:
+        """Puts averages of the weights, where they are kept, in their place, and back."""
+        self._optimizer.swap()
+
     def export_slots(self) -> dict[str, np.ndarray]:
         """What the optimizer remembers, by name; nothing for SGD."""
         return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}

@@ -120,6 +120,7 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("sampling", "sorted"),
     *_bad_flag("model", "huge", "", "small\nmedium", "\x1b[31m", "\udcff"),
     *_bad_flag("dataset", "wikitext"),
+    *_bad_flag("ema_momentum", "1", "-0.1", "nan"),
     *_bad_flag("keep", "0", "1001", "all"),
     *_bad_flag("checkpoint_every", "", "soon", "5", "0s", "-5s", "1e9s", "99999999999w"),
     *_bad_flag("on_divergence", "pray"),

@@ -8,7 +8,7 @@ from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
 from tests.training.test_golden_trajectory import TOLERANCE, Trajectory
 from training.distribution import Replicas
-from training.optimizers import AdamW, make_optimizer
+from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
 from training.step import TrainStep
 
@@ -30,15 +30,16 @@ def make_model(replicas, rnn_mode="fused", num_layers=1, **options):
     return model
 
 
-def train(replicas, windows=WINDOWS, optimizer="sgd", **options):
+def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **options):
     """Costs, norms, and at the end the state and the weights."""
+    rate = 0.01 if optimizer == "adamw" else 1.0
     model = make_model(replicas, **options)
     with replicas.scope():
-        optimizer = make_optimizer(optimizer, model.trainable_weights, weight_decay=0.01)
+        optimizer = make_optimizer(optimizer, model.trainable_weights, 0.01, ema_momentum)
     step = TrainStep(model, T, 0.5, windows.carries_state, optimizer, replicas)
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
-    rate = 0.01 if isinstance(optimizer, AdamW) else 1.0
     figures = step(stream, starts, model.initial_state(B), rate, seed=(1, 0))
+    step.swap()
     return *tf.nest.map_structure(np.array, figures), model.export_weights()
 
 
@@ -58,7 +59,7 @@ def assert_equal_runs(one, two):
         {"rnn_mode": "static", "keep_prob": 0.6, "weight_keep_prob": 0.7},
         {"rnn_mode": "keras"},
         # What a step keeps, and an embedding whose gradient has a dense part.
-        {"optimizer": "adamw", "tie_weights": True, "cutoffs": (20,)},
+        {"optimizer": "adamw", "ema_momentum": 0.9, "tie_weights": True, "cutoffs": (20,)},
     ],
     ids=lambda options: " ".join(map(str, options.values())),
 )

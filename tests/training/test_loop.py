@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
+from ptb import reader
 from training.config import Config
 from training.loop import Diverged, Training, train_epochs
+from training.perplexity import Evaluator
 from training.progress import Progress
 
 V = 12
@@ -60,6 +62,7 @@ ADAMW = {
     "tie_weights": True,
     "softmax": "adaptive",
     "adaptive_cutoffs": "5",
+    "ema_momentum": 0.9,
 }
 
 
@@ -99,6 +102,56 @@ def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rn
             without_clock(report) for report in last.reports
         ]
         assert bits(resumed.export_weights()) == bits(last_weights)
+
+
+def test_averages_are_validated_at_the_end_of_an_epoch_and_training_goes_on_from_the_weights():
+    options = {"learning_rate": 0.5, "learning_rate_decay": 1.0}
+    config = dataclasses.replace(CONFIG, num_epochs=2, **options)
+    model = make_model()
+    trained = [
+        (place.progress.window, model.export_weights()) for place in step_by_step(model, config)
+    ]
+    averaged = make_model()
+    training = step_by_step(averaged, dataclasses.replace(config, ema_momentum=0.95))
+    averages, steps = {}, 0
+    for (window, weights), place in zip(trained, training, strict=True):
+        if window:
+            assert bits(averaged.export_weights()) == bits(weights)
+            steps += 1
+            keep = min(0.95, 1 - 1 / steps)
+            for name, weight in weights.items():
+                averages[name] = keep * averages.get(name, 0) + (1 - keep) * np.float64(weight)
+            continue
+        for name, weight in averaged.export_weights().items():
+            np.testing.assert_allclose(weight, averages[name], rtol=1e-4, atol=1e-6)
+        valid = reader.every_token(VALID, config.batch_size, config.num_steps)
+        expected = Evaluator(averaged)(valid).perplexity
+        assert place.progress.reports[-1].valid_perplexity == expected
+    assert steps == 2 * 29
+
+
+def test_where_validation_is_interrupted_the_weights_are_those_of_the_place_before_it():
+    model = make_model()
+    config = dataclasses.replace(CONFIG, ema_momentum=0.95)
+    training = Training(model, TRAIN, VALID, config, windows_per_call=100)
+    stops = [False]
+
+    def check():
+        if stops[0]:
+            raise InterruptedError
+
+    places = training.places(training.start(), check)
+    assert next(places).progress.window == 29
+    before = model.export_weights()
+    stops[0] = True
+    with pytest.raises(InterruptedError):
+        next(places)
+    assert bits(model.export_weights()) == bits(before)
+
+
+def step_by_step(model, config):
+    training = Training(model, TRAIN, VALID, config, windows_per_call=1)
+    return training.places(training.start())
 
 
 def bits(weights):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.optimizers import BETA_1, BETA_2, EPSILON, SGD, AdamW
+from training.optimizers import BETA_1, BETA_2, EPSILON, SGD, AdamW, make_optimizer
 
 
 def numpy_adamw(weight, gradients, rates, decay):
@@ -47,3 +47,26 @@ def test_sgd_touches_only_the_rows_that_a_sparse_gradient_names():
     SGD([weight]).apply([weight], [gradient], 0.5, 0.1)
     np.testing.assert_allclose(weight, [[1], [1], [1 - 0.5 * 0.1 * 3]])
     assert SGD([weight]).slots == {}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_an_average_is_the_mean_of_the_first_steps_then_exponential_and_swaps_with_the_weight(name):
+    weight, twin = (tf.Variable([1.0, -2.0]) for _ in range(2))
+    averaged = make_optimizer(name, [weight], 0.1, ema_momentum=0.6)
+    plain = make_optimizer(name, [twin], 0.1)
+    steps = []
+    for gradient in ([1.0, 2.0], [3.0, -1.0], [0.5, 4.0], [-2.0, 1.0]):
+        for optimizer, variable in ((averaged, weight), (plain, twin)):
+            optimizer.apply([variable], [tf.constant(gradient)], 0.1, 1.0)
+        np.testing.assert_array_equal(weight, twin)
+        steps.append(twin.numpy().astype(np.float64))
+    mean = (steps[0] + steps[1]) / 2
+    expected = 0.6 * (0.6 * mean + 0.4 * steps[2]) + 0.4 * steps[3]
+    np.testing.assert_allclose(averaged.slots["average0"], expected, rtol=1e-6)
+    assert set(averaged.slots) - set(plain.slots) == {"average0", "averaged"}
+    for first, second in ((expected, steps[3]), (steps[3], expected)):
+        averaged.swap()
+        plain.swap()
+        np.testing.assert_allclose(weight, first, rtol=1e-6)
+        np.testing.assert_allclose(averaged.slots["average0"], second, rtol=1e-6)
+        np.testing.assert_array_equal(twin, steps[3].astype(np.float32))
