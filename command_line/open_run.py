@@ -63,9 +63,10 @@ def open_run(config, corpus, cleanup):
     if folder.exists:
         saved = folder.description()
         _note_other_versions(saved.get("versions"), description["versions"])
-        # The command and the versions stay those that the run began with.
+        # The command and the versions stay those that the run began with, and so do the fields of
+        # the config, after which its checkpoints are named, also where there are more by now.
         num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
-        description = saved | {"config": description["config"] | {"num_epochs": num_epochs}}
+        description = saved | {"config": saved["config"] | {"num_epochs": num_epochs}}
     return folder, description
 
 
