@@ -4,7 +4,9 @@ A checkpoint is an uncompressed NumPy archive, so `np.load` reads it, without pi
 
     meta.npy         JSON: the format, which run it is of, and its `Progress`
     weights/*.npy    each weight under its TF1 name
-    slots/*.npy      what an optimizer keeps for each weight; plain SGD keeps nothing
+    slots/*.npy      what an optimizer keeps for each weight; plain SGD keeps nothing. Of averaged
+                     weights the averages, and at the end of an epoch the trained weights, whose
+                     place in weights/ the averages then have
     state/*.npy      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
                      which `tf.nest` flattens it
 

@@ -52,8 +52,8 @@ class Config:
     )
     ema_momentum: float = _field(
         0.0,
-        "the share that each window keeps of an average of the weights, which is validated and "
-        "saved in their place at the end of every epoch; 0 for none",
+        "averages the weights: the share of the average that each window keeps; the average is "
+        "validated and saved in their place at the end of every epoch; 0 for none",
         0.0,
         0.99999,
     )

@@ -38,8 +38,9 @@ class Diverged(ArithmeticError):
 class Place:
     """A place in a run between two windows: the weights are in the model, all else is here.
 
-    `state` is the state after the last window, a nest of `[B, H]`. Where weights are averaged,
-    those of the model are the averages after each epoch, and those that are trained within it.
+    `state` is the state after the last window, a nest of `[B, H]`. Where weights are averaged, the
+    model has the averages at the end of an epoch, and the trained weights at any other place; the
+    slots have the others.
     """
 
     progress: Progress
@@ -225,18 +226,18 @@ class Training:
         return after
 
     def _end_epoch(self, place: Place, windows, check) -> Place:
-        """Validates. The next epoch starts with an empty state, and with the weights only."""
+        """Validates the weights, or their averages. The next epoch starts with an empty state."""
         progress, config = place.progress, self._config
         self._step.swap()
         try:
             score = self._evaluate(self._valid, progress=lambda tokens: check())
+            if not score.nats / score.tokens < MOST_NATS:
+                raise self._diverged(
+                    progress, f"in validation: {score.nats / score.tokens:.3g} nats a word"
+                )
         except BaseException:
-            self._step.swap()  # what is saved now is the place before validation
+            self._step.swap()  # the place is still that before validation
             raise
-        if not score.nats / score.tokens < MOST_NATS:
-            raise self._diverged(
-                progress, f"in validation: {score.nats / score.tokens:.3g} nats a word"
-            )
         report = EpochReport(
             epoch=progress.epoch + 1,
             learning_rate=self.learning_rate(progress),
@@ -264,7 +265,8 @@ def train_epochs(model, train_ids, valid_ids, config: Config) -> Iterator[EpochR
     """Trains `model` in place and yields a report after each epoch, counted from 1.
 
     The train perplexity is measured while the weights change, as the tutorial prints it. Validation
-    scores every token with `config.batch_size` rows, of which all but the first start cold.
+    scores every token with `config.batch_size` rows, of which all but the first start cold. With an
+    `ema_momentum` the model has the averaged weights at each report, and at the end.
 
     Raises Diverged as `Training.places` does.
     """

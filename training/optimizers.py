@@ -1,4 +1,6 @@
-"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW; with an average.
+"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW.
+
+Either may keep an average of the weights.
 
     optimizer.apply(variables, gradients, learning_rate, scale)
     optimizer.swap()
@@ -96,9 +98,9 @@ class Averaged:
         keep = min(momentum, 1 - 1 / t)            after step t = 1, 2, ...
         average = keep * average + (1 - keep) * weight
 
-    So it is the plain mean of all steps until those are 1 / (1 - momentum). The steps go on from
-    the weights, not from their average (Polyak and Juditsky 1992, DOI 10.1137/0330046; the name of
-    the momentum is that of Keras's optimizers).
+    So it is the plain mean of the weights after all steps, until there are 1 / (1 - momentum) of
+    them. The steps go on from the weights, not from their average, as in Polyak and Juditsky 1992
+    (DOI 10.1137/0330046), who take the plain mean; the name of the momentum is Keras's.
     """
 
     def __init__(self, optimizer, weights: list, momentum: float):

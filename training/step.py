@@ -77,7 +77,7 @@ class TrainStep:
         self._optimizer.swap()
 
     def export_slots(self) -> dict[str, np.ndarray]:
-        """What the optimizer remembers, by name; nothing for SGD."""
+        """What the optimizer remembers, by name; nothing for plain SGD."""
         return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}
 
     def import_slots(self, slots: dict[str, np.ndarray]) -> None:

@@ -31,7 +31,7 @@ def make_model(replicas, rnn_mode="fused", num_layers=1, **options):
 
 
 def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **options):
-    """Costs, norms, and at the end the state and the weights."""
+    """Costs, norms, and at the end the state, the weights and what the optimizer keeps."""
     rate = 0.01 if optimizer == "adamw" else 1.0
     model = make_model(replicas, **options)
     with replicas.scope():
@@ -40,7 +40,8 @@ def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **option
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
     figures = step(stream, starts, model.initial_state(B), rate, seed=(1, 0))
     step.swap()
-    return *tf.nest.map_structure(np.array, figures), model.export_weights()
+    kept = model.export_weights() | step.export_slots()
+    return *tf.nest.map_structure(np.array, figures), kept
 
 
 def assert_equal_runs(one, two):

@@ -118,6 +118,31 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(traine
     assert start.outcome() == whole
 
 
+@pytest.mark.slow
+def test_a_run_of_averaged_weights_that_is_stopped_again_and_again_ends_as_one_that_never_was(
+    trainer, tmp_path
+):
+    config = dataclasses.replace(CONFIG, optimizer="adamw", learning_rate=0.01, ema_momentum=0.9)
+
+    def start(folder, options):
+        training = Training(trainer[0], TRAIN, VALID, config)
+        return Start(trainer, tmp_path / folder, options, config, training)
+
+    whole = start("whole", OPTIONS)
+    assert whole.train() == [1, 2, 3]
+    starts = 0
+    while True:
+        stopped = start("stopped", SaveOptions(every="0", keep=1))
+        starts += 1
+        try:
+            stopped.train(checks=2 + starts % 3)
+            break
+        except Stopped:
+            pass
+    assert starts > 5
+    assert stopped.outcome() == whole.outcome()
+
+
 VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
 
 
