@@ -5,12 +5,13 @@
     python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
 
 Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
-Published perplexities on Penn Treebank, one model each:
+Published perplexities on Penn Treebank, one model each: of the original tutorial's code in block
+mode (tensorflow/models, pull request 2276), and those in its documentation, of an older code:
 
-    model    epochs   train    valid    test    (the original tutorial's figures)
-    small      13     37.99   121.39   115.91
-    medium     39     48.45    86.16    82.07
-    large      55     37.87    82.62    78.29
+    model    epochs   train    valid    test        train    valid    test
+    small      13     40.55   120.70   115.52       37.99   121.39   115.91
+    medium     39     45.68    86.97    83.47       48.45    86.16    82.07
+    large      55     37.94    82.75    78.49       37.87    82.62    78.29
 
     batch_size        rows of text read side by side
     num_steps         time steps that the gradient flows back through
