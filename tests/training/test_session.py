@@ -104,10 +104,11 @@ def newest(folder):
     return sorted((folder / "checkpoints").glob("0*.npz"))[-1]
 
 
-def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(trainer, whole, tmp_path):
+def stopped_again_and_again(make_start):
+    """What a run comes to that is stopped soon after each of its many starts."""
     starts = 0
     while True:
-        start = Start(trainer, tmp_path / "run", SaveOptions(every="0", keep=1))
+        start = make_start()
         starts += 1
         try:
             start.train(checks=2 + starts % 3)
@@ -115,7 +116,13 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(traine
         except Stopped:
             pass
     assert starts > 5
-    assert start.outcome() == whole
+    return start.outcome()
+
+
+def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_never_was(trainer, whole, tmp_path):
+    options = SaveOptions(every="0", keep=1)
+    outcome = stopped_again_and_again(lambda: Start(trainer, tmp_path / "run", options))
+    assert outcome == whole
 
 
 @pytest.mark.slow
@@ -130,17 +137,9 @@ def test_a_run_of_averaged_weights_that_is_stopped_again_and_again_ends_as_one_t
 
     whole = start("whole", OPTIONS)
     assert whole.train() == [1, 2, 3]
-    starts = 0
-    while True:
-        stopped = start("stopped", SaveOptions(every="0", keep=1))
-        starts += 1
-        try:
-            stopped.train(checks=2 + starts % 3)
-            break
-        except Stopped:
-            pass
-    assert starts > 5
-    assert stopped.outcome() == whole.outcome()
+    options = SaveOptions(every="0", keep=1)
+    outcome = stopped_again_and_again(lambda: start("stopped", options))
+    assert outcome == whole.outcome()
 
 
 VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
