@@ -83,26 +83,21 @@ class Replicas:
     def sum_gradients(self, cost, gradients, inputs):
         """The cost and the gradients of all rows from those of each replica's.
 
-        A sparse gradient ends with a row for each token of this replica's part of `inputs`, int32
-        `[B, T]`. It comes out with a row for each of the B T tokens, as one machine has it, so that
-        the norm may count them one by one. Before them are, where the softmax shares the embedding,
-        the rows of its gradient.
+        A sparse gradient has a row for each token of this replica's part of `inputs`, int32
+        `[B, T]`, and comes out with a row for each of the B T tokens, as one machine has it: the
+        norm counts them one by one.
         """
         if self.count == 1:
             return cost, gradients
         tokens = tf.reshape(inputs, [-1])
-        num_own = tokens.shape[0] // self.count
 
         def outgoing(gradient):
-            if not isinstance(gradient, tf.IndexedSlices):
-                return gradient
-            others, own = gradient.values[:-num_own], gradient.values[-num_own:]
-            return tf.concat([others, self._in_place(own)], 0)
+            is_sparse = isinstance(gradient, tf.IndexedSlices)
+            return self._in_place(gradient.values) if is_sparse else gradient
 
         def incoming(gradient, total):
-            if not isinstance(gradient, tf.IndexedSlices):
-                return total
-            return tf.IndexedSlices(total, tf.concat([gradient.indices[:-num_own], tokens], 0))
+            is_sparse = isinstance(gradient, tf.IndexedSlices)
+            return tf.IndexedSlices(total, tokens, gradient.dense_shape) if is_sparse else total
 
         cost, totals = self.sum((cost, list(map(outgoing, gradients))))
         return cost, list(map(incoming, gradients, totals))

@@ -6,8 +6,10 @@ The tutorial's recipe, figure by figure:
 
     loss      sum over T of the mean over B of the cross-entropy, in nats
     gradient  of that loss, through the T steps of the window, stopped at the incoming state
-    norm      one norm over all gradients; the embedding's rows enter one by one, not summed for
-              repeated words, since TF1 clips the IndexedSlices (`tf.linalg.global_norm`)
+    norm      one norm over all gradients (`tf.linalg.global_norm`), each as `tf.gradients` gives
+              it: the embedding's has a row for each token of the window, and the rows of a repeated
+              word enter one by one, not summed. With `tie_weights` the softmax's part makes that
+              gradient dense, so a word's rows and its part of the softmax are summed first
     update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient, or another
               optimizer's
 
@@ -153,5 +155,6 @@ class TrainStep:
 def _times(factor, gradient):
     """factor * gradient, dense or sparse."""
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(factor * gradient.values, gradient.indices)
+        values = factor * gradient.values
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
     return factor * gradient

@@ -22,9 +22,9 @@ def two():
     return Replicas(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
 
 
-def make_model(replicas, rnn_mode="fused", num_layers=1, **options):
+def make_model(replicas, rnn_mode="fused", num_layers=1, precision="float32", **options):
     with replicas.scope():
-        layers = recurrent_layers(rnn_mode, "lstm", H, num_layers)
+        layers = recurrent_layers(rnn_mode, "lstm", H, num_layers, precision=precision)
         model = LanguageModel(V, H, layers, **options)
     model.initialize(0.3, seed=1)
     return model
@@ -44,13 +44,13 @@ def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **option
     return *tf.nest.map_structure(np.array, figures), kept
 
 
-def assert_equal_runs(one, two):
-    """To 1e-5 for every cost and norm, relative, and to 1e-4 for every weight at the end."""
-    np.testing.assert_allclose(two[0], one[0], rtol=1e-5)
-    np.testing.assert_allclose(two[1], one[1], rtol=1e-5)
-    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), two[2], one[2])
+def assert_equal_runs(one, two, rtol=1e-5, atol=1e-4):
+    """`rtol` for every cost and norm, `atol` for the state and every weight at the end."""
+    np.testing.assert_allclose(two[0], one[0], rtol=rtol)
+    np.testing.assert_allclose(two[1], one[1], rtol=rtol)
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), two[2], one[2])
     for name, weight in one[3].items():
-        np.testing.assert_allclose(two[3][name], weight, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(two[3][name], weight, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,8 @@ def assert_equal_runs(one, two):
         {"rnn_mode": "fused"},
         {"rnn_mode": "static", "keep_prob": 0.6, "weight_keep_prob": 0.7},
         {"rnn_mode": "keras"},
-        # What a step keeps, and an embedding whose gradient has a dense part.
+        # What a step keeps; a sparse gradient of the embedding, and a dense one.
+        {"optimizer": "adamw", "ema_momentum": 0.9},
         {"optimizer": "adamw", "ema_momentum": 0.9, "tie_weights": True, "cutoffs": (20,)},
     ],
     ids=lambda options: " ".join(map(str, options.values())),
@@ -67,6 +68,15 @@ def assert_equal_runs(one, two):
 def test_two_replicas_train_as_one_does(two, options):
     assert len(WINDOWS) > 100
     assert_equal_runs(train(Replicas(), **options), train(two, **options))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_two_replicas_train_as_one_does_in_float16(two, optimizer):
+    """Each replica rounds its part of a gradient to float16."""
+    options = {"optimizer": optimizer, "precision": "mixed_float16", "ema_momentum": 0.9}
+    windows = WINDOWS.take(20)
+    runs = [train(replicas, windows, **options) for replicas in (Replicas(), two)]
+    assert_equal_runs(*runs, rtol=1e-3, atol=1e-3)
 
 
 def test_random_sampling_starts_every_replica_from_a_zero_state(two):
