@@ -85,3 +85,13 @@ def test_a_cluster_without_a_target_costs_nothing_and_breaks_nothing():
     nats = adaptive_nats(outputs, parts, CUTOFFS, targets, words_first=False)
     expected = numpy_adaptive_log_probs(outputs, weight, bias, cluster_w, cluster_b)
     np.testing.assert_allclose(nats, -expected[np.arange(5), targets], rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_a_tied_weight_has_the_norm_that_tf1_gives_it():
+    """TF 1.15.5: `tf.global_norm(tf.gradients(nats, [weight]))` of this weight and these words."""
+    weight = tf.Variable(np.arange(10, dtype=np.float32).reshape(5, 2) / 10)
+    with tf.GradientTape() as tape:
+        embedded = tf.gather(weight, [1, 1, 2])
+        nats = softmax_nats(embedded, weight, tf.zeros([5]), tf.constant([1, 2, 3]), True)
+    norm = float(tf.linalg.global_norm([tape.gradient(nats, weight)]))
+    assert norm == pytest.approx(0.6537318, rel=1e-6)

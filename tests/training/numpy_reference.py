@@ -1,7 +1,7 @@
 """The tutorial's training written out in NumPy with float64: an independent calculation.
 
 Shares no code with the project: the forward pass, backpropagation through time by hand, the clip
-and the update of a stack of LSTM layers without dropout.
+and the update of a stack of LSTM layers without dropout. Without a softmax weight it is tied.
 """
 
 import numpy as np
@@ -31,7 +31,8 @@ class NumpyTutorial:
         for layer, kernel in enumerate(self.kernels):
             tape, layer_inputs = self._forward(layer, kernel, layer_inputs)
             tapes.append(tape)
-        logits = layer_inputs @ w["Model/softmax_w"] + w["Model/softmax_b"]
+        softmax_w = w.get("Model/softmax_w", w["Model/embedding"].T)
+        logits = layer_inputs @ softmax_w + w["Model/softmax_b"]
         logits -= logits.max(axis=-1, keepdims=True)
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         steps, rows = np.arange(num_steps)[:, None], np.arange(batch_size)
@@ -39,21 +40,27 @@ class NumpyTutorial:
 
         d_logits = probabilities / batch_size
         d_logits[steps, rows, targets.T] -= 1 / batch_size
-        gradients = {
-            "Model/softmax_w": np.einsum("tbh,tbv->hv", layer_inputs, d_logits),
-            "Model/softmax_b": d_logits.sum(axis=(0, 1)),
-        }
-        d_outputs = d_logits @ w["Model/softmax_w"].T
+        d_softmax_w = np.einsum("tbh,tbv->hv", layer_inputs, d_logits)
+        gradients = {"Model/softmax_b": d_logits.sum(axis=(0, 1))}
+        d_outputs = d_logits @ softmax_w.T
         for kernel, tape in reversed(list(zip(self.kernels, tapes, strict=True))):
             d_outputs, d_kernel, d_bias = self._backward(kernel, tape, d_outputs)
             gradients |= {kernel: d_kernel, kernel.replace("kernel", "bias"): d_bias}
 
-        # The embedding's rows enter the norm one by one, as TF1's IndexedSlices do.
-        norm = np.sqrt(sum((g**2).sum() for g in (*gradients.values(), d_outputs)))
+        d_embedding = np.zeros_like(w["Model/embedding"])
+        np.add.at(d_embedding, inputs.T, d_outputs)
+        if "Model/softmax_w" in w:
+            gradients["Model/softmax_w"] = d_softmax_w
+            # The embedding's rows enter the norm one by one, as TF1's IndexedSlices do.
+            of_embedding = d_outputs
+        else:
+            # The sum of a dense gradient and of IndexedSlices is dense in TF1.
+            d_embedding += d_softmax_w.T
+            of_embedding = d_embedding
+        norm = np.sqrt(sum((g**2).sum() for g in (*gradients.values(), of_embedding)))
         rate = self.learning_rate * min(1.0, self.max_grad_norm / norm)
-        for name, gradient in gradients.items():
+        for name, gradient in (gradients | {"Model/embedding": d_embedding}).items():
             w[name] -= rate * gradient
-        np.subtract.at(w["Model/embedding"], inputs.T, rate * d_outputs)
         return cost, norm
 
     def _forward(self, layer, kernel, layer_inputs):

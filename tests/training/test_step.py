@@ -12,8 +12,8 @@ TEXT = np.random.default_rng(0).integers(V, size=200).astype(np.int32)
 WINDOWS = reader.sequential(TEXT, B, T)
 
 
-def make_model(rnn_mode="static", keep_prob=1.0, init_scale=0.3):
-    model = LanguageModel(V, H, recurrent_layers(rnn_mode, "lstm", H, 2), keep_prob)
+def make_model(rnn_mode="static", keep_prob=1.0, init_scale=0.3, tie_weights=False):
+    model = LanguageModel(V, H, recurrent_layers(rnn_mode, "lstm", H, 2), keep_prob, tie_weights)
     model.initialize(init_scale, seed=1)
     return model
 
@@ -30,9 +30,20 @@ def train(model, windows=WINDOWS, max_grad_norm=0.5, calls=1, seed=(1, 0)):
     return np.array(costs), np.array(norms), state
 
 
-@pytest.mark.parametrize("max_grad_norm", [0.5, 100.0])
-def test_costs_norms_and_weights_are_those_of_an_independent_calculation(max_grad_norm):
-    model = make_model()
+@pytest.mark.parametrize(
+    ("max_grad_norm", "rnn_mode", "tie_weights"),
+    [
+        (0.5, "static", False),
+        (100.0, "static", False),
+        (0.5, "static", True),
+        (0.5, "fused", True),
+        (0.5, "keras", True),
+    ],
+)
+def test_costs_norms_and_weights_are_those_of_an_independent_calculation(
+    max_grad_norm, rnn_mode, tie_weights
+):
+    model = make_model(rnn_mode, tie_weights=tie_weights)
     reference = NumpyTutorial(model.export_weights(), B, 0.0, 1.0, max_grad_norm)
     expected = np.array([reference.step(*window) for window in WINDOWS])
     costs, norms, _ = train(model, max_grad_norm=max_grad_norm)
