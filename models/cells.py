@@ -14,8 +14,9 @@ import tensorflow as tf
 
 
 class _Cell(keras.layers.Layer):
-    """A cell whose state is one `[B, H]` tensor, its previous output.
+    """A cell whose state is one `[B, H]` tensor, its previous output, or a tuple of that one.
 
+    The next state has the form of the state that is given: TensorFlow 1's was the plain tensor.
     `tf1_weights` maps the names that the weights had in TensorFlow 1 to the weights.
     """
 
@@ -73,7 +74,7 @@ class BasicRNNCell(_Cell):
     def call(self, inputs, states):
         (h,) = _as_tuple(states)
         h = tf.tanh(_affine([inputs, h], self.kernel, self.bias))
-        return h, (h,)
+        return h, _like(states, h)
 
 
 class GRUCell(_Cell):
@@ -104,7 +105,7 @@ class GRUCell(_Cell):
         r, u = tf.split(gates, 2, axis=-1)
         n = tf.tanh(_affine([inputs, r * h], self.candidate_kernel, self.candidate_bias))
         h = u * h + (1 - u) * n
-        return h, (h,)
+        return h, _like(states, h)
 
 
 class LSTMCell(_Cell):
@@ -152,3 +153,8 @@ def _affine(inputs, kernel, bias):
 
 def _as_tuple(states) -> tuple:
     return tuple(states) if isinstance(states, (list, tuple)) else (states,)
+
+
+def _like(states, h):
+    """`h` as the only part of a tuple, if `states` is one."""
+    return (h,) if isinstance(states, (list, tuple)) else h

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from models.static_rnn import keep_alive
+
 
 def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple) -> tuple:
     """Runs a stack of cells over the real steps of every row.
@@ -35,7 +37,7 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple) -> tuple:
         output, next_state = inputs[t], []
         for cell, cell_state in zip(cells, state, strict=True):
             output, new = cell(output, cell_state)
-            next_state.append(_kept(alive[t][:, None], new, cell_state))
+            next_state.append(keep_alive(alive[t], new, cell_state))
         outputs = outputs.write(t, output)
         state = tuple(next_state)
     return stack(outputs, [tf.shape(inputs)[1], shape[1]]), state
@@ -49,8 +51,3 @@ def stack(array, element_shape):
     else:
         stacked = tf.zeros(tf.concat([[0], element_shape], 0), array.dtype)
     return stacked
-
-
-def _kept(alive, new, old):
-    """The new state of the rows that are alive, the old one of the others."""
-    return tf.nest.map_structure(lambda n, o: tf.where(alive, n, o), new, old)
