@@ -49,6 +49,10 @@ class KerasLSTM(keras.layers.Layer):
         outputs, h, c = self.lstm(tf.stack(inputs, axis=1), initial_state=[h, c])
         return tf.unstack(outputs, axis=1), (c, h)
 
+    def parts(self) -> list:
+        """The Keras layers whose precision is that of this one."""
+        return [self, self.lstm, self.lstm.cell]
+
     def recurrent_kernels(self) -> list:
         """The variable of the recurrent weights, `[H, 4H]`."""
         return [self.lstm.cell.recurrent_kernel]

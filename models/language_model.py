@@ -36,7 +36,9 @@ def recurrent_layers(
     """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
 
     `precision` is the name of a Keras dtype policy, such as `mixed_bfloat16`: float32 weights, and
-    everything else in the lower precision. Raises ValueError for an unknown `rnn_mode` or `cell`.
+    everything else in the lower precision when the model trains.
+
+    Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
     dtype = {"dtype": precision}
     makers = {
@@ -62,8 +64,9 @@ class LanguageModel(keras.Model):
     Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
     those of that part.
 
-    In a mixed precision, which is that of `layers`, the weights, the state between windows, the
-    logits and the loss are float32, and the rest is in the lower precision.
+    A mixed precision, which is that of `layers`, is one of training alone: with `training` the
+    layers and dropout compute in it, and the weights, the state between windows, the logits and the
+    loss are float32. Without `training` all is float32, so a trained model has one perplexity.
 
     With `tie_weights` the softmax weight is the embedding (Press and Wolf, arXiv 1608.05859). With
     `cutoffs` the softmax has two levels, and `logits` are log-probabilities (`adaptive_softmax`).
@@ -151,11 +154,14 @@ class LanguageModel(keras.Model):
     def outputs(self, tokens, state, training=False, seed=None, rows=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
-        embedded = tf.cast(tf.gather(self.embedding.value, tokens), self.compute_dtype)
+        embedded = tf.gather(self.embedding.value, tokens)
+        if training:
+            embedded = tf.cast(embedded, self.compute_dtype)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
-            with self._weight_dropout(layer, training, seed, i):
+            precision = contextlib.nullcontext() if training else _in_float32(layer)
+            with precision, self._weight_dropout(layer, training, seed, i):
                 steps, layer_next_state = layer(steps, layer_state)
             steps = self._dropout(steps, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
@@ -244,6 +250,20 @@ def _fold_in(seed, place: int):
     if seed is None:
         raise ValueError("training with dropout needs a seed for the masks")
     return tf.random.fold_in(seed, place)
+
+
+@contextlib.contextmanager
+def _in_float32(layer):
+    """The context in which a recurrent layer of a mixed precision computes in float32."""
+    parts = [part for part in layer.parts() if part.compute_dtype != part.variable_dtype]
+    policies = [part.dtype_policy for part in parts]
+    try:
+        for part in parts:
+            part.dtype_policy = "float32"
+        yield
+    finally:
+        for part, policy in zip(parts, policies, strict=True):
+            part.dtype_policy = policy
 
 
 def _float32(tensor):

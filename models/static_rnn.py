@@ -145,6 +145,10 @@ class StaticRNN(keras.layers.Layer):
     def call(self, inputs, state):
         return static_rnn(self.cell, inputs, state)
 
+    def parts(self) -> list:
+        """The Keras layers whose precision is that of this one."""
+        return [self, self.cell]
+
     def recurrent_kernels(self) -> list:
         """The variables `[D + H, ...]` whose last H rows are the recurrent weights."""
         return [weight for weight in self.cell.tf1_weights.values() if len(weight.shape) == 2]

@@ -80,7 +80,11 @@ class Config:
     cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
     rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
-    precision: str = _field("float32", "of the layers; weights are float32", choices=PRECISIONS)
+    precision: str = _field(
+        "float32",
+        "of the recurrent layers in training; weights and evaluation are float32",
+        choices=PRECISIONS,
+    )
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
 
     def __post_init__(self):

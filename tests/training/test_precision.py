@@ -1,4 +1,4 @@
-"""Mixed precision: float32 weights, logits and loss; the layers between in half the bits."""
+"""Mixed precision: float32 weights, logits and loss; in training, layers in half the bits."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
 from training import step as step_module
 from training.optimizers import make_optimizer
+from training.perplexity import Evaluator
 from training.step import TrainStep
 
 V, H, B, T = 30, 8, 4, 3
@@ -39,8 +40,8 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
 ):
     model, exact = (make_model(p, rnn_mode, cell) for p in (precision, "float32"))
     tokens, state = WINDOWS[0][0], model.initial_state(B)
-    logits, next_state = model(tokens, state)
-    nats, _ = model.nats(*WINDOWS[0], state)
+    logits, next_state = model(tokens, state, training=True)
+    nats, _ = model.nats(*WINDOWS[0], state, training=True)
     assert {t.dtype for t in tf.nest.flatten((logits, next_state, nats))} == {tf.float32}
     assert {v.dtype.name for v in model.export_weights().values()} == {"float32"}
     expected, expected_state = exact(tokens, state)
@@ -55,6 +56,19 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     last = next_state[-1][-1]
     low_dtype = precision.removeprefix("mixed_")
     np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
+
+
+@pytest.mark.parametrize("rnn_mode", ["fused", "static", "keras"])
+def test_evaluation_is_in_float32_amid_training_in_low_precision(rnn_mode):
+    """The figure is that of a float32 model with the same weights, bit for bit."""
+    low, exact = make_model("mixed_float16", rnn_mode), make_model("float32", rnn_mode)
+    evaluate, windows = Evaluator(low), reader.every_token(TEXT, 1, T)
+    for _ in range(2):
+        exact.import_weights(low.export_weights())
+        assert evaluate(windows).nats == Evaluator(exact)(windows).nats
+        train(low)
+    logits, _ = low(WINDOWS[0][0], low.initial_state(B), training=True)
+    assert np.abs(logits - low(WINDOWS[0][0], low.initial_state(B))[0]).max() > 0
 
 
 @pytest.mark.parametrize("weight_keep_prob", [1.0, 0.5])
