@@ -100,7 +100,8 @@ def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Gene
     """Windows in random order, without overlap, from a random offset below T.
 
     Call it again with the same generator for another epoch's order. No window continues another,
-    so the state must be zeroed before each. As many windows as `sequential` gives, or one fewer.
+    so the state must be zeroed before each. There are as many windows as fit behind the offset,
+    (N - 1 - offset) // (B T): as many as `sequential` gives, one more, or one fewer.
 
     Raises ValueError where not even one window fits.
     """

@@ -85,6 +85,43 @@ def test_random_windows_do_not_overlap_and_cover_the_text_in_another_order():
         np.testing.assert_array_equal(targets, inputs + 1)
 
 
+@given(
+    num_tokens=st.integers(2, 300),
+    batch_size=st.integers(1, 8),
+    num_steps=st.integers(1, 12),
+    seed=st.integers(0, 20),
+)
+def test_random_windows_are_as_many_as_fit_and_read_no_token_twice(
+    num_tokens, batch_size, num_steps, seed
+):
+    rng = np.random.default_rng(seed)
+    if num_tokens < (batch_size + 1) * num_steps:
+        with pytest.raises(ValueError, match=f"has {num_tokens}"):
+            reader.random(np.arange(num_tokens), batch_size, num_steps, rng)
+        return
+    windows = reader.random(np.arange(num_tokens), batch_size, num_steps, rng)
+    offset = int(np.random.default_rng(seed).integers(num_steps))
+    assert len(windows) == (num_tokens - 1 - offset) // (batch_size * num_steps) > 0
+    assert windows.starts.min() >= offset
+    inputs, targets = (np.concatenate(part, axis=None) for part in zip(*windows, strict=True))
+    assert len(set(inputs)) == inputs.size == windows.num_tokens
+    np.testing.assert_array_equal(targets, inputs + 1)
+    assert targets.max() < num_tokens
+    if num_tokens >= batch_size * (num_steps + 1):
+        sequential = reader.sequential(np.arange(num_tokens), batch_size, num_steps)
+        assert abs(len(windows) - len(sequential)) <= 1
+
+
+def test_random_windows_may_be_one_more_or_one_fewer_than_the_sequential_ones():
+    def counts(num_tokens, *shape):
+        ids, generators = np.arange(num_tokens), map(np.random.default_rng, range(20))
+        random = {len(reader.random(ids, *shape, generator)) for generator in generators}
+        return random, len(reader.sequential(ids, *shape))
+
+    assert counts(7, 2, 1) == ({3}, 2)
+    assert counts(7, 1, 3) == ({1, 2}, 2)
+
+
 def test_random_order_follows_the_seed():
     ids = np.arange(1000)
     first, again, other = (
