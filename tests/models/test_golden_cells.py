@@ -46,7 +46,7 @@ def golden(request, golden_cells):
 
 
 def close(actual, expected):
-    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=5e-6, atol=2e-6)
 
 
 def test_golden_outputs_final_state_and_gradients(golden):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
-from tests.training.test_golden_trajectory import TOLERANCE, Trajectory
+from tests.training.test_golden_trajectory import trajectory
 from training.distribution import Replicas
 from training.optimizers import make_optimizer
 from training.perplexity import Evaluator
@@ -86,24 +86,11 @@ def test_random_sampling_starts_every_replica_from_a_zero_state(two):
 
 def test_a_golden_trajectory_replays_under_two_replicas(request, two):
     files = request.config.getoption("--golden_dir").glob("lstm_sgd*.npz")
-    golden = Trajectory(min(files, key=lambda file: file.stat().st_size))
-    with two.scope():
-        model = golden.model("fused")
-    step = TrainStep(model, golden.num_steps, golden.max_grad_norm, replicas=two)
-    costs, _, state = step(
-        tf.constant(golden.windows.stream),
-        golden.windows.starts[: len(golden.cost)],
-        model.initial_state(golden.batch_size),
-        golden.learning_rate,
-    )
-    np.testing.assert_allclose(costs, golden.cost, rtol=TOLERANCE)
-    for name, weight in model.export_weights().items():
-        np.testing.assert_allclose(
-            weight, golden.final[name], rtol=TOLERANCE, atol=TOLERANCE, err_msg=name
-        )
-    for layer, (c, h) in enumerate(state):
-        np.testing.assert_allclose(c, golden.arrays[f"final_c_{layer}"], atol=TOLERANCE)
-        np.testing.assert_allclose(h, golden.arrays[f"final_h_{layer}"], atol=TOLERANCE)
+    recordings = map(trajectory, sorted(files, key=lambda file: file.stat().st_size))
+    golden = next((each for each in recordings if each.batch_size % 2 == 0), None)
+    if golden is None:
+        pytest.skip("no recording has an even number of rows, which two replicas could share")
+    golden.assert_replayed_by("fused", two)
 
 
 def test_each_replica_carries_the_state_of_its_own_rows(two):

@@ -1,10 +1,11 @@
 """Training replays the original tutorial step for step: windows, costs, norms, weights, states.
 
-In the recorded `lstm_sgd_small.npz` the gradient norm of window 28 is 3.4e-4 below the norm
-that belongs to the recorded weights: float64 says so (`numpy_reference`), and so do the costs and
-weights recorded after it, which agree with the float64 run. A norm is therefore compared with the
-recording where the recording agrees with float64, and always with float64 itself.
+Costs, norms and weights are those of the recording to 1e-6. Over many windows rounding grows, in
+the recording too: where that is farther from a float64 calculation (`numpy_reference`), ours may be
+DRIFT times as far from the recording. Measured at most: 4.7 times, with two replicas.
 """
+
+import functools
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ import tensorflow as tf
 from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
 from tests.training.numpy_reference import NumpyTutorial
+from training.distribution import Replicas
 from training.step import TrainStep
 
-TOLERANCE = 1e-4
-MOST_DOUBTFUL_NORMS = 0.05  # of the windows of a file
+TOLERANCE = 1e-6
+DRIFT = 8
 
 
 class Trajectory:
@@ -50,23 +52,60 @@ class Trajectory:
         model.import_weights(self.initial)
         return model
 
+    @functools.cached_property
+    def exact(self):
+        """The costs and norms in float64, and the calculation with its weights and states."""
+        hyperparameters = self.forget_bias, self.learning_rate, self.max_grad_norm
+        reference = NumpyTutorial(self.initial, self.batch_size, *hyperparameters)
+        windows = zip(self.arrays["inputs"], self.arrays["targets"], strict=True)
+        costs, norms = np.transpose([reference.step(*window) for window in windows])
+        return costs, norms, reference
+
+    def assert_replayed_by(self, rnn_mode, replicas=None):
+        """Trains from the recorded weights, and compares all that was recorded."""
+        replicas = replicas or Replicas()
+        with replicas.scope():
+            model = self.model(rnn_mode)
+        step = TrainStep(model, self.num_steps, self.max_grad_norm, replicas=replicas)
+        costs, grad_norms, state = step(
+            tf.constant(self.windows.stream),
+            self.windows.starts[: len(self.cost)],
+            model.initial_state(self.batch_size),
+            self.learning_rate,
+        )
+        exact_costs, exact_norms, reference = self.exact
+        assert_close_as_rounding_grows(costs, self.cost, exact_costs)
+        assert_close_as_rounding_grows(grad_norms, self.grad_norm, exact_norms)
+        for name, weight in model.export_weights().items():
+            assert_close(weight, self.final[name], reference.weights[name])
+        for layer, parts in enumerate(state):
+            for name, value, exact in zip("ch", parts, reference.state[layer], strict=True):
+                assert_close(value, self.arrays[f"final_{name}_{layer}"], exact)
+
+
+def assert_close_as_rounding_grows(ours, recorded, exact):
+    """For a value of each window: an error that was made stays in the windows after it."""
+    drift = np.maximum.accumulate(np.abs(recorded / exact - 1))
+    error = np.abs(np.array(ours) / recorded - 1)
+    assert (error <= np.maximum(TOLERANCE, DRIFT * drift)).all(), (error, drift)
+
+
+def assert_close(ours, recorded, exact):
+    """For arrays, by the largest number in them."""
+    drift, error = (np.abs(np.array(each) - recorded).max() for each in (exact, ours))
+    size = np.abs(recorded).max()
+    assert error <= max(TOLERANCE * size, DRIFT * drift), (error / size, drift / size)
+
+
+@functools.cache
+def trajectory(file):
+    """Read, and calculated in float64, once for all tests."""
+    return Trajectory(file)
+
 
 @pytest.fixture
 def golden(golden_sgd):
-    return Trajectory(golden_sgd)
-
-
-@pytest.fixture
-def exact_grad_norms(golden):
-    reference = NumpyTutorial(
-        golden.initial,
-        golden.batch_size,
-        golden.forget_bias,
-        golden.learning_rate,
-        golden.max_grad_norm,
-    )
-    windows = zip(golden.arrays["inputs"], golden.arrays["targets"], strict=True)
-    return np.array([reference.step(*window)[1] for window in windows])
+    return trajectory(golden_sgd)
 
 
 def test_golden_windows(golden):
@@ -77,27 +116,5 @@ def test_golden_windows(golden):
 
 
 @pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
-def test_golden_costs_norms_weights_and_states(golden, exact_grad_norms, rnn_mode):
-    model = golden.model(rnn_mode)
-    step = TrainStep(model, golden.num_steps, golden.max_grad_norm)
-    costs, grad_norms, state = step(
-        tf.constant(golden.windows.stream),
-        golden.windows.starts[: len(golden.cost)],
-        model.initial_state(golden.batch_size),
-        golden.learning_rate,
-    )
-    np.testing.assert_allclose(costs, golden.cost, rtol=TOLERANCE)
-    np.testing.assert_allclose(grad_norms, exact_grad_norms, rtol=TOLERANCE)
-    recorded_well = np.abs(golden.grad_norm / exact_grad_norms - 1) < TOLERANCE
-    assert np.mean(~recorded_well) <= MOST_DOUBTFUL_NORMS
-    np.testing.assert_allclose(
-        grad_norms[recorded_well], golden.grad_norm[recorded_well], rtol=TOLERANCE
-    )
-    for name, weight in model.export_weights().items():
-        np.testing.assert_allclose(
-            weight, golden.final[name], rtol=TOLERANCE, atol=TOLERANCE, err_msg=name
-        )
-    for layer, (c, h) in enumerate(state):
-        for name, value in (("c", c), ("h", h)):
-            expected = golden.arrays[f"final_{name}_{layer}"]
-            np.testing.assert_allclose(value, expected, rtol=TOLERANCE, atol=TOLERANCE)
+def test_golden_costs_norms_weights_and_states(golden, rnn_mode):
+    golden.assert_replayed_by(rnn_mode)
