@@ -88,17 +88,18 @@ class KerasFit(Side):
         super().__init__(workload)
         import keras  # noqa: PLC0415
 
-        from models.keras_lstm import StatefulLanguageModel, training_loss  # noqa: PLC0415
+        from models.keras_lstm import StatefulLanguageModel  # noqa: PLC0415
+        from models.keras_training import TrainingLoss  # noqa: PLC0415
 
         config = self.config
         shape = workload.vocab_size, config.hidden_size, config.num_layers
         self._model = StatefulLanguageModel(*shape, config.batch_size, config.keep_prob)
         self._model.import_weights(workload.weights)
         sgd = keras.optimizers.SGD(LEARNING_RATE, global_clipnorm=config.max_grad_norm)
-        self._model.compile(optimizer=sgd, loss=training_loss)
+        self._model.compile(optimizer=sgd, loss=TrainingLoss())
         self._scorer = StatefulLanguageModel(*shape, batch_size=1)
         self._scorer.import_weights(workload.weights)
-        self._scorer.compile(loss=training_loss)
+        self._scorer.compile(loss=TrainingLoss())
 
         class Costs(keras.callbacks.Callback):
             """Undoes the running mean that Keras reports."""

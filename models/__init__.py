@@ -4,7 +4,8 @@ The main path, in order:
 
 1. `cells`: what one time step computes.
 2. `static_rnn`: a cell called once for each time step.
-3. `fused_lstm`: the same numbers, faster; the default on a CPU. `keras_lstm`: Keras's own layer.
+3. `fused_lstm`: the same numbers, faster; the default on a CPU. `keras_lstm`: Keras's own layer,
+   with `keras_training` for plain `fit`.
 4. `dropout`, `softmax`: what is below, between and above the layers.
 5. `language_model.LanguageModel`: embedding, recurrent layers, softmax.
 """

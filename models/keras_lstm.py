@@ -71,15 +71,18 @@ class KerasLSTM(keras.layers.Layer):
         self.lstm.set_weights(to_keras(weights, self.forget_bias))
 
 
+@keras.saving.register_keras_serializable("models")
 class StatefulLanguageModel(keras.Model):
     """The language model as plain Keras: stateful LSTM layers that keep the state themselves.
 
     `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`, for one fixed B.
-    Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before);
-    `training_loss` and `keras.optimizers.SGD(global_clipnorm=...)` give the tutorial's recipe, once
-    the weights come from a `LanguageModel` by `import_weights(language_model.export_weights())`: a
-    fresh one has Keras's own. Call `reset_state()` before each epoch and around validation, for
-    example from `keras.callbacks.LambdaCallback(on_epoch_begin=...)`. Save it by `save_weights`.
+    Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before), with
+    the loss, the exact perplexity and the callback of `keras_training`. With
+    `keras.optimizers.SGD(global_clipnorm=...)` that is the tutorial's recipe, once the weights come
+    from a `LanguageModel` by `import_weights(language_model.export_weights())`: a fresh one has
+    Keras's own.
+
+    `save` and `save_weights` keep the weights, and not the state: a loaded model starts from zeros.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):
@@ -98,6 +101,16 @@ class StatefulLanguageModel(keras.Model):
             x = keras.layers.Dropout(1 - keep_prob)(lstm(x))
         super().__init__(tokens, softmax(x))
         self.embedding, self.lstms, self.softmax = embedding, lstms, softmax
+        self._arguments = {
+            "vocab_size": vocab_size,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "batch_size": batch_size,
+            "keep_prob": keep_prob,
+        }
+
+    def get_config(self) -> dict:
+        return dict(self._arguments)
 
     def reset_state(self) -> None:
         """Zeroes the state: before each epoch, and before another text."""
@@ -114,17 +127,6 @@ class StatefulLanguageModel(keras.Model):
             }
             lstm.set_weights(to_keras(layer, forget_bias))
         self.softmax.set_weights([weights["Model/softmax_w"], weights["Model/softmax_b"]])
-
-
-def training_loss(targets, logits):
-    """The tutorial's loss for `compile`: the sum over T of the mean over B, in nats.
-
-    Keras averages what this gives over the B x T entries, hence the factor T; and it hands over
-    the targets as floats.
-    """
-    targets = tf.cast(targets, tf.int32)
-    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-    return nats * tf.cast(tf.shape(nats)[1], nats.dtype)
 
 
 def to_keras(weights: dict[str, np.ndarray], forget_bias: float) -> list[np.ndarray]:

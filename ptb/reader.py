@@ -64,7 +64,8 @@ class Windows:
         """The windows in order, as a finite `tf.data.Dataset` of (inputs, targets, mask).
 
         Each is `[B, T]`; inputs and targets are int32, the mask is float32: 1 for a real target,
-        0 for padding. Keras takes the mask as its sample weights.
+        0 for padding. Keras takes the mask as sample weights, for the
+        loss and `weighted_metrics`.
         """
         import tensorflow as tf  # noqa: PLC0415  (only this view of the windows needs it)
 

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import keras
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -56,16 +58,26 @@ def test_both_languages_have_the_same_links_and_sections(name):
 
 
 @pytest.mark.slow
-def test_the_code_of_a_page_runs_and_learns():
+def test_the_code_of_a_page_gives_what_the_page_says(tmp_path, monkeypatch):
     pages = [DOCS / f"batch_size_and_num_steps{language}.md" for language in ("", ".zh")]
-    codes = [re.findall("```python\n(.*?)```", page.read_text("utf-8"), re.S) for page in pages]
+    texts = [page.read_text("utf-8") for page in pages]
+    codes = [re.findall("```python\n(.*?)```", text, re.S) for text in texts]
+    tables = [re.findall(r"^\| \d \| ([\d.]+) \| ([\d.]+) \|$", text, re.M) for text in texts]
     assert codes[0] == codes[1]
+    assert tables[0] == tables[1]
     (code,) = codes[0]
     names = {}
+    monkeypatch.chdir(tmp_path)
     exec(code, names)
-    first, last = names["train_perplexity"]
-    # A model of the words' shares alone comes to 68.
-    assert names["text"].grammar.perplexity_floor() < last < 20 < first
+    history = names["history"].history
+    measured = np.transpose([history["perplexity"], history["val_perplexity"]])
+    np.testing.assert_allclose(measured, np.array(tables[0], float), rtol=0.02)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    reset = names["ResetState"]()
+    score = loaded.evaluate(
+        names["valid"].dataset(), callbacks=[reset], return_dict=True, verbose=0
+    )
+    assert score["perplexity"] == pytest.approx(measured[-1, 1], rel=1e-6)
 
 
 @pytest.mark.slow

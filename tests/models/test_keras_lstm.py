@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.keras_lstm import StatefulLanguageModel, training_loss
+from models.keras_lstm import StatefulLanguageModel
+from models.keras_training import TrainingLoss
 from models.language_model import LanguageModel, recurrent_layers
 from ptb import reader
 
@@ -48,7 +49,7 @@ def test_plain_compile_and_fit_follow_the_tutorials_loss(pair, text):
     for window in windows:
         nats, state = explicit.nats(*window, state)
         expected.append(float(np.sum(np.mean(nats, axis=0))))
-    stateful.compile(optimizer=keras.optimizers.SGD(0.0), loss=training_loss)
+    stateful.compile(optimizer=keras.optimizers.SGD(0.0), loss=TrainingLoss())
     losses = BatchLosses()
     stateful.fit(windows.dataset(), epochs=1, shuffle=False, verbose=0, callbacks=[losses])
     # Keras reports the running mean of the epoch.
@@ -59,7 +60,7 @@ def test_plain_compile_and_fit_follow_the_tutorials_loss(pair, text):
 def test_plain_fit_learns(pair):
     _, stateful = pair
     windows = reader.sequential(np.arange(300) % V, B, T)
-    stateful.compile(optimizer=keras.optimizers.SGD(0.5, global_clipnorm=5.0), loss=training_loss)
+    stateful.compile(optimizer=keras.optimizers.SGD(0.5, global_clipnorm=5.0), loss=TrainingLoss())
     history = stateful.fit(windows.dataset(), epochs=15, shuffle=False, verbose=0)
     first, last = history.history["loss"][0], history.history["loss"][-1]
     assert first > 0.5 * T * np.log(V)
