@@ -34,9 +34,10 @@ def up_to_date(page: str) -> str:
 
 
 def curves(path: Path) -> list[dict]:
-    """For each cell and setting, the norm at some k over that at k = 0: geometric mean of the seeds.
+    """For each cell and setting, the norm at some k over that at k = 0.
 
-    A setting is what the columns before `k` say, but for the seed.
+    A setting is what the columns before `k` say, but for the seed; the norm is the geometric mean
+    over the seeds.
     """
     with open(path, encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
