@@ -112,3 +112,9 @@ def test_nothing_is_cut_off_on_a_phone(page):
     wait_for(page, lambda: len(chips(page)) == 2)
     assert page.execute_script("return document.documentElement.scrollWidth") == 360
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_interactive_page_runs_from_the_server_too(page, address):
+    page.find_element(By.CSS_SELECTOR, "a[href='/explore']").click()
+    wait_for(page, lambda: "windows of 4" in "".join(rows(page, "#rows-title")))
+    assert page.current_url.startswith(f"{address}/explore")
