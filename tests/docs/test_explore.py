@@ -300,7 +300,7 @@ def test_playing_walks_to_the_last_window_and_stops(page):
     page.execute_script("const timer = setInterval; window.setInterval = (f) => timer(f, 20)")
     page.find_element(By.ID, "play").click()
     WebDriverWait(page, 20, poll_frequency=0.05).until(
-        lambda _: page.find_element(By.ID, "play").get_attribute("aria-pressed") == "false"
+        lambda _: settings(page)["window"] > 0 and texts(page, "#play") == ["Play"]
     )
     assert settings(page)["window"] == 2
 
@@ -357,10 +357,21 @@ def test_the_switch_of_the_language_keeps_the_settings(page):
     page.find_element(By.ID, "language").click()
     assert page.title.endswith("一步一步看")
     assert settings(page)["batch_size"] == 3
-    driver = page
-    driver.get("about:blank")
-    driver.get(f"{PAGE.as_uri()}?lang=zh")
-    assert settings(driver)["lang"] == "zh"
+
+
+def test_the_language_is_the_one_asked_for_or_else_the_browser_s(page):
+    for browser_speaks, address, expected in (
+        ("zh-CN", "", "zh"),
+        ("de-DE", "", "en"),
+        ("zh-CN", "?lang=en", "en"),
+        ("en-US", "?lang=zh", "zh"),
+        ("en-US", "?lang=en#lang=zh", "zh"),
+    ):
+        agent = {"userAgent": "test", "acceptLanguage": browser_speaks}
+        page.execute_cdp_cmd("Emulation.setUserAgentOverride", agent)
+        page.get("about:blank")
+        page.get(PAGE.as_uri() + address)
+        assert settings(page)["lang"] == expected, (browser_speaks, address)
 
 
 def test_the_address_keeps_the_settings(page):
@@ -408,8 +419,12 @@ def test_nothing_is_loaded_and_nothing_is_refused_by_the_policy(page):
 
 
 def test_a_reader_who_wants_stillness_gets_it(page):
-    moving = "document.getElementById('step').click(); return document.getAnimations().length"
-    assert page.execute_script(moving) > 0
+    moving = """
+        for (const id of ["step", "animate"]) document.getElementById(id).click();
+        return document.getAnimations().length
+    """
+    # Two arrows in each of two rows, and all tokens of the rows: 24 pairs, m and z.
+    assert page.execute_script(moving) == 2 * 3 + 2 * 24 + 2
     emulate(page, prefers_reduced_motion="reduce")
     show(page, lang="en")
     assert page.execute_script(moving) == 0
