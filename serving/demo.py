@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import socket
+from pathlib import Path
 
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify, request, send_file
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -22,7 +23,11 @@ MAX_WORDS = 200
 MAX_TEMPERATURE = 5
 # A text of MAX_CHARACTERS whose every character is written as two \\uXXXX, and room for the rest.
 MAX_BODY_BYTES = 12 * MAX_CHARACTERS + 1000
+EXPLORE_PAGE = Path(__file__).with_name("explore.html")
 LOCAL_HOSTS = ["127.0.0.1", "localhost"]
+# The interactive page allows its own style and script by their hashes, and nothing else: it has a
+# policy of its own, which cannot hold this one directive.
+EXPLORE_POLICY = "frame-ancestors 'none'"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -41,6 +46,7 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
     app.json.sort_keys = False
     for path, method, view in (
         ("/", "GET", lambda: app.send_static_file("index.html")),
+        ("/explore", "GET", lambda: send_file(EXPLORE_PAGE)),
         ("/model", "GET", lambda: _model(export)),
         ("/read", "POST", lambda: _read(export)),
         ("/continue", "POST", lambda: _continue(export)),
@@ -52,6 +58,8 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
     @app.after_request
     def add_headers(response):
         response.headers.update(HEADERS)
+        if request.path == "/explore":
+            response.headers["Content-Security-Policy"] = EXPLORE_POLICY
         return response
 
     return app

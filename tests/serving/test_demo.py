@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from serving import demo
@@ -86,3 +88,12 @@ def test_a_port_that_is_taken_is_an_error(loaded):
     with pytest.raises(OSError, match="in use"):
         demo.listen(app, "127.0.0.1", server.port)
     server.server_close()
+
+
+def test_the_interactive_page_is_served_whole_and_may_run_its_own_script_only(client):
+    page = client.get("/explore")
+    assert page.data == (Path(__file__).parents[2] / "docs/explore.html").read_bytes()
+    assert page.content_type == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert b"default-src 'none'; style-src 'sha256-" in page.data
+    assert page.headers["Cache-Control"] == client.get("/").headers["Cache-Control"]

@@ -1,37 +1,19 @@
 """The page in a real browser, without a window."""
 
-import shutil
 import threading
 
 import pytest
 
 from serving import demo
+from tests import browser as browsers
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="there is no chromium and chromedriver"
-)
-SWITCHES = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --window-size=1000,900"
-)
+By, Keys, WebDriverWait = browsers.By, browsers.Keys, browsers.WebDriverWait
+pytestmark = browsers.needed
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in SWITCHES.split():
-        options.add_argument(switch)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = browsers.start(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
 
@@ -130,3 +112,9 @@ def test_nothing_is_cut_off_on_a_phone(page):
     wait_for(page, lambda: len(chips(page)) == 2)
     assert page.execute_script("return document.documentElement.scrollWidth") == 360
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_interactive_page_runs_from_the_server_too(page, address):
+    page.find_element(By.CSS_SELECTOR, "a[href='/explore']").click()
+    wait_for(page, lambda: "windows of 4" in "".join(rows(page, "#rows-title")))
+    assert page.current_url.startswith(f"{address}/explore")

@@ -1,0 +1,64 @@
+"""Brings explore.html up to date with the measurements and itself: python3 docs/explore_page.py
+
+The page holds the curves of the study gradient_flow, and the hashes of its own style and script,
+without which a browser would run neither. A test fails when one of them is out of date.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import math
+import re
+from collections import defaultdict
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "explore.html"
+MEASUREMENTS = PAGE.parents[1] / "results/studies/gradient_flow/measurements.csv"
+BLOCK = re.compile(r'(<script type="application/json" id="measurements">)(.*?)(</script>)', re.S)
+NUM_POINTS = 12  # of a curve, besides k = 0
+UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds exactly
+
+
+def up_to_date(page: str) -> str:
+    """The page with the curves of now, and the hashes of its style and script."""
+    lines = ",\n".join(json.dumps(curve) for curve in curves(MEASUREMENTS))
+    page = BLOCK.sub(lambda block: f"{block[1]}[\n{lines}\n]{block[3]}", page)
+    for name, tag in (("style", "<style>"), ("script", "<script>")):
+        content = page.partition(tag)[2].partition(f"</{name}>")[0]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        page = re.sub(f"{name}-src 'sha256-[^']*'", f"{name}-src 'sha256-{digest}'", page)
+    return page
+
+
+def curves(path: Path) -> list[dict]:
+    """For each cell and setting, the norm at some k over that at k = 0.
+
+    A setting is what the columns before `k` say, but for the seed; the norm is the geometric mean
+    over the seeds.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames[: reader.fieldnames.index("k")]
+        settings = [name for name in columns if name not in ("steps_back", "seed")]
+        logs = defaultdict(lambda: defaultdict(list))
+        for row in reader:
+            setting = tuple(row[name] for name in settings)
+            logs[setting][int(row["k"])].append(math.log(max(float(row["norm"]), 1e-300)))
+    return [
+        dict(zip(settings, setting, strict=True)) | _curve(by_k) for setting, by_k in logs.items()
+    ]
+
+
+def _curve(logs: dict[int, list[float]]) -> dict:
+    means = {k: math.fsum(values) / len(values) for k, values in logs.items()}
+    farthest = max(means)
+    points = sorted({round(farthest * point / NUM_POINTS) for point in range(NUM_POINTS + 1)})
+    shown = [k for k in points if k == 0 or means[k] > math.log(UNDERFLOW)]
+    return {"k": shown, "norm": [float(f"{math.exp(means[k] - means[0]):.3g}") for k in shown]}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(up_to_date(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
