@@ -45,7 +45,8 @@ def open_run(config, corpus, cleanup):
 
     None and None where nothing is to be saved. Nothing is written yet but the lock.
 
-    Raises ValueError where the folder holds another run, or another process writes in it.
+    Raises ValueError if the folder holds another run or anything else, or another process writes
+    in it.
     """
     from training.config import Config  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
@@ -55,8 +56,8 @@ def open_run(config, corpus, cleanup):
     folder = RunFolder(FLAGS.save_path)
     refuse_another_run(folder, config, corpus)
     cleanup.callback(folder.release)
-    if died := folder.acquire():
-        note(f"{died}, died while it had {FLAGS.save_path}")
+    for line in folder.acquire():
+        note(line)
     description = _description(config, corpus)
     # Another process may have started a run since.
     refuse_another_run(folder, config, corpus)

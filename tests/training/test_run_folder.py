@@ -1,4 +1,9 @@
+import errno
+import fcntl
+import os
+import re
 import shutil
+import stat
 
 import numpy as np
 import pytest
@@ -6,6 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.checkpoint import Checkpoint
+from training.lock import MARK
 from training.progress import Progress
 from training.report import EpochReport, best_of
 from training.run_folder import CannotSave, RunFolder
@@ -136,13 +142,94 @@ def test_nothing_temporary_is_left_behind(folder):
     assert not [path for path in folder.path.rglob(".*")]
 
 
-def test_what_a_killed_process_left_half_written_is_removed(folder):
+def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else_is(folder):
+    lock = folder.path / "lock"
+    dead = lock.read_text()
+    token = dead.split()[-1]
     folder.release()
-    for path in (folder.path / ".metrics.csv.123", folder.path / "checkpoints" / ".best.npz.99"):
+    lock.write_text(dead)
+    checkpoints = folder.checkpoints.path
+    half = [folder.path / f".metrics.csv.{token}", folder.path / f".config.json.{token}"]
+    half += [checkpoints / f".best.npz.{token}", checkpoints / f".00000012.npz.{token}"]
+    foreign = [folder.path / name for name in (".keep", ".env.2024", f".notes.{token}")]
+    foreign += [folder.path / ".metrics.csv.123", folder.path / f".metrics.csv.{'0' * 32}"]
+    foreign += [checkpoints / ".best.npz.99", checkpoints / f".notes.npz.{token}"]
+    for path in (*half, *foreign):
         path.write_bytes(b"half")
-    (folder.path / ".keep").write_text("not ours")
-    folder.acquire()
-    assert [path.name for path in folder.path.rglob(".*")] == [".keep"]
+    (note,) = folder.acquire()
+    assert re.match(r"process \d+ on .*, died while it had ", note)
+    assert sorted(path for path in folder.path.rglob(".*")) == sorted(foreign)
+
+
+@pytest.mark.parametrize("killed", ["at once", "with the lock", "half-way through config.json"])
+def test_what_a_start_leaves_that_died_before_it_had_a_config_is_no_obstacle(tmp_path, killed):
+    first = RunFolder(tmp_path / "run")
+    first.acquire()
+    held = (first.path / "lock").read_text()
+    first.release()
+    if killed != "at once":
+        (first.path / "lock").write_text(held)
+    if killed == "half-way through config.json":
+        (first.path / f".config.json.{held.split()[-1]}").write_text("{")
+    second = RunFolder(tmp_path / "run")
+    assert len(second.acquire()) == (killed != "at once")
+    assert sorted(path.name for path in first.path.iterdir()) == ["checkpoints", "lock"]
+    second.release()
+
+
+FOREIGN = (
+    *(".env.2024", ".zcompdump-host-5.9", ".vocabulary.txt.1234", ".keep", "notes.txt"),
+    *(f".config.json.{'0' * 32}", "vocabulary.txt", "lock", "log.txt", "metrics.csv"),
+    *("timing.csv", "learning_curve.png", "events.out.tfevents.1.host", "best.npz"),
+    *("checkpoints/00000001.npz", "checkpoints/best.npz", "checkpoints/.best.npz.99"),
+    "checkpoints/damaged-00000001.npz",
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_folder_with_a_single_file_that_is_not_ours_is_refused_before_any_write(tmp_path, name):
+    """Also beside the lock of a run."""
+    for beside in ([], ["lock"]):
+        folder = tmp_path / "-".join(["run", *beside])
+        (folder / name).parent.mkdir(parents=True)
+        for each in beside:
+            (folder / each).write_text(MARK)
+        (folder / name).write_text("data")
+        before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+        with pytest.raises(
+            ValueError, match=r"has files that this program did not make \(.*\): no"
+        ):
+            RunFolder(folder).acquire()
+        after = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+        assert after == before
+
+
+def test_a_config_that_is_no_runs_is_refused_before_any_write(tmp_path):
+    for text in ("{}", "[]", "name: x"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+            RunFolder(tmp_path).acquire()
+        assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_folder_on_a_file_system_without_locks_or_syncs_of_folders_is_used_with_notes(
+    tmp_path, monkeypatch
+):
+    def unsupported(*_):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    sync = os.fsync
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    is_folder = lambda descriptor: stat.S_ISDIR(os.fstat(descriptor).st_mode)  # noqa: E731
+    monkeypatch.setattr(os, "fsync", lambda n: unsupported() if is_folder(n) else sync(n))
+    folder = RunFolder(tmp_path / "run")
+    no_locks, no_syncs = folder.acquire()
+    assert "has no locks: never start this run twice at a time" in no_locks
+    assert "has no sync of folders" in no_syncs
+    folder.start({"config": {}, "corpus": {}}, "a\n")
+    folder.save(checkpoint(folder, []), keep=1)
+    assert names(folder) == ["00000001.npz"]
+    folder.release()
 
 
 def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):

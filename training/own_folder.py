@@ -1,0 +1,27 @@
+"""Nothing that this program did not make is ever changed: folders are looked at before a write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+SHOWN = 3
+
+
+def refuse_foreign(
+    folder: Path, named: str, is_own: Callable[[Path], bool] = lambda path: False
+) -> None:
+    """Raises ValueError, which calls the folder `named`, if it has something that is not our own.
+
+    OSError if it cannot be read. A folder that is not there has nothing.
+    """
+    try:
+        foreign = sorted(path.name for path in folder.iterdir() if not is_own(path))
+    except FileNotFoundError:
+        return
+    if foreign:
+        more = ", ..." if len(foreign) > SHOWN else ""
+        raise ValueError(
+            f"{named} has files that this program did not make ({', '.join(foreign[:SHOWN])}"
+            f"{more}): nothing was changed; give a new folder or an empty one"
+        )
