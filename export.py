@@ -21,6 +21,8 @@ from command_line.trained_model import (
     load_model,
     load_trained_model,
 )
+from serving.client import is_unfinished, is_version
+from training.own_folder import refuse_foreign
 
 
 def main() -> None:
@@ -39,9 +41,14 @@ def main() -> None:
 
 
 def _make_export_path() -> Path:
-    """The folder `--export_path`, made where there is none."""
+    """The folder `--export_path`, made where there is none.
+
+    Raises ValueError if it cannot be made, or has something in it but no export.
+    """
     path = Path(FLAGS.export_path)
     try:
+        if not (path.is_dir() and any(map(is_version, path.iterdir()))):
+            refuse_foreign(path, f"export_path {str(path)!r}", is_unfinished)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(

@@ -8,10 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import app, flags
 
+from training.own_folder import refuse_other_content
+
 FLAGS = flags.FLAGS
+PNG = b"\x89PNG"
 PATH_FLAGS = (
     "save_path",
     "data_path",
@@ -92,15 +96,20 @@ def check_output_files(*names: str) -> None:
     for name in names:
         path = FLAGS[name].value
         if path is not None:
-            check_output_file(path, f"--{name}={path}")
+            check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
 
 
-def check_output_file(path: str, named: str) -> None:
-    """Raises ValueError, which calls it `named`, for a file that could not be written."""
+def check_output_file(path: str, named: str, begins: bytes) -> None:
+    """Raises ValueError, which calls it `named`, for a file that could not be written.
+
+    Also for one that is there and is not what this program writes: its first bytes are not
+    `begins`.
+    """
     # What is renamed to a link or a device takes its place.
     no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
     if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
         raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
+    refuse_other_content(Path(path), named, begins)
 
 
 def exit_status(returncode: int) -> int:

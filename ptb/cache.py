@@ -13,9 +13,9 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from ptb.vocabulary import Vocabulary
 
 FORMAT = 1
 VOCABULARY = "vocabulary.txt"
+# The names of entries, and of those that are being written.
+OWN = r"[0-9a-f]{64}|\.new-\w+"
 # A shorter text is read in less time than anyone notices.
 MIN_BYTES = 10_000_000
 
@@ -38,14 +40,27 @@ def default_folder() -> Path:
 def entry(cache_dir: str | Path | None, files: Mapping[str, Path], settings) -> Path | None:
     """The folder of what `settings` make of the contents of `files`.
 
-    None where `cache_dir` is None or "", or the text is too short to be worth an entry.
+    None where `cache_dir` is None or "", or the text is too short to be worth an entry. Raises
+    ValueError if the folder has other files.
     """
     if not cache_dir or sum(path.stat().st_size for path in set(files.values())) < MIN_BYTES:
         return None
+    _check_own(Path(cache_dir))
     contents = {path: _sha256(path) for path in set(files.values())}
     named = sorted((name, contents[path]) for name, path in files.items())
     key = json.dumps([FORMAT, settings, named], sort_keys=True)
     return Path(cache_dir) / hashlib.sha256(key.encode()).hexdigest()
+
+
+def _check_own(folder: Path) -> None:
+    """Raises ValueError if a folder has anything in it but entries, whole or unfinished."""
+    if folder.is_dir():
+        foreign = [p.name for p in folder.iterdir() if not re.fullmatch(OWN, p.name)]
+        if foreign:
+            raise ValueError(
+                f"cache_dir {str(folder)!r} has files that this program did not make "
+                f"({sorted(foreign)[0]}): give a new folder or an empty one, or --cache_dir="
+            )
 
 
 def cached(entry: Path | None, corpus_type: type, assemble: Callable[[], Any]):
@@ -70,7 +85,7 @@ def _load(entry: Path, corpus_type: type):
             summary={split: SplitSummary(**row) for split, row in meta["summary"].items()},
         )
         return corpus if corpus.fingerprint == meta["fingerprint"] else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RecursionError):
         return None
 
 
@@ -80,8 +95,16 @@ def _save(entry: Path, corpus) -> None:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as folder:
             _write(Path(folder) / "entry", corpus)
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove_damaged(entry, (Path(folder) / "entry").iterdir())
             (Path(folder) / "entry").rename(entry)
+
+
+def _remove_damaged(entry: Path, files: Iterable[Path]) -> None:
+    """Removes an entry that could not be read, if there is one. Other files in it stay."""
+    for path in files:
+        (entry / path.name).unlink(missing_ok=True)
+    if entry.exists():
+        entry.rmdir()
 
 
 def _write(folder: Path, corpus) -> None:

@@ -13,7 +13,6 @@ command and the versions in its `config.json` are those of the first.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import math
@@ -38,6 +37,8 @@ from training.run_folder import RunFolder
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"
+# Stands in a folder until it is a record. What is beside it was made by the same command.
+UNFINISHED, MARK = "unfinished", "A record is being made here: the same command goes on with it.\n"
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
@@ -51,6 +52,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     """
     begun_before = RunFolder(path).exists
     folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(folder / UNFINISHED, MARK)
     try:
         began = time.perf_counter()
         log = run_script("train.py", [*flags, f"--save_path={path}"])
@@ -65,8 +67,9 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             "machine": machine(),
         }
     except SystemExit:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # only where nothing is in it
+        if [path.name for path in folder.iterdir()] == [UNFINISHED]:
+            (folder / UNFINISHED).unlink()
+            folder.rmdir()
         if RunFolder(path).exists:
             note(f"no record was made; the same command goes on with the run in {path}")
         raise
@@ -75,6 +78,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     # The last file makes it a record.
     write_text_atomically(folder / LOG, log)
     write_text_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    (folder / UNFINISHED).unlink()
     return result
 
 
@@ -178,12 +182,14 @@ def main(arguments: list[str]) -> None:
         folder = Path(arguments[0])
         path = Path(FLAGS.save_path) if FLAGS.save_path else folder / "run"
         _check_paths(folder, path)
+        # A run that was there before any attempt to make a record is its user's.
+        is_own = not FLAGS.save_path and (_is_unfinished(folder) or not path.exists())
         _check_run(RunFolder(path), config, corpus)
         names = [name for name in FLAGS if name != "save_path"]
         command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
         result = record(folder, path, given_flags(names), command)
-        if not FLAGS.save_path:
-            shutil.rmtree(path)
+        if is_own and not RunFolder(path).remove():
+            note(f"{path} has files that are not of the run, and stays")
     valid, test, seconds = result["valid"], result["test"], result["seconds"]
     in_all = "" if seconds is None else f", {seconds:.0f} s in all"
     print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")
@@ -193,9 +199,16 @@ def _check_paths(folder: Path, path: Path) -> None:
     """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
     if path.resolve() == folder.resolve():
         raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
-    attempt = {path.resolve(), *(folder.resolve() / name for name in (*COPIED, LOG))}
+    made = (UNFINISHED, *COPIED, LOG) if _is_unfinished(folder) else ()
+    attempt = {path.resolve(), *(folder.resolve() / name for name in made)}
     if folder.exists() and not attempt.issuperset(folder.resolve().iterdir()):
         raise ValueError(f"{folder} is there already: name a new folder, or remove it")
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether an attempt to make a record was begun in the folder."""
+    path = folder / UNFINISHED
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == MARK.encode()
 
 
 def _check_run(run: RunFolder, config, corpus) -> None:

@@ -11,6 +11,7 @@ has such a name stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -127,6 +128,14 @@ class CheckpointFolder:
     def _is_own(self, path: Path) -> bool:
         """Whether it is a checkpoint of this run, or nothing but zeros, as a crash leaves it."""
         return run_of(path) == self._run or is_blank(path)
+
+    def remove(self) -> None:
+        """Removes the checkpoints of this run, and the folder if nothing else is in it."""
+        for path in self.path.glob("*.npz"):
+            if run_of(path) == self._run:
+                path.unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def _numbered(self, number: int) -> Path:
         return self.path / f"{number:08}.npz"

@@ -1,4 +1,4 @@
-"""Nothing that this program did not make is ever changed: folders are looked at before a write."""
+"""Nothing that this program did not make is changed: what is there is looked at before a write."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ def refuse_foreign(
             f"{named} has files that this program did not make ({', '.join(foreign[:SHOWN])}"
             f"{more}): nothing was changed; give a new folder or an empty one"
         )
+
+
+def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
+    """Raises ValueError, which calls the file `named`, if it is there and begins with other bytes.
+
+    OSError if it cannot be read. An empty file may be replaced.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(len(begins))
+    except FileNotFoundError:
+        return
+    if content not in (begins, b""):
+        raise ValueError(f"{named} is there already, with other content: give another name")

@@ -118,6 +118,21 @@ class RunFolder:
         """Lets others write in the folder."""
         self._lock.release()
 
+    def remove(self) -> bool:
+        """Removes the run, and its folder if nothing else is in it; returns whether it is gone.
+
+        Raises OSError.
+        """
+        self.checkpoints.remove()
+        events = [p for p in self.path.glob("events.out.tfevents.*") if _is_events(p)]
+        for path in (*events, *(self.path / name for name in ("log.txt", *FILES[::-1]))):
+            path.unlink(missing_ok=True)
+        if is_lock(self.path / "lock"):
+            (self.path / "lock").unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+        return not self.path.exists()
+
     def start(self, description: dict, vocabulary_text: str) -> None:
         """Writes what a run starts with. Raises CannotSave where that cannot be done.
 
@@ -279,6 +294,12 @@ class RunFolder:
                 "saved before is whole; mend that and run the same command again, or give another "
                 "folder"
             ) from None
+
+
+def _is_events(path: Path) -> bool:
+    """Whether TensorBoard's writer began the file."""
+    with path.open("rb") as file:
+        return b"brain.Event:" in file.read(64)
 
 
 def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:

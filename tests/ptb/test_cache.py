@@ -117,3 +117,16 @@ def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache.default_folder() == tmp_path / ".cache" / "ptb-lm"
+
+
+def test_a_folder_with_other_files_is_refused_and_other_files_in_an_entry_stay(folder, readings):
+    load(folder)
+    (entry,) = entries(folder)
+    (entry / "notes").write_text("mine")
+    (entry / "meta.json").write_text("[]")
+    load(folder)
+    assert (entry / "notes").read_text() == "mine"
+    (folder.parent / "cache" / "notes").write_text("mine")
+    with pytest.raises(ValueError, match=r"cache_dir .* has files .* did not make \(notes\)"):
+        load(folder)
+    assert (folder.parent / "cache" / "notes").read_text() == "mine"
