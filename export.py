@@ -21,8 +21,7 @@ from command_line.trained_model import (
     load_model,
     load_trained_model,
 )
-from serving.client import is_unfinished, is_version
-from training.own_folder import refuse_foreign
+from serving.export_folder import check_own
 
 
 def main() -> None:
@@ -47,8 +46,7 @@ def _make_export_path() -> Path:
     """
     path = Path(FLAGS.export_path)
     try:
-        if not (path.is_dir() and any(map(is_version, path.iterdir()))):
-            refuse_foreign(path, f"export_path {str(path)!r}", is_unfinished)
+        check_own(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from training.memory import TENSORFLOW_BYTES, gib, memory_bytes, ran_out
 from training.own_folder import refuse_other_content
 
 FLAGS = flags.FLAGS
@@ -69,6 +70,14 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + signal.SIGPIPE) from None
         fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        fail(
+            f"there is too little memory ({type(error).__name__}): beside TensorFlow, which takes "
+            f"about {gib(TENSORFLOW_BYTES)} of address space, this process may use "
+            f"{gib(memory_bytes())}: give smaller sizes, or raise the limit"
+        )
 
 
 @contextlib.contextmanager

@@ -40,27 +40,14 @@ def default_folder() -> Path:
 def entry(cache_dir: str | Path | None, files: Mapping[str, Path], settings) -> Path | None:
     """The folder of what `settings` make of the contents of `files`.
 
-    None where `cache_dir` is None or "", or the text is too short to be worth an entry. Raises
-    ValueError if the folder has other files.
+    None where `cache_dir` is None or "", or the text is too short to be worth an entry.
     """
     if not cache_dir or sum(path.stat().st_size for path in set(files.values())) < MIN_BYTES:
         return None
-    _check_own(Path(cache_dir))
     contents = {path: _sha256(path) for path in set(files.values())}
     named = sorted((name, contents[path]) for name, path in files.items())
     key = json.dumps([FORMAT, settings, named], sort_keys=True)
     return Path(cache_dir) / hashlib.sha256(key.encode()).hexdigest()
-
-
-def _check_own(folder: Path) -> None:
-    """Raises ValueError if a folder has anything in it but entries, whole or unfinished."""
-    if folder.is_dir():
-        foreign = [p.name for p in folder.iterdir() if not re.fullmatch(OWN, p.name)]
-        if foreign:
-            raise ValueError(
-                f"cache_dir {str(folder)!r} has files that this program did not make "
-                f"({sorted(foreign)[0]}): give a new folder or an empty one, or --cache_dir="
-            )
 
 
 def cached(entry: Path | None, corpus_type: type, assemble: Callable[[], Any]):
@@ -90,9 +77,14 @@ def _load(entry: Path, corpus_type: type):
 
 
 def _save(entry: Path, corpus) -> None:
-    """Keeps a `Corpus`; where the disk does not let it, the next start reads the text again."""
+    """Keeps a `Corpus`; where the disk does not let it, the next start reads the text again.
+
+    So it does if the folder has other files than the cache's: nothing is put beside them.
+    """
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)
+        if not all(re.fullmatch(OWN, path.name) for path in entry.parent.iterdir()):
+            return
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as folder:
             _write(Path(folder) / "entry", corpus)
             _remove_damaged(entry, (Path(folder) / "entry").iterdir())

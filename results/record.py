@@ -14,6 +14,7 @@ command and the versions in its `config.json` are those of the first.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import shlex
@@ -30,15 +31,19 @@ from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
 from training.atomic_file import write_text_atomically
 from training.config import Config
-from training.description import read_json
 from training.environment import machine
 from training.run_folder import RunFolder
+from training.untrusted import read_json, read_text
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"
 # Stands in a folder until it is a record. What is beside it was made by the same command.
 UNFINISHED, MARK = "unfinished", "A record is being made here: the same command goes on with it.\n"
+# A hundred thousand epochs, which is the highest number that a config may have.
+MOST_TABLE_BYTES = 30_000_000
+# No perplexity is higher: that of 700 nats a word, at which it is cut off.
+MOST = 1.1e304
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
@@ -101,13 +106,16 @@ def last_epoch(run: Path) -> dict | None:
 def column(table: Path, name: str) -> list[float]:
     """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch.
 
-    Raises ValueError where it is not there.
+    Raises ValueError where it is not there, or has something else than numbers.
     """
-    with table.open(encoding="utf-8", newline="") as file:
-        try:
-            return [float(row[name]) for row in csv.DictReader(file)]
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{table} has no column {name} of numbers") from None
+    try:
+        rows = csv.DictReader(io.StringIO(read_text(table, MOST_TABLE_BYTES), newline=""))
+        values = [float(row[name]) for row in rows]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        values = []
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"{table} has no column {name} of numbers")
+    return values
 
 
 def read_result(folder: Path) -> dict:
@@ -121,7 +129,7 @@ def read_result(folder: Path) -> dict:
         if result["seconds"] is not None:
             numbers.append(result["seconds"])
         known = set(last) <= {"valid", "test"}
-        if not known or not all(type(n) in (int, float) and 0 < n < math.inf for n in numbers):
+        if not known or not all(type(n) in (int, float) and 0 < n < MOST for n in numbers):
             raise ValueError("its figures are no numbers above 0")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({error or type(error).__name__})") from None

@@ -11,8 +11,6 @@ from serving.refusal import refusals
 from serving.surprisal import Word, words_of
 
 MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
-# An export is made in a folder whose name begins so.
-UNFINISHED = ".new-"
 
 
 @dataclass(frozen=True)
@@ -38,18 +36,6 @@ def find(export_path: str | Path) -> Path:
             f"{str(export_path)!r} holds no export: give the --export_path of export.py"
         )
     return path
-
-
-def is_version(path: Path) -> bool:
-    """Whether a folder is one of the versions in that of an export."""
-    return path.name.isdecimal() and (path / MODEL_FILE).is_file() and (path / CARD_FILE).is_file()
-
-
-def is_unfinished(path: Path) -> bool:
-    """Whether a folder is what an export leaves that was killed before it had its number."""
-    if not path.name.startswith(UNFINISHED) or path.is_symlink() or not path.is_dir():
-        return False
-    return {child.name for child in path.iterdir()} <= {"export"}
 
 
 class LoadedExport:

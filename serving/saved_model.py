@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from serving import model_card
-from serving.client import CARD_FILE, UNFINISHED
+from serving.client import CARD_FILE
 from serving.inference import Inference
 from serving.served_model import ServedModel
 from serving.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path
     `perplexities` are what the card says of the model. Nothing that is there is ever replaced, and
     two exports at the same time get a number each.
     """
-    with tempfile.TemporaryDirectory(dir=export_path, prefix=UNFINISHED) as parent:
+    with tempfile.TemporaryDirectory(dir=export_path, prefix=".new-") as parent:
         folder = Path(parent) / "export"
         folder.mkdir()
         with served_model(trained) as module:

@@ -29,8 +29,9 @@ from typing import BinaryIO
 import numpy as np
 
 from training.atomic_file import write_atomically
-from training.model import memory_bytes
+from training.memory import memory_bytes
 from training.progress import Progress
+from training.untrusted import open_regular, parse_json
 
 FORMAT = 2
 DIGEST_BYTES = 64
@@ -100,9 +101,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises ValueError where the file is missing, damaged, or of another format.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             arrays = _read_archive(file)
-        meta = json.loads(arrays.pop("meta").tobytes())
+        meta = parse_json(arrays.pop("meta").tobytes().decode())
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         for name, array in arrays.items():

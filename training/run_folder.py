@@ -28,14 +28,15 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ptb.vocabulary import Vocabulary
+from ptb.vocabulary import EOS, UNKNOWN, Vocabulary
 from training.atomic_file import sync_folder, write_atomically, write_text_atomically
 from training.checkpoint import Checkpoint
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
-from training.description import read_description, read_text
+from training.description import read_description
 from training.lock import Lock, is_lock
 from training.own_folder import refuse_foreign
 from training.report import EpochReport
+from training.untrusted import read_text
 
 GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
 TIMING = ("seconds", "words_per_second")
@@ -160,13 +161,16 @@ class RunFolder:
         path = self.path / "vocabulary.txt"
         try:
             text = read_text(path, MOST_VOCABULARY_BYTES)
-            if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
+            corpus = self.description()["corpus"]
+            if corpus.get("vocabulary_sha256") != _sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
             if text.count("\n") > MOST_WORDS:
                 raise ValueError(f"it has more than {MOST_WORDS:,} words")
-            return Vocabulary.from_text(text)
+            vocabulary = Vocabulary.from_text(text)
+            _check_words(vocabulary, corpus.get("vocab_size"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
+        return vocabulary
 
     @cached_property
     def run(self) -> str:
@@ -300,6 +304,17 @@ def _is_events(path: Path) -> bool:
     """Whether TensorBoard's writer began the file."""
     with path.open("rb") as file:
         return b"brain.Event:" in file.read(64)
+
+
+def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
+    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
+    if vocab_size not in (None, len(vocabulary)):
+        raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
+    if EOS not in vocabulary and vocabulary.unknown_id is None:
+        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
+    for number, word in enumerate(vocabulary.words, start=1):
+        if not word or "\r" in word:
+            raise ValueError(f"line {number:,} is {word!r}, which is no word")
 
 
 def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:

@@ -119,14 +119,15 @@ def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache.default_folder() == tmp_path / ".cache" / "ptb-lm"
 
 
-def test_a_folder_with_other_files_is_refused_and_other_files_in_an_entry_stay(folder, readings):
+def test_nothing_is_put_beside_other_files_and_those_in_an_entry_stay(folder, readings):
     load(folder)
     (entry,) = entries(folder)
     (entry / "notes").write_text("mine")
     (entry / "meta.json").write_text("[]")
     load(folder)
-    assert (entry / "notes").read_text() == "mine"
-    (folder.parent / "cache" / "notes").write_text("mine")
-    with pytest.raises(ValueError, match=r"cache_dir .* has files .* did not make \(notes\)"):
-        load(folder)
-    assert (folder.parent / "cache" / "notes").read_text() == "mine"
+    assert [path.name for path in entry.iterdir()] == ["notes"]
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    corpus.load_text(folder, cache_dir=other)
+    assert [path.name for path in other.iterdir()] == ["notes"]

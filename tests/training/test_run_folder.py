@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import fcntl
 import os
@@ -11,11 +12,15 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.checkpoint import Checkpoint
+from training.config import Config
 from training.lock import MARK
 from training.progress import Progress
 from training.report import EpochReport, best_of
 from training.run_folder import CannotSave, RunFolder
 from training.trained_model import load_run
+
+
+CONFIG = {"hidden_size": 1, "num_layers": 1, "num_steps": 2}
 
 
 def report(epoch, valid):
@@ -25,7 +30,8 @@ def report(epoch, valid):
 def checkpoint(folder, reports, value=0.0, window=0):
     best = best_of(reports).epoch if reports else 0
     progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
-    weights = {"Model/softmax_b": np.full(3, value, np.float32)}
+    shapes = Config(**CONFIG).weight_shapes(3)
+    weights = {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
     return Checkpoint(folder.run, progress, weights, [])
 
 
@@ -33,7 +39,7 @@ def checkpoint(folder, reports, value=0.0, window=0):
 def folder(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.acquire()
-    folder.start({"config": {"num_steps": 2}, "corpus": {"name": "text"}}, "a\nb\n")
+    folder.start({"config": CONFIG, "corpus": {"name": "text"}}, "<eos>\na\nb\n")
     yield folder
     folder.release()
 
@@ -233,14 +239,69 @@ def test_a_folder_on_a_file_system_without_locks_or_syncs_of_folders_is_used_wit
 
 
 def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
-    (folder.path / "vocabulary.txt").write_text("b\na\n")
+    (folder.path / "vocabulary.txt").write_text("a\n<eos>\n")
     with pytest.raises(ValueError, match="is not the vocabulary"):
         folder.vocabulary()
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<eos>\n\nb\n", "line 2 is '', which is no word"),
+        ("<eos>\na\rb\n", r"line 2 is 'a\\rb', which is no word"),
+        ("a\nb\n", "neither <eos> nor <unk>"),
+        ("<eos>\na\na\n", "'a' 2 times"),
+        ("<eos>\na\nb\n", "it has 3 words and config.json says 2"),
+        ("<eos>\n", "it has 1 words and config.json says 2"),
+    ],
+)
+def test_words_that_no_run_has_are_refused_although_their_checksum_is_right(tmp_path, text, reason):
+    folder = RunFolder(tmp_path / "run")
+    folder.acquire()
+    size = {"vocab_size": 2} if "config.json" in reason else {}
+    folder.start({"config": {}, "corpus": size}, text)
+    with pytest.raises(ValueError, match=rf"vocabulary\.txt cannot be read: .*{reason}"):
+        folder.vocabulary()
+    folder.release()
+
+
+def trained(path, change=lambda weights: weights):
+    """A run folder whose best checkpoint has the weights that its config asks for, changed."""
+    folder = RunFolder(path)
+    folder.acquire()
+    folder.start({"config": CONFIG, "corpus": {}}, "<eos>\na\nb\n")
+    saved = checkpoint(folder, [report(1, 90.0)])
+    folder.save_epoch(dataclasses.replace(saved, weights=change(saved.weights)), keep=1)
+    folder.release()
+    return path
+
+
+def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path):
+    assert load_run(trained(tmp_path / "run")).weights["Model/softmax_b"].shape == (3,)
+    changes = {
+        "more": lambda weights: weights | {"Model/other": np.zeros(3, np.float32)},
+        "fewer": lambda weights: {n: w for n, w in weights.items() if n != "Model/softmax_b"},
+        "other": lambda weights: weights | {"Model/softmax_b": np.zeros(4, np.float32)},
+    }
+    for name, change in changes.items():
+        path = trained(tmp_path / name, change)
+        with pytest.raises(ValueError, match=f"run '{path}' does not fit: the weight Model/"):
+            load_run(path)
+
+
+def test_a_run_that_needs_more_memory_than_there_is_is_refused_before_its_weights_are_read(
+    tmp_path, monkeypatch
+):
+    path = trained(tmp_path / "run")
+    (path / "checkpoints" / "best.npz").write_bytes(b"")
+    monkeypatch.setattr("training.model.memory_bytes", lambda: 50)
+    with pytest.raises(ValueError, match="run' does not fit: hidden_size=1 and num_layers=1 need"):
+        load_run(path)
+
+
 def test_vocabulary_and_description_are_read_back(folder):
-    assert folder.vocabulary().words == ("a", "b")
-    assert folder.description()["config"] == {"num_steps": 2}
+    assert folder.vocabulary().words == ("<eos>", "a", "b")
+    assert folder.description()["config"] == CONFIG
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -251,7 +312,17 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"config": {}}', '{"config": 1, "corpus": 2}', "\x00"]
+    "text",
+    [
+        *("", "{", "[]", '{"config": {}}', '{"config": 1, "corpus": 2}', "\x00"),
+        '{"config": {}, "corpus": {}, "versions": ["3.11"]}',
+        '{"config": {}, "corpus": {}, "versions": {"python": ["3.11"]}}',
+        '{"config": {}, "corpus": {}, "model": null}',
+        '{"config": {"learning_rate": 1' + 400 * "0" + '}, "corpus": {}}',
+        '{"config": {"learning_rate": NaN}, "corpus": {}}',
+        '{"config": {}, "corpus": {"source": {"shares": [90, 10]}}}',
+        '{"config": {}, "corpus": {"tokens": {"test": true}}}',
+    ],
 )
 def test_a_damaged_description_is_refused(folder, text):
     (folder.path / "config.json").write_text(text)
