@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from training.memory import TENSORFLOW_BYTES, gib, memory_bytes, ran_out
+from training.memory import ran_out, there_is
 from training.own_folder import refuse_other_content
 
 FLAGS = flags.FLAGS
@@ -74,9 +74,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         if not ran_out(error):
             raise
         fail(
-            f"there is too little memory ({type(error).__name__}): beside TensorFlow, which takes "
-            f"about {gib(TENSORFLOW_BYTES)} of address space, this process may use "
-            f"{gib(memory_bytes())}: give smaller sizes, or raise the limit"
+            f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
+            "sizes, or raise the limit"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,16 +14,31 @@ TENSORFLOW_BYTES = 2 << 30
 
 def memory_bytes() -> int:
     """What this process may use for data: of this machine, its control group, and `ulimit -v`."""
-    machine = sys.maxsize  # on Windows, where nothing here tells it
-    if hasattr(os, "sysconf"):
+    return _least()[0]
+
+
+def there_is() -> str:
+    """`memory_bytes` in words, with what limits it."""
+    num_bytes, limit = _least()
+    return f"{limit} {gib(num_bytes)}"
+
+
+def _least() -> tuple[int, str]:
+    limits = [(num_bytes, "its control group allows") for num_bytes in group_limits()]
+    if hasattr(os, "sysconf"):  # not on Windows, where nothing here tells it
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(machine, *group_limits(), *_address_space())
+        limits.append((machine, "this machine has"))
+    if (limit := address_space_limit()) is not None:
+        left = max(limit - max(_mapped(), TENSORFLOW_BYTES), 0)
+        beside = f"beside the {gib(TENSORFLOW_BYTES)} that TensorFlow takes"
+        limits.append((left, f"`ulimit -v` allows, {beside},"))
+    return min(limits, default=(sys.maxsize, "this machine has"))
 
 
 def gib(num_bytes: float) -> str:
     """Bytes in words, such as `3.1 GiB` or `5 MiB`."""
     if num_bytes < 2**30:
-        return f"{num_bytes / 2**20:.0f} MiB"
+        return f"{math.ceil(num_bytes / 2**20)} MiB"
     return f"{num_bytes / 2**30:.{0 if num_bytes >= 10 * 2**30 else 1}f} GiB"
 
 
@@ -57,15 +73,13 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
-def _address_space() -> list[int]:
-    limit = address_space_limit()
-    if limit is None:
-        return []
+def _mapped() -> int:
+    """The address space that this process takes by now; 0 where the system does not tell."""
     try:
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (OSError, ValueError):
-        mapped = 0
-    return [max(limit - max(mapped, TENSORFLOW_BYTES), 0)]
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def group_limits(

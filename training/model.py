@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from training.config import Config
-from training.memory import gib, memory_bytes
+from training.memory import gib, memory_bytes, there_is
 
 
 def check_memory(
@@ -27,7 +27,7 @@ def check_memory(
         raise ValueError(
             f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
             f"{gib(weights)} for weights{' and gradients' if training else ''}, "
-            f"and this machine has {gib(present)} for it: make one of the two smaller"
+            f"and {there_is()}: make one of the two smaller"
         )
     # Logits and probabilities of each word, and six values of each unit of each layer.
     window = (
@@ -35,8 +35,8 @@ def check_memory(
     )
     if weights + window > present:
         raise ValueError(
-            f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for "
-            f"one window, and this machine has {gib(present)} for it: make one of the two smaller"
+            f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for one window, "
+            f"beside {gib(weights)} for weights, and {there_is()}: make one of the two smaller"
         )
 
 

@@ -20,7 +20,9 @@ def test_a_limit_on_address_space_is_what_there_is_beside_tensorflow(monkeypatch
     assert memory.memory_bytes() == before
     limit_address_space(monkeypatch, GIB)
     assert memory.memory_bytes() == 0
-    with pytest.raises(ValueError, match=r"need 1 MiB for weights, and this machine has 0 MiB"):
+    with pytest.raises(
+        ValueError, match=r"need 1 MiB for weights, and `ulimit -v` allows, be.*, 0 MiB"
+    ):
         check_memory(Config(hidden_size=100), 1000, 1, 1)
 
 

@@ -19,7 +19,6 @@ from training.report import EpochReport, best_of
 from training.run_folder import CannotSave, RunFolder
 from training.trained_model import load_run
 
-
 CONFIG = {"hidden_size": 1, "num_layers": 1, "num_steps": 2}
 
 
