@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +56,8 @@ class Lock:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self._path, flags, 0o644)
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would be read without end
+                raise OSError(errno.EINVAL, "its lock is no regular file")
             self.is_enforced = _lock(descriptor)
             content = os.read(descriptor, MOST_BYTES)
             holder = _holder(content)

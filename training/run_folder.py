@@ -218,7 +218,9 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Adds a line to `log.txt`. Raises CannotSave."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        # Through no link, and to no pipe: an open that waits for a reader fails instead.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with self._saving():
             descriptor = os.open(self.path / "log.txt", flags, 0o644)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -153,6 +153,12 @@ def test_whatever_stands_in_a_lock_that_nobody_holds_is_shown_as_plain_text(tmp_
     lock.release()
 
 
+def test_a_lock_that_is_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(OSError, match="no regular file"):
+        Lock(tmp_path).acquire()
+
+
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("data")
     (tmp_path / "lock").symlink_to("precious")

@@ -118,6 +118,20 @@ def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_
             other.load("best")
 
 
+def test_a_reader_passes_over_the_checkpoints_of_another_run(folder, tmp_path):
+    folder.save(checkpoint(folder, [], value=5), keep=1)
+    other = RunFolder(tmp_path / "other")
+    (other.path / "checkpoints").mkdir(parents=True)
+    other.start({"config": CONFIG | {"num_steps": 3}, "corpus": {}}, "<eos>\na\nb\n")
+    other.save(checkpoint(other, [], value=6), keep=1)
+    theirs = (other.checkpoints.path / "00000001.npz").read_bytes()
+    (folder.checkpoints.path / "00000009.npz").write_bytes(theirs)
+    assert folder.load("latest").weights["Model/softmax_b"].tolist() == [5, 5, 5]
+    (folder.checkpoints.path / "00000001.npz").unlink()
+    with pytest.raises(ValueError, match="there is no checkpoint of this run in"):
+        folder.load("latest")
+
+
 def test_metrics_and_timing_have_a_row_per_epoch(folder):
     folder.save_epoch(checkpoint(folder, [report(1, 90.0), report(2, 70.5)]), keep=1)
     assert (folder.path / "metrics.csv").read_text().splitlines() == [
@@ -207,6 +221,12 @@ def test_a_folder_with_a_single_file_that_is_not_ours_is_refused_before_any_writ
             RunFolder(folder).acquire()
         after = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
         assert after == before
+
+
+def test_a_log_that_is_a_pipe_is_refused_at_once(folder):
+    os.mkfifo(folder.path / "log.txt")
+    with pytest.raises(CannotSave, match=r"cannot be written \(No such device or address\)"):
+        folder.log("line")
 
 
 def test_a_config_that_is_no_runs_is_refused_before_any_write(tmp_path):
