@@ -21,6 +21,7 @@ from command_line.trained_model import (
     load_model,
     load_trained_model,
 )
+from serving.export_folder import check_own
 
 
 def main() -> None:
@@ -39,9 +40,13 @@ def main() -> None:
 
 
 def _make_export_path() -> Path:
-    """The folder `--export_path`, made where there is none."""
+    """The folder `--export_path`, made where there is none.
+
+    Raises ValueError if it cannot be made, or has something in it but no export.
+    """
     path = Path(FLAGS.export_path)
     try:
+        check_own(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(

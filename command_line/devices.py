@@ -12,6 +12,7 @@ from absl import flags
 
 from command_line.program import FLAGS
 from models.cores import available_cores
+from training.memory import check_room_for_tensorflow
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -66,6 +67,7 @@ def start_tensorflow():
         # When a worker is lost, TensorFlow logs the error at every level that it passes through.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _share_one_arena()
+    check_room_for_tensorflow()
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:

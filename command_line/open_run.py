@@ -18,6 +18,8 @@ from command_line.text_source import define_data_flags, define_text_flags
 flags.disclaim_key_flags()
 
 SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
+# Of a corpus's source: where the text is, which may change as long as its tokens do not.
+WHERE = ("data_path", "dataset", "data_dir", "shares")
 
 
 def define_training_flags() -> None:
@@ -45,7 +47,8 @@ def open_run(config, corpus, cleanup):
 
     None and None where nothing is to be saved. Nothing is written yet but the lock.
 
-    Raises ValueError where the folder holds another run, or another process writes in it.
+    Raises ValueError if the folder holds another run or anything else, or another process writes
+    in it.
     """
     from training.config import Config  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
@@ -55,8 +58,8 @@ def open_run(config, corpus, cleanup):
     folder = RunFolder(FLAGS.save_path)
     refuse_another_run(folder, config, corpus)
     cleanup.callback(folder.release)
-    if died := folder.acquire():
-        note(f"{died}, died while it had {FLAGS.save_path}")
+    for line in folder.acquire():
+        note(line)
     description = _description(config, corpus)
     # Another process may have started a run since.
     refuse_another_run(folder, config, corpus)
@@ -66,8 +69,18 @@ def open_run(config, corpus, cleanup):
         # The command and the versions stay those that the run began with, and so do the fields of
         # the config, after which its checkpoints are named, also where there are more by now.
         num_epochs = max(config.num_epochs, Config.from_dict(saved["config"]).num_epochs)
-        description = saved | {"config": saved["config"] | {"num_epochs": num_epochs}}
+        description = saved | {
+            "config": saved["config"] | {"num_epochs": num_epochs},
+            "corpus": saved["corpus"] | {"source": _source_of_now(saved["corpus"], corpus)},
+        }
     return folder, description
+
+
+def _source_of_now(saved: dict, corpus) -> dict:
+    """The source of a run's text, which has the same tokens, at the place where it is now."""
+    place = {name: corpus.source[name] for name in WHERE if name in corpus.source}
+    gone = set(WHERE) - set(place)
+    return {n: v for n, v in saved.get("source", {}).items() if n not in gone} | place
 
 
 def refuse_another_run(folder, config, corpus) -> None:

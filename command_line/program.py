@@ -8,10 +8,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import app, flags
 
+from training.memory import ran_out, there_is
+from training.own_folder import refuse_other_content
+
 FLAGS = flags.FLAGS
+PNG = b"\x89PNG"
 PATH_FLAGS = (
     "save_path",
     "data_path",
@@ -65,6 +70,13 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + signal.SIGPIPE) from None
         fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        fail(
+            f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
+            "sizes, or raise the limit"
+        )
 
 
 @contextlib.contextmanager
@@ -92,15 +104,20 @@ def check_output_files(*names: str) -> None:
     for name in names:
         path = FLAGS[name].value
         if path is not None:
-            check_output_file(path, f"--{name}={path}")
+            check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
 
 
-def check_output_file(path: str, named: str) -> None:
-    """Raises ValueError, which calls it `named`, for a file that could not be written."""
+def check_output_file(path: str, named: str, begins: bytes) -> None:
+    """Raises ValueError, which calls it `named`, for a file that could not be written.
+
+    Also for one that is there and is not what this program writes: its first bytes are not
+    `begins`.
+    """
     # What is renamed to a link or a device takes its place.
     no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
     if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
         raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
+    refuse_other_content(Path(path), named, begins)
 
 
 def exit_status(returncode: int) -> int:

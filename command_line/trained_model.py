@@ -7,7 +7,7 @@ from absl import flags
 from command_line.devices import start_tensorflow
 from command_line.program import FLAGS
 from command_line.text_source import TextSource
-from training.model import build_model, check_memory
+from training.model import build_model
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -74,7 +74,6 @@ def load_corpus_of(trained, split: str):
 
 def load_model(trained):
     """The model of a `TrainedModel`, with its weights."""
-    check_memory(trained.config, len(trained.vocabulary), batch_size=1, num_steps=1)
     model = build_model(trained.config, len(trained.vocabulary))
     model.import_weights(trained.weights)
     return model

@@ -13,9 +13,9 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from ptb.vocabulary import Vocabulary
 
 FORMAT = 1
 VOCABULARY = "vocabulary.txt"
+# The names of entries, and of those that are being written.
+OWN = r"[0-9a-f]{64}|\.new-\w+"
 # A shorter text is read in less time than anyone notices.
 MIN_BYTES = 10_000_000
 
@@ -70,18 +72,31 @@ def _load(entry: Path, corpus_type: type):
             summary={split: SplitSummary(**row) for split, row in meta["summary"].items()},
         )
         return corpus if corpus.fingerprint == meta["fingerprint"] else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RecursionError):
         return None
 
 
 def _save(entry: Path, corpus) -> None:
-    """Keeps a `Corpus`; where the disk does not let it, the next start reads the text again."""
+    """Keeps a `Corpus`; where the disk does not let it, the next start reads the text again.
+
+    So it does if the folder has other files than the cache's: nothing is put beside them.
+    """
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)
+        if not all(re.fullmatch(OWN, path.name) for path in entry.parent.iterdir()):
+            return
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as folder:
             _write(Path(folder) / "entry", corpus)
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove_damaged(entry, (Path(folder) / "entry").iterdir())
             (Path(folder) / "entry").rename(entry)
+
+
+def _remove_damaged(entry: Path, files: Iterable[Path]) -> None:
+    """Removes an entry that could not be read, if there is one. Other files in it stay."""
+    for path in files:
+        (entry / path.name).unlink(missing_ok=True)
+    if entry.exists():
+        entry.rmdir()
 
 
 def _write(folder: Path, corpus) -> None:

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from command_line.program import check_output_file, run_tool, user_errors
+from command_line.program import PNG, check_output_file, run_tool, user_errors
 from results.record import column
 from training.atomic_file import write_atomically
 from training.config import preset
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     with user_errors():
         if len(arguments) != 2:
             raise ValueError("name the folder of the records, and the PNG to write")
-        check_output_file(arguments[1], arguments[1])
+        check_output_file(arguments[1], arguments[1], PNG)
         figure = draw(Path(arguments[0]))
         write_atomically(Path(arguments[1]), lambda file: figure.savefig(file, format="png"))
 

@@ -12,6 +12,7 @@ is. Leaves `measurements.csv` and `figure.png` in FOLDER.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +26,11 @@ from command_line.text_source import TextSource, define_data_flags, define_text_
 from ptb import reader
 from studies.figure import COLOURS, DASHES, GREY, MARKERS, panels, png
 from studies.measurements import Row, to_csv
+from studies.study import CSV
 from training.atomic_file import write_atomically, write_text_atomically
 from training.config import Config, preset
 from training.curve import log_axis
+from training.own_folder import refuse_foreign, refuse_other_content
 
 SINGLY, EVERY = 5, 25
 # The words over which outputs are compared, and those before them, while the state settles.
@@ -128,6 +131,7 @@ def main(arguments: list[str]) -> None:
         corpus = TextSource.from_flags().load(("train", "valid"))
         _check_length(corpus)
         folder = Path(arguments[0])
+        _check_own(folder)
         folder.mkdir(parents=True, exist_ok=True)
     start_tensorflow()
     rows = []
@@ -142,8 +146,16 @@ def main(arguments: list[str]) -> None:
         print(rows[-1])
     except ImportError:
         note("PyTorch is not installed, and not measured")
-    write_text_atomically(folder / "measurements.csv", to_csv(rows))
+    write_text_atomically(folder / CSV, to_csv(rows))
     write_atomically(folder / "figure.png", lambda file: file.write(png(draw, rows)))
+
+
+def _check_own(folder: Path) -> None:
+    """Raises ValueError if the folder has something in it, and no measurements of this program."""
+    if os.path.lexists(folder / CSV):
+        refuse_other_content(folder / CSV, str(folder / CSV), b"case,window,nats,worst_nats,")
+    else:
+        refuse_foreign(folder, str(folder))
 
 
 def _check_length(corpus) -> None:

@@ -13,8 +13,8 @@ command and the versions in its `config.json` are those of the first.
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import io
 import json
 import math
 import shlex
@@ -31,13 +31,19 @@ from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
 from training.atomic_file import write_text_atomically
 from training.config import Config
-from training.description import read_json
 from training.environment import machine
 from training.run_folder import RunFolder
+from training.untrusted import read_json, read_text
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"
+# Stands in a folder until it is a record. What is beside it was made by the same command.
+UNFINISHED, MARK = "unfinished", "A record is being made here: the same command goes on with it.\n"
+# A hundred thousand epochs, which is the highest number that a config may have.
+MOST_TABLE_BYTES = 30_000_000
+# No perplexity is higher: that of 700 nats a word, at which it is cut off.
+MOST = 1.1e304
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
@@ -51,6 +57,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     """
     begun_before = RunFolder(path).exists
     folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(folder / UNFINISHED, MARK)
     try:
         began = time.perf_counter()
         log = run_script("train.py", [*flags, f"--save_path={path}"])
@@ -65,8 +72,9 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             "machine": machine(),
         }
     except SystemExit:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # only where nothing is in it
+        if [path.name for path in folder.iterdir()] == [UNFINISHED]:
+            (folder / UNFINISHED).unlink()
+            folder.rmdir()
         if RunFolder(path).exists:
             note(f"no record was made; the same command goes on with the run in {path}")
         raise
@@ -75,6 +83,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     # The last file makes it a record.
     write_text_atomically(folder / LOG, log)
     write_text_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    (folder / UNFINISHED).unlink()
     return result
 
 
@@ -97,13 +106,16 @@ def last_epoch(run: Path) -> dict | None:
 def column(table: Path, name: str) -> list[float]:
     """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch.
 
-    Raises ValueError where it is not there.
+    Raises ValueError where it is not there, or has something else than numbers.
     """
-    with table.open(encoding="utf-8", newline="") as file:
-        try:
-            return [float(row[name]) for row in csv.DictReader(file)]
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{table} has no column {name} of numbers") from None
+    try:
+        rows = csv.DictReader(io.StringIO(read_text(table, MOST_TABLE_BYTES), newline=""))
+        values = [float(row[name]) for row in rows]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        values = []
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"{table} has no column {name} of numbers")
+    return values
 
 
 def read_result(folder: Path) -> dict:
@@ -117,7 +129,7 @@ def read_result(folder: Path) -> dict:
         if result["seconds"] is not None:
             numbers.append(result["seconds"])
         known = set(last) <= {"valid", "test"}
-        if not known or not all(type(n) in (int, float) and 0 < n < math.inf for n in numbers):
+        if not known or not all(type(n) in (int, float) and 0 < n < MOST for n in numbers):
             raise ValueError("its figures are no numbers above 0")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({error or type(error).__name__})") from None
@@ -178,12 +190,14 @@ def main(arguments: list[str]) -> None:
         folder = Path(arguments[0])
         path = Path(FLAGS.save_path) if FLAGS.save_path else folder / "run"
         _check_paths(folder, path)
+        # A run that was there before any attempt to make a record is its user's.
+        is_own = not FLAGS.save_path and (_is_unfinished(folder) or not path.exists())
         _check_run(RunFolder(path), config, corpus)
         names = [name for name in FLAGS if name != "save_path"]
         command = shlex.join(["python3", "-m", "results.record", *sys.argv[1:]])
         result = record(folder, path, given_flags(names), command)
-        if not FLAGS.save_path:
-            shutil.rmtree(path)
+        if is_own and not RunFolder(path).remove():
+            note(f"{path} has files that are not of the run, and stays")
     valid, test, seconds = result["valid"], result["test"], result["seconds"]
     in_all = "" if seconds is None else f", {seconds:.0f} s in all"
     print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")
@@ -193,9 +207,16 @@ def _check_paths(folder: Path, path: Path) -> None:
     """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
     if path.resolve() == folder.resolve():
         raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
-    attempt = {path.resolve(), *(folder.resolve() / name for name in (*COPIED, LOG))}
+    made = (UNFINISHED, *COPIED, LOG) if _is_unfinished(folder) else ()
+    attempt = {path.resolve(), *(folder.resolve() / name for name in made)}
     if folder.exists() and not attempt.issuperset(folder.resolve().iterdir()):
         raise ValueError(f"{folder} is there already: name a new folder, or remove it")
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether an attempt to make a record was begun in the folder."""
+    path = folder / UNFINISHED
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == MARK.encode()
 
 
 def _check_run(run: RunFolder, config, corpus) -> None:

@@ -12,14 +12,20 @@ import sys
 import time
 from pathlib import Path
 
-from command_line.program import FLAGS, run
+from command_line.program import FLAGS, run, user_errors
 from studies import NAMES
 from studies.study import VERDICT, define_flags
 from training.atomic_file import write_text_atomically
+from training.own_folder import refuse_other_content
+
+OVERVIEW, TITLE = "README.md", "# Studies"
 
 
 def main() -> int | None:
     """The exit status: 1 where a study failed."""
+    with user_errors():
+        overview = Path(FLAGS.out) / OVERVIEW
+        refuse_other_content(overview, str(overview), TITLE.encode())
     failed = []
     for name in NAMES:
         print(f"== {name}", flush=True)
@@ -38,14 +44,14 @@ def main() -> int | None:
 
 def write_overview(folder: Path, command: str) -> None:
     """What each study in `folder` answers, in the first paragraph of its verdict."""
-    lines = ["# Studies", "", f"`{command}`"]
+    lines = [TITLE, "", f"`{command}`"]
     for name in NAMES:
         path = folder / name / VERDICT
         if path.exists():
             title, answer = path.read_text(encoding="utf-8").split("\n\n")[:2]
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{VERDICT})", "", answer]
-    write_text_atomically(folder / "README.md", "\n".join(lines) + "\n")
+    write_text_atomically(folder / OVERVIEW, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -162,10 +162,13 @@ def from_csv(text: str) -> list[Row]:
 
 
 def _rows(text: str):
-    for row in csv.DictReader(io.StringIO(text)):
-        if None in row or None in row.values():
-            raise ValueError(f"this row has too few or too many fields: {list(row.values())}")
-        yield row
+    try:
+        for row in csv.DictReader(io.StringIO(text)):
+            if None in row or None in row.values():
+                raise ValueError(f"this row has too few or too many fields: {list(row.values())}")
+            yield row
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
 
 
 def _value(field: str) -> int | float | str:

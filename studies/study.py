@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from command_line.text_source import TextSource, define_data_flags, define_text_
 from studies.measurements import Row, from_csv, to_csv
 from training.atomic_file import write_atomically, write_text_atomically
 from training.environment import machine, versions_in_words
+from training.own_folder import refuse_foreign
 
 # The flags below belong to the study that is run, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -67,6 +70,7 @@ class Study:
                 self._check_columns(rows, folder)
             else:
                 corpus = _load()
+                self.check_own(folder)
                 _make(folder)
         if not FLAGS.redraw:
             if not self.in_children:
@@ -79,11 +83,20 @@ class Study:
             rows = _saved_rows(folder)
         self.report(rows, folder, provenance)
 
+    def check_own(self, folder: Path) -> None:
+        """Raises ValueError if the folder has something in it, but no figures of this study."""
+        named = f"--out={folder.parent}"
+        with _writing(named):
+            if os.path.lexists(folder / CSV):
+                self._check_columns(_saved_rows(folder), folder)
+            else:
+                refuse_foreign(folder, f"{named}: {folder.name}")
+
     def _check_columns(self, rows: list[Row], folder: Path) -> None:
         """Raises ValueError where the CSV lacks what the verdict is made from."""
         try:
             self.verdict(rows)
-        except KeyError as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(
                 f"{folder / CSV} is not the CSV of {self.name}: it has nothing for {error}"
             ) from None
@@ -140,11 +153,18 @@ def _load():
 
 def _make(folder: Path) -> None:
     """Raises ValueError where the folder cannot be made."""
-    try:
+    with _writing(f"--out={folder.parent}"):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(named: str) -> Iterator[None]:
+    """Raises ValueError for what is wrong with the folder that figures are to be written to."""
+    try:
+        yield
     except OSError as error:
         raise ValueError(
-            f"--out={folder.parent} cannot be written ({error.strerror}): give another folder"
+            f"{named} cannot be written ({error.strerror}): give another folder"
         ) from None
 
 

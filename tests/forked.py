@@ -60,6 +60,11 @@ def run(script: str, *arguments: str, folder: Path, prepare: Iterable[Callable] 
     return Script(script, *arguments, folder=folder, prepare=prepare).wait()
 
 
+def hide_tensorflow() -> None:
+    """To prepare a script with: it then cannot import TensorFlow."""
+    sys.modules["tensorflow"] = None
+
+
 def _run(arguments, folder, environment, streams, prepare) -> None:
     os.environ.clear()
     os.environ.update(environment)

@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+# How file systems say that they cannot do what was asked, whatever the file.
+UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Has `write` fill a temporary file beside `path`, syncs it, and renames it to `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+
+def new_token() -> str:
+    """32 hexadecimal digits that nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], token: str | None = None
+) -> None:
+    """Has `write` fill a new file beside `path`, syncs it, and renames it to `path`.
+
+    The new file is called `.NAME.TOKEN`. Without a `token`, it gets one of its own.
+    """
+    temporary = path.with_name(f".{path.name}.{token or new_token()}")
+    # "x": a file that has this name already is not ours. It is not written through, and it stays.
+    file = temporary.open("x+b")
     try:
-        # "x": whatever stands there under that name, such as a link, is not written through.
-        with temporary.open("x+b") as file:
+        with file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+        raise
+    sync_folder(path.parent)
 
 
-def write_text_atomically(path: Path, text: str) -> None:
+def write_text_atomically(path: Path, text: str, token: str | None = None) -> None:
     """Makes `text`, in UTF-8, the content of `path`, as `write_atomically` does."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), token)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes the names in a folder as lasting as the files: without it, a rename can be lost."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(descriptor: int) -> bool:
+    """Waits until a file or folder is on the disk; False if its file system cannot do that."""
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return False
+    return True
+
+
+def sync_folder(folder: Path) -> bool:
+    """Makes the names in a folder as lasting as the files: without it, a rename can be lost.
+
+    False if the file system cannot do that.
+    """
+    if os.name == "nt":  # where a folder cannot be opened
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        return sync(descriptor)
     finally:
         os.close(descriptor)

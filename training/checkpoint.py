@@ -19,6 +19,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,12 +29,20 @@ from typing import BinaryIO
 import numpy as np
 
 from training.atomic_file import write_atomically
-from training.model import memory_bytes
+from training.memory import memory_bytes
 from training.progress import Progress
+from training.untrusted import open_regular, parse_json
 
 FORMAT = 2
 DIGEST_BYTES = 64
 BLOCK_BYTES = 1 << 20
+# What `save_checkpoint` begins a file with: the archive's first member and its JSON.
+HEAD_BYTES = 1 << 12
+HEAD = re.compile(
+    rb"PK\x03\x04.{26}meta\.npy.{0,64}?\x93NUMPY.{4}\{[^\n]*\n"
+    rb'\{"format": \d+, "run": "([0-9a-f]{64})"',
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,11 @@ class Checkpoint:
     slots: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes the checkpoint to `path`, all at once. Raises OSError where that fails."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None) -> None:
+    """Writes the checkpoint to `path`, all at once. Raises OSError where that fails.
+
+    `token` is that of `write_atomically`.
+    """
     meta = {"format": FORMAT, "run": checkpoint.run} | {
         "progress": dataclasses.asdict(checkpoint.progress)
     }
@@ -56,7 +68,31 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays |= {f"weights/{name}": value for name, value in checkpoint.weights.items()}
     arrays |= {f"slots/{name}": value for name, value in checkpoint.slots.items()}
     arrays |= {f"state/{i:03}": np.asarray(value) for i, value in enumerate(checkpoint.state)}
-    write_atomically(path, lambda file: _write_archive(file, arrays))
+    write_atomically(path, lambda file: _write_archive(file, arrays), token)
+
+
+def run_of(path: Path) -> str | None:
+    """The run that a checkpoint names in its first bytes; None for any other file.
+
+    Reads no more, so that it is known of a truncated or damaged checkpoint too. Raises OSError.
+    """
+    if not _is_regular(path):
+        return None
+    with path.open("rb") as file:
+        named = HEAD.match(file.read(HEAD_BYTES))
+    return named[1].decode() if named else None
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a file is empty or has nothing but zeros, as after a crash of the machine."""
+    if not _is_regular(path):
+        return False
+    with path.open("rb") as file:
+        return not any(any(block) for block in iter(lambda: file.read(BLOCK_BYTES), b""))
+
+
+def _is_regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -65,9 +101,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises ValueError where the file is missing, damaged, or of another format.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             arrays = _read_archive(file)
-        meta = json.loads(arrays.pop("meta").tobytes())
+        meta = parse_json(arrays.pop("meta").tobytes().decode())
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         for name, array in arrays.items():

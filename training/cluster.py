@@ -14,6 +14,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from training.untrusted import parse_json
+
 # Machines of a cluster may start minutes apart.
 START_SECONDS = 600
 EXAMPLE = (
@@ -42,7 +44,7 @@ class Cluster:
         """Raises ValueError where `TF_CONFIG` is missing or names no such cluster."""
         text = os.environ.get("TF_CONFIG", "")
         try:
-            config = json.loads(text)
+            config = parse_json(text)
             jobs, task = config["cluster"], config["task"]
             tasks = tuple(
                 (job, index, address)

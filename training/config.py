@@ -104,11 +104,28 @@ class Config:
         return tuple(int(part) for part in self.adaptive_cutoffs.split(","))
 
     def num_weights(self, vocab_size: int) -> int:
-        """Weights of the model, biases included (of the LSTM; the other cells have fewer)."""
-        layer = 4 * self.hidden_size * (2 * self.hidden_size + 1)
-        word = self.hidden_size * (1 if self.tie_weights else 2) + 1
-        clusters = sum(cutoff < vocab_size for cutoff in self.cutoffs) * (self.hidden_size + 1)
-        return self.num_layers * layer + vocab_size * word + clusters
+        """Weights of the model, biases included."""
+        return sum(map(math.prod, self.weight_shapes(vocab_size).values()))
+
+    def weight_shapes(self, vocab_size: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight of the model under its TF1 name, without building the model."""
+        size = self.hidden_size
+        kernels = {
+            "lstm": {"basic_lstm_cell": 4 * size},
+            "gru": {"gru_cell/gates": 2 * size, "gru_cell/candidate": size},
+            "rnn": {"basic_rnn_cell": size},
+        }[self.cell]
+        shapes = {"Model/embedding": (vocab_size, size)}
+        for layer in range(self.num_layers):
+            for name, width in kernels.items():
+                scope = f"Model/RNN/multi_rnn_cell/cell_{layer}/{name}"
+                shapes |= {f"{scope}/kernel": (2 * size, width), f"{scope}/bias": (width,)}
+        if not self.tie_weights:
+            shapes["Model/softmax_w"] = (size, vocab_size)
+        shapes["Model/softmax_b"] = (vocab_size,)
+        if clusters := sum(cutoff < vocab_size for cutoff in self.cutoffs):
+            shapes |= {"Model/cluster_w": (size, clusters), "Model/cluster_b": (clusters,)}
+        return shapes
 
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
         """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
@@ -165,7 +182,8 @@ def _check(each: dataclasses.Field, value) -> None:
     wanted = int if each.type == "int" else (int, float)
     if isinstance(value, bool) or not isinstance(value, wanted):
         raise ValueError(f"{each.name}={value!r} is not a number of type {each.type}")
-    if not math.isfinite(value) or not low <= value <= high:
+    # As it stands also for NaN, which is in no bounds, and for integers beyond all floats.
+    if not low <= value <= high:
         raise ValueError(
             f"{each.name}={value} is out of bounds: give a value from {low:g} to {high:g}"
         )

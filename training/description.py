@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from training.config import Config
+from training.untrusted import read_json
 
-# Files are read whole into memory before anything in them is known.
-MOST_BYTES = 1_000_000
 NONE = type(None)
 NUMBER = (int, float)
 # Each field that is read again, with its types. Others are for people, and are not read.
@@ -41,37 +39,22 @@ def read_description(path: Path) -> dict:
     return description
 
 
-def read_json(path: Path):
-    """What stands in a file that may come from anyone. Raises OSError or ValueError."""
-    try:
-        return json.loads(read_text(path, MOST_BYTES))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def read_text(path: Path, most_bytes: int) -> str:
-    """A text of bounded size. Raises OSError or ValueError."""
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"it is larger than {most_bytes:,} bytes")
-    return content.decode()
-
-
 def check_description(description) -> None:
     """Raises ValueError for what is no description of a run. A field may be absent."""
     for part in ("config", "corpus"):
         if not isinstance(description, dict) or not isinstance(description.get(part), dict):
             raise ValueError("it is not the config.json of a run")
-    _check_types(description, {"model": (str,)})
+    _check_types(description, {"model": (str,), "versions": (dict,)})
+    versions = description.get("versions", {})
+    _check_types(versions, dict.fromkeys(versions, (str, NONE)))
     Config.from_dict(description["config"])
     corpus = description["corpus"]
     _check_types(corpus, CORPUS)
     _check_types(corpus.get("source", {}), SOURCE)
     _check_types(corpus.get("tokens", {}), dict.fromkeys(corpus.get("tokens", {}), (int,)))
-    for share in corpus.get("source", {}).get("shares") or []:
-        if type(share) not in NUMBER:
-            raise ValueError(f"shares has {share!r}, which is no number")
+    shares = corpus.get("source", {}).get("shares")
+    if shares is not None and [type(share) in NUMBER for share in shares] != [True] * 3:
+        raise ValueError(f"shares is {shares!r}, which is no three numbers")
 
 
 def _check_types(values: dict, expected: dict[str, tuple[type, ...]]) -> None:

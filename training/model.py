@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+
+import numpy as np
 
 from training.config import Config
+from training.memory import gib, memory_bytes, there_is
 
 
 def check_memory(
@@ -23,8 +26,8 @@ def check_memory(
     if weights > present:
         raise ValueError(
             f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{weights / 2**30:.0f} GiB for weights{' and gradients' if training else ''}, "
-            f"and this machine has {present / 2**30:.0f} GiB: make one of the two smaller"
+            f"{gib(weights)} for weights{' and gradients' if training else ''}, "
+            f"and {there_is()}: make one of the two smaller"
         )
     # Logits and probabilities of each word, and six values of each unit of each layer.
     window = (
@@ -32,15 +35,21 @@ def check_memory(
     )
     if weights + window > present:
         raise ValueError(
-            f"batch_size={batch_size} and num_steps={num_steps} need {window / 2**30:.0f} GiB for "
-            f"one window, and this machine has {present / 2**30:.0f} GiB: make one of the two "
-            "smaller"
+            f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for one window, "
+            f"beside {gib(weights)} for weights, and {there_is()}: make one of the two smaller"
         )
 
 
-def memory_bytes() -> int:
-    """That of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def check_weights(weights: Mapping[str, np.ndarray], config: Config, vocab_size: int) -> None:
+    """Raises ValueError for a weight more, fewer or of another shape than the model's."""
+    expected = config.weight_shapes(vocab_size)
+    given = {name: weight.shape for name, weight in weights.items()}
+    if given != expected:
+        name = min(set(given.items()) ^ set(expected.items()))[0]
+        raise ValueError(
+            f"the weight {name} has the shape {given.get(name)}, and its config and vocabulary ask "
+            f"for {expected.get(name)}"
+        )
 
 
 def build_model(config: Config, vocab_size: int):

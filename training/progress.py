@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from dataclasses import dataclass, field
 
 from training.report import EpochReport
@@ -12,6 +11,8 @@ from training.report import EpochReport
 STRETCH = 100
 # "Below V" must be more than the noise of an untrained model, which costs about log V a word.
 LEARNED_SHARE = 0.9
+# More than all that a run can add up, and little enough to be drawn and printed.
+MOST = 1e100
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,5 @@ def _check_number(name: str, value, wanted: str) -> None:
     types = {"bool": bool, "int": int, "float": (int, float)}[wanted]
     if not isinstance(value, types) or (wanted != "bool" and isinstance(value, bool)):
         raise ValueError(f"{name}={value!r} is not of type {wanted}")
-    # Of the bounds of a float, since JSON's integers have none.
-    if not 0 <= value <= sys.float_info.max:
+    if not 0 <= value <= MOST:
         raise ValueError(f"{name} is out of bounds")

@@ -8,7 +8,10 @@ learning_curve.png    the metrics, drawn
 events.*              metrics and timing, for TensorBoard
 checkpoints/          the newest ones and the best; see `checkpoint_folder`
 log.txt               what happened to the run: rollbacks, damaged checkpoints
-lock                  who writes here
+lock                  who writes here, and what its temporary files are named after
+.NAME.TOKEN           a file that is being written; what a dead writer left is removed by the next
+
+A folder that has anything in it and is no run is refused before any write.
 """
 
 from __future__ import annotations
@@ -20,20 +23,25 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ptb.vocabulary import Vocabulary
-from training.atomic_file import write_atomically, write_text_atomically
+from ptb.vocabulary import EOS, UNKNOWN, Vocabulary
+from training.atomic_file import sync_folder, write_atomically, write_text_atomically
 from training.checkpoint import Checkpoint
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
-from training.description import read_description, read_text
-from training.lock import Lock
+from training.description import read_description
+from training.lock import Lock, is_lock
+from training.own_folder import refuse_foreign
 from training.report import EpochReport
+from training.untrusted import read_text
 
 GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
 TIMING = ("seconds", "words_per_second")
+# What is written whole, in the folder itself.
+FILES = ("config.json", "vocabulary.txt", "metrics.csv", "timing.csv", "learning_curve.png")
 # `Config` allows ten million words at most, and those of natural text are short.
 MOST_VOCABULARY_BYTES = 200_000_000
 MOST_WORDS = 10_000_000
@@ -63,20 +71,68 @@ class RunFolder:
         """Whether a run has been started here."""
         return (self.path / "config.json").exists()
 
-    def acquire(self) -> str | None:
-        """Makes the folder and becomes its only writer; returns which writer died in it, or None.
+    def acquire(self) -> list[str]:
+        """Makes the folder and becomes its only writer; returns what to tell the user, in lines.
 
-        Raises ValueError where another process writes in it, CannotSave where it cannot be made.
+        Raises ValueError if the folder has something in it and is no run, or another process writes
+        in it; CannotSave if it cannot be made.
         """
         with self._saving():
-            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            died = self._lock.acquire()
-            CheckpointFolder(self.path / "checkpoints", "").remove_temporary()
-            return died
+            self._check_own()
+            self.path.mkdir(parents=True, exist_ok=True)
+            died = self._lock.acquire(self._remove_temporary)
+            (self.path / "checkpoints").mkdir(exist_ok=True)
+            notes = [f"{died}, died while it had {self.path}"] if died else []
+            return [*notes, *self._limits()]
+
+    def _check_own(self) -> None:
+        """Raises ValueError if something here is not what a run of ours, or its start, leaves."""
+        if self.exists:
+            self.checkpoints.check_best()
+        else:
+            refuse_foreign(self.path, f"save_path {str(self.path)!r}", self._is_of_a_start)
+
+    def _is_of_a_start(self, path: Path) -> bool:
+        """Whether a start leaves this that died before it wrote `config.json`."""
+        if path.name == "lock":
+            return is_lock(path)
+        if path.name == "checkpoints":
+            return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+        left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
+        lock = self.path / "lock"
+        return bool(left) and is_lock(lock) and left[1] in lock.read_text(errors="replace")
+
+    def _remove_temporary(self, token: str) -> None:
+        """Removes the files that a writer, which died, had not finished: they have its token."""
+        for name in FILES:
+            (self.path / f".{name}.{token}").unlink(missing_ok=True)
+        CheckpointFolder(self.path / "checkpoints", "", token).remove_temporary()
+
+    def _limits(self) -> list[str]:
+        """What the file system cannot do for the run, in lines."""
+        lacking = [] if self._lock.is_enforced else ["locks: never start this run twice at a time"]
+        if not sync_folder(self.path):
+            lacking.append("sync of folders: a crash of the machine may lose the newest checkpoint")
+        return [f"the file system of {self.path} has no {each}" for each in lacking]
 
     def release(self) -> None:
         """Lets others write in the folder."""
         self._lock.release()
+
+    def remove(self) -> bool:
+        """Removes the run, and its folder if nothing else is in it; returns whether it is gone.
+
+        Raises OSError.
+        """
+        self.checkpoints.remove()
+        events = [p for p in self.path.glob("events.out.tfevents.*") if _is_events(p)]
+        for path in (*events, *(self.path / name for name in ("log.txt", *FILES[::-1]))):
+            path.unlink(missing_ok=True)
+        if is_lock(self.path / "lock"):
+            (self.path / "lock").unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+        return not self.path.exists()
 
     def start(self, description: dict, vocabulary_text: str) -> None:
         """Writes what a run starts with. Raises CannotSave where that cannot be done.
@@ -86,8 +142,9 @@ class RunFolder:
         checksum = {"vocabulary_sha256": _sha256(vocabulary_text)}
         description = description | {"corpus": description["corpus"] | checksum}
         with self._saving():
-            self._write("vocabulary.txt", vocabulary_text)
+            # First: what has no config.json is not known to be a run.
             self._write("config.json", json.dumps(description, indent=2) + "\n")
+            self._write("vocabulary.txt", vocabulary_text)
 
     def description(self) -> dict:
         """What `start` wrote. Raises ValueError where it is missing or damaged."""
@@ -104,13 +161,16 @@ class RunFolder:
         path = self.path / "vocabulary.txt"
         try:
             text = read_text(path, MOST_VOCABULARY_BYTES)
-            if self.description()["corpus"].get("vocabulary_sha256") != _sha256(text):
+            corpus = self.description()["corpus"]
+            if corpus.get("vocabulary_sha256") != _sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
             if text.count("\n") > MOST_WORDS:
                 raise ValueError(f"it has more than {MOST_WORDS:,} words")
-            return Vocabulary.from_text(text)
+            vocabulary = Vocabulary.from_text(text)
+            _check_words(vocabulary, corpus.get("vocab_size"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
+        return vocabulary
 
     @cached_property
     def run(self) -> str:
@@ -127,10 +187,13 @@ class RunFolder:
     @property
     def checkpoints(self) -> CheckpointFolder:
         """The checkpoints of this run."""
-        return CheckpointFolder(self.path / "checkpoints", self.run)
+        return CheckpointFolder(self.path / "checkpoints", self.run, self._lock.token)
 
-    def set_aside(self, path: Path) -> Path:
-        """Renames what is no checkpoint of this run; its new name. Raises CannotSave."""
+    def set_aside(self, path: Path) -> Path | None:
+        """Renames a damaged checkpoint; its new name, or None for what is not known to be one.
+
+        Raises CannotSave.
+        """
         with self._saving():
             return self.checkpoints.set_aside(path)
 
@@ -155,7 +218,9 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Adds a line to `log.txt`. Raises CannotSave."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        # Through no link, and to no pipe: an open that waits for a reader fails instead.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with self._saving():
             descriptor = os.open(self.path / "log.txt", flags, 0o644)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -186,11 +251,14 @@ class RunFolder:
             raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
         remedy = REMEDY if which == "best" else GO_ON
         try:
-            found = checkpoints.best() if which == "best" else checkpoints.newest(_refuse)
+            found = (
+                checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)
+            )
         except ValueError as error:
             raise ValueError(f"{error}: {remedy}") from None
         if found is None:
-            raise ValueError(f"there is no checkpoint in {self.path / 'checkpoints'}: {REMEDY}")
+            where = self.path / "checkpoints"
+            raise ValueError(f"there is no checkpoint of this run in {where}: {REMEDY}")
         return found
 
     # matplotlib and TensorFlow are loaded here and not above, so that whatever is wrong with a run
@@ -200,7 +268,8 @@ class RunFolder:
         from training.curve import draw_learning_curve  # noqa: PLC0415
 
         path = self.path / "learning_curve.png"
-        write_atomically(path, lambda file: draw_learning_curve(list(reports), file))
+        draw = lambda file: draw_learning_curve(list(reports), file)  # noqa: E731
+        write_atomically(path, draw, self._lock.token)
 
     def _write_scalars(self, report: EpochReport) -> None:
         import tensorflow as tf  # noqa: PLC0415
@@ -216,7 +285,7 @@ class RunFolder:
             raise OSError(None, error.message.splitlines()[0]) from None
 
     def _write(self, name: str, text: str) -> None:
-        write_text_atomically(self.path / name, text)
+        write_text_atomically(self.path / name, text, self._lock.token)
 
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:
@@ -231,6 +300,23 @@ class RunFolder:
                 "saved before is whole; mend that and run the same command again, or give another "
                 "folder"
             ) from None
+
+
+def _is_events(path: Path) -> bool:
+    """Whether TensorBoard's writer began the file."""
+    with path.open("rb") as file:
+        return b"brain.Event:" in file.read(64)
+
+
+def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
+    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
+    if vocab_size not in (None, len(vocabulary)):
+        raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
+    if EOS not in vocabulary and vocabulary.unknown_id is None:
+        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
+    for number, word in enumerate(vocabulary.words, start=1):
+        if not word or "\r" in word:
+            raise ValueError(f"line {number:,} is {word!r}, which is no word")
 
 
 def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
@@ -249,3 +335,7 @@ def _refuse(path: Path, reason: str) -> None:
     """Who only reads leaves a damaged newest checkpoint to its run; the best one may be damaged."""
     if path.name != BEST:
         raise ValueError(reason)
+
+
+def _pass_over(path: Path, reason: str) -> None:
+    """A checkpoint of another run is no concern of a reader."""

@@ -138,18 +138,23 @@ class Session:
             self._best_weights = self._model.export_weights()
 
     def _newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; the others are set aside."""
+        """The newest checkpoint of this run that is whole; its damaged ones are set aside."""
         if not self._folder:
             return None
         folder = self._folder.checkpoints
-        found = folder.newest(self._set_aside)
-        if found is None and folder.num_damaged:
-            raise ValueError(f"no checkpoint in {folder.path} is whole: {REMEDY}")
+        found = folder.newest(self._set_aside, self._ignore)
+        if found is None and not folder.is_empty:
+            raise ValueError(f"no checkpoint in {folder.path} is of this run and whole: {REMEDY}")
         return found
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        aside = self._folder.set_aside(path)
-        self._tell(f"{reason}: it is now {aside.name}, and not used")
+        if aside := self._folder.set_aside(path):
+            self._tell(f"{reason}: it is now {aside.name}, and not used")
+        else:
+            self._ignore(path, reason)
+
+    def _ignore(self, path: Path, reason: str) -> None:
+        self._note(f"{reason}: it stays as it is, and is not used")
 
     def _enter(self, checkpoint: Checkpoint) -> Place:
         """Takes all that the checkpoint has. Raises ValueError where it does not fit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from ptb.vocabulary import Vocabulary
 from training.config import Config
+from training.model import check_memory, check_weights
 from training.report import EpochReport
 from training.run_folder import RunFolder
 
@@ -50,12 +53,16 @@ class TrainedModel:
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
 
-    Raises ValueError where it is missing or damaged.
+    Raises ValueError where it is missing or damaged, or is more than this machine has memory for.
     """
     folder = RunFolder(path)
     saved = folder.description()
     config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
+    with _naming(folder):
+        check_memory(config, len(vocabulary), batch_size=1, num_steps=1)
     checkpoint = folder.load(which)
+    with _naming(folder):
+        check_weights(checkpoint.weights, config, len(vocabulary))
     progress = checkpoint.progress
     where = f"epoch {progress.epoch}"
     if progress.window:
@@ -69,6 +76,15 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
         versions=saved.get("versions", {}),
         report=progress.reports[-1] if progress.reports and not progress.window else None,
     )
+
+
+@contextlib.contextmanager
+def _naming(folder: RunFolder) -> Iterator[None]:
+    """Says of which run it is that something does not fit."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the run {str(folder.path)!r} does not fit: {error}") from None
 
 
 def load_tutorial_checkpoint(prefix: str, train_vocabulary: Vocabulary) -> TrainedModel:

@@ -8,6 +8,7 @@ the order in which `ptb.vocabulary` too counts them.
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ import tensorflow as tf
 from models.cells import layer_scope
 from ptb.vocabulary import Vocabulary
 from training.config import Config
+from training.memory import gib, memory_bytes, there_is
 
 # The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
 CELL_NAMES = ("lstm_cell", "basic_lstm_cell")
@@ -30,6 +32,9 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()
         names = _weight_names(shapes)
+        needed = sum(4 * math.prod(shapes[name]) for name in names)
+        if needed > memory_bytes():
+            raise ValueError(f"it needs {gib(needed)}, and {there_is()}")
         weights = {name: reader.get_tensor(name) for name in names}
     except KeyError as error:
         raise ValueError(

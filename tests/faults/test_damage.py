@@ -18,9 +18,13 @@ def test_every_damage_to_every_file_is_outlived_or_named(tmp_path):
                 tmp_path / "stopped", folder, name, what, expected, tmp_path / "other"
             )
     for (name, what), outcome in outcomes.items():
-        # Whatever else is lost can be made again, or there is an older one.
+        # Whatever else is lost can be made again, or there is an older one. What no run can have
+        # made is not replaced.
         blocked = what is damage.a_directory or (name == "lock" and what is damage.a_dangling_link)
+        blocked |= name == "checkpoints/best.npz" and what in (damage.a_dangling_link, None)
         if name not in ("config.json", "all checkpoints") and not blocked:
             assert outcome == "identical", (name, what)
     assert outcomes["all checkpoints", damage.bit_flipped] == "refused"
-    assert outcomes["config.json", damage.emptied] == "refused"
+    assert outcomes["checkpoints/best.npz", None] == "refused"
+    for what in damage.DAMAGES:
+        assert outcomes["config.json", what] == "refused", what

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.faults import inputs
-from tests.forked import ROOT, run
+from tests.forked import ROOT, hide_tensorflow, run
 
 # One of each kind; -m slow runs them all.
 SAMPLE = 16
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    inputs.prepare(folder)
-    return folder
 
 
 def contents(folder):
@@ -37,10 +29,6 @@ def one_line(case, result):
     assert len(lines[0]) < 6000
     assert lines[0].isprintable()
     assert case.message in lines[0]
-
-
-def hide_tensorflow():
-    sys.modules["tensorflow"] = None
 
 
 def check(case, world, tmp_path):

@@ -117,3 +117,17 @@ def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache.default_folder() == tmp_path / ".cache" / "ptb-lm"
+
+
+def test_nothing_is_put_beside_other_files_and_those_in_an_entry_stay(folder, readings):
+    load(folder)
+    (entry,) = entries(folder)
+    (entry / "notes").write_text("mine")
+    (entry / "meta.json").write_text("[]")
+    load(folder)
+    assert [path.name for path in entry.iterdir()] == ["notes"]
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    corpus.load_text(folder, cache_dir=other)
+    assert [path.name for path in other.iterdir()] == ["notes"]

@@ -145,3 +145,35 @@ def test_a_run_that_ended_early_is_marked_in_table_and_picture(tmp_path):
 def test_a_picture_of_no_record_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no record of small, medium, large"):
         curves.draw(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + 400 * "0", "1e400", "NaN", "Infinity", "1e308", "-1", '"9"']
+)
+def test_a_record_of_numbers_that_no_run_comes_to_is_refused_by_name(tmp_path, number):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    path = tmp_path / "fast" / "seed-1" / "result.json"
+    path.write_text(path.read_text().replace("100.0", number))
+    with pytest.raises(ValueError, match=r"result\.json cannot be read"):
+        table.table(tmp_path)
+
+
+@pytest.mark.parametrize("shape", ["7", "[]", '{"valid": 7}', '{"valid": []}', "[" * 100_000])
+def test_a_record_of_another_shape_is_refused_by_name(tmp_path, shape):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    (tmp_path / "fast" / "seed-1" / "result.json").write_text(shape)
+    with pytest.raises(ValueError, match=r"result\.json cannot be read"):
+        table.table(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["1e400", "nan", "9" * 5000, "x" * 140_000, '"' + "x" * 140_000])
+def test_a_table_of_other_fields_than_numbers_is_refused_by_name(tmp_path, field):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    for name, read in (("timing", table.table), ("metrics", curves.draw)):
+        path = tmp_path / "fast" / "seed-1" / f"{name}.csv"
+        header = path.read_text().splitlines()[0]
+        path.write_text(f"{header}\n1{''.join(f',{field}' for _ in header.split(',')[1:])}\n")
+        if name == "metrics":
+            (tmp_path / "fast").rename(tmp_path / "small")
+        with pytest.raises(ValueError, match=rf"{name}\.csv has no column .* of numbers"):
+            read(tmp_path)

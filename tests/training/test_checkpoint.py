@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.checkpoint import (
+    Checkpoint,
+    is_blank,
+    load_checkpoint,
+    run_of,
+    save_checkpoint,
+)
 from training.progress import Progress
 from training.report import EpochReport
 
@@ -211,10 +217,32 @@ def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path):
 
 def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(tmp_path, path):
     (tmp_path / "precious").write_text("data")
-    (tmp_path / f".c.npz.{os.getpid()}").symlink_to("precious")
+    token = "0" * 32
+    (tmp_path / f".c.npz.{token}").symlink_to("precious")
+    with pytest.raises(FileExistsError):
+        save_checkpoint(path, CHECKPOINT, token)
+    assert (tmp_path / f".c.npz.{token}").is_symlink()
     save_checkpoint(path, CHECKPOINT)
     assert (tmp_path / "precious").read_text() == "data"
     assert load_checkpoint(path).progress == CHECKPOINT.progress
+
+
+def test_the_first_bytes_say_which_run_it_is_of_and_nothing_else_does(tmp_path, path):
+    run = "0123456789abcdef" * 4
+    save_checkpoint(path, dataclasses.replace(CHECKPOINT, run=run))
+    assert run_of(path) == run
+    path.write_bytes(path.read_bytes()[:-100])
+    assert run_of(path) == run
+    for content in (b"", b"data", bytes(5000), path.read_bytes()[20:]):
+        path.write_bytes(content)
+        assert run_of(path) is None
+        assert is_blank(path) == (not any(content))
+    np.savez(path, meta=np.frombuffer(json.dumps({"format": 2}).encode(), "u1"))
+    assert run_of(path) is None
+    path.unlink()
+    os.mkfifo(path)
+    assert run_of(path) is None
+    assert not is_blank(path)
 
 
 def test_a_checkpoint_of_the_first_format_is_refused(tmp_path):

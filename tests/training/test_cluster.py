@@ -6,6 +6,7 @@ import pytest
 
 from training.cluster import Cluster
 
+CLUSTER = '{"cluster": {"worker": ["h:1"]}, "task": {"type": "worker", "index": %s}}'
 HOSTS = ["host0:1", "host1:2"]
 
 
@@ -42,7 +43,9 @@ def test_a_cluster_that_cannot_be_is_refused(monkeypatch, cluster, index):
         from_config(monkeypatch, cluster, index=index)
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}"])
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[]", "{}", "[" * 100_000, CLUSTER % "1e400", CLUSTER % ("9" * 5000)]
+)
 def test_a_text_that_is_no_cluster_is_refused(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match="needs TF_CONFIG"):

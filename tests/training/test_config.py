@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.language_model import LanguageModel, recurrent_layers
-from training.config import PRESETS, Config, preset
+from training.config import CELLS, PRESETS, Config, preset
+from training.model import build_model, check_weights
 
 
 def test_presets_are_the_tutorials():
@@ -83,12 +83,28 @@ def test_auto_is_the_fused_layer_on_a_cpu_and_keras_on_a_gpu():
 
 @pytest.mark.parametrize("softmax", ["full", "adaptive"])
 @pytest.mark.parametrize("tie_weights", [False, True])
-def test_num_weights_counts_the_models_own(tie_weights, softmax):
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_shapes_of_the_weights_are_the_models_own(tie_weights, softmax, cell):
     options = {"tie_weights": tie_weights, "softmax": softmax, "adaptive_cutoffs": "3,7,20"}
-    config = Config(hidden_size=6, num_layers=3, **options)
-    layers = recurrent_layers("fused", "lstm", 6, 3)
-    model = LanguageModel(11, 6, layers, tie_weights=tie_weights, cutoffs=config.cutoffs)
+    config = Config(hidden_size=6, num_layers=3, cell=cell, rnn_mode="static", **options)
+    model = build_model(config, 11)
+    assert config.weight_shapes(11) == model.weight_shapes()
     assert config.num_weights(11) == model.count_params()
+    weights = model.export_weights()
+    check_weights(weights, config, 11)
+    first, *rest = weights
+    more, other = {**weights, "more": weights[first]}, {**weights, first: weights[first][:-1]}
+    for wrong in (more, other, {name: weights[name] for name in rest}):
+        with pytest.raises(
+            ValueError, match=r"has the shape .*, and its config and vocabulary ask"
+        ):
+            check_weights(wrong, config, 11)
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "num_epochs", "seed", "init_scale"])
+def test_an_integer_beyond_a_float_is_out_of_bounds(field):
+    with pytest.raises(ValueError, match=f"{field}=1000.* is out of bounds"):
+        Config(**{field: 10**400})
 
 
 def test_the_linear_schedule_rises_and_falls_to_zero_over_the_whole_run():

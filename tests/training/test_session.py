@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from tests.faults.damage import DAMAGES, deleted
+from tests.faults.damage import DAMAGES, a_dangling_link, a_directory, deleted
 from training.atomic_file import write_atomically
 from training.config import Config
 from training.loop import Diverged, Training
@@ -165,12 +165,21 @@ def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, fold
     }[which]
     for path in victims:
         damage(path)
+    # Neither is a file that a run can have made.
+    foreign = damage in (a_directory, a_dangling_link)
+    if foreign and which == "best":
+        with pytest.raises(
+            ValueError, match=r"best\.npz is no checkpoint of this run: move it away"
+        ):
+            Start(trainer, folder)
+        return
     start = Start(trainer, folder)
     start.train()
     outcome = start.outcome()
     if damage is not deleted:
         for path in victims:
-            assert os.path.lexists(path.parent / f"damaged-{path.name}")
+            aside = path if foreign else path.parent / f"damaged-{path.name}"
+            assert os.path.lexists(aside)
             assert any(f"{path.name}" in note and "not used" in note for note in start.notes)
     if which == "best":
         assert any("the best weights are lost, and later epochs count" in n for n in start.notes)
@@ -182,21 +191,53 @@ def test_a_run_without_a_whole_checkpoint_is_refused_every_time(trainer, folder,
     for path in (folder / "checkpoints").iterdir():
         damage(path)
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"no checkpoint in .* is whole: train with another"):
+        with pytest.raises(
+            ValueError,
+            match=r"no checkpoint .* whole: train with another|best\.npz is no checkpoint",
+        ):
             Start(trainer, folder).train()
 
 
-def test_another_runs_checkpoints_are_not_gone_on_from(trainer, whole, folder, tmp_path):
+def test_another_runs_checkpoints_stay_and_are_not_gone_on_from(trainer, whole, folder, tmp_path):
     config = dataclasses.replace(CONFIG, seed=2)
     other = Start(trainer, tmp_path / "other", config=config)
     with pytest.raises(Stopped):
         other.train(checks=18)
-    for name in (newest(folder).name, "best.npz"):
-        shutil.copy(newest(other.folder.path), folder / "checkpoints" / name)
-    start = Start(trainer, folder)
+    theirs = newest(other.folder.path).read_bytes()
+    foreign = {newest(folder): theirs, folder / "checkpoints" / "00000000.npz": b"data"}
+    for path, content in foreign.items():
+        path.write_bytes(content)
+    start = Start(trainer, folder, SaveOptions(every="4w", keep=1))
     start.train()
-    assert sum("is of another run" in note for note in start.notes) == 2
+    assert sum("is of another run" in note for note in start.notes) == 1
+    assert {path: path.read_bytes() for path in foreign} == foreign
     assert start.outcome() == whole
+
+
+@pytest.mark.parametrize("content", [b"data", None])
+def test_a_best_checkpoint_that_is_not_the_runs_is_refused_before_any_write_and_stays(
+    trainer, folder, tmp_path, content
+):
+    other = Start(trainer, tmp_path / "other", config=dataclasses.replace(CONFIG, seed=2))
+    with pytest.raises(Stopped):
+        other.train(checks=18)
+    best = folder / "checkpoints" / "best.npz"
+    if content is None:
+        content = newest(other.folder.path).read_bytes()
+    best.write_bytes(content)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"best\.npz is no checkpoint of this run: move it away"):
+        Start(trainer, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_best_checkpoint_that_is_put_there_while_the_run_trains_stays(trainer, tmp_path):
+    start = Start(trainer, tmp_path / "run")
+    start.session.start()
+    (tmp_path / "run" / "checkpoints" / "best.npz").write_bytes(b"data")
+    with pytest.raises(CannotSave, match=r"best\.npz is no checkpoint of this run"):
+        list(start.session.epochs())
+    assert (tmp_path / "run" / "checkpoints" / "best.npz").read_bytes() == b"data"
 
 
 def test_the_lost_best_weights_of_a_finished_run_are_replaced_by_the_last(trainer, tmp_path):
@@ -215,14 +256,14 @@ def failing_after(monkeypatch, writes):
     """Every write of the run folder but the first ones finds the disk full, half-way through."""
     left = iter(range(writes))
 
-    def write(path, fill):
+    def write(path, fill, token=None):
         def half(file):
             fill(file)
             if next(left, None) is None:
                 file.truncate(file.tell() // 2)
                 raise OSError(28, "No space left on device")
 
-        write_atomically(path, half)
+        write_atomically(path, half, token)
 
     for module in ("atomic_file", "checkpoint", "run_folder"):
         monkeypatch.setattr(f"training.{module}.write_atomically", write)
@@ -234,7 +275,7 @@ def failing_after(monkeypatch, writes):
 )
 def test_a_full_disk_costs_nothing_that_was_saved(trainer, whole, tmp_path, monkeypatch, writes):
     with monkeypatch.context() as patch:
-        failing_after(patch, writes + 2)  # vocabulary.txt and config.json are the first two
+        failing_after(patch, writes + 2)  # config.json and vocabulary.txt are the first two
         with pytest.raises(CannotSave, match=r"No space left on device\): what was saved before"):
             Start(trainer, tmp_path / "run").train()
     start = Start(trainer, tmp_path / "run")
@@ -315,7 +356,9 @@ def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
     assert next(epochs).epoch == 1
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(Diverged, match=r"loss nan.*; no checkpoint in .* is whole: train with"):
+    with pytest.raises(
+        Diverged, match=r"loss nan.*; no checkpoint in .* is of this run and whole: train with"
+    ):
         next(epochs)
     start.folder.release()
 

@@ -1,0 +1,110 @@
+"""How much memory this process may use, and whether an error says that there was too little."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+
+# Address space that Python with TensorFlow takes before it has computed anything: 1.8 GiB with
+# TensorFlow 2.21 on two cores.
+TENSORFLOW_BYTES = 2 << 30
+
+
+def memory_bytes() -> int:
+    """What this process may use for data: of this machine, its control group, and `ulimit -v`."""
+    return _least()[0]
+
+
+def there_is() -> str:
+    """`memory_bytes` in words, with what limits it."""
+    num_bytes, limit = _least()
+    return f"{limit} {gib(num_bytes)}"
+
+
+def _least() -> tuple[int, str]:
+    limits = [(num_bytes, "its control group allows") for num_bytes in group_limits()]
+    if hasattr(os, "sysconf"):  # not on Windows, where nothing here tells it
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        limits.append((machine, "this machine has"))
+    if (limit := address_space_limit()) is not None:
+        left = max(limit - max(_mapped(), TENSORFLOW_BYTES), 0)
+        beside = f"beside the {gib(TENSORFLOW_BYTES)} that TensorFlow takes"
+        limits.append((left, f"`ulimit -v` allows, {beside},"))
+    return min(limits, default=(sys.maxsize, "this machine has"))
+
+
+def gib(num_bytes: float) -> str:
+    """Bytes in words, such as `3.1 GiB` or `5 MiB`."""
+    if num_bytes < 2**30:
+        return f"{math.ceil(num_bytes / 2**20)} MiB"
+    return f"{num_bytes / 2**30:.{0 if num_bytes >= 10 * 2**30 else 1}f} GiB"
+
+
+def check_room_for_tensorflow() -> None:
+    """Raises ValueError where the limit on address space leaves too little to import TensorFlow.
+
+    It would end the process without a word of Python's, or with an error that says anything.
+    """
+    limit = address_space_limit()
+    if limit is not None and limit < TENSORFLOW_BYTES and "tensorflow" not in sys.modules:
+        raise ValueError(
+            f"TensorFlow needs about {gib(TENSORFLOW_BYTES)} of address space, and `ulimit -v` "
+            f"allows {gib(limit)}: raise it"
+        )
+
+
+def address_space_limit() -> int | None:
+    """That of `ulimit -v` in bytes; None without one."""
+    try:
+        import resource  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was too little memory."""
+    if isinstance(error, ImportError):  # of a library that could not be mapped
+        return any(said in str(error).lower() for said in ("cannot allocate", "failed to map"))
+    # TensorFlow's own error, by its name: this does not import TensorFlow.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _mapped() -> int:
+    """The address space that this process takes by now; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def group_limits(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> list[int]:
+    """The limits of the control groups that this process is in, of either version of them."""
+    limits = []
+    try:
+        lines = groups.read_text().splitlines()
+    except OSError:
+        return limits
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        top, name = root, "memory.max"
+        if controllers:
+            top, name = root / "memory", "memory.limit_in_bytes"
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        # A group has at most what those around it have. A container may see only its own, as root.
+        path = top / group.lstrip("/")
+        for folder in (path, *path.parents):
+            if not folder.is_relative_to(top):
+                break
+            try:
+                limits.append(int((folder / name).read_text()))
+            except (OSError, ValueError):  # not there, or "max"
+                continue
+    return limits

@@ -1,0 +1,41 @@
+"""Nothing that this program did not make is changed: what is there is looked at before a write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+SHOWN = 3
+
+
+def refuse_foreign(
+    folder: Path, named: str, is_own: Callable[[Path], bool] = lambda path: False
+) -> None:
+    """Raises ValueError, which calls the folder `named`, if it has something that is not our own.
+
+    OSError if it cannot be read. A folder that is not there has nothing.
+    """
+    try:
+        foreign = sorted(path.name for path in folder.iterdir() if not is_own(path))
+    except FileNotFoundError:
+        return
+    if foreign:
+        more = ", ..." if len(foreign) > SHOWN else ""
+        raise ValueError(
+            f"{named} has files that this program did not make ({', '.join(foreign[:SHOWN])}"
+            f"{more}): nothing was changed; give a new folder or an empty one"
+        )
+
+
+def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
+    """Raises ValueError, which calls the file `named`, if it is there and begins with other bytes.
+
+    OSError if it cannot be read. An empty file may be replaced.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(len(begins))
+    except FileNotFoundError:
+        return
+    if content not in (begins, b""):
+        raise ValueError(f"{named} is there already, with other content: give another name")

@@ -1,0 +1,81 @@
+"""Files that may come from anyone: their size is bounded, and so is all that JSON may say."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+# Files are read whole into memory before anything in them is known.
+MOST_BYTES = 1_000_000
+# Every integer of 64 bits has fewer.
+MOST_DIGITS = 18
+MOST_DEPTH = 20
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file to read it. Raises OSError for a pipe or a device, which could have no end."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """The UTF-8 text of a file of bounded size. Raises OSError or ValueError."""
+    with open_regular(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes:,} bytes")
+    return content.decode()
+
+
+def read_json(path: Path):
+    """The JSON of a file, as `parse_json` reads it. Raises OSError or ValueError."""
+    return parse_json(read_text(path))
+
+
+def parse_json(text: str):
+    """What JSON says.
+
+    Raises ValueError for what is no JSON, which NaN and Infinity are not either, for a number
+    beyond the range of a float or of 64 bits, and for more than MOST_DEPTH lists or objects within
+    each other.
+    """
+    try:
+        value = json.loads(
+            text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    _check_depth(value, MOST_DEPTH)
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise ValueError(f"it has an integer of {len(digits)} digits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"it has the number {digits[:20]}, which is too large")
+    return value
+
+
+def _refuse_constant(name: str):
+    raise ValueError(f"it has {name}, which is no JSON")
+
+
+def _check_depth(value, left: int) -> None:
+    if isinstance(value, dict | list):
+        if not left:
+            raise ValueError("it is nested too deep")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_depth(each, left - 1)
