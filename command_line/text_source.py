@@ -206,9 +206,14 @@ def reading_changed(source: dict) -> str:
 
     if "data_path" not in source or source.get("reading", 1) == READING:
         return ""
+    if source.get("tokens") == "char":
+        return (
+            " (the reading of spaces changed since: characters keep every space now, and no byte "
+            "order mark)"
+        )
     return (
-        " (the reading of spaces changed since: characters now keep every space; and <eos> that is "
-        "written at a line's end, and byte order marks, are left out)"
+        " (the rules of reading changed since: byte order marks, and an <eos> that is written at a "
+        "line's end, are left out now)"
     )
 
 

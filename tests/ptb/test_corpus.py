@@ -241,6 +241,18 @@ def test_the_fingerprint_follows_the_text(tmp_path):
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
+def test_lines_that_end_in_eos_already_are_the_same_text(tmp_path):
+    # Trained on with two <eos> a line, the perplexity of this text came out at 13.31, not 15.24.
+    fingerprints, notes = [], []
+    for end in ("\n", " <eos>\n"):
+        text = f"a b c{end}" * 400
+        loaded = corpus.load_text(write(tmp_path, train=text, valid=text, test=text))
+        fingerprints.append(loaded.fingerprint)
+        notes.append(len(loaded.notes))
+    assert fingerprints[0] == fingerprints[1]
+    assert notes == [0, 3]
+
+
 def test_the_real_penn_treebank_has_its_known_sizes(penn_treebank):
     loaded = corpus.load_text(penn_treebank)
     sizes = {split: len(ids) for split, ids in loaded.splits.items()}

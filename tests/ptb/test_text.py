@@ -3,12 +3,13 @@ import gzip
 import hashlib
 import lzma
 import re
+import sys
 import tarfile
 import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptb import text, text_file
@@ -70,6 +71,7 @@ def test_tokens_are_the_same_in_blocks_of_any_size(
         assert read(path, "char") == [char for line in lines for char in (*line, EOS)]
 
 
+@settings(max_examples=50)
 @given(ANY_TEXT, st.booleans(), st.integers(1, 9))
 def test_a_file_and_a_text_in_memory_are_the_same_tokens(
     tmp_path_factory, content, lowercase, block_bytes
@@ -213,6 +215,14 @@ def test_a_text_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("a b c d\n" * 2)
     with pytest.raises(ValueError, match="the text has more than 10 tokens"):
         read(tmp_path / "a.txt")
+
+
+def test_a_bar_shows_on_a_terminal_how_far_reading_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(text_file, "SECONDS_WITHOUT_BAR", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    (tmp_path / "a\x1b.txt").write_text("one two\n" * 9)
+    assert len(read(tmp_path / "a\x1b.txt")) == 27
+    assert r"reading a\x1b.txt: " in capsys.readouterr().err
 
 
 def test_a_nul_in_a_text_in_memory_is_refused():

@@ -79,7 +79,7 @@ def test_a_character_run_gives_bits_and_is_evaluated_as_it_was_read(tmp_path, pr
     lines = contents.removesuffix("\n").split("\n")
     assert result["tokens"] == sum(len(line) + 1 for line in lines) - 1
     assert result["bits_per_character"] == pytest.approx(math.log2(result["perplexity"]))
-    assert f"test bits per character {result['bits_per_character']:.3f}" in trained
+    assert f"test bits per character {result['bits_per_character']:.4f}" in trained
     vocabulary = (tmp_path / "run" / "vocabulary.txt").read_text().splitlines()
     assert {" ", "\u2019", "é", "<eos>"} < set(vocabulary)
     assert not {"T", "C"} & set(vocabulary)
