@@ -201,7 +201,13 @@ def _as_json(score, windows, corpus, split: str, weights: str) -> dict:
 if __name__ == "__main__":
     define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        ["train", "valid", "test"],
+        "the part of the run's text, or of the folder in --data_path, to score; any other file in "
+        "--data_path is scored whole",
+    )
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
     flags.DEFINE_integer(

@@ -117,7 +117,7 @@ def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(trained):
     test.write_text("the a w\nthe b x\n")
     result = run("evaluate.py", "--save_path=run", folder=folder)
     assert result.returncode == 1
-    assert "the test split has 8 tokens and had 288 when the run began" in result.stderr
+    assert "the test split has 8 tokens and had 288" in result.stderr
     assert "over 7 tokens" in succeed(
         "evaluate.py", "--save_path=run", "--data_path=text", folder=folder
     )
