@@ -13,7 +13,6 @@ machines are noisy. Without --data_path the text is random words with Zipf's fre
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +24,7 @@ from command_line.config_flags import config_from_flags, define_config_flags
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
 from models.cores import available_cores
+from training import strict_json
 from training.atomic_file import write_text_atomically
 from training.config import preset
 from training.environment import versions
@@ -134,7 +134,7 @@ def _measure_export() -> None:
 
 def _write_json(result: dict) -> None:
     if FLAGS.json:
-        write_text_atomically(Path(FLAGS.json), json.dumps(result, indent=2) + "\n")
+        write_text_atomically(Path(FLAGS.json), strict_json.dumps(result, indent=2) + "\n")
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
     python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
     python3 evaluate.py --save_path=RUN --split=valid --json
+    python3 evaluate.py --save_path=RUN --data_path=FILE    all of another text
     python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    what the TF1 tutorial left
 
 Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
@@ -10,7 +11,6 @@ all the tokens before it; the answer does not depend on num_steps.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 
@@ -21,10 +21,14 @@ from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import define_data_flags
 from command_line.trained_model import (
     define_trained_model_flags,
-    load_corpus_of,
     load_model,
+    load_text_to_score,
+    load_train_of,
     load_trained_model,
 )
+from ptb.escape import escape
+from ptb.options import WHOLE
+from training import strict_json
 from training.model import check_memory, memory_bytes
 from training.report import bits_per_character
 
@@ -41,8 +45,9 @@ def main() -> None:
     with user_errors():
         _check_method()
         trained = load_trained_model()
-        corpus = load_corpus_of(trained, FLAGS.split)
-        windows = _windows(trained, corpus)
+        corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
+        windows = _windows(trained, corpus.splits[split])
+        _print_what_is_scored(corpus, split)
         train_windows = _train_windows(trained) if FLAGS.dynamic_evaluation else None
         start_tensorflow()
         model = load_model(trained)
@@ -57,24 +62,25 @@ def main() -> None:
         )
     evaluate = _evaluator(model, train_windows)
     with tqdm(
-        total=windows.num_tokens, desc=FLAGS.split, unit="word", unit_scale=True, disable=None
+        total=windows.num_tokens, desc=split, unit="word", unit_scale=True, disable=None
     ) as bar:
         score = evaluate(windows, progress=bar.update)
     if FLAGS.json:
-        print(json.dumps(_as_json(score, windows, corpus, trained.name)))
+        print(strict_json.dumps(_as_json(score, windows, corpus, split, trained.name)))
         return
+    part = "whole text" if split == WHOLE else split
     with_what = f" with {_method()}" if _method() else ""
-    print(f"{FLAGS.split} perplexity {score.perplexity:.3f}{with_what}")
+    print(f"{part} perplexity {score.perplexity:.3f}{with_what}")
     bits = bits_per_character(score.perplexity, corpus.tokens)
     if bits is not None:
-        print(f"{FLAGS.split} bits per character {bits:.4f}")
-    counts = corpus.summary[FLAGS.split]
+        print(f"{part} bits per character {bits:.4f}")
+    counts = corpus.summary[split]
     if corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
         )
     print(f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {windows.batch_size}")
-    print(f"{score.words_per_second:,.0f} words/s, weights of {trained.name}")
+    print(f"{score.words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
 
 
 def _check_method() -> None:
@@ -92,11 +98,27 @@ def _check_method() -> None:
                 )
 
 
-def _windows(trained, corpus):
+def _print_what_is_scored(corpus, split: str) -> None:
+    """On stderr, since stdout is for figures."""
+    counts = corpus.summary[split]
+    part = "whole" if split == WHOLE else f"split {split}"
+    print(
+        f"scored: {escape(_text_of(corpus, split))}, {part}: {counts.tokens:,} tokens, "
+        f"{counts.unknown_share:.2%} <unk>",
+        file=sys.stderr,
+    )
+
+
+def _text_of(corpus, split: str) -> str:
+    """The file that the split was read from, or the name of the corpus."""
+    return str(corpus.files.get(split, corpus.name))
+
+
+def _windows(trained, ids):
     from ptb import reader  # noqa: PLC0415
 
     num_steps = _num_steps(trained)
-    windows = reader.every_token(corpus.splits[FLAGS.split], FLAGS.batch_size, num_steps)
+    windows = reader.every_token(ids, FLAGS.batch_size, num_steps)
     check_memory(trained.config, len(trained.vocabulary), windows.batch_size, num_steps)
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
@@ -123,7 +145,7 @@ def _train_windows(trained):
     """Windows over train, from which dynamic evaluation learns how large gradients are."""
     from ptb import reader  # noqa: PLC0415
 
-    train = load_corpus_of(trained, "train").train
+    train = load_train_of(trained).train
     batch_size, num_steps = min(DYNAMIC_BATCH, len(train) - 1), _num_steps(trained)
     check_memory(trained.config, len(trained.vocabulary), batch_size, num_steps, training=True)
     return reader.every_token(train, batch_size, num_steps)
@@ -156,13 +178,15 @@ def _method() -> str:
     return ""
 
 
-def _as_json(score, windows, corpus, weights: str) -> dict:
-    counts = corpus.summary[FLAGS.split]
+def _as_json(score, windows, corpus, split: str, weights: str) -> dict:
+    counts = corpus.summary[split]
     return {
-        "split": FLAGS.split,
+        "split": split,
+        "text": _text_of(corpus, split),
+        "text_tokens": counts.tokens,
         "weights": weights,
         "method": _method() or "plain",
-        "perplexity": score.perplexity if math.isfinite(score.perplexity) else None,
+        "perplexity": score.perplexity,
         "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,
@@ -177,7 +201,13 @@ def _as_json(score, windows, corpus, weights: str) -> dict:
 if __name__ == "__main__":
     define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "which text to score")
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        ["train", "valid", "test"],
+        "the part of the run's text, or of the folder in --data_path, to score; any other file in "
+        "--data_path is scored whole",
+    )
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
     flags.DEFINE_integer(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import unicodedata
 from pathlib import Path
 
 from absl import flags
@@ -22,9 +21,14 @@ from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, check_output_files, note, run, user_errors
 from command_line.text_source import define_data_flags
 from command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.escape import escape
+from ptb.text import split
 from ptb.vocabulary import EOS
 from serving.limits import MAX_TOKENS, MAX_WORDS
 from training.atomic_file import write_atomically
+
+# A text of this many bytes has more tokens than a call reads, unless its words are very long.
+MAX_TEXT_BYTES = 128 * MAX_TOKENS
 
 
 def main() -> None:
@@ -32,14 +36,13 @@ def main() -> None:
         _check_flags()
         text = _text()
         trained = load_trained_model()
+        tokens = split(text.decode(errors="replace"), trained.tokens, trained.lowercase)
+        ids = _ids(trained, tokens)
         start_tensorflow()
 
     from serving.saved_model import served_model  # noqa: PLC0415
 
     with served_model(trained) as module:
-        tokens = module.split(text)
-        with user_errors():
-            ids = _ids(trained, tokens)
         if FLAGS.score is None:
             _print_samples(module, trained, text, tokens)
         else:
@@ -59,9 +62,18 @@ def _check_flags() -> None:
 
 
 def _text() -> bytes:
-    """What is to be continued or scored, as it was typed, which may not be UTF-8."""
+    """What is to be continued or scored, as it was typed, which may not be UTF-8.
+
+    Standard input is a file, whose last line ends, so that `evaluate.py` scores the same of it.
+    """
     if FLAGS.score == "-":
-        return sys.stdin.buffer.read()
+        text = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+        if len(text) > MAX_TEXT_BYTES:
+            raise ValueError(
+                f"standard input has more than {MAX_TEXT_BYTES:,} bytes: give at most "
+                f"{MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
+            )
+        return text if not text or text.endswith((b"\n", b"\r")) else text + b"\n"
     return os.fsencode(FLAGS.prefix if FLAGS.score is None else FLAGS.score)
 
 
@@ -98,17 +110,10 @@ def _writer(tokens: str):
     def write(token: str) -> None:
         nonlocal space
         is_end = token == EOS
-        print("\n" if is_end else space + _shown(token), end="", flush=True)
+        print("\n" if is_end else space + escape(token, keep="\t"), end="", flush=True)
         space = "" if is_end or tokens == "char" else " "
 
     return write
-
-
-def _shown(text: str) -> str:
-    """The text with its control characters written out: a stranger's words may have them."""
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) == "Cc" else c for c in text
-    )
 
 
 def _print_score(module, text: bytes) -> None:
@@ -116,7 +121,7 @@ def _print_score(module, text: bytes) -> None:
 
     words = module.words(text)
     bits = [word.bits for word in words if word.bits is not None]
-    print("\n".join(map(_shown, surprisal.table(words).split("\n"))))
+    print(surprisal.table(words))
     nats = math.fsum(bits) * math.log(2)
     perplexity = math.exp(min(nats / len(bits), 700))
     print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")

@@ -12,7 +12,7 @@ from absl import flags
 from command_line.config_flags import define_config_flags
 from command_line.devices import define_distribution_flags
 from command_line.program import FLAGS, note
-from command_line.text_source import define_data_flags, define_text_flags
+from command_line.text_source import define_data_flags, define_text_flags, reading_changed
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -105,7 +105,7 @@ def refuse_another_run(folder, config, corpus) -> None:
         differences.append(
             f"the corpus was {saved['corpus'].get('name')} "
             f"({str(saved['corpus'].get('fingerprint'))[:12]}) and is now {corpus.name} "
-            f"({corpus.fingerprint[:12]})"
+            f"({corpus.fingerprint[:12]}){reading_changed(saved['corpus'].get('source', {}))}"
         )
     if differences:
         raise ValueError(

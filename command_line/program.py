@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from ptb.escape import escape
 from training.memory import ran_out, there_is
 from training.own_folder import refuse_other_content
 
@@ -127,15 +128,10 @@ def exit_status(returncode: int) -> int:
 
 def fail(message: str) -> None:
     """Ends the program: `message` on one line of stderr, exit status 1."""
-    print(f"{os.path.basename(sys.argv[0])}: error: {one_line(message)}", file=sys.stderr)
+    print(f"{os.path.basename(sys.argv[0])}: error: {escape(message)}", file=sys.stderr)
     raise SystemExit(1)
 
 
 def note(message: str) -> None:
     """Says something on one line of stderr."""
-    print(f"note: {one_line(message)}", file=sys.stderr)
-
-
-def one_line(text: str) -> str:
-    """The text with line breaks and what else could lead a terminal astray written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print(f"note: {escape(message)}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from command_line.program import FLAGS, note
+from ptb.escape import escape
 from training.report import bits_per_character
 
 COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
@@ -15,7 +16,7 @@ def print_header(config, corpus, model) -> None:
 
     unit = "characters" if corpus.tokens == "char" else "words"
     print(
-        f"corpus {corpus.name}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
+        f"corpus {escape(corpus.name)}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
         f"fingerprint {corpus.fingerprint[:12]}"
     )
     print(summary.table(corpus.summary))

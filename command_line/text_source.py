@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
 from absl import flags
 
 from command_line.devices import start_tensorflow
-from command_line.program import FLAGS
+from command_line.program import FLAGS, note
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -88,14 +89,15 @@ class TextSource:
         return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
 
     @classmethod
-    def of_run(cls, saved: dict) -> TextSource:
+    def of_run(cls, saved: dict, read_flags: bool = True) -> TextSource:
         """That of the data flags, else that of the run whose `config.json` has this `source`.
 
-        Another text is read as the run read its own. Raises ValueError for one of other tokens.
+        Another text is read as the run read its own. Without `read_flags` it is that of the run,
+        whatever the flags name. Raises ValueError for a text of other tokens.
         """
         from ptb.options import TextOptions  # noqa: PLC0415
 
-        data_path, dataset = FLAGS.data_path, FLAGS.dataset
+        data_path, dataset = (FLAGS.data_path, FLAGS.dataset) if read_flags else (None, None)
         if data_path is None and dataset is None:
             data_path, dataset = saved.get("data_path"), saved.get("dataset")
         tokens = saved.get("tokens", "word")
@@ -117,6 +119,11 @@ class TextSource:
             raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the text is one file, with all splits in it."""
+        return self.data_path is not None and os.path.isfile(self.data_path)
+
     def to_flags(self) -> list[str]:
         """The flags of `from_flags` that name it."""
         names = ("data_path", "dataset", "data_dir", "cache_dir")
@@ -128,15 +135,45 @@ class TextSource:
         return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
-        """The corpus. Raises ValueError as `load_text` and `load_penn_treebank` do."""
-        from ptb import cache, corpus  # noqa: PLC0415
+        """The corpus. Says what was left out of its text.
+
+        Raises ValueError as `load_text` and `load_penn_treebank` do.
+        """
+        loaded = self._load(splits, optional_splits, vocab_size, vocabulary)
+        return _with_notes(loaded)
+
+    def load_whole(self, vocabulary):
+        """The corpus that is all of the file `data_path`, in the words of a vocabulary.
+
+        Raises ValueError as `ptb.corpus.load_whole` does.
+        """
+        from ptb import corpus  # noqa: PLC0415
+
+        return _with_notes(
+            corpus.load_whole(self.data_path, vocabulary, self.options, self._cache_folder())
+        )
+
+    def load_if(self, fingerprint: str, splits, vocabulary):
+        """The corpus, if it can be read and has the fingerprint; else None."""
+        with contextlib.suppress(ValueError):
+            loaded = self._load(splits, (), None, vocabulary)
+            if loaded.fingerprint == fingerprint:
+                return _with_notes(loaded)
+        return None
+
+    def _cache_folder(self):
+        from ptb import cache  # noqa: PLC0415
+
+        return cache.default_folder() if self.cache_dir is None else self.cache_dir
+
+    def _load(self, splits, optional_splits, vocab_size, vocabulary):
+        from ptb import corpus  # noqa: PLC0415
 
         if self.data_path is not None:
             if self.dataset is not None:
                 raise ValueError(
                     f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
                 )
-            folder = cache.default_folder() if self.cache_dir is None else self.cache_dir
             return corpus.load_text(
                 self.data_path,
                 vocab_size,
@@ -144,7 +181,7 @@ class TextSource:
                 optional_splits,
                 vocabulary,
                 self.options,
-                folder,
+                self._cache_folder(),
             )
         if self.options is not None:
             raise ValueError(
@@ -161,6 +198,29 @@ class TextSource:
             (*splits, *optional_splits),
             vocabulary,
         )
+
+
+def reading_changed(source: dict) -> str:
+    """What to add if the text of a run with this `source` is not what it was; often nothing."""
+    from ptb.text import READING  # noqa: PLC0415
+
+    if "data_path" not in source or source.get("reading", 1) == READING:
+        return ""
+    if source.get("tokens") == "char":
+        return (
+            " (the reading of spaces changed since: characters keep every space now, and no byte "
+            "order mark)"
+        )
+    return (
+        " (the rules of reading changed since: byte order marks, and an <eos> that is written at a "
+        "line's end, are left out now)"
+    )
+
+
+def _with_notes(corpus):
+    for line in corpus.notes:
+        note(line)
+    return corpus
 
 
 def _tokens_of(dataset: str) -> str:

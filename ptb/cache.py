@@ -1,9 +1,9 @@
 """The ids of a long text, kept for the next start.
 
 An entry is a folder named after the sha256 of everything that its contents follow from: the bytes
-of the text files and the settings they were read with. It is written under another name and
-renamed, and checked against its own fingerprint when it is read, so an entry is whole or ignored.
-Entries are never removed: delete the folder whenever you like.
+of the text files, as they were when they were read, and the settings they were read with. It is
+written under another name and renamed, and checked against its own fingerprint when it is read, so
+an entry is whole or ignored. Entries are never removed: delete the folder whenever you like.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ptb.summary import SplitSummary
 from ptb.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 VOCABULARY = "vocabulary.txt"
 # The names of entries, and of those that are being written.
 OWN = r"[0-9a-f]{64}|\.new-\w+"
@@ -37,28 +36,37 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptb-lm"
 
 
-def entry(cache_dir: str | Path | None, files: Mapping[str, Path], settings) -> Path | None:
-    """The folder of what `settings` make of the contents of `files`.
+class Entry:
+    """Where the cache keeps what `settings` make of the contents of `files`, by name.
 
-    None where `cache_dir` is None or "", or the text is too short to be worth an entry.
+    Nowhere if `cache_dir` is None or "", or the text is too short to be worth an entry.
     """
-    if not cache_dir or sum(path.stat().st_size for path in set(files.values())) < MIN_BYTES:
-        return None
-    contents = {path: _sha256(path) for path in set(files.values())}
-    named = sorted((name, contents[path]) for name, path in files.items())
-    key = json.dumps([FORMAT, settings, named], sort_keys=True)
-    return Path(cache_dir) / hashlib.sha256(key.encode()).hexdigest()
 
+    def __init__(self, cache_dir: str | Path | None, files: Mapping[str, Path], settings):
+        self._cache_dir, self._files, self._settings = cache_dir, files, settings
+        num_bytes = sum(path.stat().st_size for path in set(files.values()))
+        self._is_used = bool(cache_dir) and num_bytes >= MIN_BYTES
 
-def cached(entry: Path | None, corpus_type: type, assemble: Callable[[], Any]):
-    """The corpus in the entry, or else what `assemble` gives, which the entry then holds."""
-    corpus = entry and _load(entry, corpus_type)
-    if corpus:
-        return corpus
-    corpus = assemble()
-    if entry:
-        _save(entry, corpus)
-    return corpus
+    def load(self, corpus_type: type):
+        """The corpus of the files as they are now; None if it is not kept, or is damaged."""
+        if not self._is_used:
+            return None
+        return _load(
+            self._folder({path: _sha256(path) for path in self._files.values()}), corpus_type
+        )
+
+    def save(self, corpus, sha256: Mapping[Path, str]) -> None:
+        """Keeps the corpus that files with these contents made.
+
+        They are those that were read: a file may have changed since `load`, and changed back.
+        """
+        if self._is_used:
+            _save(self._folder(sha256), corpus)
+
+    def _folder(self, sha256: Mapping[Path, str]) -> Path:
+        named = sorted((name, sha256[path]) for name, path in self._files.items())
+        key = json.dumps([FORMAT, self._settings, named], sort_keys=True)
+        return Path(self._cache_dir) / hashlib.sha256(key.encode()).hexdigest()
 
 
 def _load(entry: Path, corpus_type: type):
@@ -70,6 +78,7 @@ def _load(entry: Path, corpus_type: type):
             vocabulary=Vocabulary.from_text((entry / VOCABULARY).read_text(encoding="utf-8")),
             splits={split: np.load(entry / f"{split}.npy") for split in meta["summary"]},
             summary={split: SplitSummary(**row) for split, row in meta["summary"].items()},
+            notes=tuple(map(str, meta["notes"])),
         )
         return corpus if corpus.fingerprint == meta["fingerprint"] else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RecursionError):
@@ -105,7 +114,12 @@ def _write(folder: Path, corpus) -> None:
         np.save(folder / f"{split}.npy", ids, allow_pickle=False)
     (folder / VOCABULARY).write_text(corpus.vocabulary.to_text(), encoding="utf-8")
     summary = {split: dataclasses.asdict(counts) for split, counts in corpus.summary.items()}
-    meta = {"name": corpus.name, "fingerprint": corpus.fingerprint, "summary": summary}
+    meta = {
+        "name": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "summary": summary,
+        "notes": corpus.notes,
+    }
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 

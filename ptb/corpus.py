@@ -15,7 +15,7 @@ import numpy as np
 from ptb import cache, text
 from ptb.files import find, read
 from ptb.grammar import Grammar, default_grammar, generate
-from ptb.options import SPLITS, TextOptions
+from ptb.options import SPLITS, WHOLE, TextOptions
 from ptb.summary import SplitSummary, summarize
 from ptb.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -28,7 +28,8 @@ class Corpus:
 
     `summary` says what is in each split, and `tokens` what an id stands for: "word" or "char".
     `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
-    `data_path` and the `TextOptions` it was read with.
+    `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
+    `files` are those that the splits were read from, and `notes` say what was left out of them.
     `grammar` is what the text was generated from, where it was: it knows the best reachable
     perplexity.
     """
@@ -40,6 +41,8 @@ class Corpus:
     tokens: str = "word"
     source: dict = field(default_factory=dict)
     grammar: Grammar | None = None
+    files: dict[str, Path] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def train(self) -> np.ndarray:
@@ -97,21 +100,53 @@ def load_text(
         options = dataclasses.replace(options, shares=DEFAULT_SHARES)
     required = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
     files = find(path, required, optional_splits, options)
-    settings = dataclasses.asdict(options)
     kept = tuple(split for split in files if split in splits + optional_splits)
+    return _load(path, files, kept, vocabulary, vocab_size, options, cache_dir)
 
-    def assemble() -> Corpus:
-        numbers = text.lexicon(options.tokens)
-        texts = read(files, numbers, options)
-        limits = (vocab_size, options.min_count)
-        return _corpus(path.resolve().name, texts, numbers.tokens, vocabulary, limits, kept, files)
 
+def load_whole(
+    data_path: str | Path,
+    vocabulary: Vocabulary,
+    options: TextOptions,
+    cache_dir: str | Path | None = None,
+) -> Corpus:
+    """Reads all of one file as the only split, `WHOLE`, in the words of a vocabulary.
+
+    Raises ValueError as `load_text` does.
+    """
+    path, options = Path(data_path), dataclasses.replace(options, shares=None)
+    return _load(path, {WHOLE: path}, (WHOLE,), vocabulary, None, options, cache_dir)
+
+
+def _load(
+    path: Path,
+    files: dict[str, Path],
+    kept: tuple[str, ...],
+    vocabulary: Vocabulary | None,
+    vocab_size: int | None,
+    options: TextOptions,
+    cache_dir: str | Path | None,
+) -> Corpus:
+    """The splits `kept` of what is read from `files`, or was once and is in the cache."""
+    settings = dataclasses.asdict(options)
     known = vocabulary.to_text() if vocabulary else None
-    entry = cache.entry(cache_dir, files, [settings, vocab_size, known, kept])
-    corpus = cache.cached(entry, Corpus, assemble)
-    source = {"data_path": str(path.resolve()), **settings}
+    entry = cache.Entry(cache_dir, files, [settings, text.READING, vocab_size, known, kept])
+    corpus = entry.load(Corpus)
+    if corpus is None:
+        numbers = text.lexicon(options.tokens)
+        texts, contents = read(files, numbers, options)
+        limits = (vocab_size, options.min_count)
+        corpus = _corpus(path.name, texts, numbers.tokens, vocabulary, limits, kept, files)
+        notes = tuple(line for content in contents.values() for line in content.notes)
+        corpus = dataclasses.replace(corpus, notes=notes)
+        entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
+    resolved = path.resolve()
     return dataclasses.replace(
-        corpus, name=path.resolve().name, tokens=options.tokens, source=source
+        corpus,
+        name=resolved.name,
+        tokens=options.tokens,
+        source={"data_path": str(resolved), **settings, "reading": text.READING},
+        files=files,
     )
 
 
@@ -124,7 +159,9 @@ def load_penn_treebank(
 ) -> Corpus:
     """Penn Treebank through TFDS, which fetches it into its folder `data_dir` the first time.
 
-    `tokens` is "word" or "char". Ids are those that `load_text` gives for the text files.
+    `tokens` is "word" or "char". The ids of words are those that `load_text` gives for the text
+    files. Those of characters are not: the dataset has one space between two words and none at the
+    ends of a line, while the files have some there, which `load_text` keeps.
     Raises ValueError, with what to do by hand, where it cannot be fetched.
     """
     from ptb.penn_treebank.sentences import blocks_of_sentences  # noqa: PLC0415
@@ -132,7 +169,7 @@ def load_penn_treebank(
     numbers = text.lexicon(tokens)
     blocks = blocks_of_sentences(tokens, data_dir)
     read_splits = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
-    texts = {split: text.encode_blocks(blocks(split), numbers) for split in read_splits}
+    texts = {split: text.encode(blocks(split), numbers)[0] for split in read_splits}
     dataset = "ptb" if tokens == "word" else "ptb_char"
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, "tokens": tokens}
@@ -143,7 +180,9 @@ def load_penn_treebank(
 def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None) -> Corpus:
     """The corpus that needs no file: generated from a grammar whose perplexity floor is known."""
     numbers = text.lexicon("word")
-    texts = {split: numbers.encode(" ".join(words)) for split, words in generate().items()}
+    texts = {
+        split: text.encode([" ".join(words)], numbers)[0] for split, words in generate().items()
+    }
     corpus = _corpus("grammar", texts, numbers.tokens, vocabulary, (vocab_size, None))
     # With a capped vocabulary it is another text, whose floor nobody computed.
     grammar = default_grammar() if corpus.vocabulary.unknown_id is None else None
@@ -170,7 +209,8 @@ def _corpus(
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
             f"every word became {UNKNOWN} (min_count={limits[1]}, vocab_size={limits[0]}): "
-            "give a smaller --min_count or a larger --vocab_size"
+            "give a smaller --min_count or a larger --vocab_size, or, if the text has no spaces "
+            "between its words, --tokens=char"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     summary = {}
@@ -188,9 +228,11 @@ def _vocabulary(
 ) -> Vocabulary:
     """The vocabulary of train. `TextOptions` tells what a `min_count` of None does."""
     in_train = counts["train"] > 0
-    train = {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
+    # A text of one line has its only <eos> in the last split.
+    train = {EOS: 0} | {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
     vocabulary = Vocabulary.from_counts(train, vocab_size, min_count or 1)
-    lacking = any(np.any(split_counts[~in_train]) for split_counts in counts.values())
+    lacks = ~in_train & np.array([token != EOS for token in tokens])
+    lacking = any(np.any(split_counts[lacks]) for split_counts in counts.values())
     if min_count is not None or UNKNOWN in vocabulary or not lacking:
         return vocabulary
     return Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)

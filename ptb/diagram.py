@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ptb.escape import escape
 from ptb.reader import Windows
 
 WIDTH = 80
@@ -76,9 +77,10 @@ class View:
 def shorten(word: str, width: int) -> str:
     """The word, or its beginning and an ellipsis, in at most `width` columns of a terminal.
 
-    A blank, which is a token where characters are read, gets a sign that can be seen.
+    A blank, which is a token where characters are read, gets a sign that can be seen, and a
+    control character is written out.
     """
-    word = word.replace(" ", BLANK)
+    word = escape(word.replace(" ", BLANK))
     if display_width(word) <= width:
         return word
     kept = ""

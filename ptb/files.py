@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ptb import text
 from ptb.options import SPLITS, TextOptions
-from ptb.vocabulary import EOS
 
 
 def find(
@@ -41,35 +40,42 @@ def find(
     return {split: paths[0] for split, paths in found.items() if paths}
 
 
-def read(files: dict[str, Path], numbers, options: TextOptions) -> dict[str, np.ndarray]:
-    """The tokens of each split, as numbers int32 `[N]` of the lexicon `numbers`.
+def read(
+    files: Mapping[str, Path], numbers, options: TextOptions
+) -> tuple[dict[str, np.ndarray], dict[Path, text.TextRead]]:
+    """The tokens of each split, int32 `[N]` of the lexicon `numbers`, and what each file came to.
 
-    Raises ValueError as `text.read` does, and where a share of one file comes out empty.
+    Raises ValueError as `text.read` does, and if a share of one file comes out empty.
     """
+    contents = {
+        path: text.read(path, numbers, options.lowercase) for path in dict.fromkeys(files.values())
+    }
     if options.shares is None:
-        return {split: text.read(path, numbers, options.lowercase) for split, path in files.items()}
-    path = next(iter(files.values()))
-    stream = text.read(path, numbers, options.lowercase)
-    parts = dict(zip(SPLITS, cut(stream, numbers.tokens.index(EOS), options.shares), strict=True))
+        return {split: contents[path].ids for split, path in files.items()}, contents
+    path, stream = next((path, content.ids) for path, content in contents.items())
+    parts = dict(zip(SPLITS, cut(stream, numbers.eos, options.shares), strict=True))
     if empty := [split for split in files if not len(parts[split])]:
         raise ValueError(
-            f"{path} has too few lines for --split: nothing is left for {empty[0]}: "
+            f"{path} is too short for --split: nothing is left for {empty[0]}: "
             "give it a larger share or a longer text"
         )
-    return {split: parts[split] for split in files}
+    return {split: parts[split] for split in files}, contents
 
 
 def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarray]:
-    """Cuts a stream `[N]` at line ends, in order, into views of about `shares` per cent of it.
+    """Cuts a stream `[N]`, in order, into views of about `shares` per cent of it.
 
-    Each part goes on to the end of the line in which its share is reached.
+    Each part goes on to the end of the line in which its share is reached. Only if a part would
+    come out empty by that, as of a text of one line, are all cut where their shares end.
     """
     line_ends = np.flatnonzero(stream == eos) + 1
     wanted = len(stream) * np.cumsum(shares[:-1]) / 100
     # Rounding must not carry a border that falls on a line end over to the next one.
     borders = np.searchsorted(line_ends, wanted - 1e-6)
-    borders = line_ends[np.minimum(borders, len(line_ends) - 1)]
-    return np.split(stream, borders)
+    parts = np.split(stream, line_ends[np.minimum(borders, len(line_ends) - 1)])
+    if all(len(part) or not share for part, share in zip(parts, shares, strict=True)):
+        return parts
+    return np.split(stream, np.rint(wanted).astype(np.int64))
 
 
 def _candidates(folder: Path, split: str) -> list[Path]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ptb.text import TOKENS
 
 SPLITS = ("train", "valid", "test")
+# The only split of a file that is read whole.
+WHOLE = "whole"
 
 
 @dataclass(frozen=True)

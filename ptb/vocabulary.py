@@ -82,10 +82,11 @@ class Vocabulary:
 
     def cannot_encode(self, token: str) -> str:
         """What to tell someone whose text has a token that `encode` refuses."""
+        or_char = "" if len(token) == 1 else ", or, without spaces between words, --tokens=char"
         return (
             f"the word {token!r} is not among the {len(self)} words of the vocabulary, which has "
             f"no {UNKNOWN}: train with --min_count=2 or with --vocab_size below {len(self)}, so "
-            f"that rare words become {UNKNOWN}"
+            f"that rare words become {UNKNOWN}{or_char}"
         )
 
     def decode(self, ids: Iterable[int]) -> list[str]:

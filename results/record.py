@@ -29,6 +29,7 @@ from command_line.config_flags import config_from_flags
 from command_line.open_run import define_training_flags, refuse_another_run
 from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
+from training import strict_json
 from training.atomic_file import write_text_atomically
 from training.config import Config
 from training.environment import machine
@@ -82,7 +83,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
         shutil.copyfile(path / name, folder / name)
     # The last file makes it a record.
     write_text_atomically(folder / LOG, log)
-    write_text_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    write_text_atomically(folder / RESULT, strict_json.dumps(result, indent=2) + "\n")
     (folder / UNFINISHED).unlink()
     return result
 
@@ -90,9 +91,11 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
 def evaluate(run: Path, split: str, *flags: str) -> dict:
     """What `evaluate.py` says of the run, with the text where the flags of this program name it."""
     flags = [*flags, *given_flags(TEXT_FLAGS)]
-    return json.loads(
+    answer = json.loads(
         run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *flags])
     )
+    del answer["text"]  # a record says nothing of this machine's folders
+    return answer
 
 
 def last_epoch(run: Path) -> dict | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from command_line.config_flags import READ_WITH
 from command_line.program import FLAGS, run_tool, user_errors
 from command_line.text_source import TextSource, define_data_flags
+from ptb.escape import escape
 from results.record import evaluate, read_result, run_script
 from training.config import Config
 from training.description import read_description
@@ -71,9 +72,8 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
         near = abs(now / then - 1) <= tolerance
         holds = holds and near
         verdict = "the same" if now == then else "holds" if near else "DIFFERS"
-        print(
-            f"{split} perplexity of {answer['weights']} {now:.4f}, recorded {then:.4f}: {verdict}"
-        )
+        weights = escape(answer["weights"])
+        print(f"{split} perplexity of {weights} {now:.4f}, recorded {then:.4f}: {verdict}")
     return holds
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptb.vocabulary import EOS
 from serving.refusal import refusals
 from serving.surprisal import Word, words_of
 
@@ -56,14 +57,18 @@ class LoadedExport:
             ) from None
 
     def read(self, text: str) -> Reading:
-        """The tokens of the text, from the start of a line on. Raises Refused."""
+        """The tokens of the text, of which nothing predicts the first. Raises Refused.
+
+        Without any, the next ones are those that begin a line.
+        """
         tf = self._tf
-        score = self._ask("score", text=tf.constant([f"\n{text}".encode(errors="replace")]))
+        score = self._ask("score", text=tf.constant([_bytes(text)]))
         state = self.call["initial_state"](batch_size=tf.constant(1))
-        following = self._ask("next_word", words=score["tokens"], **state)
+        words = score["tokens"] if score["tokens"].shape[1] else tf.constant([[EOS]])
+        following = self._ask("next_word", words=words, **state)
         best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
         next_words = [(word.decode(), math.exp(log_prob)) for word, log_prob in best]
-        return Reading(words_of(score)[1:], next_words)
+        return Reading(words_of(score), next_words)
 
     def generate(
         self, prefix: str, num_words: int, temperature: float = 1.0, top_k: int = 0, seed: int = 1
@@ -72,7 +77,7 @@ class LoadedExport:
         tf = self._tf
         answer = self._ask(
             "generate",
-            prefix=tf.constant([prefix.encode(errors="replace")]),
+            prefix=tf.constant([_bytes(prefix)]),
             num_words=tf.constant(num_words),
             temperature=tf.constant(temperature),
             top_k=tf.constant(top_k),
@@ -83,3 +88,8 @@ class LoadedExport:
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():
             return self.call[name](**inputs)
+
+
+def _bytes(text: str) -> bytes:
+    """The text in UTF-8; a lone surrogate becomes bytes that are read as U+FFFD."""
+    return text.encode(errors="surrogatepass")

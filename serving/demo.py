@@ -12,11 +12,13 @@ import socket
 from pathlib import Path
 
 from flask import Flask, jsonify, request, send_file
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from serving.client import LoadedExport
 from serving.refusal import Refused
+from training import strict_json
 
 MAX_CHARACTERS = 2000
 MAX_WORDS = 200
@@ -43,7 +45,7 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
     """The web application. It answers only to `trusted_hosts`; to any host without them."""
     app = Flask(__name__, static_folder="page", static_url_path="/page")
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, TRUSTED_HOSTS=trusted_hosts)
-    app.json.sort_keys = False
+    app.json = _StrictJson(app)
     for path, method, view in (
         ("/", "GET", lambda: app.send_static_file("index.html")),
         ("/explore", "GET", lambda: send_file(EXPLORE_PAGE)),
@@ -76,6 +78,13 @@ def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
         return make_server(host, port, app, True, request_handler=_Quiet, fd=listener.fileno())
 
 
+class _StrictJson(DefaultJSONProvider):
+    """Answers that a browser can read, whatever the figures are."""
+
+    def dumps(self, obj, **kwargs):
+        return strict_json.dumps(obj)
+
+
 class _Quiet(WSGIRequestHandler):
     """Does not print a line for every key that is pressed."""
 
@@ -101,7 +110,7 @@ def _read(export: LoadedExport):
         for word in reading.words
     ]
     following = [{"word": word, "probability": p} for word, p in reading.next_words]
-    bits = [word.bits for word in reading.words]
+    bits = [word.bits for word in reading.words if word.bits is not None]
     perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
     return jsonify(words=words, next_words=following, perplexity=perplexity)
 
@@ -110,9 +119,7 @@ def _continue(export: LoadedExport):
     num_words = _number("num_words", int, 1, MAX_WORDS)
     temperature = _number("temperature", (int, float), 0, MAX_TEMPERATURE)
     seed = _number("seed", int, 0, 2**31 - 1)
-    # As in `read`, the text is the start of a line.
-    text = export.generate(f"\n{_text()}", num_words, float(temperature), seed=seed)
-    return jsonify(text=text.removeprefix("\n"))
+    return jsonify(text=export.generate(_text(), num_words, float(temperature), seed=seed))
 
 
 def _text() -> str:

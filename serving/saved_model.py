@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from serving.client import CARD_FILE
 from serving.inference import Inference
 from serving.served_model import ServedModel
 from serving.tokenizer import Tokenizer
+from training import strict_json
 from training.trained_model import TrainedModel
 
 
@@ -55,7 +55,7 @@ def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path
             signatures = module.signatures()
             tf.saved_model.save(module, str(folder), signatures=signatures)
         card = model_card.describe(trained, signatures, perplexities)
-        (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (folder / CARD_FILE).write_text(strict_json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(card), encoding="utf-8")
         return _move_to_next_number(folder, export_path)
 

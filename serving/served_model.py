@@ -92,10 +92,6 @@ class ServedModel(tf.Module):
             ids, state = self._draw(state, *values, seeds, tf.constant(step))
             yield self._tokenizer.decode(ids).numpy()[0].decode()
 
-    def split(self, text: bytes) -> list[str]:
-        """The tokens of a text."""
-        return [token.decode() for token in self._split(tf.constant([text])).numpy()[0]]
-
     def words(self, text: bytes) -> list[Word]:
         """The tokens of a text and what each cost."""
         return words_of(self.score(tf.constant([text])))
@@ -176,10 +172,6 @@ class ServedModel(tf.Module):
         ids = sample(self._inference.logits(state), sampling, seeds, step)
         _, state = self._inference.read(ids[:, None], state)
         return ids, state
-
-    @tf.function
-    def _split(self, text):
-        return self._tokenizer.split(text)
 
     def _tokens_of(self, text):
         tokens = _of_allowed_size(self._tokenizer.split(text))

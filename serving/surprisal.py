@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ptb.escape import escape
 from ptb.vocabulary import UNKNOWN
 
 BLUE, GREY = "#0072b2", "#999999"
@@ -71,4 +72,4 @@ def _label(word: Word) -> str:
 
 
 def _visible(text: str) -> str:
-    return "␣" if text == " " else text
+    return "␣" if text == " " else escape(text)

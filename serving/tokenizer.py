@@ -1,12 +1,19 @@
-"""Text to ids and back inside a graph, as `ptb.text` reads a file, so that clients need no Python.
+"""Text to ids and back inside a graph, so that clients need no Python.
+
+`ptb/text.py` defines what the tokens of a text are; tests hold this and Python's reading together.
 
 Axis letters: B = rows, N = tokens of the longest row.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
+
+import numpy as np
 import tensorflow as tf
 
+from ptb.text_file import BYTE_ORDER_MARK
 from ptb.vocabulary import EOS, UNKNOWN, Vocabulary
 
 # What Python's str.split takes for white space, line breaks aside, in RE2's syntax.
@@ -14,6 +21,8 @@ _SPACES = (
     r"[ \t\x{0b}\x{0c}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
     r"\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 )
+# The only character whose lower case is two of them.
+_DOTTED_I, _DOTTED_I_LOWER = "\u0130", "i\u0307"
 
 
 class Tokenizer(tf.Module):
@@ -42,15 +51,16 @@ class Tokenizer(tf.Module):
     def split(self, text):
         """The tokens of `text` string `[B]`, string `[B, N]`, with "" after the end of a row.
 
-        A line break is `<eos>`. What is not UTF-8 becomes U+FFFD.
+        A line break is `<eos>`. What is not UTF-8 becomes U+FFFD. A text with a NUL is refused.
         """
-        text = tf.strings.regex_replace(self._lower(_utf8(text)), r"\r\n?", "\n")
+        text = tf.strings.regex_replace(_utf8(text), BYTE_ORDER_MARK, "")
+        text = self._lower(tf.strings.regex_replace(text, r"\r\n?", "\n"))
+        if not self._of_words:
+            characters = tf.strings.unicode_split(text, "UTF-8").to_tensor("")
+            return _line_breaks_to_eos(characters)
         text = tf.strings.regex_replace(text, _SPACES, " ")
-        if self._of_words:
-            return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
-        text = tf.strings.regex_replace(text, " ?\n ?", "\n")
-        text = tf.strings.regex_replace(text, "^ | $", "")
-        return _line_breaks_to_eos(tf.strings.unicode_split(text, "UTF-8").to_tensor(""))
+        text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
+        return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
 
     def normalize(self, tokens):
         """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read."""
@@ -92,7 +102,16 @@ class Tokenizer(tf.Module):
         return tf.strings.regex_replace(text, "^ | $", "")
 
     def _lower(self, text):
-        return tf.strings.lower(text, encoding="utf-8") if self._lowercase else text
+        """Every character in lower case; TensorFlow's own lower follows the locale."""
+        if not self._lowercase:
+            return text
+        text = tf.strings.regex_replace(text, _DOTTED_I, _DOTTED_I_LOWER)
+        points = tf.strings.unicode_decode(text, "UTF-8")
+        upper, lower = _lower_case()
+        places = tf.minimum(tf.searchsorted(upper, points.flat_values), len(upper) - 1)
+        is_upper = tf.gather(upper, places) == points.flat_values
+        lowered = tf.where(is_upper, tf.gather(lower, places), points.flat_values)
+        return tf.strings.unicode_encode(points.with_flat_values(lowered), "UTF-8")
 
     def _refusal(self, lacking):
         first = tf.strings.substr(tf.concat([lacking, [""]], 0)[0], 0, 40, unit="UTF8_CHAR")
@@ -102,7 +121,19 @@ class Tokenizer(tf.Module):
 
 
 def _utf8(text):
-    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    has_nul = tf.reduce_any(tf.strings.regex_full_match(text, r"(?s)\C*\x00\C*"))
+    refusal = "the text has a NUL, which no text has: leave it out"
+    with tf.control_dependencies([tf.debugging.Assert(~has_nul, [refusal])]):
+        return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+
+
+@functools.cache
+def _lower_case() -> tuple[np.ndarray, np.ndarray]:
+    """The code points that have another one as their lower case, in order, and these, int32."""
+    characters = map(chr, range(sys.maxunicode + 1))
+    pairs = [(ord(c), ord(c.lower())) for c in characters if len(c.lower()) == 1 and c.lower() != c]
+    upper, lower = np.array(pairs, np.int32).T
+    return upper, lower
 
 
 def _line_breaks_to_eos(tokens):

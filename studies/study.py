@@ -16,6 +16,7 @@ from absl import flags
 from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
+from ptb.escape import escape
 from studies.measurements import Row, from_csv, to_csv
 from training.atomic_file import write_atomically, write_text_atomically
 from training.environment import machine, versions_in_words
@@ -196,7 +197,7 @@ def _provenance(corpus) -> list[str]:
         "| | |",
         "|---|---|",
         f"| command | `{shlex.join(['python3', '-m', module, *sys.argv[1:]])}` |",
-        f"| text | {corpus.name}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
+        f"| text | {escape(corpus.name)}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
         f"| versions | {versions_in_words()} |",
         f"| machine | {processor}, {cores} cores |",
         f"| figures | [{CSV}]({CSV}) |",

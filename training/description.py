@@ -26,6 +26,7 @@ SOURCE = {
     "lowercase": (bool,),
     "min_count": (int, NONE),
     "shares": (list, NONE),
+    "reading": (int,),
 }
 
 

@@ -70,12 +70,15 @@ function showNext(nextWords) {
 function showSurprisal(words, perplexity) {
   const chips = words.map((word) => {
     const chip = element("li", visible(word.text), word.is_unknown ? "unknown" : "");
-    chip.append(element("small", `${word.bits.toFixed(1)} bits`));
-    chip.style.setProperty("--share", Math.min(word.bits / MOST_BITS, 1));
+    if (word.bits !== null) { // nothing predicts the first word
+      chip.append(element("small", `${word.bits.toFixed(1)} bits`));
+      chip.style.setProperty("--share", Math.min(word.bits / MOST_BITS, 1));
+    }
     return chip;
   });
   byId("surprisal").replaceChildren(...chips);
-  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${words.length} ${unit()}`;
+  const predicted = words.length - 1;
+  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${unit()}`;
   byId("perplexity").textContent = summary;
 }
 

@@ -35,6 +35,10 @@ TEXT = (*MODEL, "--data_path=text")
 RUN = ("--save_path=run",)
 
 
+UTF_16 = "a b\n".encode("utf-16-le") * 9
+ZIP, ZEROS = b"PK\x03\x04 and more", gzip.compress(bytes(1_000_000))
+
+
 class Case(NamedTuple):
     """`damage` changes the folder first; `message` is a part of the line."""
 
@@ -197,7 +201,11 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, ("--dataset=ptb", "--data_dir=/proc/nowhere"), "'/proc/nowhere"),
     Case(TRAIN, ("--dataset=ptb", "--data_dir=file/tfds"), "'file/tfds"),
     Case(TRAIN, TEXT, "valid.txt is empty", Write("text/valid.txt", "")),
-    Case(TRAIN, TEXT, "one line only", Write("text/valid.txt", "a line\n")),
+    Case(TRAIN, TEXT, "has a NUL (byte 1); it looks like UTF-16", Write("text/valid.txt", UTF_16)),
+    Case(TRAIN, (*MODEL, "--data_path=a.zip"), "a.zip is a zip archive", Write("a.zip", ZIP)),
+    Case(TRAIN, (*MODEL, "--data_path=a.tgz"), "compressed by gzip", Write("a.tgz", ZEROS)),
+    Case(TRAIN, (*MODEL, "--data_path=a.gz"), "a.gz has a NUL (byte 0)", Write("a.gz", ZEROS)),
+    Case(TRAIN, (*MODEL, "--data_path=a.txt"), "than 100,000 cha", Write("a.txt", "x" * 200_000)),
     Case(TRAIN, TEXT, "valid.txt is not UTF-8 (byte 3)", Write("text/valid.txt", b"a b\xff\n")),
     Case(TRAIN, (*TEXT, "--min_count=1"), "the word 'z' is", Write("text/valid.txt", "z\na\n" * 9)),
     Case(TRAIN, TEXT, "the valid split is too short", Write("text/valid.txt", "a\nb\n")),
@@ -260,6 +268,12 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, (*RUN, "more"), "'more' is not a flag"),
     Case(EVALUATE, (*RUN, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
     Case(EVALUATE, (*RUN, "--data_path=text", "--dataset=ptb"), "give one of --data_path"),
+    Case(
+        EVALUATE,
+        (*RUN, "--data_path=text/valid.txt", "--split=test"),
+        "--split=test names a part of the run's own text",
+    ),
+    Case(EVALUATE, (*RUN, "--data_path=file"), "file is empty"),
     Case(EVALUATE, (*RUN, "--dataset=ptb_char"), "the run has tokens=word"),
     Case(EVALUATE, RUN, "is not a folder or file", _no_text),
     Case(EVALUATE, RUN, "test.txt is empty", Write("text/test.txt", "")),
@@ -357,6 +371,9 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=no/x.png"), "--plot=no/x.png cannot be written"),
     Case(GENERATE, (*RUN, "the", "company"), "'the' is not a flag"),
+    Case(GENERATE, (*RUN, "--score=a"), "--score has 1 tokens and needs at least two"),
+    Case(GENERATE, (*RUN, "--score="), "--score has 0 tokens and needs at least two"),
+    Case(GENERATE, (*RUN, "--prefix=a zebra"), "the word 'zebra' is not among"),
     Case(GENERATE, RUN, "no epoch of the run 'run' has ended yet", _no_best),
     Case(GENERATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
     Case(GENERATE, RUN, "is not the vocabulary", Write("run/vocabulary.txt", "a\nb\n")),

@@ -91,6 +91,27 @@ def test_a_damaged_entry_is_ignored_and_made_again(folder, readings, damage):
     assert len(readings) == 6
 
 
+def test_a_text_that_changes_while_it_is_read_and_back_leaves_no_wrong_entry(folder, monkeypatch):
+    train, read = folder / "train.txt", text.read
+    before = train.read_bytes()
+
+    def read_another(path, *rest):
+        train.write_text("the other\nthe other\n")
+        return read(path, *rest)
+
+    monkeypatch.setattr(text, "read", read_another)
+    read_then = load(folder)
+    train.write_bytes(before)
+    monkeypatch.setattr(text, "read", read)
+    assert load(folder).fingerprint != read_then.fingerprint
+    assert "other" not in load(folder).vocabulary
+
+
+def test_notes_are_kept(folder):
+    (folder / "valid.txt").write_text("the cat <eos>\n")
+    assert load(folder).notes == load(folder).notes != ()
+
+
 def test_nothing_half_written_is_left(folder):
     load(folder)
     (entry,) = entries(folder)

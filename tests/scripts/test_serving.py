@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 
-import generate
 from models.language_model import LanguageModel, recurrent_layers
 from ptb.corpus import load_text
 from tests.scripts.test_bad_input import one_line_error, run
@@ -104,7 +103,3 @@ def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_ru
 def test_a_word_that_cannot_be_read_is_refused_by_name(tmp_path, saved_run):
     result = run("generate.py", "--save_path=run", "--prefix=the zebra", folder=tmp_path)
     assert "the word 'zebra' is not among" in one_line_error(result, "generate.py")
-
-
-def test_control_characters_of_a_strangers_words_do_not_reach_the_terminal():
-    assert generate._shown("a\x1b[2Jé\x9b") == "a\\x1b[2Jé\\x9b"

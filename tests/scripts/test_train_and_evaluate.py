@@ -80,14 +80,34 @@ def test_evaluate_gives_what_train_gave_whatever_num_steps(trained):
     assert results[0]["words_per_second"] > 0
 
 
-def test_evaluate_says_that_rows_start_cold_and_reads_another_text(tmp_path, trained):
+def test_evaluate_says_what_it_reads_and_that_rows_start_cold(tmp_path, trained):
     other = tmp_path / "other"
     other.mkdir()
     (other / "valid.txt").write_text("the a w\nthe b x\n")
     arguments = ("--save_path=run", "--split=valid", f"--data_path={other}", "--batch_size=2")
     result = run("evaluate.py", *arguments, folder=trained[0])
+    assert f"scored: {other / 'valid.txt'}, split valid: 8 tokens, 0.00% <unk>" in result.stderr
     assert "1 of which start without context" in result.stderr
     assert "nats over 7 tokens, batch_size 2" in result.stdout
+
+
+def test_a_file_is_scored_whole_and_as_generate_scores_it(tmp_path, trained):
+    (tmp_path / "one.txt").write_text("the a w the b")
+    flags = ("--save_path=run", f"--data_path={tmp_path / 'one.txt'}", "--json")
+    result = json.loads(succeed("evaluate.py", *flags, folder=trained[0]))
+    assert (result["split"], result["text_tokens"], result["tokens"]) == ("whole", 6, 5)
+    assert result["text"] == str(tmp_path / "one.txt")
+    scored = succeed("generate.py", "--save_path=run", "--score=the a w the b\n", folder=trained[0])
+    assert scored.splitlines()[-1] == (
+        f"perplexity {result['perplexity']:.3f} ({result['nats']:.3f} nats over 5 tokens)"
+    )
+
+
+def test_a_perplexity_that_is_infinite_is_null(trained):
+    flags = ("--save_path=run", "--json", "--neural_cache=10", "--cache_share=1")
+    printed = succeed("evaluate.py", *flags, folder=trained[0])
+    assert "Infinity" not in printed
+    assert json.loads(printed)["perplexity"] is None
 
 
 def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(trained):
@@ -97,7 +117,7 @@ def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(trained):
     test.write_text("the a w\nthe b x\n")
     result = run("evaluate.py", "--save_path=run", folder=folder)
     assert result.returncode == 1
-    assert "the test split has 8 tokens and had 288 when the run began" in result.stderr
+    assert "the test split has 8 tokens and had 288" in result.stderr
     assert "over 7 tokens" in succeed(
         "evaluate.py", "--save_path=run", "--data_path=text", folder=folder
     )

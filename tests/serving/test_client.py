@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from ptb.text import split
 from serving.client import LoadedExport, find
 from serving.refusal import Refused, refusals
 
@@ -38,15 +39,26 @@ def test_a_damaged_export_is_refused(export_path, tmp_path, name):
         LoadedExport(tmp_path)
 
 
-def test_a_text_is_read_from_the_start_of_a_line(loaded):
+def test_a_text_is_read_and_nothing_predicts_its_first_word(loaded):
     reading = loaded.read("the zebra")
     assert [word.text for word in reading.words] == ["the", "zebra"]
     assert [word.is_unknown for word in reading.words] == [False, True]
-    assert all(word.bits > 0 for word in reading.words)
+    assert reading.words[0].bits is None
+    assert reading.words[1].bits > 0
     probabilities = [probability for _, probability in reading.next_words]
     assert sorted(probabilities, reverse=True) == probabilities
     assert 0 < sum(probabilities) < 1
     assert loaded.read("").words == []
+    assert loaded.read("").next_words == loaded.read("\n").next_words
+    assert loaded.read("\ud800").words[0].text == "\ufffd" * 3
+
+
+def test_the_page_and_the_command_line_give_the_same_figures(loaded, served):
+    for content in ("the cat  sat\n on", "\ufeffthe <eos>\r\nzebra", "\n\nthe"):
+        here = served.words(content.encode())
+        there = loaded.read(content).words
+        assert [word.text for word in there] == split(content) == [word.text for word in here]
+        assert [word.bits for word in there[1:]] == pytest.approx([w.bits for w in here[1:]])
 
 
 def test_what_the_graph_refuses_is_one_line(loaded, without_unknown):

@@ -1,8 +1,11 @@
+import math
 from pathlib import Path
 
 import pytest
 
 from serving import demo
+from serving.client import Reading
+from serving.surprisal import Word
 
 
 @pytest.fixture
@@ -20,14 +23,14 @@ def test_a_text_gets_its_surprisal_and_the_next_words(client, loaded):
     assert [word["text"] for word in answer["words"]] == ["the", "<script>"]
     assert answer["words"][1]["is_unknown"]
     assert answer["next_words"][0]["word"] == loaded.read("the <script>").next_words[0][0]
-    bits = [word["bits"] for word in answer["words"]]
-    assert answer["perplexity"] == pytest.approx(2 ** (sum(bits) / 2))
+    assert answer["words"][0]["bits"] is None
+    assert answer["perplexity"] == pytest.approx(2 ** answer["words"][1]["bits"])
     assert client.post("/read", json={"text": ""}).get_json()["perplexity"] is None
 
 
 def test_a_continuation_is_that_of_the_export(client, loaded):
     body = {"text": "the cat", "num_words": 5, "temperature": 1, "seed": 4}
-    expected = loaded.generate("\nthe cat", 5, seed=4).removeprefix("\n")
+    expected = loaded.generate("the cat", 5, seed=4)
     assert client.post("/continue", json=body).get_json() == {"text": expected}
 
 
@@ -42,6 +45,18 @@ def test_a_continuation_is_that_of_the_export(client, loaded):
 )
 def test_a_text_that_cannot_be_read_is_refused(client, body, message):
     assert message in error(client.post("/read", json=body))
+
+
+def test_a_text_with_a_nul_is_refused(client):
+    assert "the text has a NUL" in error(client.post("/read", json={"text": "the\0 cat"}))
+
+
+def test_a_figure_that_is_not_finite_is_null(client, loaded, monkeypatch):
+    reading = Reading([Word("the", None, False), Word("cat", math.inf, False)], [])
+    monkeypatch.setattr(loaded, "read", lambda text: reading)
+    answer = client.post("/read", json={"text": "the cat"})
+    assert b"Infinity" not in answer.data
+    assert answer.get_json()["words"][1]["bits"] is None
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_lowercase_and_characters_are_read_as_the_run_read_them():
     chars = make_trained(("<eos>", "a", " ", "b", "é"), tokens="char", lowercase=True)
     with served_model(chars) as module:
         assert [word.text for word in module.words("A  É\nB".encode())] == [
-            "a", " ", "é", "<eos>", "b",
+            "a", " ", " ", "é", "<eos>", "b",
         ]  # fmt: skip
         text = "".join(module.stream(b"a", 6, Sampling(), seed=3))
     assert set(text.replace("<eos>", "")) <= set("a bé")

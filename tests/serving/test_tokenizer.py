@@ -1,15 +1,20 @@
+import os
+import subprocess
+import sys
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptb import text
 from ptb.vocabulary import Vocabulary
 from serving.tokenizer import Tokenizer
+from tests.forked import ROOT
+from tests.ptb.test_text import ANY_TEXT
 
-MESSY = (
-    "\u201cThe  Cat\u201d\tsat\u00a0on\u2003the\x0bmat\r\n\n"
-    "  \u00c9lan, \u03bf\u03b4\u03bf\u03c3 \u0399 \u0130\r a\x1cb\x85c \nend  here "
-)
 WORDS = ("<eos>", "the", "<unk>", "cat")
 
 
@@ -24,16 +29,86 @@ def make(tmp_path):
     return tokenizer
 
 
-@pytest.mark.parametrize("lowercase", [False, True])
-@pytest.mark.parametrize("tokens", ["word", "char"])
-def test_a_text_is_split_as_the_reader_splits_a_file(make, tmp_path, tokens, lowercase):
-    content = MESSY + "\n"
-    (tmp_path / "text.txt").write_bytes(content.encode())
-    lexicon = text.lexicon(tokens)
-    numbers = text.read(tmp_path / "text.txt", lexicon, lowercase)
-    expected = [lexicon.tokens[number] for number in numbers]
-    split = make(tokens=tokens, lowercase=lowercase).split(tf.constant([content]))
-    assert [token.decode() for token in split.numpy()[0]] == expected
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """`split` of every kind of tokenizer, traced once, for one text."""
+    file = tmp_path_factory.mktemp("words") / "vocabulary.txt"
+    file.write_text(Vocabulary(WORDS).to_text())
+    return {
+        (tokens, lowercase): tf.function(
+            Tokenizer(Vocabulary(WORDS), str(file), tokens, lowercase).split,
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        )
+        for tokens in text.TOKENS
+        for lowercase in (False, True)
+    }
+
+
+def check(graphs, content: bytes):
+    """Holds the graph's tokens and Python's together."""
+    for (tokens, lowercase), split in graphs.items():
+        if b"\0" in content:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="the text has a NUL"):
+                split(tf.constant([content]))
+            continue
+        expected = text.split(content.decode(errors="replace"), tokens, lowercase)
+        found = split(tf.constant([content])).numpy()[0]
+        assert [token.decode() for token in found] == expected
+
+
+ANY_BYTES = ANY_TEXT.map(str.encode) | st.lists(
+    st.binary(max_size=4) | st.sampled_from([b"\xed\xa0\x80", b"\xf0\x9f", b"\xc0\x80", b" \n"])
+).map(b"".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANY_BYTES)
+def test_the_graph_reads_a_text_as_python_does(graphs, content):
+    check(graphs, content)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(ANY_BYTES)
+def test_the_graph_reads_any_text_as_python_does(graphs, content):
+    check(graphs, content)
+
+
+EVERY = [chr(point) for point in (*range(1, 0xD800), *range(0xE000, sys.maxunicode + 1))]
+TREATED = [c for c in EVERY if c.lower() != c or c.isspace() or unicodedata.category(c) == "Cf"]
+
+
+@pytest.mark.parametrize(
+    "characters", [TREATED, pytest.param(EVERY, marks=pytest.mark.slow)], ids=["treated", "every"]
+)
+def test_the_graph_reads_every_character_as_python_does(graphs, characters):
+    check(graphs, "".join(f"a{character}b " for character in characters).encode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locale", ["tr_TR.UTF-8", "lt_LT.UTF-8", "C"])
+def test_no_locale_changes_the_tokens(tmp_path, locale):
+    content = "I\u0130\u0131 \u00cc J\u0307 \u039f\u03a3 \u1e9e"
+    (tmp_path / "vocabulary.txt").write_text(Vocabulary(WORDS).to_text())
+    program = f"""
+import tensorflow as tf
+from ptb import text
+from ptb.vocabulary import Vocabulary
+from serving.tokenizer import Tokenizer
+content = {content!a}
+tokenizer = Tokenizer(Vocabulary({WORDS!r}), "{tmp_path}/vocabulary.txt", "word", True)
+graph = [word.decode() for word in tokenizer.split(tf.constant([content])).numpy()[0]]
+print(ascii([text.split(content, lowercase=True), graph]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", program],
+        env={**os.environ, "LANG": locale, "LC_ALL": locale, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ascii([text.split(content, lowercase=True)] * 2)
 
 
 def test_rows_of_different_lengths_are_padded_at_the_end(make):
@@ -72,6 +147,34 @@ def test_tokens_are_joined_to_lines_without_their_padding(make, tokens, expected
     new = np.array([["<eos>", "<eos>", ""], ["<eos>", "d", "d"], ["d", "", ""]])
     joined = make(tokens=tokens).join(tf.constant(rows), tf.constant(new))
     assert [row.decode() for row in joined.numpy()] == expected
+
+
+def join_characters(tokens, new_tokens):
+    of_characters = Tokenizer.__new__(Tokenizer)
+    of_characters._of_words = False
+    return of_characters.join(tokens, new_tokens)
+
+
+@given(st.text("ab \t\n\x0c\u3000"), st.text("ab \t\n"))
+@settings(max_examples=20, deadline=None)
+def test_the_characters_of_a_text_make_that_text_again(graphs, written, added):
+    tokens = graphs["char", False](tf.constant([written]))
+    new = [["<eos>" if character == "\n" else character] for character in added]
+    joined = join_characters(tokens, tf.constant(new, tf.string, shape=[len(new), 1]))
+    assert joined.numpy()[0].decode() == written + added
+
+
+def test_spaces_are_tokens_of_a_vocabulary_of_characters(make):
+    words = ("<eos>", " ", "\t", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "a")
+    tokenizer = make(words, tokens="char")
+    ids, _ = tokenizer.encode(tokenizer.split(tf.constant(["\r\n \t\x0b\x0c\x1c\x85\u2028a"])))
+    assert ids.numpy().tolist() == [list(range(9))]
+    assert [word.decode() for word in tokenizer.decode(ids).numpy()[0]] == list(words)
+
+
+def test_a_nul_is_refused_in_a_word(make):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the text has a NUL"):
+        make().normalize(tf.constant([["the", "c\0t"]]))
 
 
 def test_ids_are_decoded_to_their_words(make):

@@ -1,0 +1,139 @@
+"""Which text is scored: the run's own, by its fingerprint, or all of another."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from command_line.trained_model import load_corpus_of, load_text_to_score, load_train_of
+from ptb.corpus import load_text
+from ptb.options import TextOptions
+from training.config import Config
+from training.trained_model import TrainedModel
+
+WORDS = "the a b\nthe c a\n"
+
+
+def trained_on(path, options=None):
+    corpus = load_text(path, options=options)
+    saved = {
+        "name": corpus.name,
+        "source": corpus.source,
+        "fingerprint": corpus.fingerprint,
+        "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
+    }
+    return TrainedModel("run", Config(), corpus.vocabulary, {}, saved)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three files in `text/`, and one to be cut, `book.txt`."""
+    (tmp_path / "text").mkdir()
+    for split, times in (("train", 30), ("valid", 3), ("test", 5)):
+        (tmp_path / "text" / f"{split}.txt").write_text(WORDS * times)
+    (tmp_path / "book.txt").write_text(WORDS * 50)
+    return tmp_path
+
+
+def scored(trained, split="test", is_given=False):
+    """The file that is scored, which part of it, and its tokens."""
+    corpus, split = load_text_to_score(trained, split, is_given)
+    return corpus.files[split].name, split, len(corpus.splits[split])
+
+
+def test_without_flags_the_runs_own_split_is_scored(parse, folder):
+    parse()
+    assert scored(trained_on(folder / "text")) == ("test.txt", "test", 40)
+    assert scored(trained_on(folder / "book.txt"), "valid", True) == ("book.txt", "valid", 20)
+
+
+@pytest.mark.parametrize("of", ["text", "book.txt"])
+def test_a_file_is_scored_whole(parse, folder, of):
+    trained = trained_on(folder / of)
+    for content, tokens in ((WORDS * 3, 24), ("the a b", 4), ("the <unk> b\n", None)):
+        (folder / "other.txt").write_text(content)
+        parse(f"--data_path={folder / 'other.txt'}")
+        if tokens is None:
+            with pytest.raises(ValueError, match="'<unk>' is not among"):
+                scored(trained)
+            continue
+        assert scored(trained) == ("other.txt", "whole", tokens)
+        with pytest.raises(ValueError, match="--split=valid names a part of the run's own text"):
+            scored(trained, "valid", is_given=True)
+
+
+def test_the_runs_own_file_is_known_by_its_contents_wherever_it_is(parse, folder):
+    trained = trained_on(folder / "book.txt", TextOptions(shares=(50, 30, 20)))
+    (folder / "book.txt").rename(folder / "moved.txt")
+    parse(f"--data_path={folder / 'moved.txt'}")
+    assert scored(trained) == ("moved.txt", "test", 80)
+    assert scored(trained, "train", True) == ("moved.txt", "train", 200)
+    assert len(load_corpus_of(trained, "test").test) == 80
+    (folder / "moved.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
+    assert scored(trained) == ("moved.txt", "whole", 400)
+    with pytest.raises(ValueError, match=r"moved.txt is not the text that the run was trained on"):
+        load_corpus_of(trained, "test")
+
+
+def test_a_file_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder):
+    trained = trained_on(folder / "book.txt")
+    (folder / "book.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
+    parse()
+    with pytest.raises(ValueError, match="the text is not what it was when the run began"):
+        scored(trained)
+
+
+def test_a_folder_needs_only_the_split_that_is_scored(parse, folder):
+    trained = trained_on(folder / "text")
+    (folder / "other").mkdir()
+    (folder / "other" / "valid.txt").write_text("the a")
+    parse(f"--data_path={folder / 'other'}")
+    assert scored(trained, "valid", True) == ("valid.txt", "valid", 3)
+    with pytest.raises(ValueError, match="the test split is missing"):
+        scored(trained)
+    with pytest.raises(ValueError, match="other is not the text that the run was trained on"):
+        load_corpus_of(trained, "valid")
+    shutil.move(folder / "text", folder / "moved")
+    parse(f"--data_path={folder / 'moved'}")
+    assert len(load_corpus_of(trained, "test").test) == 40
+
+
+def test_train_stays_the_runs_own_when_another_text_is_scored(parse, folder):
+    trained = trained_on(folder / "text")
+    (folder / "other.txt").write_text("the a b\n")
+    parse(f"--data_path={folder / 'other.txt'}")
+    assert len(load_train_of(trained).train) == 240
+    parse()
+    assert len(load_train_of(trained).train) == 240
+
+
+def test_a_run_of_characters_that_lost_spaces_is_refused_and_told_why(parse, folder):
+    for split in ("train", "valid", "test"):
+        (folder / "text" / f"{split}.txt").write_text("if a:\n    b  c\n" * 9)
+    was_read = folder / "was_read"
+    was_read.mkdir()
+    for split in ("train", "valid", "test"):
+        (was_read / f"{split}.txt").write_text("if a:\nb c\n" * 9)
+    old = trained_on(was_read, TextOptions("char"))
+    source = dict(old.source)
+    del source["reading"]
+    kept = dataclasses.replace(old, corpus=old.corpus | {"source": source})
+    parse()
+    assert scored(kept) == ("test.txt", "test", 90)  # no space was lost
+    source["data_path"] = str(folder / "text")
+    lost = dataclasses.replace(old, corpus=old.corpus | {"source": source})
+    with pytest.raises(ValueError, match="the reading of spaces changed since"):
+        scored(lost)
+
+
+def test_what_was_left_out_of_a_text_is_said(parse, folder, capsys):
+    trained = trained_on(folder / "text")
+    (folder / "other.txt").write_text("the a <eos>\nthe\ufeff b <eos>\n")
+    parse(f"--data_path={folder / 'other.txt'}")
+    assert scored(trained) == ("other.txt", "whole", 6)
+    told = capsys.readouterr().err.splitlines()
+    assert ["1 byte order marks" in told[0], "2 lines end in" in told[1], len(told)] == [
+        True,
+        True,
+        2,
+    ]
