@@ -38,7 +38,7 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
     """The web application. It answers only to `trusted_hosts`; to any host without them."""
     app = Flask(__name__, static_folder="page", static_url_path="/page")
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, TRUSTED_HOSTS=trusted_hosts)
-    app.json.sort_keys = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask declares the base class
     for path, method, view in (
         ("/", "GET", lambda: app.send_static_file("index.html")),
         ("/model", "GET", lambda: _model(export)),
