@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from pathlib import Path
 
 Row = dict[str, str]  # a value for each option
@@ -97,17 +98,24 @@ def covering_array() -> list[Row]:
     """Rows that cover all pairs but the refused ones.
 
     Each row begins with a pair that no earlier row has. Every further option takes the value that
-    covers the most new pairs. (`allpairspy` leaves pairs out where some are refused.)
+    covers the most new pairs, of equals the one that was used least. (`allpairspy` leaves pairs
+    out where some are refused.)
     """
-    rows, left = [], {frozenset(pair.items()): pair for pair in pairs() if not refused(pair)}
+    rows, used = [], Counter()
+    left = {frozenset(pair.items()): pair for pair in pairs() if not refused(pair)}
     while left:
         row = dict(next(iter(left.values())))
         for option in sorted(OPTIONS.keys() - row.keys(), key=_order):
             allowed = [value for value in OPTIONS[option] if not refused(row | {option: value})]
-            news = [sum(frozenset([(option, v), i]) in left for i in row.items()) for v in allowed]
-            row[option] = allowed[news.index(max(news))]
+
+            def worth(value, option=option, row=row):
+                new = sum(frozenset([(option, value), other]) in left for other in row.items())
+                return new, -used[option, value]
+
+            row[option] = max(allowed, key=worth)
         for pair in pairs_of(row):
             left.pop(pair, None)
+        used.update(row.items())
         rows.append(row)
     return rows
 
