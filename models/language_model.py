@@ -143,10 +143,11 @@ class LanguageModel(keras.Model):
         return (self.embedding if self.tie_weights else self.softmax_w).value
 
     def _levels(self) -> list:
-        bias, cluster_w, cluster_b = self.softmax_b, self.cluster_w, self.cluster_b
         return levels(
             tf.convert_to_tensor(self._softmax_weight()),
-            *(weight.value for weight in (bias, cluster_w, cluster_b)),
+            self.softmax_b.value,
+            self.cluster_w.value,
+            self.cluster_b.value,
             self.cutoffs,
             words_first=self.tie_weights,
         )

@@ -1,0 +1,184 @@
+"""Any two options of `train.py` go together: training, stopping, evaluating, exporting.
+
+`option_pairs.py` has the options and the rows.
+"""
+
+import contextlib
+import csv
+import itertools
+import json
+import re
+import signal
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import train
+from command_line.config_flags import config_from_flags
+from command_line.devices import cluster_from_flags
+from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
+from tests.faults.harness import outcome
+from tests.scripts import option_pairs
+from tests.scripts.in_process import run
+from tests.scripts.option_pairs import covering_array, refused, train_flags
+from training.stop import Stopped, StopRequest
+
+ROWS = covering_array()
+# Rows of the default tests, in which AdamW meets sparse gradients and float16.
+SLICE = [3, 5]
+# Relative. The precision of the layers decides how far another order of the sums leads away.
+TOLERANCE = {"": 2e-4, "--precision=mixed_float16": 1e-2, "--precision=mixed_bfloat16": 5e-2}
+
+
+def test_the_rows_cover_all_pairs_but_the_refused_ones():
+    covered = set().union(*map(option_pairs.pairs_of, ROWS))
+    assert covered == {
+        frozenset(pair.items()) for pair in option_pairs.pairs() if not refused(pair)
+    }
+
+
+def test_train_refuses_exactly_the_refused_pairs(parse, tmp_path, monkeypatch):  # noqa: F811
+    option_pairs.write_text(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def check(row):
+        """All that `train.py` checks before it starts TensorFlow."""
+        parse(*train_flags(row), "--save_path=run")
+        cluster_from_flags.cache_clear()
+        cluster_from_flags()
+        train._save_options()
+        train._load_and_check(config_from_flags())
+
+    for row in ROWS:
+        check(row)
+    for pair in filter(refused, option_pairs.pairs()):
+        with pytest.raises(ValueError, match="|".join(pair)) as error:
+            check(pair)
+        assert "\n" not in str(error.value)
+    cluster_from_flags.cache_clear()
+
+
+class Run:
+    """A run of `train.py` in a folder of its own."""
+
+    def __init__(self, folder, name, row):
+        self.row, self._folder, self._name = row, folder, name
+        self._save_path = f"--save_path={name}/run"
+        (folder / name).mkdir()
+
+    def train(self, status=0):
+        """Trains to the end of the run, or to where it stops with another status."""
+        flags = (*train_flags(self.row), self._save_path)
+        self.stdout = self._run("train.py", *flags, status=status)
+        return self
+
+    def outcome(self):
+        """What is the same, bit for bit, however the run got there."""
+        return outcome(self._folder / self._name, self.stdout)
+
+    def figures(self):
+        """The metrics of the epochs, and the nats of test."""
+        with (self._folder / self._name / "run" / "metrics.csv").open() as file:
+            metrics = [[float(value) for value in line.values()] for line in csv.DictReader(file)]
+        (nats,) = re.findall(r"\((\S+) nats", self.stdout)
+        return [*itertools.chain(*metrics), float(nats)]
+
+    def evaluate(self, *flags):
+        """The nats that `evaluate.py` gives."""
+        return json.loads(self._run("evaluate.py", self._save_path, "--json", *flags))["nats"]
+
+    def export(self):
+        """The model that `export.py` makes of it."""
+        path = self._run("export.py", self._save_path, f"--export_path={self._name}").strip()
+        return tf.saved_model.load(self._folder / path)
+
+    def test_text(self):
+        """The lines of the test split, which may be the end of a file."""
+        description = json.loads((self._folder / self._name / "run" / "config.json").read_text())
+        left = description["corpus"]["tokens"]["test"]
+        path = self._folder / self.row["data_path"].removeprefix("--data_path=")
+        lines = (path / "test.txt" if path.is_dir() else path).read_text().splitlines(keepends=True)
+        is_char, first = "char" in self.row["tokens"], len(lines)
+        while left:
+            first -= 1
+            left -= len(lines[first]) if is_char else len(lines[first].split()) + 1
+        return "".join(lines[first:])
+
+    def _run(self, script, *flags, status=0):
+        result = run(script, *flags, folder=self._folder)
+        assert result.returncode == status, (self.row, result.stderr)
+        return result.stdout
+
+
+@contextlib.contextmanager
+def stopped_at(number):
+    """The number-th time that a run looks, somebody has asked it to stop."""
+    calls = itertools.count(1)
+
+    def check(request, *arguments):
+        if next(calls) == number:
+            raise Stopped(signal.SIGTERM)
+
+    with patch.object(StopRequest, "check", check):
+        yield
+
+
+def on_other_replicas(row):
+    """The row on two replicas, or on one where it has two."""
+    one = {"distribution": "", "num_devices": ""}
+    two = {"distribution": "--distribution=mirrored", "num_devices": "--num_devices=2"}
+    return row | (one if row["num_devices"] else two)
+
+
+def in_other_modes(row):
+    """The row in every other mode that can unroll its cell."""
+    if row["cell"] != "--cell=lstm":
+        return []
+    own = row["rnn_mode"].replace("auto", "fused")
+    modes = [f"--rnn_mode={mode}" for mode in ("fused", "static", "keras")]
+    return [row | {"rnn_mode": mode} for mode in modes if mode != own]
+
+
+def assert_same_figures(run, whole, tolerance):
+    np.testing.assert_allclose(run.figures(), whole.figures(), rtol=tolerance, err_msg=str(run.row))
+
+
+@pytest.mark.parametrize("number", SLICE)
+def test_options_train_on_one_replica_as_on_two(tmp_path, number):
+    row = ROWS[number]
+    option_pairs.write_text(tmp_path)
+    whole = Run(tmp_path, "whole", row).train()
+    other = Run(tmp_path, "other", on_other_replicas(row)).train()
+    assert_same_figures(other, whole, TOLERANCE[row["precision"]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_options_train_stop_resume_evaluate_and_export_together(tmp_path, number):
+    row = ROWS[number]
+    tolerance = TOLERANCE[row["precision"]]
+    option_pairs.write_text(tmp_path)
+    whole, parts = (Run(tmp_path, name, row) for name in ("whole", "parts"))
+    whole.train()
+    with stopped_at(2 + number % 6):
+        parts.train(status=128 + signal.SIGTERM)
+    parts.train()
+    if "keras" in row["rnn_mode"] and row["forget_bias"]:  # to rounding only, says README.md
+        assert_same_figures(parts, whole, 1e-5)
+    else:
+        assert parts.outcome() == whole.outcome()
+    other = Run(tmp_path, "other", on_other_replicas(row)).train()
+    modes = [Run(tmp_path, each["rnn_mode"], each).train() for each in in_other_modes(row)]
+    for sibling in (other, *modes):
+        assert_same_figures(sibling, whole, tolerance)
+    if row["evaluation"]:
+        nats, *others = [
+            each.evaluate(row["evaluation"], "--split=valid") for each in (whole, *modes)
+        ]
+        assert others == [pytest.approx(nats, rel=tolerance)] * len(others)
+    nats = whole.evaluate()
+    assert f"({nats:.1f} nats" in whole.stdout
+    (score,) = whole.export().signatures["score"](tf.constant([whole.test_text()]))["log_prob"]
+    assert -float(score) == pytest.approx(nats, rel=1e-5)
