@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from command_line.devices import start_tensorflow
 from command_line.program import FLAGS, note
+
+if TYPE_CHECKING:
+    from ptb.options import TextOptions
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -80,7 +84,7 @@ class TextSource:
     dataset: str | None = None
     data_dir: str | None = None
     cache_dir: str | None = ""
-    options: object = None
+    options: TextOptions | None = None
 
     @classmethod
     def from_flags(cls) -> TextSource:

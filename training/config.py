@@ -115,7 +115,7 @@ class Config:
             "gru": {"gru_cell/gates": 2 * size, "gru_cell/candidate": size},
             "rnn": {"basic_rnn_cell": size},
         }[self.cell]
-        shapes = {"Model/embedding": (vocab_size, size)}
+        shapes: dict[str, tuple[int, ...]] = {"Model/embedding": (vocab_size, size)}
         for layer in range(self.num_layers):
             for name, width in kernels.items():
                 scope = f"Model/RNN/multi_rnn_cell/cell_{layer}/{name}"

@@ -87,7 +87,7 @@ class Lock:
             if not content:
                 self._path.unlink()  # an empty file would not be known as a lock
             raise
-        return holder and holder.name
+        return holder.name if holder else None
 
     def _sign(self) -> None:
         """Says in the file who has the lock, and what its temporary files are named after."""
