@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import pytest
 
@@ -91,14 +92,19 @@ def test_evaluate_says_what_it_reads_and_that_rows_start_cold(tmp_path, trained)
     assert "nats over 7 tokens, batch_size 2" in result.stdout
 
 
-def test_a_file_is_scored_whole_and_as_generate_scores_it(tmp_path, trained):
-    (tmp_path / "one.txt").write_text("the a w the b")
-    flags = ("--save_path=run", f"--data_path={tmp_path / 'one.txt'}", "--json")
+def read_one_line():
+    sys.stdin = open("one.txt")  # noqa: SIM115  (open as long as the script runs)
+
+
+def test_a_file_is_scored_whole_and_as_generate_scores_it(trained):
+    (trained[0] / "one.txt").write_text("the a w the b")
+    flags = ("--save_path=run", "--data_path=one.txt", "--json")
     result = json.loads(succeed("evaluate.py", *flags, folder=trained[0]))
     assert (result["split"], result["text_tokens"], result["tokens"]) == ("whole", 6, 5)
-    assert result["text"] == str(tmp_path / "one.txt")
-    scored = succeed("generate.py", "--save_path=run", "--score=the a w the b\n", folder=trained[0])
-    assert scored.splitlines()[-1] == (
+    assert result["text"] == "one.txt"
+    flags = ("--save_path=run", "--score=-")
+    scored = run("generate.py", *flags, folder=trained[0], prepare=[read_one_line])
+    assert scored.stdout.splitlines()[-1] == (
         f"perplexity {result['perplexity']:.3f} ({result['nats']:.3f} nats over 5 tokens)"
     )
 
