@@ -10,6 +10,8 @@ all the tokens before it; the answer does not depend on num_steps.
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import json
 import math
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from training.config import Config
 
@@ -39,7 +40,9 @@ def check_memory(
 
 
 def memory_bytes() -> int:
-    """That of this machine."""
+    """That of this machine; on Windows, where nothing here tells it, more than anyone needs."""
+    if not hasattr(os, "sysconf"):
+        return sys.maxsize
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
