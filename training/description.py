@@ -43,8 +43,13 @@ def read_description(path: Path) -> dict:
 
 def read_json(path: Path):
     """What stands in a file that may come from anyone. Raises OSError or ValueError."""
+    return parse_json(read_text(path, MOST_BYTES))
+
+
+def parse_json(text: str):
+    """What a JSON text that may come from anyone says. Raises ValueError."""
     try:
-        return json.loads(read_text(path, MOST_BYTES))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
