@@ -219,5 +219,5 @@ def test_a_signal_stops_all_workers_at_the_same_window(folder):
     launcher.send_signal(signal.SIGINT)
     _, errors = launcher.communicate(timeout=60)
     assert launcher.returncode == 130
-    assert "[worker 0] stopped at epoch" in errors
+    assert "[worker 0] stopped at " in errors  # epoch 3, or the end of epoch 2
     assert "saved: the same command goes on from there" in errors
