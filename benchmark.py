@@ -13,6 +13,8 @@ machines are noisy. Without --data_path the text is random words with Zipf's fre
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import math
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +23,7 @@ from pathlib import Path
 from absl import flags
 
 from command_line.config_flags import config_from_flags, define_config_flags
+from command_line.paths import define_path
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource
 from models.cores import available_cores
@@ -176,8 +179,8 @@ def _description(workload) -> dict:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("data_path", None, "folder with train.txt or ptb.train.txt")
-    flags.DEFINE_string("export_path", None, "measure this export of export.py, not training")
+    define_path("data_path", None, "folder with train.txt or ptb.train.txt")
+    define_path("export_path", None, "measure this export of export.py, not training")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
@@ -186,8 +189,8 @@ if __name__ == "__main__":
     flags.DEFINE_integer(
         "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000
     )
-    flags.DEFINE_string("json", None, "file for every figure")
-    flags.DEFINE_string("plot", None, "PNG file for a bar chart")
+    define_path("json", None, "file for every figure")
+    define_path("plot", None, "PNG file for a bar chart")
     flags.DEFINE_enum(
         "sweep",
         None,

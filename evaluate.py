@@ -11,6 +11,8 @@ all the tokens before it; the answer does not depend on num_steps.
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import math
 import sys
 
@@ -29,7 +31,8 @@ from command_line.trained_model import (
 from ptb.escape import escape
 from ptb.options import WHOLE
 from training import strict_json
-from training.model import check_memory, memory_bytes
+from training.memory import memory_bytes
+from training.model import check_memory
 from training.report import bits_per_character
 
 # What is no plain perplexity, and the flags that only it reads.

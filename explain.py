@@ -10,12 +10,15 @@ docs/batch_size_and_num_steps.md tells the same in words.
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import os
 import sys
 from pathlib import Path
 
 from absl import flags
 
+from command_line.paths import define_path
 from command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from training.atomic_file import write_atomically
@@ -86,5 +89,5 @@ if __name__ == "__main__":
     flags.DEFINE_integer("window", 0, "the window that is shown, with the one after it", 0)
     flags.DEFINE_integer("seed", 1, "seed of the random sampling", 0, 2**31 - 1)
     flags.DEFINE_bool("unroll", False, "draw the unrolled network over row 0 of the window")
-    flags.DEFINE_string("png", None, "file for the same as a picture")
+    define_path("png", None, "file for the same as a picture")
     run(main)

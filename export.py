@@ -8,11 +8,16 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
+import os
+import tempfile
 from pathlib import Path
 
 from absl import flags, logging
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS, note, run, user_errors
 from command_line.text_source import define_data_flags
 from command_line.trained_model import (
@@ -30,13 +35,17 @@ def main() -> None:
             raise ValueError("--export_path is missing: give a folder for the export")
         trained = load_trained_model()
         export_path = _make_export_path()
+        # Of a disk that is full, TensorFlow would warn several times.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         start_tensorflow()
         perplexities = _perplexities(trained)
 
     from serving.saved_model import export  # noqa: PLC0415
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file
-    print(export(trained, export_path, perplexities))
+    with user_errors():
+        path = export(trained, export_path, perplexities)
+    print(path)
 
 
 def _make_export_path() -> Path:
@@ -48,6 +57,8 @@ def _make_export_path() -> Path:
     try:
         check_own(path)
         path.mkdir(parents=True, exist_ok=True)
+        # Found out now, and not after the evaluation.
+        tempfile.TemporaryDirectory(dir=path, prefix=".new-").cleanup()
     except OSError as error:
         raise ValueError(
             f"export_path {str(path)!r} cannot be written ({error.strerror}): give another folder"
@@ -80,6 +91,6 @@ def _perplexities(trained) -> dict:
 if __name__ == "__main__":
     define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_string("export_path", None, "folder that gets the export as 1, 2, ...")
+    define_path("export_path", None, "folder that gets the export as 1, 2, ...")
     flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")
     run(main)

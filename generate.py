@@ -10,6 +10,9 @@ export.py. A prefix is all that is read, from a state of zeros; without one, a l
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
+import contextlib
 import math
 import os
 import sys
@@ -18,6 +21,7 @@ from pathlib import Path
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS, check_output_files, note, run, user_errors
 from command_line.text_source import define_data_flags
 from command_line.trained_model import define_trained_model_flags, load_trained_model
@@ -42,7 +46,9 @@ def main() -> None:
 
     from serving.saved_model import served_model  # noqa: PLC0415
 
-    with served_model(trained) as module:
+    with contextlib.ExitStack() as cleanup:
+        with user_errors():
+            module = cleanup.enter_context(served_model(trained))
         if FLAGS.score is None:
             _print_samples(module, trained, text, tokens)
         else:
@@ -143,5 +149,5 @@ if __name__ == "__main__":
     flags.DEFINE_integer("seed", 1, "the same seed gives the same text", -(2**31), 2**31 - 1)
     flags.DEFINE_integer("num_samples", 1, "texts to write, with --- between them", 1, 1000)
     flags.DEFINE_string("score", None, "a text to score in place of writing one; -: from stdin")
-    flags.DEFINE_string("plot", None, "PNG file for what --score says")
+    define_path("plot", None, "PNG file for what --score says")
     run(main)

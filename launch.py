@@ -9,12 +9,16 @@ workers share the cores of this machine, so that they bring no speed here: see d
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
+import contextlib
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import TextIO
 
 from absl import flags
@@ -33,17 +37,43 @@ def main(command: list[str]) -> int:
         command = [sys.executable, *command]
     if not any(argument.startswith("--distribution") for argument in command):
         command = [*command, "--distribution=multi_worker"]
-    workers = []
-    # Before the first worker starts: none may outlive this process.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: _send(workers, number))
-    try:
-        for index, config in enumerate(cluster_configs(FLAGS.num_workers)):
-            workers.append(_start(command, config, index))
-    except OSError as error:
-        _send(workers, signal.SIGKILL)
-        fail(f"{command[0]!r} cannot be started: {error.strerror}")
-    return _wait(workers)
+    return Workers().run(command, cluster_configs(FLAGS.num_workers))
+
+
+class Workers:
+    """The processes of a cluster. What signals this one gets, they get."""
+
+    def __init__(self):
+        self._started: list[subprocess.Popen] = []
+        self._received: int | None = None
+        # Before the first worker starts: none may outlive this process.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._pass_on)
+
+    def run(self, command: list[str], configs: list[str]) -> int:
+        """Starts a worker for each config; the exit status once all have ended."""
+        for index, config in enumerate(configs):
+            if self._received is not None:
+                break
+            try:
+                worker = _start(command, config, index)
+            except OSError as error:
+                self.send(signal.SIGKILL)
+                fail(f"{command[0]!r} cannot be started: {error.strerror}")
+            self._started.append(worker)
+            if self._received is not None:  # it may have come before this worker was known
+                self.send(self._received)
+        return _wait(self._started, self.send) if self._started else 128 + self._received
+
+    def send(self, number: int) -> None:
+        for worker in self._started:
+            if worker.poll() is None:
+                worker.send_signal(number)
+
+    def _pass_on(self, number, frame) -> None:
+        self._received = number
+        self.send(number)
 
 
 def _start(command: list[str], config: str, index: int) -> subprocess.Popen:
@@ -68,12 +98,14 @@ def _start(command: list[str], config: str, index: int) -> subprocess.Popen:
 
 
 def _copy(source: TextIO, target: TextIO, prefix: str) -> None:
-    for line in source:
-        target.write(prefix + line.rstrip("\n") + "\n")
-        target.flush()
+    # Where nothing more can be printed, the worker learns of it by a pipe that nobody reads.
+    with source, contextlib.suppress(OSError):
+        for line in source:
+            target.write(prefix + line.rstrip("\n") + "\n")
+            target.flush()
 
 
-def _wait(workers: list[subprocess.Popen]) -> int:
+def _wait(workers: list[subprocess.Popen], send: Callable[[int], None]) -> int:
     """The exit status of the first worker that failed, 0 where none did, once all have ended."""
     ended = queue.Queue()
     for index, worker in enumerate(workers):
@@ -86,7 +118,7 @@ def _wait(workers: list[subprocess.Popen]) -> int:
         try:
             index, status = ended.get(timeout=GRACE_SECONDS if failed and signals else None)
         except queue.Empty:
-            _send(workers, signals.pop(0))
+            send(signals.pop(0))
             continue
         left -= 1
         if status and not failed:
@@ -95,12 +127,6 @@ def _wait(workers: list[subprocess.Popen]) -> int:
     for copier in (copier for worker in workers for copier in worker.copiers):
         copier.join(GRACE_SECONDS)
     return failed
-
-
-def _send(workers: list[subprocess.Popen], number: int) -> None:
-    for worker in workers:
-        if worker.poll() is None:
-            worker.send_signal(number)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ python3 -m pip install -e ".[demo]".
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import contextlib
 import os
 
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS, fail, note, run, user_errors
 
 
@@ -21,10 +24,10 @@ def main() -> None:
     demo = _demo()
     with user_errors():
         export = _load_export()
-    is_local = FLAGS.host in demo.LOCAL_HOSTS
-    app = demo.create_app(export, demo.LOCAL_HOSTS if is_local else None)
     try:
-        server = demo.listen(app, FLAGS.host, FLAGS.port)
+        is_local = demo.is_local(FLAGS.host)
+        trusted = (*demo.LOCAL_HOSTS, FLAGS.host.lower()) if is_local else None
+        server = demo.listen(demo.create_app(export, trusted), FLAGS.host, FLAGS.port)
     except OSError as error:
         fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
     if not is_local:
@@ -61,7 +64,7 @@ def _load_export():
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("export_path", None, "folder that export.py wrote to")
+    define_path("export_path", None, "folder that export.py wrote to")
     flags.DEFINE_string("host", "127.0.0.1", "the address to serve on")
     flags.DEFINE_integer("port", 8000, "the port to serve on; 0: any that is free", 0, 65535)
     run(main)

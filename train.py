@@ -22,6 +22,8 @@ mode (tensorflow/models, pull request 2276), and those in its documentation, of 
 
 from __future__ import annotations
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 import contextlib
 import sys
 

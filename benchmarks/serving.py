@@ -19,6 +19,7 @@ import numpy as np
 from models.cores import available_cores
 from ptb.vocabulary import EOS
 from serving.client import CARD_FILE
+from training.untrusted import read_json
 
 BATCH_SIZES = (1, 64)
 NUM_SENTENCES = 512
@@ -87,7 +88,7 @@ def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
 def _measure(folder: Path, seconds: float) -> dict:
     import tensorflow as tf  # noqa: PLC0415
 
-    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    card = read_json(folder / CARD_FILE)
     words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     texts = sentences(words, "" if card["tokens"] == "char" else " ")
     began = time.perf_counter()

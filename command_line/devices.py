@@ -11,6 +11,7 @@ import tempfile
 from absl import flags
 
 from command_line.program import FLAGS
+from command_line.temporary import check_temporary_folder
 from models.cores import available_cores
 from training.memory import check_room_for_tensorflow
 
@@ -44,7 +45,11 @@ def cluster_from_flags():
         return None
     if FLAGS.num_devices and FLAGS.distribution != "mirrored":
         raise ValueError(f"--num_devices={FLAGS.num_devices} needs --distribution=mirrored")
-    return Cluster.from_environment() if FLAGS.distribution == "multi_worker" else None
+    if FLAGS.distribution != "multi_worker":
+        return None
+    cluster = Cluster.from_environment()
+    cluster.check_port()
+    return cluster
 
 
 @functools.cache
@@ -66,11 +71,12 @@ def start_tensorflow():
         )
         # When a worker is lost, TensorFlow logs the error at every level that it passes through.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    check_temporary_folder()
     _share_one_arena()
     check_room_for_tensorflow()
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
+    with _scratch_file() as notes:
         os.dup2(notes.fileno(), 2)
         try:
             import tensorflow as tf  # noqa: PLC0415
@@ -82,7 +88,9 @@ def start_tensorflow():
             strategy = _strategy_from_flags()
             tf.config.list_logical_devices()
             return strategy
-        except BaseException:
+        except ValueError:  # of a flag, or of TF_CONFIG: the notes say nothing of it
+            raise
+        except Exception:
             notes.seek(0)
             os.write(stderr, notes.read())
             raise
@@ -102,12 +110,21 @@ def _strategy_from_flags():
     return None
 
 
+def _scratch_file():
+    """A file for a few lines: in memory where the system can, so that no disk is needed."""
+    if hasattr(os, "memfd_create"):  # Linux
+        return open(os.memfd_create("notes"), "w+b")
+    return tempfile.TemporaryFile()
+
+
 def _share_one_arena() -> None:
     """Has all threads allocate from one arena, where the C library is glibc.
 
     Otherwise each thread of TensorFlow's pool keeps the blocks that it freed to itself: 100 MB for
     `medium` (results/performance.md).
     """
+    if not sys.platform.startswith("linux"):
+        return
     arena_max = -8  # M_ARENA_MAX of malloc.h
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(arena_max, 1)

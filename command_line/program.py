@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import sys
@@ -12,27 +13,29 @@ from pathlib import Path
 
 from absl import app, flags
 
+from command_line.flag_files import expand_flag_files
+from command_line.paths import checked_path
+from command_line.streams import OUTPUT, discard_output, prepare_streams
+from command_line.temporary import choose_temporary_folder
 from ptb.escape import escape
 from training.memory import ran_out, there_is
 from training.own_folder import refuse_other_content
 
-FLAGS = flags.FLAGS
 PNG = b"\x89PNG"
-PATH_FLAGS = (
-    "save_path",
-    "data_path",
-    "data_dir",
-    "export_path",
-    "tutorial_checkpoint",
-    "out",
-    "png",
-)
+SIGPIPE = 13  # not among `signal`'s names on Windows
+FLAGS = flags.FLAGS
 
 
 def run_tool(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main` of a program that takes names of files, between its flags, as its argument."""
+
+    def main_of_paths(names: list[str]) -> int | None:
+        with user_errors():
+            paths = [_checked_argument(name) for name in names]
+        return main(paths)
+
     FLAGS.set_gnu_getopt(True)
-    run(main, takes_arguments=True)
+    run(main_of_paths, takes_arguments=True)
 
 
 def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
@@ -41,16 +44,18 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     What is no flag is an error, or, where `main` takes arguments, its argument.
     """
 
+    prepare_streams()
+    _prepare_surroundings()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _unwind)
+
     def parse(argv):
         try:
-            rest = FLAGS(argv)
-        except flags.Error as error:
+            rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
+        except (flags.Error, ValueError) as error:
             fail(" ".join(str(error).split()))
         if rest[1:] and not takes_arguments:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
-        for name in PATH_FLAGS:
-            if name in FLAGS and FLAGS[name].value == "":
-                fail(f"--{name}= is empty: give a path, or leave the flag out")
         return rest
 
     def print_all(argv):
@@ -66,11 +71,10 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     except OSError as error:
         if not _is_of_output(error):
             raise
-        # What is left in the buffer must not be tried again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         if error.errno == errno.EPIPE:
-            raise SystemExit(128 + signal.SIGPIPE) from None
-        fail(f"the output cannot be printed ({error.strerror}): what was saved is whole")
+            raise SystemExit(128 + SIGPIPE) from None
+        fail(f"{OUTPUT} cannot be printed ({error.strerror}): what was saved is whole")
     except Exception as error:
         if not ran_out(error):
             raise
@@ -78,6 +82,25 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
             "sizes, or raise the limit"
         )
+
+
+def _prepare_surroundings() -> None:
+    """Makes do with a container that has no home folder, and only memory to write in."""
+    choose_temporary_folder()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of each folder that it lacks
+
+
+def _unwind(number, frame) -> None:
+    """SIGTERM: leaves as from an error, so that temporary files go. Once more leaves at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(128 + number)
+
+
+def _checked_argument(name: str) -> str:
+    try:
+        return checked_path(name)
+    except ValueError as error:
+        raise ValueError(f"{name!r} {error}") from None
 
 
 @contextlib.contextmanager
@@ -97,7 +120,7 @@ def user_errors():
 
 def _is_of_output(error: OSError) -> bool:
     """Whether what was printed could not be: its reader has gone, or its disk is full."""
-    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC)
+    return error.filename == OUTPUT
 
 
 def check_output_files(*names: str) -> None:

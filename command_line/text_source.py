@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS, note
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
 
 def define_data_flags(save_path: bool = True) -> None:
     """Where the text is, and, unless `save_path` is false, `--save_path`."""
-    flags.DEFINE_string(
+    define_path(
         "data_path",
         None,
         "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
@@ -36,15 +37,16 @@ def define_data_flags(save_path: bool = True) -> None:
         list(DATASETS),
         "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
     )
-    flags.DEFINE_string("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
-    flags.DEFINE_string(
+    define_path("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
+    define_path(
         "cache_dir",
         None,
         "folder that keeps the ids of texts of 10 MB or more for the next start; "
         "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
+        may_be_empty=True,
     )
     if save_path:
-        flags.DEFINE_string("save_path", None, "folder of the run")
+        define_path("save_path", None, "folder of the run")
 
 
 def define_text_flags() -> None:

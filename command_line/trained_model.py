@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS
 from command_line.text_source import TextSource, reading_changed
 from training.model import build_model
@@ -22,7 +23,7 @@ def define_trained_model_flags() -> None:
         "of save_path: the epoch with the lowest valid perplexity, or what was saved last (the "
         "tutorial tests its last epoch)",
     )
-    flags.DEFINE_string(
+    define_path(
         "tutorial_checkpoint",
         None,
         "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "

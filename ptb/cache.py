@@ -31,9 +31,10 @@ OWN = r"[0-9a-f]{64}|\.new-\w+"
 MIN_BYTES = 10_000_000
 
 
-def default_folder() -> Path:
-    """`ptb-lm` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptb-lm"
+def default_folder() -> Path | None:
+    """`ptb-lm` in the user's cache folder; None for a user without a home folder."""
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if folder.startswith("~") else Path(folder) / "ptb-lm"
 
 
 class Entry:

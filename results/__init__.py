@@ -5,3 +5,5 @@ verify.py    does a record again, or evaluates its run again, and compares
 table.py     the records of several seeds as one row
 curves.py    valid perplexity by epoch, beside the published end
 """
+
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)

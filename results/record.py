@@ -89,11 +89,16 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
 
 
 def evaluate(run: Path, split: str, *flags: str) -> dict:
-    """What `evaluate.py` says of the run, with the text where the flags of this program name it."""
+    """What `evaluate.py` says of the run, with the text where the flags of this program name it.
+
+    Raises ValueError if the perplexity is infinite, which no record holds.
+    """
     flags = [*flags, *given_flags(TEXT_FLAGS)]
     answer = json.loads(
         run_script("evaluate.py", [f"--save_path={run}", f"--split={split}", "--json", *flags])
     )
+    if answer["perplexity"] is None:
+        raise ValueError(f"the {split} perplexity of {str(run)!r} is infinite: train it otherwise")
     del answer["text"]  # a record says nothing of this machine's folders
     return answer
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptb.vocabulary import EOS
 from serving.refusal import refusals
 from serving.surprisal import Word, words_of
+from training.untrusted import read_json
 
 MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
+# What is read of a card, and the functions that are called.
+CARD = {"name": str, "tokens": str, "vocab_size": int, "perplexities": dict}
+CALLS = ("initial_state", "next_word", "score", "generate")
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,19 @@ def find(export_path: str | Path) -> Path:
     """
     path = Path(export_path)
     if not (path / MODEL_FILE).is_file():
-        names = [child.name for child in path.iterdir()] if path.is_dir() else []
-        newest = max((name for name in names if name.isdecimal()), key=int, default="")
-        path = path / newest
+        taken = versions(path) if path.is_dir() else {}
+        path = taken[max(taken)] if taken else path
     if not (path / MODEL_FILE).is_file() or not (path / CARD_FILE).is_file():
         raise ValueError(
             f"{str(export_path)!r} holds no export: give the --export_path of export.py"
         )
     return path
+
+
+def versions(export_path: Path) -> dict[int, Path]:
+    """The numbers that are taken in the folder, in order. Longer ones are no version's."""
+    children = [child for child in export_path.iterdir() if re.fullmatch("[0-9]{1,18}", child.name)]
+    return {int(child.name): child for child in sorted(children, key=lambda path: int(path.name))}
 
 
 class LoadedExport:
@@ -48,9 +57,10 @@ class LoadedExport:
         self._tf = tf
         self.path = find(export_path)
         try:
-            self.card = json.loads((self.path / CARD_FILE).read_text(encoding="utf-8"))
+            self.card = read_json(self.path / CARD_FILE)
+            _check_card(self.card)
             self._model = tf.saved_model.load(str(self.path))
-            self.call = {name: self._model.signatures[name] for name in self.card["signatures"]}
+            self.call = {name: self._model.signatures[name] for name in CALLS}
         except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
             raise ValueError(
                 f"the export {str(self.path)!r} is damaged ({type(error).__name__}): export anew"
@@ -93,3 +103,16 @@ class LoadedExport:
 def _bytes(text: str) -> bytes:
     """The text in UTF-8; a lone surrogate becomes bytes that are read as U+FFFD."""
     return text.encode(errors="surrogatepass")
+
+
+def _check_card(card) -> None:
+    """Raises ValueError for what no export writes."""
+    if not isinstance(card, dict):
+        raise ValueError("the card is no JSON object")
+    for name, kind in CARD.items():
+        if type(card.get(name)) is not kind:
+            raise ValueError(f"the card has no {name}")
+    for value in card["perplexities"].values():
+        # null: it was not finite.
+        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+            raise ValueError(f"the card has the perplexity {value!r}")

@@ -2,19 +2,24 @@
 
 Everything comes from here: the page loads nothing from another host, and its headers forbid it to.
 Requests for another host name are refused, so that no web site can reach the server through a name
-of its own that it points at this machine (DNS rebinding).
+of its own that it points at this machine (DNS rebinding). A silent client loses its connection
+after TIMEOUT_SECONDS.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import re
 import socket
+import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from flask import Flask, jsonify, request, send_file
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, HTTPException
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
 from serving.client import LoadedExport
 from serving.refusal import Refused
@@ -26,10 +31,11 @@ MAX_TEMPERATURE = 5
 # A text of MAX_CHARACTERS whose every character is written as two \\uXXXX, and room for the rest.
 MAX_BODY_BYTES = 12 * MAX_CHARACTERS + 1000
 EXPLORE_PAGE = Path(__file__).with_name("explore.html")
-LOCAL_HOSTS = ["127.0.0.1", "localhost"]
 # The interactive page allows its own style and script by their hashes, and nothing else: it has a
 # policy of its own, which cannot hold this one directive.
 EXPLORE_POLICY = "frame-ancestors 'none'"
+TIMEOUT_SECONDS, MAX_CONNECTIONS = 10, 32
+LOCAL_HOSTS = ("localhost",)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -41,10 +47,14 @@ HEADERS = {
 }
 
 
-def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> Flask:
-    """The web application. It answers only to `trusted_hosts`; to any host without them."""
+def create_app(export: LoadedExport, trusted_hosts: Collection[str] | None = None) -> Flask:
+    """The web application.
+
+    It answers to the names `trusted_hosts`, in small letters, and to loopback addresses, which no
+    web site has for a name; without `trusted_hosts` to every host.
+    """
     app = Flask(__name__, static_folder="page", static_url_path="/page")
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, TRUSTED_HOSTS=trusted_hosts)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = _StrictJson(app)
     for path, method, view in (
         ("/", "GET", lambda: app.send_static_file("index.html")),
@@ -57,6 +67,11 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
     app.register_error_handler(HTTPException, _as_json)
     app.register_error_handler(Refused, lambda error: _as_json(BadRequest(str(error))))
 
+    @app.before_request
+    def check_host():
+        if trusted_hosts is not None and not _is_trusted(request.host, trusted_hosts):
+            raise BadRequest("This page does not answer to that host name.")
+
     @app.after_request
     def add_headers(response):
         response.headers.update(HEADERS)
@@ -68,14 +83,14 @@ def create_app(export: LoadedExport, trusted_hosts: list[str] | None = None) -> 
 
 
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    """A server that is bound to the port (0: any that is free). Raises OSError where it is taken.
+    """A server that is bound to the port (0: any that is free). Raises OSError where it cannot be.
 
     Call `serve_forever` on it.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listener:
+    family, address = _addresses(host)[0]
+    with socket.create_server((address, port), family=family) as listener:
         port = listener.getsockname()[1]
-        return make_server(host, port, app, True, request_handler=_Quiet, fd=listener.fileno())
+        return _Server(address, port, app, _Handler, fd=listener.fileno())
 
 
 class _StrictJson(DefaultJSONProvider):
@@ -85,8 +100,58 @@ class _StrictJson(DefaultJSONProvider):
         return strict_json.dumps(obj)
 
 
-class _Quiet(WSGIRequestHandler):
-    """Does not print a line for every key that is pressed."""
+def is_local(host: str) -> bool:
+    """Whether the host is this machine to itself. Raises OSError for an unknown name."""
+    return all(_is_loopback(address) for _, address in _addresses(host))
+
+
+def _addresses(host: str) -> list[tuple[int, str]]:
+    """Family and address of each that the host has, IPv4 first."""
+    infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = [(family, address[0]) for family, *_, address in infos]
+    return sorted(addresses, key=lambda each: each[0] != socket.AF_INET)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def _is_trusted(host: str, names: Collection[str]) -> bool:
+    """Whether a `Host` header has one of the names, or a loopback address."""
+    name = re.sub(r":\d*$", "", host).lower()
+    return name in names or _is_loopback(name.removeprefix("[").removesuffix("]"))
+
+
+class _Server(ThreadedWSGIServer):
+    """A thread for each connection, up to MAX_CONNECTIONS; others wait until one is free."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._free = threading.Semaphore(MAX_CONNECTIONS)
+
+    def process_request(self, request, client_address):
+        self._free.acquire()
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+
+class _Handler(WSGIRequestHandler):
+    """Waits for a silent client for a limited time, and prints no line for every key pressed."""
+
+    timeout = TIMEOUT_SECONDS
 
     def log_request(self, *args):
         pass
@@ -142,7 +207,10 @@ def _number(name: str, kinds, low, high):
 
 
 def _field(name: str):
-    body = request.get_json()
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deep") from None
     if not isinstance(body, dict) or name not in body:
         raise BadRequest(f"{name} is missing")
     return body[name]

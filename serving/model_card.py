@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
-from serving.limits import MAX_TOKENS, MAX_WORDS
+from serving.limits import MAX_TOKENS, MAX_WORDS, max_rows
 from training.environment import versions
 from training.trained_model import TrainedModel
 
@@ -26,6 +27,7 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
         # Of a tutorial checkpoint only what its weights tell is known.
         known = ("hidden_size", "num_layers", "vocab_size", "cell", "forget_bias")
         config = {name: config[name] for name in known}
+    state = signatures["initial_state"].structured_outputs
     return {
         "format": FORMAT,
         "name": trained.name,
@@ -40,7 +42,13 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
         },
         "perplexities": perplexities,
         "versions": {"trained_with": trained.versions, "exported_with": versions()},
-        "limits": {"tokens_of_a_call": MAX_TOKENS, "num_words": MAX_WORDS},
+        "limits": {
+            "tokens_of_a_call": MAX_TOKENS,
+            "rows_of_a_call": max_rows(
+                len(trained.vocabulary), sum(tensor.shape[1] for tensor in state.values())
+            ),
+            "num_words": MAX_WORDS,
+        },
         "signatures": {
             name: {"does": does} | _tensors(signatures[name]) for name, does in SIGNATURES.items()
         },
@@ -55,20 +63,22 @@ def to_markdown(card: dict) -> str:
     letters = "; capitals are read as small letters" if card["lowercase"] else ""
     layers = f"{config['num_layers']} x {config['hidden_size']} {config['cell']}"
     corpus, state = card["corpus"], card["signatures"]["initial_state"]["outputs"]
+    trained_with = card["versions"]["trained_with"]
+    trained_with = {_escaped(name): _escaped(version) for name, version in trained_with.items()}
     lines = [
-        f"# {card['name']}",
+        f"# {_escaped(card['name'])}",
         "",
         f"A recurrent language model: {layers}, {card['num_weights']:,} weights, "
         f"{card['vocab_size']:,} {unit}{letters}. Other {unit} are {unknown}.",
         "",
-        f"Corpus: {corpus['name'] or 'not recorded'}, "
-        f"fingerprint {corpus['fingerprint'] or 'not recorded'}",
+        f"Corpus: {_escaped(corpus['name'] or 'not recorded')}, "
+        f"fingerprint {_escaped(corpus['fingerprint'] or 'not recorded')}",
         "",
         *_table("perplexity", card["perplexities"].items()),
         *_table("config", config.items()),
-        *_table("trained with", card["versions"]["trained_with"].items()),
+        *_table("trained with", trained_with.items()),
         *_table("exported with", card["versions"]["exported_with"].items()),
-        _HOW_TO_CALL.replace("{state_files}", ";".join(f"{n}=STATE/{n}.npy" for n in state)),
+        _how_to_call(state, card["limits"]),
     ]
     for name, signature in card["signatures"].items():
         lines += [
@@ -121,7 +131,28 @@ saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def next_wor
 
 A line break in a text is the token `<eos>`. The first token of a text is predicted by nothing, and
 costs nothing. Nothing is kept between calls: the state is the client's.
+
+One call reads at most {tokens_of_a_call} tokens, padding included. `generate`, `next_word` and
+`initial_state` take at most {rows_of_a_call} rows. `generate` writes at most {num_words} words to a
+row, and {tokens_of_a_call} in all.
 """
+
+
+def _how_to_call(state, limits: dict) -> str:
+    """`_HOW_TO_CALL` with the names of the state and the limits of a call."""
+    values = {name: f"{value:,}" for name, value in limits.items()}
+    values["state_files"] = ";".join(f"{name}=STATE/{name}.npy" for name in state)
+    text = _HOW_TO_CALL
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _escaped(value) -> str:
+    """Text of a stranger's run as Markdown that shows it, and that no reader takes for more."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    # An underscore within a word means nothing.
+    return re.sub(r"([\\`*{}\[\]<>#|&~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", "".join(shown))
 
 
 def _table(title: str, rows) -> list[str]:

@@ -28,10 +28,14 @@ class Sampling:
     top_p: object = 1.0
 
 
+def row_seed(seed, row):
+    """The int32 `[2]` seed of one row: it draws the same words whatever B is."""
+    return tf.random.fold_in(tf.stack([tf.cast(seed, tf.int32), 0]), row)
+
+
 def row_seeds(seed, num_rows):
-    """An int32 `[B, 2]` seed for each row: row b draws the same words whatever B is."""
-    seed = tf.stack([tf.cast(seed, tf.int32), 0])
-    return tf.map_fn(lambda row: tf.random.fold_in(seed, row), tf.range(num_rows))
+    """The int32 `[B, 2]` seeds of the rows 0, 1, 2, ..."""
+    return tf.map_fn(lambda row: row_seed(seed, row), tf.range(num_rows))
 
 
 def sample(logits, sampling: Sampling, seeds, step):

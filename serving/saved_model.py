@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from serving import model_card
-from serving.client import CARD_FILE
+from serving.client import CARD_FILE, versions
 from serving.inference import Inference
 from serving.served_model import ServedModel
 from serving.tokenizer import Tokenizer
@@ -20,8 +20,12 @@ from training.trained_model import TrainedModel
 
 
 @contextlib.contextmanager
-def served_model(trained: TrainedModel) -> Iterator[ServedModel]:
-    """The model behind its signatures, with the vocabulary in a file for as long as it is used."""
+def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterator[ServedModel]:
+    """The model behind its signatures, with the vocabulary in a file for as long as it is used.
+
+    The file is in the folder `temporary`, or in that of the system. Raises OSError where it cannot
+    be written.
+    """
     config, vocabulary = trained.config, trained.vocabulary
     # One step at a time in a loop: how the run unrolled its windows does not matter here.
     layers = recurrent_layers(
@@ -35,9 +39,13 @@ def served_model(trained: TrainedModel) -> Iterator[ServedModel]:
         cutoffs=config.cutoffs,
     )
     model.import_weights(trained.weights)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=temporary) as folder:
         file = Path(folder) / "vocabulary.txt"
-        file.write_text(vocabulary.to_text(), encoding="utf-8")
+        try:
+            file.write_text(vocabulary.to_text(), encoding="utf-8")
+        except OSError as error:
+            error.filename = str(file.parent.parent)  # the disk, which is what matters
+            raise
         tokenizer = Tokenizer(vocabulary, str(file), trained.tokens, trained.lowercase)
         yield ServedModel(Inference(model), tokenizer)
 
@@ -46,23 +54,44 @@ def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path
     """Writes the SavedModel and its card to the next free integer in `export_path`, all at once.
 
     `perplexities` are what the card says of the model. Nothing that is there is ever replaced, and
-    two exports at the same time get a number each.
+    two exports at the same time get a number each. Raises ValueError where it cannot be written.
     """
+    with _writing(export_path):
+        return _export(trained, export_path, perplexities)
+
+
+@contextlib.contextmanager
+def _writing(export_path: Path) -> Iterator[None]:
+    """Raises ValueError for what Python and TensorFlow raise where a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except tf.errors.OpError as error:
+        if str(export_path) not in error.message:
+            raise
+        # "{...} FILE; No space left on device [Op:...]"
+        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+    else:
+        return
+    raise ValueError(
+        f"export_path {str(export_path)!r} cannot be written ({reason}): give another folder, or "
+        "make room"
+    )
+
+
+def _export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:
     with tempfile.TemporaryDirectory(dir=export_path, prefix=".new-") as parent:
         folder = Path(parent) / "export"
         folder.mkdir()
-        with served_model(trained) as module:
+        # The vocabulary goes where the export goes, so that no other disk is needed.
+        with served_model(trained, parent) as module:
             signatures = module.signatures()
             tf.saved_model.save(module, str(folder), signatures=signatures)
         card = model_card.describe(trained, signatures, perplexities)
         (folder / CARD_FILE).write_text(strict_json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(card), encoding="utf-8")
         return _move_to_next_number(folder, export_path)
-
-
-def versions(export_path: Path) -> list[int]:
-    """The numbers that are taken in the folder, in order."""
-    return sorted(int(path.name) for path in export_path.iterdir() if path.name.isdecimal())
 
 
 def _move_to_next_number(folder: Path, export_path: Path) -> Path:

@@ -16,8 +16,8 @@ import tensorflow as tf
 from models.dynamic_rnn import stack
 from ptb.vocabulary import EOS
 from serving.inference import Inference
-from serving.limits import MAX_TOKENS, MAX_WORDS, TOP_WORDS
-from serving.sampling import Sampling, row_seeds, sample
+from serving.limits import MAX_TOKENS, MAX_WORDS, TOP_WORDS, max_rows
+from serving.sampling import Sampling, row_seed, row_seeds, sample
 from serving.surprisal import Word, words_of
 from serving.tokenizer import Tokenizer
 
@@ -85,7 +85,7 @@ class ServedModel(tf.Module):
     ) -> Iterator[str]:
         """The words that the signature `generate` gives row `row`, each as soon as it is drawn."""
         _, _, state = self._read_prefix(tf.constant([prefix]))
-        seeds = row_seeds(seed, row + 1)[row:]
+        seeds = row_seed(seed, row)[None]
         values = [tf.constant(sampling.temperature, tf.float32), tf.constant(sampling.top_k)]
         values.append(tf.constant(sampling.top_p, tf.float32))
         for step in range(num_words):
@@ -98,11 +98,11 @@ class ServedModel(tf.Module):
 
     def _initial_state(self, batch_size):
         size = _checked(batch_size, batch_size >= 0, "batch_size={} is below 0", batch_size)
-        return self._named(self._inference.initial_state(size))
+        return self._named(self._inference.initial_state(self._of_allowed_rows(size)))
 
     def _next_word(self, words, **state):
         tokens = _of_allowed_size(self._tokenizer.normalize(words))
-        num_rows = tf.shape(tokens)[0]
+        num_rows = self._of_allowed_rows(tf.shape(tokens)[0])
         for name in self._state_names:
             has_rows = tf.shape(state[name])[0]
             template = f"{name} has {{}} rows and words has {{}}: give a state for each row"
@@ -127,7 +127,7 @@ class ServedModel(tf.Module):
             f"num_words={{}} is out of bounds: give a number from 0 to {MAX_WORDS:,}",
             num_words,
         )
-        num_rows = tf.shape(prefix)[0]
+        num_rows = self._of_allowed_rows(tf.shape(prefix)[0])
         total = tf.cast(num_words, tf.int64) * tf.cast(num_rows, tf.int64)
         num_words = _checked(
             num_words,
@@ -173,6 +173,13 @@ class ServedModel(tf.Module):
         _, state = self._inference.read(ids[:, None], state)
         return ids, state
 
+    def _of_allowed_rows(self, num_rows):
+        """The number of rows that one call asks for; each costs a score for every word."""
+        state_size = sum(tensor.shape[1] for tensor in tf.nest.flatten(self._zeros))
+        most = max_rows(self._inference.vocab_size, state_size)
+        template = f"{{}} rows are more than the {most:,} of one call: give fewer"
+        return _checked(num_rows, num_rows <= most, template, num_rows)
+
     def _tokens_of(self, text):
         tokens = _of_allowed_size(self._tokenizer.split(text))
         return tokens, *self._tokenizer.encode(tokens)
@@ -202,7 +209,9 @@ def _count(flags):
 
 
 def _of_allowed_size(tokens):
-    size = tf.size(tokens)
+    # A row without a token has a state too.
+    rows, length = tf.unstack(tf.shape(tokens, tf.int64))
+    size = rows * tf.maximum(length, 1)
     template = (
         f"the text has {{}} tokens, padding included, and one call reads at most {MAX_TOKENS:,}: "
         "cut it"

@@ -7,6 +7,8 @@ A study is `cases`, settings to measure; `measure`, from a setting to rows of fi
 from rows to words; and `draw`, from rows to a picture. `study.Study` runs it.
 """
 
+import command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+
 NAMES = (
     "batch_size",
     "num_steps",

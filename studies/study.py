@@ -14,6 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from command_line.devices import start_tensorflow
+from command_line.paths import define_path
 from command_line.program import FLAGS, run, user_errors
 from command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.escape import escape
@@ -134,7 +135,7 @@ def define_flags() -> None:
     define_data_flags(save_path=False)
     define_text_flags()
     flags.DEFINE_bool("quick", False, "fewer and smaller settings: less than a minute on two cores")
-    flags.DEFINE_string("out", "runs/studies", "folder; each study writes to OUT/NAME")
+    define_path("out", "runs/studies", "folder; each study writes to OUT/NAME")
     flags.DEFINE_integer("seeds", None, "seeds of each setting (3; with --quick 2)", 1, 100)
     flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
 

@@ -9,8 +9,10 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +20,8 @@ from training.untrusted import parse_json
 
 # Machines of a cluster may start minutes apart.
 START_SECONDS = 600
+READY, START = b"ready %d\n", b"start\n"
+HELLO_SECONDS, RETRY_SECONDS = 5, 0.2
 EXAMPLE = (
     '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
     '"task": {"type": "worker", "index": 0}}'
@@ -46,6 +50,8 @@ class Cluster:
         try:
             config = parse_json(text)
             jobs, task = config["cluster"], config["task"]
+            if not all(type(addresses) is list for addresses in jobs.values()):
+                raise TypeError
             tasks = tuple(
                 (job, index, address)
                 for job in ("chief", "worker")
@@ -57,11 +63,89 @@ class Cluster:
             if len(set(addresses)) < len(addresses):
                 raise ValueError
             names = [task[:2] for task in tasks]
-            return cls(tasks, names.index((task["type"], int(task["index"]))))
+            return cls(tasks, names.index((task["type"], _index(task["index"]))))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ValueError(
                 f"--distribution=multi_worker needs TF_CONFIG, and it is {text[:200]!r}: set it as "
                 f"{EXAMPLE}, or start with launch.py"
+            ) from None
+
+    def check_port(self) -> None:
+        """Raises ValueError where this worker's port cannot be served."""
+        self._listen().close()
+
+    def wait_for_all(self) -> None:
+        """Returns when every worker has called it. Raises ValueError after START_SECONDS.
+
+        TensorFlow would wait for them itself, but no signal would end that wait.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        if self.is_chief:
+            self._gather(deadline)
+        else:
+            self._report(deadline)
+
+    def _gather(self, deadline: float) -> None:
+        """Waits until every other worker holds a connection, and then tells them all to start."""
+        ready: dict[int, socket.socket] = {}
+        with contextlib.ExitStack() as cleanup:
+            server = cleanup.enter_context(self._listen())
+            others = range(1, len(self.tasks))
+            while True:
+                missing = [index for index in others if index not in ready]
+                # All are there: a moment shows whether one of them has ended meanwhile.
+                seconds = deadline - time.monotonic() if missing else RETRY_SECONDS
+                readable = select.select([server, *ready.values()], [], [], max(seconds, 0))[0]
+                if not readable and missing:
+                    raise ValueError(self._absent(missing[0]))
+                if not readable:
+                    break
+                # A worker that is ready says nothing more until it ends.
+                ready = {i: each for i, each in ready.items() if each not in readable}
+                if server in readable:
+                    connection = cleanup.enter_context(server.accept()[0])
+                    connection.settimeout(HELLO_SECONDS)
+                    said = _received(connection, len(READY) + 9)
+                    ready |= {index: connection for index in others if said == READY % index}
+            for connection in ready.values():
+                connection.sendall(START)
+
+    def _report(self, deadline: float) -> None:
+        """Connects to the first worker until that says to start."""
+        host, _, port = self.tasks[0][2].rpartition(":")
+        while time.monotonic() < deadline:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(
+                    (host.strip("[]"), int(port)), START_SECONDS
+                ) as connection,
+            ):
+                connection.sendall(READY % self.index)
+                # Anything else is another program, or this one, which may connect to itself.
+                if _received(connection, len(START)) == START:
+                    return
+            time.sleep(RETRY_SECONDS)
+        raise ValueError(self._absent(0))
+
+    def _absent(self, index: int) -> str:
+        job, number, address = self.tasks[index]
+        return (
+            f"{job} {number} at {address} has not come within {START_SECONDS} s: start it with the "
+            "same TF_CONFIG, but for its index"
+        )
+
+    def _listen(self) -> socket.socket:
+        """A server on this worker's port. Raises ValueError where another program has it."""
+        job, index, address = self.tasks[self.index]
+        dual = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if dual else socket.AF_INET
+        port = int(address.rpartition(":")[2])
+        try:
+            return socket.create_server(("", port), family=family, dualstack_ipv6=dual)
+        except OSError as error:
+            raise ValueError(
+                f"the address {address} of {job} {index} in TF_CONFIG cannot be served "
+                f"({error.strerror}): give another port, or stop the program that has it"
             ) from None
 
     @property
@@ -72,13 +156,14 @@ class Cluster:
         """Waits for the other workers; the `MultiWorkerMirroredStrategy` that they form.
 
         Where one of them ends, or sends no sign of life, the others learn of it within
-        `worker_timeout` seconds.
+        `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits.
         """
         import tensorflow as tf  # noqa: PLC0415
 
         # A sign is missed, its sender given up, and that told: a third each.
         _watch_workers(self.tasks, worker_timeout / 3)
-        with _ended_by_ctrl_c():
+        self.wait_for_all()
+        with _signals_end_the_process():
             return tf.distribute.MultiWorkerMirroredStrategy()
 
 
@@ -134,18 +219,35 @@ def lost_workers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Ctrl-C ends the process. Python's own handler would run only when TensorFlow's wait is over.
+def _signals_end_the_process() -> Iterator[None]:
+    """Ctrl-C ends the process, where Python's own handler would run only after TensorFlow's wait.
 
-    Where the signal is ignored, it stays so. SIGTERM is out of reach: TensorFlow catches it itself.
+    Where it is ignored, it stays so. TensorFlow catches SIGTERM; afterwards Python does again.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is not signal.SIG_IGN:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if handlers[signal.SIGINT] is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    """The first line, of at most `size` bytes; less where nothing more comes."""
+    line = b""
+    with contextlib.suppress(OSError):
+        while len(line) < size and not line.endswith(b"\n") and (more := connection.recv(1)):
+            line += more
+    return line
+
+
+def _index(value) -> int:
+    """That of a task, which `TF_CONFIG` may have as a text. Raises TypeError or ValueError."""
+    if type(value) not in (int, str):
+        raise TypeError
+    return int(value)
 
 
 def _is_address(text: str) -> bool:

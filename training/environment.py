@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -37,11 +36,15 @@ def peak_bytes() -> int:
     """The most memory that this process has held so far.
 
     Linux says it of the process; elsewhere `getrusage` does, which also knows what was held before
-    the program began.
+    the program began. 0 on Windows, which has neither.
     """
     for line in _lines(Path("/proc/self/status")):
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
+    try:
+        import resource  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -23,18 +25,18 @@ class StopRequest:
     """While entered, the first signal is kept for `check`; the second one ends the process.
 
     Python runs a handler only between two of its own instructions, and a call of TensorFlow can
-    take seconds. The operating system's handler writes each signal's number to a pipe at once,
+    take seconds. The operating system's handler writes each signal's number to a socket at once,
     where a thread reads it. Files are renamed into place, so leaving at any moment breaks none.
     """
 
     def __enter__(self) -> StopRequest:
         self._signal: int | None = None
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
+        self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here
+        self._writer.setblocking(False)
         # What is ignored, as under nohup, stays so.
         handled = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
         self._handlers = {number: signal.signal(number, _ignore) for number in handled}
-        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
         return self
@@ -43,9 +45,9 @@ class StopRequest:
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        os.close(self._writer)
+        self._writer.close()
         self._thread.join()
-        os.close(self._reader)
+        self._reader.close()
 
     def check(self, most: Callable[[int], int] = lambda number: number) -> None:
         """Raises Stopped where somebody asked for it, here or in the process `most` hears of."""
@@ -53,13 +55,14 @@ class StopRequest:
             raise Stopped(number)
 
     def _listen(self) -> None:
-        while received := os.read(self._reader, 1):
+        while received := self._reader.recv(1):
             if received[0] not in SIGNALS:
                 continue
             if self._signal is not None:
                 os._exit(128 + received[0])
             self._signal = received[0]
-            print("\nstopping after this window; once more leaves at once", file=sys.stderr)
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                print("\nstopping after this window; once more leaves at once", file=sys.stderr)
 
 
 def _ignore(number, frame) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def blocks_of_sentences(
 
 
 def _prepared(tokens: str, data_dir: str | Path | None) -> Builder:
+    if data_dir is None and os.path.expanduser("~") == "~":
+        raise ValueError("there is no home folder to keep Penn Treebank in: give --data_dir")
     builder = Builder(data_dir=data_dir, config=tokens)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()

@@ -180,7 +180,7 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--vocab_size=5", "--min_count=9999999"), "for the text in --data_path"),
 ]
 TEXTS_OF_TRAIN = [
-    Case(TRAIN, (*MODEL, "--data_path="), "--data_path= is empty"),
+    Case(TRAIN, (*MODEL, "--data_path="), "--data_path=: is empty"),
     Case(TRAIN, (*MODEL, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
     Case(TRAIN, (*MODEL, "--data_path=a\nb"), r"'a\nb' is not a folder or file"),
     Case(TRAIN, (*MODEL, "--data_path=/dev/zero"), "'/dev/zero' is not a folder or file"),
@@ -197,7 +197,7 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=nan,50,50"), "split=nan,50,50"),
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=100,0,0"), "the valid split"),
     Case(TRAIN, (*TEXT, "--batch_size=5000"), "the train split is too short: batch_size=5000"),
-    Case(TRAIN, (*MODEL, "--data_dir="), "--data_dir= is empty"),
+    Case(TRAIN, (*MODEL, "--data_dir="), "--data_dir=: is empty"),
     Case(TRAIN, ("--dataset=ptb", "--data_dir=/proc/nowhere"), "'/proc/nowhere"),
     Case(TRAIN, ("--dataset=ptb", "--data_dir=file/tfds"), "'file/tfds"),
     Case(TRAIN, TEXT, "valid.txt is empty", Write("text/valid.txt", "")),
@@ -225,7 +225,7 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=bad.gz"), "damaged .gz", Write("bad.gz", "no gzip")),
 ]
 FOLDERS_OF_TRAIN = [
-    Case(TRAIN, (*MODEL, "--save_path="), "--save_path= is empty"),
+    Case(TRAIN, (*MODEL, "--save_path="), "--save_path=: is empty"),
     Case(TRAIN, (*MODEL, "--save_path=file"), "'file' cannot be written (Not a directory)"),
     Case(TRAIN, (*MODEL, "--save_path=file/run"), "cannot be written (Not a directory)"),
     Case(TRAIN, (*MODEL, "--save_path=/proc/run"), "'/proc/run' cannot be written"),
@@ -240,7 +240,7 @@ FOLDERS_OF_TRAIN = [
 ]
 FLAGS_OF_EVALUATE = [
     Case(EVALUATE, (), "--save_path is missing"),
-    Case(EVALUATE, ("--save_path=",), "--save_path= is empty"),
+    Case(EVALUATE, ("--save_path=",), "--save_path=: is empty"),
     Case(EVALUATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
     Case(EVALUATE, ("--save_path=file",), "'file' holds no run"),
     Case(EVALUATE, ("--tutorial_checkpoint=x",), "--data_path is missing"),
@@ -356,7 +356,7 @@ RUNS_FROM_OTHER_HANDS = [
 ]
 FLAGS_OF_GENERATE = [
     Case(GENERATE, (), "--save_path is missing"),
-    Case(GENERATE, ("--save_path=",), "--save_path= is empty"),
+    Case(GENERATE, ("--save_path=",), "--save_path=: is empty"),
     Case(GENERATE, ("--save_path=nowhere",), "'nowhere' holds no run"),
     Case(GENERATE, ("--tutorial_checkpoint=x",), "--data_path is missing"),
     Case(GENERATE, (*RUN, "--tutorial_checkpoint=x"), "give one of --save_path=run"),
@@ -382,7 +382,7 @@ FLAGS_OF_GENERATE = [
 ]
 FLAGS_OF_EXPORT = [
     Case(EXPORT, RUN, "--export_path is missing"),
-    Case(EXPORT, (*RUN, "--export_path="), "--export_path= is empty"),
+    Case(EXPORT, (*RUN, "--export_path="), "--export_path=: is empty"),
     Case(EXPORT, ("--export_path=out",), "--save_path is missing"),
     Case(EXPORT, ("--save_path=nowhere", "--export_path=out"), "'nowhere' holds no run"),
     Case(EXPORT, ("--tutorial_checkpoint=x", "--export_path=out"), "--data_path is missing"),
@@ -397,7 +397,7 @@ FLAGS_OF_EXPORT = [
 ]
 FLAGS_OF_SERVE = [
     Case(SERVE, (), "--export_path is missing"),
-    Case(SERVE, ("--export_path=",), "--export_path= is empty"),
+    Case(SERVE, ("--export_path=",), "--export_path=: is empty"),
     Case(SERVE, ("--export_path=nowhere",), "'nowhere' holds no export"),
     Case(SERVE, ("--export_path=nowhere", "--host="), "--host is empty"),
     Case(SERVE, ("--export_path=file",), "'file' holds no export"),
@@ -422,6 +422,31 @@ FLAGS_OF_LAUNCH = [
     Case(LAUNCH, ("--", "no_such_program"), "'no_such_program' cannot be started"),
     *_bad_flag_of(LAUNCH, "--num_workers=0", "--num_workers=-1", "--num_workers=two"),
     Case(LAUNCH, ("--save_path=run", "train.py"), "save_path"),
+]
+PATHS = [
+    Case(TRAIN, (*MODEL, "--save_path=gs://bucket/run"), "is a URL"),
+    Case(EXPORT, (*RUN, "--export_path=gs://bucket/x"), "is a URL"),
+    Case(EXPORT, (*RUN, "--export_path=\udcff"), "is not UTF-8"),
+    Case(TRAIN, (*MODEL, "--save_path=\udcff"), "is not UTF-8"),
+    Case(EXPLAIN, ("--png=~nobody-here/a.png",), "is nobody's home folder here"),
+    Case(TABLE, ("s3://bucket",), "is a URL"),
+]
+NO_FLAG_FILES = ("", b"\xff", "--flagfile=flags", "--batch_size=2\n" * 100_000, "#" * 2_000_000)
+FLAG_FILES = [
+    *(
+        Case(EXPLAIN, ("--flagfile=flags", "--batch_size=0"), message, Write("flags", content))
+        for content, message in zip(
+            NO_FLAG_FILES,
+            ("batch_size", "'utf-8' codec", "it names itself", "larger than", "larger than"),
+            strict=True,
+        )
+    ),
+    Case(EXPLAIN, ("--flagfile=nowhere",), "--flagfile=nowhere cannot be read (No such file"),
+    Case(EXPLAIN, ("--flagfile",), "--flagfile= cannot be read"),
+    Case(EXPLAIN, ("--flagfile=/dev/zero",), "it is not a regular file"),
+    Case(
+        EXPLAIN, ("--flagfile=flags",), "it is not a regular file", lambda f: os.mkfifo(f / "flags")
+    ),
 ]
 FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--paths=warp",), "--paths has the unknown warp"),
@@ -500,6 +525,8 @@ CASES = [
     *FLAGS_OF_SERVE,
     *FLAGS_OF_EXPLAIN,
     *FLAGS_OF_LAUNCH,
+    *PATHS,
+    *FLAG_FILES,
     *FLAGS_OF_BENCHMARK,
     *RESULTS,
 ]

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -130,6 +131,12 @@ def test_a_short_text_and_no_folder_mean_no_entry(folder, monkeypatch):
     load(folder)
     assert not (folder.parent / "cache").exists()
     corpus.load_text(folder, cache_dir="")
+
+
+def test_a_user_without_a_home_has_no_default_folder(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as without HOME and name
+    assert cache.default_folder() is None
 
 
 def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -35,7 +35,7 @@ def test_ones_own_text_is_drawn_without_tensorflow(tmp_path):
         ("--window=4501", "window=4501 is out of bounds: with batch_size=4 and num_steps=5"),
         ("--batch_size=0", "flag --batch_size=0"),
         ("--batch_size=90000", "batch_size=90000 x num_steps=5 needs a text of at least"),
-        ("--png=", "--png= is empty"),
+        ("--png=", "--png=: is empty"),
         ("--png=no/folder.png", "--png=no/folder.png cannot be written"),
         ("--data_path=nowhere", "'nowhere' is not a folder or file"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import launch
 from ptb import corpus
 from tests.forked import ROOT
 from tests.scripts.test_bad_input import one_line_error, run
@@ -36,7 +37,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def launch(folder, num_workers, *flags):
+def launch_workers(folder, num_workers, *flags):
     script, *arguments = TRAIN
     command = (str(ROOT / script), *arguments, *flags)
     return run("launch.py", f"--num_workers={num_workers}", "--", *command, folder=folder)
@@ -64,7 +65,7 @@ def assert_close(folder, expected):
 
 
 def test_two_workers_train_as_one_process_does(folder):
-    result = launch(folder, 2, "--save_path=two")
+    result = launch_workers(folder, 2, "--save_path=two")
     assert result.returncode == 0, result.stderr
     assert all(line.startswith("[worker 0] ") for line in result.stdout.splitlines())
     assert "[worker 0] test perplexity" in result.stdout
@@ -108,9 +109,33 @@ def test_the_first_failure_ends_the_others_and_is_the_exit_status(tmp_path):
     assert result.stderr.splitlines() == ["worker 1 ended with exit status 3"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_a_signal_reaches_every_worker_whenever_it_comes(tmp_path, monkeypatch, number, started):
+    """Sent to this process after so many workers have been started and before they are known."""
+    start = launch._start
+
+    def start_and_signal(command, config, index):
+        worker = start(command, config, index)
+        if index + 1 == started:
+            os.kill(os.getpid(), number)
+        return worker
+
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(launch, "_start", start_and_signal)
+    try:
+        workers = launch.Workers()
+        if not started:
+            os.kill(os.getpid(), number)
+        assert workers.run(["sleep", "600"], ["{}"] * 2) == 128 + number
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+
+
 @pytest.mark.slow
 def test_four_workers_train_as_one_process_does(folder):
-    result = launch(folder, 4, "--save_path=four", "--num_epochs=2")
+    result = launch_workers(folder, 4, "--save_path=four", "--num_epochs=2")
     assert result.returncode == 0, result.stderr
     train_alone(folder, "--save_path=one", "--num_epochs=2")
     assert_close(folder / "four", folder / "one")
@@ -158,11 +183,11 @@ def test_a_run_that_lost_a_worker_goes_on_with_two_or_with_one(folder):
     assert "worker 1 is lost" in stopped.line
     assert "the same command goes on from the last checkpoint" in stopped.line
     shutil.copytree(folder / "run", folder / "alone")
-    result = launch(folder, 2, *FLAGS)
+    result = launch_workers(folder, 2, *FLAGS)
     assert result.returncode == 0, result.stderr
     assert "going on with run from epoch 2, after window" in result.stderr
     train_alone(folder, *FLAGS, "--save_path=alone")
-    whole = launch(folder, 2, *FLAGS, "--save_path=whole")
+    whole = launch_workers(folder, 2, *FLAGS, "--save_path=whole")
     assert whole.returncode == 0, whole.stderr
     resumed, uninterrupted = outcome(folder / "run"), outcome(folder / "whole")
     np.testing.assert_array_equal(resumed[0], uninterrupted[0])
@@ -194,5 +219,5 @@ def test_a_signal_stops_all_workers_at_the_same_window(folder):
     launcher.send_signal(signal.SIGINT)
     _, errors = launcher.communicate(timeout=60)
     assert launcher.returncode == 130
-    assert "[worker 0] stopped at epoch" in errors
+    assert "[worker 0] stopped at " in errors  # epoch 3, or the end of epoch 2
     assert "saved: the same command goes on from there" in errors

@@ -8,6 +8,8 @@ from serving.refusal import Refused, refusals
 
 
 def test_the_newest_version_is_found_and_a_version_is_itself(export_path, tmp_path):
+    (tmp_path / ("9" * 255)).mkdir()  # more digits than a version has
+    (tmp_path / "\u0661\u0661").mkdir()  # digits, and 11 to Python
     for version in ("9", "10", "x"):
         shutil.copytree(export_path / "1", tmp_path / version)
     assert find(tmp_path) == tmp_path / "10"
@@ -35,6 +37,26 @@ def test_a_damaged_export_is_refused(export_path, tmp_path, name):
     shutil.copytree(export_path / "1", tmp_path / "1")
     file = tmp_path / "1" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ValueError, match="is damaged"):
+        LoadedExport(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        "[]",
+        "7",
+        " " * 2_000_000,
+        '{"name": 7}',
+        '{"name": "a", "tokens": "word", "vocab_size": 3, "perplexities": [1]}',
+        '{"name": "a", "tokens": "word", "vocab_size": 3, "perplexities": {"test": NaN}}',
+        '{"name": "a", "tokens": "word", "vocab_size": 3, "perplexities": {"test": [1]}}',
+    ],
+)
+def test_a_card_that_no_export_has_is_refused(export_path, tmp_path, content):
+    shutil.copytree(export_path / "1", tmp_path / "1")
+    (tmp_path / "1" / "model_card.json").write_text(content)
     with pytest.raises(ValueError, match="is damaged"):
         LoadedExport(tmp_path)
 

@@ -1,4 +1,7 @@
 import math
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -77,12 +80,27 @@ def test_only_json_of_a_limited_size_is_read(client):
     assert "at most 2,000" in error(client.post("/read", json={"text": "a" * 100_000}), 413)
     half_a_pair = client.post("/read", data='{"text":"\\ud800"}', content_type="application/json")
     assert half_a_pair.status_code == 200
+    deep = client.post("/read", data="[" * 12_000, content_type="application/json")
+    assert error(deep) == "the JSON is nested too deep"
 
 
-def test_other_host_names_are_refused(client, loaded):
-    assert error(client.get("/model", headers={"Host": "evil.example"}))
-    for host in ("127.0.0.1:8000", "localhost:1"):
-        assert client.get("/model", headers={"Host": host}).status_code == 200
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:80", "evil.example:127", "[2001:db8::1]:8000",
+             "10.0.0.1", "localhost.evil.example"],
+)  # fmt: skip
+def test_other_host_names_are_refused(client, host):
+    for path in ("/model", "/page/page.js", "/nowhere"):
+        assert error(client.get(path, headers={"Host": host}))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:8000", "127.0.0.2"]
+)
+def test_loopback_names_are_answered(client, loaded, host):
+    assert client.get("/model", headers={"Host": host}).status_code == 200
+
+
+def test_without_trusted_hosts_every_name_is_answered(loaded):
     anywhere = demo.create_app(loaded).test_client()
     assert anywhere.get("/model", headers={"Host": "evil.example"}).status_code == 200
 
@@ -112,3 +130,43 @@ def test_the_interactive_page_is_served_whole_and_may_run_its_own_script_only(cl
     assert page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert b"default-src 'none'; style-src 'sha256-" in page.data
     assert page.headers["Cache-Control"] == client.get("/").headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [("127.0.0.1", True), ("127.0.0.2", True), ("127.1", True), ("LOCALHOST", True), ("::1", True),
+     ("::ffff:127.0.0.1", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False)],
+)  # fmt: skip
+def test_every_loopback_host_is_local(host, is_local):
+    assert demo.is_local(host) == is_local
+
+
+@pytest.fixture
+def server(loaded, monkeypatch):
+    """One that gives up on silent clients soon, and has two connections."""
+    monkeypatch.setattr(demo, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(demo._Handler, "timeout", 0.3)
+    server = demo.listen(demo.create_app(loaded, demo.LOCAL_HOSTS), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+
+
+def test_half_sent_requests_lose_their_connection_and_hold_no_more_threads(server):
+    half = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    threads = threading.active_count()
+    clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(6)]
+    for i, client in enumerate(clients):
+        client.sendall(half + b"Content-Length: 20\r\n\r\n{" * (i % 2))
+    time.sleep(0.1)
+    assert threading.active_count() <= threads + demo.MAX_CONNECTIONS
+    for client in clients:  # each in its turn
+        client.settimeout(60)
+        while client.recv(1000):
+            pass
+        client.close()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET /model HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")

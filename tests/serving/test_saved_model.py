@@ -1,17 +1,21 @@
 """The export as a client sees it: by its signatures alone."""
 
+import contextlib
+import errno
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from ptb.vocabulary import EOS
-from serving import saved_model
-from serving.limits import MAX_TOKENS, MAX_WORDS
+from serving import model_card, saved_model
+from serving.limits import MAX_TOKENS, MAX_VALUES, MAX_WORDS, max_rows
 from serving.sampling import Sampling
+from serving.saved_model import served_model
 
 WORDS = ["the", "cat", "sat", EOS, "zebra", "on"]
 
@@ -150,6 +154,78 @@ def test_a_state_of_another_batch_is_refused(loaded):
         initial_state(loaded, -1)
 
 
+def test_the_memory_of_a_call_is_bounded(loaded, trained):
+    most = max_rows(13, 24)  # two layers of 6, c and h
+    assert most * (13 + 24) <= MAX_VALUES
+    message = f"{most + 1} rows are more than the {most:,} of one call"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        initial_state(loaded, most + 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"reads at most {MAX_TOKENS:,}"):
+        loaded.call["score"](text=tf.fill([MAX_TOKENS + 1], ""))
+    assert max_rows(10**9, 24) == 1
+
+
+@pytest.mark.slow
+def test_the_rows_that_get_scores_are_bounded(trained, monkeypatch):
+    monkeypatch.setattr("serving.limits.MAX_VALUES", 3 * (13 + 24))
+    with served_model(trained) as module:
+        call = module.signatures()
+        zeros = call["initial_state"](batch_size=tf.constant(3))
+        assert call["next_word"](words=tf.fill([3, 1], "a"), **zeros)["log_probs"].shape == (3, 13)
+        state = {name: tf.concat([value, value], 0) for name, value in zeros.items()}
+        for ask in (
+            lambda: call["next_word"](words=tf.fill([6, 1], "a"), **state),
+            lambda: call["generate"](
+                prefix=tf.fill([6], "a"),
+                num_words=tf.constant(1),
+                temperature=tf.constant(1.0),
+                top_k=tf.constant(0),
+                seed=tf.constant(1),
+            ),
+        ):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="6 rows are more than the 3"):
+                ask()
+
+
+def test_a_strangers_names_are_text_in_the_readme(export_path):
+    names = "# <script>alert(1)</script> [a](http://b) *c* `d` |\n\u202e\x1b _e_ f_g"
+    escaped = (
+        r"\# \<script\>alert(1)\</script\> \[a\](http://b) \*c\* \`d\` \|\\n\\u202e\\x1b \_e\_ f_g"
+    )
+    card = json.loads((export_path / "1" / "model_card.json").read_text())
+    card |= {"name": names, "corpus": {"name": names, "fingerprint": names}}
+    card["versions"]["trained_with"] = {names: names}
+    lines = model_card.to_markdown(card).splitlines()
+    assert lines[0] == f"# {escaped}"
+    assert f"Corpus: {escaped}, fingerprint {escaped}" in lines
+    assert f"| {escaped} | {escaped} |" in lines
+
+
+@pytest.mark.parametrize("error", [
+    OSError(errno.ENOSPC, "No space left on device"),
+    "{{node}} {folder}/variables.index; No space left on device [Op:MergeV2Checkpoints]",
+])  # fmt: skip
+def test_an_export_that_cannot_be_written_is_one_line_and_leaves_nothing(
+    trained, tmp_path, monkeypatch, error
+):
+    @contextlib.contextmanager
+    def served_model(trained, temporary):
+        yield SimpleNamespace(signatures=dict)
+
+    def save(module, folder, signatures):
+        (saved_model.Path(folder) / "half").touch()
+        if isinstance(error, str):
+            raise tf.errors.ResourceExhaustedError(None, None, error.replace("{folder}", folder))
+        raise error
+
+    monkeypatch.setattr(saved_model, "served_model", served_model)
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    message = r"export_path '.*' cannot be written \(No space left on device\): give another"
+    with pytest.raises(ValueError, match=message):
+        saved_model.export(trained, tmp_path, {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_folder_holds_its_words_and_a_card_without_paths(export_path, trained):
     folder = export_path / "1"
     words = (folder / "assets" / "vocabulary.txt").read_text()
@@ -164,11 +240,14 @@ def test_the_folder_holds_its_words_and_a_card_without_paths(export_path, traine
     readme = (folder / "README.md").read_text()
     assert "| test, exact | 12.5 |" in readme
     assert "somebody" not in text + readme
+    assert card["limits"]["rows_of_a_call"] == max_rows(13, 24)
+    assert f"at most {max_rows(13, 24):,} rows" in readme
     assert [path.name for path in export_path.iterdir()] == ["1"]
 
 
 def test_exports_get_the_next_number_and_replace_nothing(tmp_path):
     (tmp_path / "3").mkdir()
+    (tmp_path / ("9" * 255)).mkdir()  # more digits than a version has
     (tmp_path / "notes").write_text("")
     for name in ("4", "5"):
         folder = tmp_path / "new"
@@ -176,7 +255,7 @@ def test_exports_get_the_next_number_and_replace_nothing(tmp_path):
         (folder / "saved_model.pb").write_text(name)
         assert saved_model._move_to_next_number(folder, tmp_path).name == name
     assert (tmp_path / "4" / "saved_model.pb").read_text() == "4"
-    assert saved_model.versions(tmp_path) == [3, 4, 5]
+    assert list(saved_model.versions(tmp_path)) == [3, 4, 5]
 
 
 def test_exports_at_the_same_time_get_a_number_each(tmp_path):
@@ -188,6 +267,6 @@ def test_exports_at_the_same_time_get_a_number_each(tmp_path):
 
     with ThreadPoolExecutor(8) as pool:
         targets = list(pool.map(move, range(40)))
-    assert saved_model.versions(tmp_path) == list(range(1, 41))
+    assert list(saved_model.versions(tmp_path)) == list(range(1, 41))
     for source, target in enumerate(targets):
         assert (target / "saved_model.pb").read_text() == str(source)

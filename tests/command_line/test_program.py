@@ -1,0 +1,84 @@
+"""Programs as `run` has them end, each in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.forked import ROOT
+
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+TOOLS = ["results.table", "studies", "studies.memory"]
+
+
+def start(*command, folder, **environment):
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_main(main, folder, **environment):
+    """Starts `run` with a function of that body."""
+    lines = "".join(f"    {line}\n" for line in main)
+    program = f"from command_line.program import *\ndef main():\n{lines}run(main)\n"
+    return start("-c", program, folder=folder, **environment)
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, *TOOLS])
+def test_ctrl_c_during_the_imports_is_quiet(tmp_path, script):
+    (tmp_path / "absl.py").write_text("raise KeyboardInterrupt")  # the first that takes a while
+    command = (ROOT / script,) if script in SCRIPTS else ("-m", script)
+    process = start(*command, folder=ROOT, PYTHONPATH=str(tmp_path))
+    assert process.communicate() == ("", "")
+    assert process.returncode == -signal.SIGINT  # which a shell shows as 130
+
+
+def test_sigterm_leaves_no_temporary_file(tmp_path):
+    main = [
+        "import tempfile, threading",
+        "with tempfile.TemporaryDirectory(dir='.'):",
+        "    print('waiting', flush=True)",
+        "    threading.Event().wait()",
+    ]
+    process = run_main(main, tmp_path)
+    process.stdout.readline()
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate() == ("", "")
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_sigterm_ends_what_the_first_does_not(tmp_path):
+    main = [
+        "import threading",
+        "try:",
+        "    print('waiting', flush=True)",
+        "    threading.Event().wait()",
+        "finally:",
+        "    print('leaving', flush=True)",
+        "    threading.Event().wait()",
+    ]
+    process = run_main(main, tmp_path)
+    for expected in ("waiting\n", "leaving\n"):
+        assert process.stdout.readline() == expected
+        process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_full_disk_is_told_from_output_that_cannot_be_printed(tmp_path):
+    main = ["with user_errors():", "    open('/dev/full', 'w').write('a' * 100_000)"]
+    process = run_main(main, tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "No space left on device" in errors
+    assert "printed" not in errors
+    assert len(errors.splitlines()) == 1

@@ -1,0 +1,126 @@
+"""The scripts where a container, a shell or a terminal offers little."""
+
+import os
+import pwd
+import sys
+import tempfile
+
+import pytest
+
+from tests.faults import disk
+from tests.forked import run
+from tests.scripts.test_bad_input import one_line_error
+from tests.scripts.test_serving import saved_run  # noqa: F401  (a fixture)
+from tests.scripts.test_train_and_evaluate import text  # noqa: F401  (a fixture)
+
+
+def no_user():
+    """Neither a home folder nor a name."""
+
+    def getpwuid(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "USER", "LOGNAME", "USERNAME", "XDG_CACHE_HOME", "MPLCONFIGDIR"):
+        os.environ.pop(name, None)
+    pwd.getpwuid = getpwuid
+
+
+def ascii_streams():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="ascii", errors="strict")
+
+
+def closed_streams():
+    sys.stdin = sys.stdout = None
+    os.close(0)
+    os.close(1)
+
+
+def succeed(*command, folder, prepare=(no_user, ascii_streams)):
+    result = run(*command, folder=folder, prepare=prepare)
+    assert result.returncode == 0, result.stderr
+    assert "Matplotlib" not in result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_a_run_without_a_user_in_a_folder_whose_name_the_terminal_lacks(tmp_path):
+    (tmp_path / "é中").mkdir()
+    for split in ("train", "valid", "test"):
+        (tmp_path / "é中" / f"{split}.txt").write_text("中 b c\n" * 40)
+    flags = ("--data_path=é中", "--save_path=é中/run", "--model=test", "--num_epochs=1")
+    printed = succeed("train.py", *flags, folder=tmp_path)
+    assert r"corpus \xe9\u4e2d: vocabulary of 4 words" in printed
+    assert (tmp_path / "é中" / "run" / "learning_curve.png").exists()
+    assert not (tmp_path / "~").exists()
+    result = run("train.py", "--data_path=nö", folder=tmp_path, prepare=[ascii_streams])
+    assert r"'n\xf6' is not a folder or file" in one_line_error(result, "train.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prepare", [no_user, ascii_streams, closed_streams])
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (("evaluate.py", "--save_path=run"), None),
+        (("generate.py", "--save_path=run", "--num_words=3"), None),
+        (("generate.py", "--save_path=run", "--score=the a w", "--plot=a.png"), "a.png"),
+        (("export.py", "--save_path=run", "--export_path=out"), "out/1/saved_model.pb"),
+        (("explain.py", "--png=a.png"), "a.png"),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
+)
+def test_every_script_makes_do(tmp_path, saved_run, command, file, prepare):  # noqa: F811
+    printed = succeed(*command, folder=tmp_path, prepare=[prepare])
+    assert bool(printed) == (prepare is not closed_streams)
+    assert file is None or (tmp_path / file).exists()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.slow
+def test_a_home_folder_is_needed_only_for_penn_treebank(tmp_path):
+    result = run("train.py", "--dataset=ptb", folder=tmp_path, prepare=[no_user])
+    assert "no home folder to keep Penn Treebank in: give --data_dir" in one_line_error(
+        result, "train.py"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["8k", "40k", "120k"])
+def test_an_export_to_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, saved_run, size):  # noqa: F811
+    if not disk.mount(tmp_path / "disk", size):
+        pytest.skip("nobody may mount a disk here")
+    try:
+        result = run("export.py", "--save_path=run", "--export_path=disk/out", folder=tmp_path)
+        message = one_line_error(result, "export.py")
+        assert "'disk/out' cannot be written (No space left on device)" in message
+        assert list((tmp_path / "disk" / "out").iterdir()) == []
+    finally:
+        disk.unmount(tmp_path / "disk")
+
+
+@pytest.mark.slow
+def test_a_full_disk_of_temporary_files_is_not_used(tmp_path, saved_run, monkeypatch):  # noqa: F811
+    if not disk.mount(tmp_path / "disk", "4k"):
+        pytest.skip("nobody may mount a disk here")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "disk"))
+    flags = ("--save_path=run", "--num_words=3")
+    try:
+        assert succeed("generate.py", *flags, folder=tmp_path, prepare=[forget_folder])
+        prepare = [forget_folder, no_memory_folder]
+        result = run("generate.py", *flags, folder=tmp_path, prepare=prepare)
+        message = one_line_error(result, "generate.py")
+        assert f"the disk of '{tmp_path / 'disk'}' has no room for temporary files" in message
+    finally:
+        disk.unmount(tmp_path / "disk")
+
+
+def forget_folder():
+    """The process that this one was forked from has chosen one."""
+    tempfile.tempdir = None
+
+
+def no_memory_folder():
+    from command_line import temporary  # noqa: PLC0415
+
+    temporary.MEMORY_FOLDER = "/nowhere"
