@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from tests.replicas import mirrored
+
 GOLDEN_DIR = Path(__file__).parent / "golden"
 PTB_DIR = Path(__file__).parents[2] / "shared" / "ptb"
 
@@ -44,6 +46,12 @@ def deterministic_operations_on_two_devices():
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
+
+
+@pytest.fixture(scope="session")
+def two_devices() -> tf.distribute.Strategy:
+    """A strategy with two replicas."""
+    return mirrored(2)
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 `option_pairs.py` has the options and the rows.
 """
 
+import contextlib
 import csv
 import itertools
 import json
 import re
 import signal
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,11 +20,14 @@ from command_line.config_flags import config_from_flags
 from command_line.devices import cluster_from_flags
 from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
 from tests.faults.harness import outcome
-from tests.forked import Script
 from tests.scripts import option_pairs
+from tests.scripts.in_process import run
 from tests.scripts.option_pairs import covering_array, refused, train_flags
+from training.stop import Stopped, StopRequest
 
 ROWS = covering_array()
+# Rows of the default tests, in which AdamW meets sparse gradients and float16.
+SLICE = [3, 5]
 # Relative. The precision of the layers decides how far another order of the sums leads away.
 TOLERANCE = {"": 2e-4, "--precision=mixed_float16": 1e-2, "--precision=mixed_bfloat16": 5e-2}
 
@@ -56,133 +61,124 @@ def test_train_refuses_exactly_the_refused_pairs(parse, tmp_path, monkeypatch): 
 
 
 class Run:
-    """A run of `train.py` in a folder of its own, which has begun."""
+    """A run of `train.py` in a folder of its own."""
 
-    def __init__(self, folder, name, row, prepare=()):
-        self.row, self._text, self._name = row, folder, name
-        (folder / name).mkdir(exist_ok=True)
-        flags = (*train_flags(row), f"--save_path={name}/run")
-        self._script = Script("train.py", *flags, folder=folder, prepare=prepare)
+    def __init__(self, folder, name, row):
+        self.row, self._folder, self._name = row, folder, name
+        self._save_path = f"--save_path={name}/run"
+        (folder / name).mkdir()
 
-    def wait(self, status=0):
-        result = self._script.wait()
-        assert result.returncode == status, (self.row, result.stderr)
-        assert "Traceback" not in result.stderr
-        self.stdout = result.stdout
+    def train(self, status=0):
+        """Trains to the end of the run, or to where it stops with another status."""
+        flags = (*train_flags(self.row), self._save_path)
+        self.stdout = self._run("train.py", *flags, status=status)
         return self
 
     def outcome(self):
         """What is the same, bit for bit, however the run got there."""
-        return outcome(self._text / self._name, self.stdout)
+        return outcome(self._folder / self._name, self.stdout)
 
     def figures(self):
         """The metrics of the epochs, and the nats of test."""
-        with (self._text / self._name / "run" / "metrics.csv").open() as file:
+        with (self._folder / self._name / "run" / "metrics.csv").open() as file:
             metrics = [[float(value) for value in line.values()] for line in csv.DictReader(file)]
         (nats,) = re.findall(r"\((\S+) nats", self.stdout)
-        return [*itertools.chain(*metrics), float(nats.replace(",", ""))]
+        return [*itertools.chain(*metrics), float(nats)]
 
     def evaluate(self, *flags):
-        """Starts `evaluate.py`, whose result the function that it returns waits for."""
-        script = Script(
-            *("evaluate.py", f"--save_path={self._name}/run", "--json", *flags), folder=self._text
-        )
-
-        def nats():
-            result = script.wait()
-            assert result.returncode == 0, (self.row, result.stderr)
-            return json.loads(result.stdout)["nats"]
-
-        return nats
+        """The nats that `evaluate.py` gives."""
+        return json.loads(self._run("evaluate.py", self._save_path, "--json", *flags))["nats"]
 
     def export(self):
         """The model that `export.py` makes of it."""
-        flags = (f"--save_path={self._name}/run", f"--export_path={self._name}")
-        result = Script("export.py", *flags, folder=self._text).wait()
-        assert result.returncode == 0, (self.row, result.stderr)
-        return tf.saved_model.load(self._text / self._name / "1")
+        path = self._run("export.py", self._save_path, f"--export_path={self._name}").strip()
+        return tf.saved_model.load(self._folder / path)
 
     def test_text(self):
         """The lines of the test split, which may be the end of a file."""
-        description = json.loads((self._text / self._name / "run" / "config.json").read_text())
+        description = json.loads((self._folder / self._name / "run" / "config.json").read_text())
         left = description["corpus"]["tokens"]["test"]
-        path = self._text / self.row["data_path"].removeprefix("--data_path=")
+        path = self._folder / self.row["data_path"].removeprefix("--data_path=")
         lines = (path / "test.txt" if path.is_dir() else path).read_text().splitlines(keepends=True)
-        first = len(lines)
+        is_char, first = "char" in self.row["tokens"], len(lines)
         while left:
             first -= 1
-            tokens = list(lines[first]) if "char" in self.row["tokens"] else lines[first].split()
-            left -= len(tokens) + ("char" not in self.row["tokens"])
+            left -= len(lines[first]) if is_char else len(lines[first].split()) + 1
         return "".join(lines[first:])
 
-
-class stop_at:
-    """In the process of `train.py`: the n-th time that it looks, somebody has asked it to stop."""
-
-    def __init__(self, n):
-        self._n = n
-
-    def __call__(self):
-        from training import stop  # noqa: PLC0415
-
-        calls = itertools.count(1)
-        check = stop.StopRequest.check
-
-        def stopped(request, *arguments):
-            if next(calls) == self._n:
-                raise stop.Stopped(signal.SIGTERM)
-            check(request, *arguments)
-
-        stop.StopRequest.check = stopped
+    def _run(self, script, *flags, status=0):
+        result = run(script, *flags, folder=self._folder)
+        assert result.returncode == status, (self.row, result.stderr)
+        return result.stdout
 
 
-def siblings(row):
-    """The row on another number of replicas, and in the other modes that unroll its cell."""
-    one, two = (
-        {"distribution": "", "num_devices": ""},
-        {
-            "distribution": "--distribution=mirrored",
-            "num_devices": "--num_devices=2",
-        },
-    )
-    yield "replicas", row | (one if row["num_devices"] else two)
-    if row["cell"] == "--cell=lstm":
-        own = row["rnn_mode"].replace("auto", "fused")
-        for mode in ("fused", "static", "keras"):
-            if not own.endswith(mode):
-                yield mode, row | {"rnn_mode": f"--rnn_mode={mode}"}
+@contextlib.contextmanager
+def stopped_at(number):
+    """The number-th time that a run looks, somebody has asked it to stop."""
+    calls = itertools.count(1)
+
+    def check(request, *arguments):
+        if next(calls) == number:
+            raise Stopped(signal.SIGTERM)
+
+    with patch.object(StopRequest, "check", check):
+        yield
 
 
-def is_exact(row):
-    """Whether a run that is stopped ends bit for bit as one let alone (README.md)."""
-    return not ("keras" in row["rnn_mode"] and row["forget_bias"])
+def on_other_replicas(row):
+    """The row on two replicas, or on one where it has two."""
+    one = {"distribution": "", "num_devices": ""}
+    two = {"distribution": "--distribution=mirrored", "num_devices": "--num_devices=2"}
+    return row | (one if row["num_devices"] else two)
 
 
-@pytest.mark.parametrize("number", range(len(ROWS)))
-def test_options_go_together(tmp_path, number):
-    row, stop = ROWS[number], 2 + number % 6
+def in_other_modes(row):
+    """The row in every other mode that can unroll its cell."""
+    if row["cell"] != "--cell=lstm":
+        return []
+    own = row["rnn_mode"].replace("auto", "fused")
+    modes = [f"--rnn_mode={mode}" for mode in ("fused", "static", "keras")]
+    return [row | {"rnn_mode": mode} for mode in modes if mode != own]
+
+
+def assert_same_figures(run, whole, tolerance):
+    np.testing.assert_allclose(run.figures(), whole.figures(), rtol=tolerance, err_msg=str(run.row))
+
+
+@pytest.mark.parametrize("number", SLICE)
+def test_options_train_on_one_replica_as_on_two(tmp_path, number):
+    row = ROWS[number]
     option_pairs.write_text(tmp_path)
-    whole, parts = Run(tmp_path, "whole", row), Run(tmp_path, "parts", row, [stop_at(stop)])
-    whole.wait()
-    parts.wait(128 + signal.SIGTERM)
-    parts = Run(tmp_path, "parts", row)
-    runs = [Run(tmp_path, name, sibling) for name, sibling in siblings(row)]
-    parts.wait()
-    if is_exact(row):
-        assert parts.outcome() == whole.outcome()
-    else:
-        np.testing.assert_allclose(parts.figures(), whole.figures(), rtol=1e-5)
+    whole = Run(tmp_path, "whole", row).train()
+    other = Run(tmp_path, "other", on_other_replicas(row)).train()
+    assert_same_figures(other, whole, TOLERANCE[row["precision"]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_options_train_stop_resume_evaluate_and_export_together(tmp_path, number):
+    row = ROWS[number]
     tolerance = TOLERANCE[row["precision"]]
-    for run in runs:
-        run.wait()
-        np.testing.assert_allclose(run.figures(), whole.figures(), rtol=tolerance, err_msg=run.row)
-    plain, in_all_modes = whole.evaluate(), []
+    option_pairs.write_text(tmp_path)
+    whole, parts = (Run(tmp_path, name, row) for name in ("whole", "parts"))
+    whole.train()
+    with stopped_at(2 + number % 6):
+        parts.train(status=128 + signal.SIGTERM)
+    parts.train()
+    if "keras" in row["rnn_mode"] and row["forget_bias"]:  # to rounding only, says README.md
+        assert_same_figures(parts, whole, 1e-5)
+    else:
+        assert parts.outcome() == whole.outcome()
+    other = Run(tmp_path, "other", on_other_replicas(row)).train()
+    modes = [Run(tmp_path, each["rnn_mode"], each).train() for each in in_other_modes(row)]
+    for sibling in (other, *modes):
+        assert_same_figures(sibling, whole, tolerance)
     if row["evaluation"]:
-        flags = (row["evaluation"], "--split=valid")
-        in_all_modes = [run.evaluate(*flags) for run in (whole, *runs[1:])]
-    nats = plain()
-    assert f"({nats:,.1f} nats" in whole.stdout
-    evaluations = [nats_of_mode() for nats_of_mode in in_all_modes]
-    np.testing.assert_allclose(evaluations, evaluations[:1] * len(evaluations), rtol=tolerance)
+        nats, *others = [
+            each.evaluate(row["evaluation"], "--split=valid") for each in (whole, *modes)
+        ]
+        assert others == [pytest.approx(nats, rel=tolerance)] * len(others)
+    nats = whole.evaluate()
+    assert f"({nats:.1f} nats" in whole.stdout
     (score,) = whole.export().signatures["score"](tf.constant([whole.test_text()]))["log_prob"]
     assert -float(score) == pytest.approx(nats, rel=1e-5)

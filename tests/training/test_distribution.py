@@ -18,8 +18,8 @@ WINDOWS = reader.sequential(TEXT, B, T)
 
 
 @pytest.fixture(scope="module")
-def two():
-    return Replicas(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+def two(two_devices):
+    return Replicas(two_devices)
 
 
 def make_model(replicas, rnn_mode="fused", num_layers=1, **options):
