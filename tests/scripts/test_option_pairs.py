@@ -5,6 +5,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import itertools
 import json
 import re
@@ -22,7 +23,8 @@ from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
 from tests.faults.harness import outcome
 from tests.scripts import option_pairs
 from tests.scripts.in_process import run
-from tests.scripts.option_pairs import covering_array, refused, train_flags
+from tests.scripts.option_pairs import OPTIONS, covering_array, refused, train_flags
+from training.config import Config
 from training.stop import Stopped, StopRequest
 
 ROWS = covering_array()
@@ -30,6 +32,16 @@ ROWS = covering_array()
 SLICE = [3, 5]
 # Relative. The precision of the layers decides how far another order of the sums leads away.
 TOLERANCE = {"": 2e-4, "--precision=mixed_float16": 1e-2, "--precision=mixed_bfloat16": 5e-2}
+
+
+def test_every_choice_and_switch_of_the_config_is_an_option():
+    for field in dataclasses.fields(Config):
+        choices = field.metadata["choices"]
+        if choices:
+            values = {flag.partition("=")[2] or field.default for flag in OPTIONS[field.name]}
+            assert values == set(choices)
+        elif field.type == "bool":
+            assert OPTIONS[field.name] == ["", f"--{field.name}"]
 
 
 def test_the_rows_cover_all_pairs_but_the_refused_ones():
