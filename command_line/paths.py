@@ -14,7 +14,8 @@ flags.disclaim_key_flags()
 
 def define_path(name: str, default: str | None, help_text: str, may_be_empty: bool = False) -> None:
     """Defines a flag whose value is a path, which `checked_path` has read."""
-    flags.DEFINE(_PathParser(may_be_empty), name, default, help_text)
+    parser, serializer = _PathParser(may_be_empty), flags.ArgumentSerializer()
+    flags.DEFINE(parser, name, default, help_text, serializer=serializer)
 
 
 def checked_path(text: str) -> str:

@@ -1,7 +1,7 @@
 """Runs the scripts in the process of the tests, one after the other.
 
-TensorFlow converts the source of every function that it traces, once in a process: that is more
-than half of the time of a short run. `tests.forked` is for what a process of its own shows.
+TensorFlow converts the source of every function that it traces, once in a process: that is much
+of the time of a short run. `tests.forked` is for what a process of its own shows.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_redraw_of_another_studys_csv_is_refused_by_name(tmp_path):
     [
         ("--redraw", "measurements.csv: run the study without --redraw first"),
         ("--seeds=0", "flag --seeds=0"),
-        ("--out=", "--out= is empty"),
+        ("--out=", "is empty"),
         ("--out=short.txt", "--out=short.txt cannot be written (Not a directory)"),
         ("--data_path=short.txt", "the train split has 45 tokens and a study needs 20,000"),
     ],

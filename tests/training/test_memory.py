@@ -21,7 +21,7 @@ def test_a_limit_on_address_space_is_what_there_is_beside_tensorflow(monkeypatch
     limit_address_space(monkeypatch, GIB)
     assert memory.memory_bytes() == 0
     with pytest.raises(
-        ValueError, match=r"need 1 MiB for weights, and `ulimit -v` allows, be.*, 0 MiB"
+        ValueError, match=r"need 2 MiB for weights, and `ulimit -v` allows, be.*, 0 MiB"
     ):
         check_memory(Config(hidden_size=100), 1000, 1, 1)
 
