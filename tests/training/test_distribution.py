@@ -59,6 +59,7 @@ def assert_equal_runs(one, two):
         {"rnn_mode": "fused"},
         {"rnn_mode": "static", "keep_prob": 0.6, "weight_keep_prob": 0.7},
         {"rnn_mode": "keras"},
+        {"optimizer": "adamw"},
         # What a step keeps, and an embedding whose gradient has a dense part.
         {"optimizer": "adamw", "ema_momentum": 0.9, "tie_weights": True, "cutoffs": (20,)},
     ],
