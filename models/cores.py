@@ -1,4 +1,4 @@
-"""How many cores there are to work on."""
+"""What there is to compute on: cores, or a GPU."""
 
 from __future__ import annotations
 
@@ -10,3 +10,13 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS or Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def on_gpu() -> bool:
+    """Whether TensorFlow has a GPU, on which it then computes what it can.
+
+    Before TensorFlow is imported and started, this starts it.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    return bool(tf.config.list_logical_devices("GPU"))

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from models.cores import on_gpu
 from models.softmax import transposed
 from models.static_rnn import StaticRNN
 
 # Steps whose inputs are projected in one product. Short blocks let the next layer begin, on another
-# core, before this one has seen the whole window; long ones make larger products.
+# core, before this one has seen the whole window; long ones make larger products. On a GPU, a block
+# is the whole window.
 BLOCK = 5
 
 
@@ -100,7 +102,8 @@ def _step_gradient(step: tuple, d_c, d_h) -> tuple:
 
 
 def _blocks(steps) -> list:
-    return [steps[t : t + BLOCK] for t in range(0, len(steps), BLOCK)]
+    size = len(steps) if on_gpu() else BLOCK
+    return [steps[t : t + size] for t in range(0, len(steps), size)]
 
 
 def _forget_gate(num_units: int):

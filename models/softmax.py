@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.cores import available_cores
+from models.cores import available_cores, on_gpu
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
@@ -19,10 +19,11 @@ def softmax_nats(outputs, weight, bias, targets, words_first: bool = False):
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
     float32 `[N]`. With `words_first` the weight is `[V, H]`, as an embedding is. The rows are cut
-    into a part for each core, and the parts run side by side.
+    into a part for each core, and the parts run side by side; on a GPU there is one part.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
-    num_parts = max(1, min(available_cores(), num_rows // ROWS_OF_A_PART))
+    num_cores = 1 if on_gpu() else available_cores()
+    num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
     part = _part_of_words_first if words_first else _part
@@ -71,6 +72,8 @@ def _cross_entropy(products, bias, targets):
     nats = log_sum - tf.gather(logits, targets, batch_dims=1)
 
     def error_of(upstream):
+        if on_gpu():  # a deterministic scatter there copies p to the CPU and back
+            return p - tf.one_hot(targets, tf.shape(p)[1]), upstream[:, None]
         rows = tf.range(tf.shape(targets)[0])
         with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
             error = tf.tensor_scatter_nd_sub(

@@ -54,11 +54,10 @@ def check_weights(weights: Mapping[str, np.ndarray], config: Config, vocab_size:
 
 def build_model(config: Config, vocab_size: int):
     """The model that `config` describes, its weights not yet set."""
-    import tensorflow as tf  # noqa: PLC0415
-
+    from models.cores import on_gpu  # noqa: PLC0415
     from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
 
-    config = config.resolve_rnn_mode(on_gpu=bool(tf.config.list_physical_devices("GPU")))
+    config = config.resolve_rnn_mode(on_gpu())
     layers = recurrent_layers(
         config.rnn_mode,
         config.cell,

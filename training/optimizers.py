@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from models.cores import on_gpu
+
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 
 
@@ -30,7 +32,8 @@ class SGD:
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         rate = learning_rate * scale
         for variable, gradient in zip(variables, gradients, strict=True):
-            if isinstance(gradient, tf.IndexedSlices):  # only the rows that it names
+            # On a GPU, a deterministic scatter copies the whole variable to the CPU and back.
+            if isinstance(gradient, tf.IndexedSlices) and not on_gpu():  # only the rows it names
                 tf.raw_ops.ResourceScatterSub(
                     resource=variable.handle,
                     indices=gradient.indices,
@@ -38,7 +41,7 @@ class SGD:
                 )
             else:
                 tf.raw_ops.ResourceApplyGradientDescent(
-                    var=variable.handle, alpha=rate, delta=gradient
+                    var=variable.handle, alpha=rate, delta=_dense(gradient, variable)
                 )
 
     def swap(self) -> None:
@@ -85,7 +88,7 @@ class AdamW:
                 beta1=BETA_1,
                 beta2=BETA_2,
                 epsilon=EPSILON,
-                grad=scale * tf.convert_to_tensor(gradient),
+                grad=scale * _dense(gradient, variable),
             )
 
     def swap(self) -> None:
@@ -126,6 +129,13 @@ class Averaged:
             value = weight.numpy()
             weight.assign(average.numpy())
             average.assign(value)
+
+
+def _dense(gradient, variable):
+    """The gradient of `variable` as a tensor of its shape."""
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
+    return gradient
 
 
 def make_optimizer(

@@ -67,7 +67,8 @@ class Evaluator:
         replicas = self._replicas
         state = replicas.split(state)
         for k in tf.range(first, last):
-            tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
+            with tf.device("CPU:0"):  # so that a GPU gets this window, and not the whole stream
+                tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
             mask = tf.sequence_mask(lengths[k], num_steps)
             window_nats, state = replicas.run(self._rows, tokens, mask, state, carries_state)
             nats += replicas.one(window_nats)

@@ -97,7 +97,8 @@ class TrainStep:
         grad_norms = tf.TensorArray(tf.float32, count)
         state = self._replicas.split(state)
         for k in tf.range(first, first + count):
-            tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
+            with tf.device("CPU:0"):  # so that a GPU gets this window, and not the whole stream
+                tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
             window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
             cost, grad_norm, state = self._on_replicas(window)
             costs = costs.write(k - first, cost)
