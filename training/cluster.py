@@ -94,8 +94,8 @@ class Cluster:
             while True:
                 missing = [index for index in others if index not in ready]
                 # All are there: a moment shows whether one of them has ended meanwhile.
-                seconds = deadline - time.monotonic() if missing else RETRY_SECONDS
-                readable = select.select([server, *ready.values()], [], [], max(seconds, 0))[0]
+                end = deadline if missing else time.monotonic() + RETRY_SECONDS
+                readable = _readable([server, *ready.values()], end)
                 if not readable and missing:
                     raise ValueError(self._absent(missing[0]))
                 if not readable:
@@ -121,6 +121,7 @@ class Cluster:
                 ) as connection,
             ):
                 connection.sendall(READY % self.index)
+                _readable([connection], deadline)
                 # Anything else is another program, or this one, which may connect to itself.
                 if _received(connection, len(START)) == START:
                     return
@@ -232,6 +233,18 @@ def _signals_end_the_process() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _readable(sockets: list[socket.socket], deadline: float) -> list[socket.socket]:
+    """Those of the sockets that have something to read; none if the deadline passes.
+
+    Waits in slices: Python notices a signal that came just before a blocking call only after it.
+    """
+    while True:
+        left = max(deadline - time.monotonic(), 0)
+        readable = select.select(sockets, [], [], min(left, RETRY_SECONDS))[0]
+        if readable or not left:
+            return readable
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
