@@ -50,7 +50,7 @@ class Side:
 class Ours(Side):
     """A path of this project, with its own settings: `rnn_mode` static, fused or keras."""
 
-    def __init__(self, workload: Workload, rnn_mode: str):
+    def __init__(self, workload: Workload, rnn_mode: str, precision: str = "float32"):
         super().__init__(workload)
         import tensorflow as tf  # noqa: PLC0415  (a worker imports its own framework only)
 
@@ -59,7 +59,9 @@ class Ours(Side):
         from training.step import TrainStep  # noqa: PLC0415
 
         config = self.config
-        layers = recurrent_layers(rnn_mode, "lstm", config.hidden_size, config.num_layers)
+        layers = recurrent_layers(
+            rnn_mode, "lstm", config.hidden_size, config.num_layers, precision=precision
+        )
         model = LanguageModel(workload.vocab_size, config.hidden_size, layers, config.keep_prob)
         model.import_weights(workload.weights)
         self._step = TrainStep(model, config.num_steps, config.max_grad_norm)
@@ -139,13 +141,19 @@ class Torch(Side):
     """PyTorch's `nn.LSTM`, with the recipe that its word language model example follows.
 
     The embedding's gradient is sparse, the faster choice, and its rows enter the norm as in TF1.
+    `precision` is float32, or the name of a Keras policy whose type PyTorch's autocast takes.
     """
 
-    def __init__(self, workload: Workload):
+    def __init__(self, workload: Workload, precision: str = "float32"):
         super().__init__(workload)
         import torch  # noqa: PLC0415
 
         self._torch = torch
+        self._autocast = {
+            "float32": None,
+            "mixed_bfloat16": torch.bfloat16,
+            "mixed_float16": torch.float16,
+        }[precision]
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         config, hidden_size = self.config, self.config.hidden_size
         dropout = 1 - config.keep_prob
@@ -195,7 +203,9 @@ class Torch(Side):
 
     def train(self, first: int, count: int) -> list[float]:
         self._modules.train()
-        return [self._train_window(starts) for starts in self.slice(first, count)]
+        is_low, dtype = self._autocast is not None, self._autocast or self._torch.bfloat16
+        with self._torch.autocast(self._device, dtype=dtype, enabled=is_low):
+            return [self._train_window(starts) for starts in self.slice(first, count)]
 
     def _train_window(self, starts) -> float:
         torch = self._torch
