@@ -4,7 +4,6 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.gpu import Case
-from training.config import PRESETS
 
 
 def test_a_case_is_a_side_a_preset_a_batch_size_and_a_precision():
@@ -31,8 +30,7 @@ def test_a_measurement_tells_the_first_costs_and_the_rate(monkeypatch, side):
     low = gpu.measure(Case(side, "test", 4, "mixed_bfloat16"), 0.01)
     # Two steps, and weights so small that each word is as likely as any other.
     assert exact["costs"][0] == pytest.approx(2 * math.log(50), rel=0.02)
-    assert low["costs"] == pytest.approx(exact["costs"], rel=0.02)
+    assert low["costs"][0] == pytest.approx(exact["costs"][0], rel=1e-3)
     assert low["costs"] != exact["costs"]
     assert exact["lowest"] <= exact["words_per_second"] <= exact["highest"]
     assert exact["gpu_bytes"] is None
-    assert PRESETS["test"].num_steps == 2

@@ -11,9 +11,10 @@ SHORT = "--num_epochs=2"
 KILL, INTERRUPT, TERMINATE = ("kill while saving", -9), ("interrupt", 130), ("terminate", 143)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stops",
-    [[KILL, INTERRUPT], pytest.param([TERMINATE, KILL, TERMINATE], marks=pytest.mark.slow)],
+    [[KILL, INTERRUPT], [TERMINATE, KILL, TERMINATE]],
     ids=lambda stops: ", ".join(kind for kind, _ in stops),
 )
 def test_a_run_that_was_killed_and_stopped_ends_as_one_let_alone(tmp_path, stops):

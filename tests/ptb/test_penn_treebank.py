@@ -224,9 +224,10 @@ def test_a_damaged_dataset_names_its_folder(tmp_path, server):
     [
         ("word", (929_589, 73_760, 82_430)),
         # Half a minute: TFDS writes five million characters one by one.
-        pytest.param("char", (5_017_482, 393_042, 442_423), marks=pytest.mark.slow),
+        ("char", (5_017_482, 393_042, 442_423)),
     ],
 )
+@pytest.mark.slow
 def test_the_real_text_has_its_known_ids_through_tfds(tmp_path, penn_treebank, tokens, sizes):
     manual = tmp_path / "downloads" / "manual"
     manual.parent.mkdir()

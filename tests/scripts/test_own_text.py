@@ -71,6 +71,7 @@ def test_prose_that_nobody_prepared_trains_and_says_how_much_is_unk(tmp_path, pr
     )
 
 
+@pytest.mark.slow
 def test_a_character_run_gives_bits_and_is_evaluated_as_it_was_read(tmp_path, prose):
     flags = (f"--data_path={prose}", "--tokens=char", "--lowercase", "--save_path=run")
     trained = succeed("train.py", *SMALL, *flags, folder=tmp_path)

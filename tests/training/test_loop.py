@@ -73,7 +73,7 @@ ADAMW = {
         pytest.param("sequential", "fused", {}, marks=pytest.mark.slow),
         ("sequential", "fused", ADAMW),
         pytest.param("random", "fused", {}, marks=pytest.mark.slow),
-        ("random", "keras", {}),
+        pytest.param("random", "keras", {}, marks=pytest.mark.slow),
     ],
 )
 def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode, options):

@@ -26,7 +26,7 @@ def test_uniform_logits_have_the_perplexity_of_the_vocabulary():
 
 
 @pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
-@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("batch_size", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_nats_do_not_depend_on_num_steps(rnn_mode, batch_size):
     model = make_model(rnn_mode)
     nats = [score(model, batch_size, num_steps).nats for num_steps in (1, 7, 40)]

@@ -58,7 +58,9 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
 
 
-@pytest.mark.parametrize("rnn_mode", ["fused", "static", "keras"])
+@pytest.mark.parametrize(
+    "rnn_mode", ["static", *(pytest.param(m, marks=pytest.mark.slow) for m in ("fused", "keras"))]
+)
 def test_evaluation_is_in_float32_amid_training_in_low_precision(rnn_mode):
     """The figure is that of a float32 model with the same weights, bit for bit."""
     low, exact = make_model("mixed_float16", rnn_mode), make_model("float32", rnn_mode)
