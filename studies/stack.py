@@ -337,3 +337,19 @@ def unigram_nats(corpus) -> float:
 def finite(value) -> float:
     """The value; inf where it is NaN or infinite, or beyond what any model costs."""
     return float(value) if np.isfinite(value) and value < 1e30 else math.inf
+
+
+def stack_of_one(model) -> tuple[Network, Weights]:
+    """The network and weights of a trained `models.language_model.LanguageModel` of one layer."""
+    (layer,) = model.recurrent
+    cell = layer.cell
+    (kind,) = (name for name, each in _CELLS.items() if isinstance(cell, each[0]))
+    forget_bias = getattr(cell, "forget_bias", 0.0)
+    network = Network(kind, model.vocab_size, cell.num_units, model.vocab_size, forget_bias)
+    arrays = {
+        name.partition("/")[2].replace("/", "_"): array
+        for name, array in layer.export_weights().items()
+    }
+    arrays |= {name: getattr(model, name) for name in ("embedding", "softmax_w", "softmax_b")}
+    shapes = network.shapes()
+    return network, {name: tf.reshape(arrays[name], [1, *shapes[name]]) for name in shapes}

@@ -10,12 +10,12 @@ from models.language_model import LanguageModel, recurrent_layers
 from ptb import corpus, reader
 from studies import batch_size, hidden_size, memory, num_steps, truncation, unroll
 from studies.detach import _differentiate, _window_function
-from studies.stack import Network, Stack
+from studies.stack import Network, Stack, stack_of_one
 from training.config import Config
 
 V, H = 20, 5
 IDS = np.random.default_rng(0).integers(V, size=400).astype(np.int32)
-NETWORK = Network("lstm", V, H, V)
+NETWORK = Network("lstm", V, H, V, forget_bias=0.0)
 
 
 @pytest.fixture
@@ -53,6 +53,13 @@ def test_cut_windows_leave_out_what_flows_between_them_and_nothing_else():
     np.testing.assert_allclose(cut["softmax"], full["softmax"], atol=1e-5)
     for name in ("embedding", "recurrent kernel", "input kernel", "bias"):
         assert np.abs(cut[name] - full[name]).max() > 1e-3
+
+
+def test_a_trained_model_is_a_stack_of_one(model):
+    network, weights = stack_of_one(model)
+    assert network == NETWORK
+    for name, weight in NETWORK.initialize([1], 0.5).items():
+        np.testing.assert_array_equal(weights[name], weight)
 
 
 def test_windows_cut_the_stretch_into_equal_parts():

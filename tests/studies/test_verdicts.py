@@ -209,7 +209,7 @@ def test_num_steps():
     assert "more may be better still" in few
     assert "**A longer window explodes the gradient of the RNN, radius 2.**" in few
     assert "**A longer window does not explode the gradient of the RNN, radius 0.5.**" in few
-    assert "| RNN, radius 2 | 0.90 | not trained | 2.12 | 95.4 |" in few
+    assert "| RNN, radius 2 | 0.90 | not trained | 2.12 | 95.4 | 45 |" in few
     many = num_steps.verdict(
         num_steps_rows({1: 12, 5: 10.15, 20: 10}, {1: 9, 5: 9, 20: 9}, NORMS, math.nan)
     )
