@@ -227,12 +227,14 @@ def verdict(rows: list[Row]) -> str:
         part
         for part in (
             _after_training(trained),
+            _what_is_left(trained),
             _forget_bias(trained),
             _at_start(start),
             _table(rows),
             _of_trained([row for row in rows if row["trained_epochs"]]),
             describe_failed(failed, "the trained"),
             describe_rates([row for row in rows if row["trained_epochs"]], "network"),
+            f"Measured with one layer of {HIDDEN_SIZE} units. Another size may answer otherwise.",
         )
         if part
     )
@@ -266,6 +268,22 @@ def _after_training(rows: list[Row]) -> str:
     return "\n".join([lines[0], "", *lines[1:-1], lines[-1][:-1] + "."])
 
 
+def _what_is_left(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    farthest = max(row["k"] for row in rows)
+    named = {"vanished": "vanished", "exploded": "exploded", "reaches": "done neither"}
+    regions = {
+        network: named[region(where(rows, network=network))]
+        for network in dict.fromkeys(row["network"] for row in rows)
+    }
+    if len(set(regions.values())) == 1:
+        (said,) = set(regions.values())
+        return f"**{farthest} steps back, the gradient of every trained network has {said}.**"
+    said = "; ".join(f"of the {network} {said}" for network, said in regions.items())
+    return f"**{farthest} steps back, the gradient of the trained networks has: {said}.**"
+
+
 def _forget_bias(rows: list[Row]) -> str:
     factors = _factors(rows)
     if not {"LSTM", "LSTM, forget bias 1"} <= factors.keys():
@@ -285,7 +303,7 @@ def _at_start(rows: list[Row]) -> str:
         best = max(factors, key=lambda network: factors[network].mean)
         alone = all(compare(f, factors[best]) == "lower" for n, f in factors.items() if n != best)
         winners[scale] = best if alone else NOT_CLEAR
-    named = ", ".join(f"{winner} at {scale:g}" for scale, winner in winners.items())
+    named = "; ".join(f"{winner} at {scale:g}" for scale, winner in winners.items())
     if len(set(winners.values())) == 1 and NOT_CLEAR not in winners.values():
         head = f"Before training, the {next(iter(winners.values()))} reaches farthest"
     else:
@@ -377,7 +395,7 @@ def draw(rows: list[Row]):
             style = {"color": COLOURS[index], "linestyle": DASHES[index]}
             axes.plot(list(points), mean, label=network, **style)
             axes.fill_between(list(points), low, high, color=COLOURS[index], alpha=0.2, linewidth=0)
-        axes.set(yscale="log", ylim=(1e-9, 1e4), xlim=(0, farthest), title=title)
+        axes.set(yscale="log", ylim=(1e-9, 1e3), xlim=(0, farthest), title=title)
         axes.axhspan(1e-9, VANISHED, color="#999999", alpha=0.15, linewidth=0)
         place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
         axes.text(1.02, 1e-6, "vanished", **place)

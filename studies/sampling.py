@@ -193,16 +193,13 @@ def draw(rows: list[Row]):
                 [bar.high - bar.mean for bar in bars],
             ]
             places = [i + (index - 0.5) * width for i in range(len(KINDS))]
-            drawn = axes.bar(
+            axes.bar(
                 places, means, width, yerr=errors, color=COLOURS[index], capsize=4, label=label
             )
-            axes.bar_label(
-                drawn,
-                [f"{m:.2f}" for m in means],
-                label_type="center",
-                color="white",
-                weight="bold",
-            )
+            # At the foot of the bars, where no floor crosses them.
+            for place, mean in zip(places, means, strict=True):
+                style = {"ha": "center", "va": "bottom", "color": "white", "weight": "bold"}
+                axes.text(place, 0.03 * max(means), f"{mean:.2f}", **style)
             top = max([top, *(bar.high for bar in bars)])
         for name, style, label in (
             ("floor_window_memory", ":", "floor, memory of one window"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from studies.measurements import (
     Row,
+    Spread,
     and_,
     describe_failed,
     describe_rates,
@@ -225,6 +226,10 @@ def _losses(rows: list[Row], epochs: list[int]) -> str:
     )
 
 
+def _means(rows: list[Row], value: str, by: str) -> dict:
+    return {key: Spread(*[each.mean] * 3) for key, each in estimates(rows, value, by).items()}
+
+
 def draw(rows: list[Row]):
     from studies.figure import GREY, line, panels  # noqa: PLC0415
     from training.curve import log_axis  # noqa: PLC0415
@@ -238,7 +243,8 @@ def draw(rows: list[Row]):
     groups = dict.fromkeys(row["weights"] for row in rows)
     for index, name in enumerate(groups):
         some = where(rows, trained_epochs=epochs[-1], weights=name)
-        line(by_group, some, "num_steps", "cosine", index, name)
+        # Without intervals: six bands would hide the lines.
+        line(by_group, some, "num_steps", "cosine", index, name, of=_means)
     by_epoch.set_title("Direction of the recurrent weights' gradient")
     by_group.set_title(f"Direction by group of weights, {_when(epochs[-1])}")
     for axes in (by_epoch, by_group):

@@ -346,9 +346,11 @@ def test_gradient_flow():
     assert "not clear at 0.18" in verdict
     assert "| init_scale 0.18 | 0.500 (0.494 to 0.506), vanished, radius 1.25 |" in verdict
     assert "0.700 (0.692 to 0.708), reaches, radius 1.25" in verdict
+    assert "**10 steps back, the gradient of every trained network has done neither.**" in verdict
     half = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 0.4, "LSTM": 2.5}))
     assert "the gradient of the GRU reaches less far" in half
     assert "2.500 (2.470 to 2.530), exploded" in half
+    assert "of the GRU done neither; of the LSTM exploded.**" in half
 
 
 def test_a_network_that_diverged_is_compared_with_nothing():
