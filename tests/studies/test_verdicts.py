@@ -350,7 +350,7 @@ def test_gradient_flow():
     half = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 0.4, "LSTM": 2.5}))
     assert "the gradient of the GRU reaches less far" in half
     assert "2.500 (2.470 to 2.530), exploded" in half
-    assert "of the GRU done neither; of the LSTM exploded.**" in half
+    assert "of the GRU vanished; of the LSTM exploded.**" in half
 
 
 def test_a_network_that_diverged_is_compared_with_nothing():
