@@ -200,9 +200,8 @@ def _gap(rows: list[Row], held: str, large: int, small: int) -> str:
     elif close is None:
         said = "have losses that are not clearly apart"
     else:
-        said = (
-            f"have not the same loss: batch {large} has the {'higher' if gap.mean > 0 else 'lower'}"
-        )
+        height = "higher" if gap.mean > 0 else "lower"
+        said = f"do not have the same loss: that of batch {large} is {height}"
     return (
         f"- **After the {held}, batch {large} and batch {small} {said}**: {gap:+.3f} nats a word, "
         f"{math.exp(gap.mean):.2f} times the perplexity (the same: within {CLOSE_NATS:g} nats);"

@@ -80,7 +80,7 @@ def _by_update(rows: list[Row]) -> str:
     loss = estimates(rows, "valid_nats", "hidden_size")
     best, near = lowest(loss)
     sizes = and_(sorted([best, *near]))
-    head = f"{sizes} units {'learn' if near else 'learns'} most"
+    head = f"{sizes} units learn most"
     if near:
         head += ", not clear which"
     small, large = min(loss), max(loss)

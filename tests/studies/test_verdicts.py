@@ -64,7 +64,7 @@ def batch_rows(words, updates, noise=16.0, **columns):
                 "256 has "
                 "the higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the perplexity",
                 "**After the same updates, batch_size 256 has the lowest loss**",
-                "batch 256 has the lower**: -1.200",
+                "that of batch 256 is lower**: -1.200",
                 "**The gradient's noise is larger than its signal up to batch 4**",
                 "noise over signal is 4.00 with 1, 2.00 with 4, 0.89 with 20",
             ],
@@ -131,7 +131,7 @@ def hidden_rows(curves, **columns):
         (
             {16: (3.0, 2.5), 32: (2.9, 2.2), 64: (2.8, 2.0)},
             [
-                "**After the same 100 updates (and words), 64 units learns most; 64 units "
+                "**After the same 100 updates (and words), 64 units learn most; 64 units "
                 "learn more "
                 "than 16**",
                 "**After the same number of multiplications, the larger of two sizes learns less**",
@@ -141,7 +141,7 @@ def hidden_rows(curves, **columns):
         (
             {16: (3.0, 2.5), 32: (2.0, 1.9), 64: (1.5, 2.5)},
             [
-                "32 units learns most; 64 and 16 units are not clearly apart",
+                "32 units learn most; 64 and 16 units are not clearly apart",
                 "the larger of two sizes learns more**",
             ],
         ),
