@@ -60,9 +60,8 @@ def batch_rows(words, updates, noise=16.0, **columns):
                 "**After the same words, batch_size 1 and 4 have the lowest loss, not clear "
                 "which**",
                 "**After the same words, batch 4 and batch 1 have about the same loss**",
-                "**After the same words, batch 256 and batch 1 have not the same loss: batch "
-                "256 has "
-                "the higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the perplexity",
+                "**After the same words, batch 256 and batch 1 do not have the same loss: that "
+                "of batch 256 is higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the perplexity",
                 "**After the same updates, batch_size 256 has the lowest loss**",
                 "that of batch 256 is lower**: -1.200",
                 "**The gradient's noise is larger than its signal up to batch 4**",
@@ -75,9 +74,8 @@ def batch_rows(words, updates, noise=16.0, **columns):
             [
                 "batch 4 and batch 1 have losses that are not clearly apart**",
                 "**After the same updates, batch 256 and batch 1 have about the same loss**",
-                "**After the same updates, batch 4 and batch 1 have not the same loss: batch 4 "
-                "has the "
-                "higher**",
+                "**After the same updates, batch 4 and batch 1 do not have the same loss: that "
+                "of batch 4 is higher**",
             ],
         ),
     ],
