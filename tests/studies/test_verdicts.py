@@ -61,7 +61,8 @@ def batch_rows(words, updates, noise=16.0, **columns):
                 "which**",
                 "**After the same words, batch 4 and batch 1 have about the same loss**",
                 "**After the same words, batch 256 and batch 1 do not have the same loss: that "
-                "of batch 256 is higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the perplexity",
+                "of batch 256 is higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the "
+                "perplexity",
                 "**After the same updates, batch_size 256 has the lowest loss**",
                 "that of batch 256 is lower**: -1.200",
                 "**The gradient's noise is larger than its signal up to batch 4**",
