@@ -281,7 +281,7 @@ def draw(rows: list[Row]):
         line(axes, [r for r in some if has_learned(r)], "batch_size", "train_nats", 1, "train")
         axes.axhline(rows[0]["unigram_nats"], linestyle=":", color=GREY, label="words' frequencies")
         axes.set(title=f"After the {which}", ylabel="loss, nats a word")
-        axes.legend(loc="upper left", fontsize=10.5)
+        axes.legend(loc="best", fontsize=10.5)
     for index, which in enumerate(held):
         some = [row | {"percent": 100 * row["clipped"]} for row in where(rows, held=which)]
         line(all_axes[-1], some, "batch_size", "percent", index, which)
