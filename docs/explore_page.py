@@ -18,7 +18,6 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "explore.html"
 MEASUREMENTS = PAGE.parents[1] / "results/studies/gradient_flow/measurements.csv"
 BLOCK = re.compile(r'(<script type="application/json" id="measurements">)(.*?)(</script>)', re.S)
-NUM_POINTS = 12  # of a curve, besides k = 0
 UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds exactly
 
 
@@ -34,29 +33,22 @@ def up_to_date(page: str) -> str:
 
 
 def curves(path: Path) -> list[dict]:
-    """For each cell and setting, the norm at some k over that at k = 0.
+    """For each cell and setting, the norm at each k that was measured, over that at k = 0.
 
-    A setting is what the columns before `k` say, but for the seed; the norm is the geometric mean
-    over the seeds.
+    The norm is the geometric mean over the seeds.
     """
     with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames[: reader.fieldnames.index("k")]
-        settings = [name for name in columns if name not in ("steps_back", "seed")]
         logs = defaultdict(lambda: defaultdict(list))
-        for row in reader:
-            setting = tuple(row[name] for name in settings)
+        for row in csv.DictReader(file):
+            setting = row["network"], row["init_scale"], row["trained_epochs"]
             logs[setting][int(row["k"])].append(math.log(max(float(row["norm"]), 1e-300)))
-    return [
-        dict(zip(settings, setting, strict=True)) | _curve(by_k) for setting, by_k in logs.items()
-    ]
+    names = "cell", "init_scale", "trained_epochs"
+    return [dict(zip(names, setting, strict=True)) | _curve(by_k) for setting, by_k in logs.items()]
 
 
 def _curve(logs: dict[int, list[float]]) -> dict:
-    means = {k: math.fsum(values) / len(values) for k, values in logs.items()}
-    farthest = max(means)
-    points = sorted({round(farthest * point / NUM_POINTS) for point in range(NUM_POINTS + 1)})
-    shown = [k for k in points if k == 0 or means[k] > math.log(UNDERFLOW)]
+    means = {k: math.fsum(values) / len(values) for k, values in sorted(logs.items())}
+    shown = [k for k in means if k == 0 or means[k] > math.log(UNDERFLOW)]
     return {"k": shown, "norm": [float(f"{math.exp(means[k] - means[0]):.3g}") for k in shown]}
 
 

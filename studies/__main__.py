@@ -2,6 +2,7 @@
 
 python3 -m studies --out=results/studies      the full runs
 python3 -m studies --quick                    each in less than a minute
+python3 -m studies --recheck --out=results/studies    do the verdicts hold with other seeds?
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from command_line.program import FLAGS, run, user_errors
 from studies import NAMES
-from studies.study import VERDICT, define_flags
+from studies.study import VERDICT, define_flags, findings
 from training.atomic_file import write_text_atomically
 from training.own_folder import refuse_other_content
 
@@ -43,14 +44,15 @@ def main() -> int | None:
 
 
 def write_overview(folder: Path, command: str) -> None:
-    """What each study in `folder` answers, in the first paragraph of its verdict."""
+    """What each study in `folder` found."""
     lines = [TITLE, "", f"`{command}`"]
     for name in NAMES:
         path = folder / name / VERDICT
         if path.exists():
-            title, answer = path.read_text(encoding="utf-8").split("\n\n")[:2]
+            title, _, answer = path.read_text(encoding="utf-8").partition("\n")
             question = title.removeprefix("# ")
-            lines += ["", f"## [{question}]({name}/{VERDICT})", "", answer]
+            lines += ["", f"## [{question}]({name}/{VERDICT})", ""]
+            lines += [f"- {each[0].upper()}{each[1:]}" for each in findings(answer)]
     write_text_atomically(folder / OVERVIEW, "\n".join(lines) + "\n")
 
 

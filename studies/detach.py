@@ -32,7 +32,7 @@ def cases(options: Options) -> list[Row]:
     ]
 
 
-def measure(case: Row, corpus) -> list[Row]:
+def measure(case: Row, corpus, options: Options) -> list[Row]:
     splits = (corpus.train, len(corpus.vocabulary))
     return [in_child(_measure_here, case["kept_windows"], case["seed"], *splits)]
 
@@ -132,8 +132,8 @@ def draw(rows: list[Row]):
     from studies.figure import line, panels  # noqa: PLC0415
 
     figure, (memory, times) = panels(2, height=3.6)
-    line(memory, rows, "kept_windows", "extra_mb", 0, "")
-    line(times, rows, "kept_windows", "ms_per_window", 1, "")
+    line(memory, rows, "kept_windows", "extra_mb", 0, "", of=spread)
+    line(times, rows, "kept_windows", "ms_per_window", 1, "", of=spread)
     memory.set(title="Memory beyond one window", ylabel="memory, MB")
     times.set(title="Time for one window, on the average", ylabel="time, ms", ylim=(0, None))
     for axes in (memory, times):
@@ -150,6 +150,8 @@ STUDY = Study(
     verdict=verdict,
     draw=draw,
     in_children=True,
+    seeds=5,
+    brackets="the range",
 )
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from studies.measurements import Row, spread
+from studies.measurements import Row, estimates
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vPX"
@@ -41,9 +41,14 @@ def panels(count: int, height: float = 4.0):
     return figure, list(axes)
 
 
-def line(axes, rows: list[Row], x: str, y: str, index: int, label: str, **style) -> None:
-    """The mean of column `y` against column `x`, and a band from the lowest to the highest seed."""
-    points = spread(rows, y, x)
+def line(
+    axes, rows: list[Row], x: str, y: str, index: int, label: str, of=estimates, **style
+) -> None:
+    """The mean of column `y` against column `x`, and its interval as a band.
+
+    `of` is `estimates`, or `spread` for a band from the lowest to the highest.
+    """
+    points = of(rows, y, x)
     xs = sorted(points)
     style = {
         "color": COLOURS[index % len(COLOURS)],

@@ -5,49 +5,80 @@
 One stretch of text, one set of weights, the state carried through all of it. The full gradient
 flows back through the whole stretch; the truncated one is cut every `num_steps` steps, and its
 windows are summed. Their cosine is 1 where the truncated one points the same way, 0 where it has
-nothing to do with it; the ratio of their norms says how much of the length is left.
+nothing to do with it; the ratio of their norms says how much of the length is left. Both are taken
+for each group of weights: no cut can change the gradient of the softmax, so that one vector of all
+weights would hide what becomes of the recurrent ones.
 """
 
 from __future__ import annotations
 
-import itertools
-
-from studies.measurements import Row, spread, where
+from studies.measurements import (
+    Row,
+    Spread,
+    and_,
+    describe_failed,
+    describe_rates,
+    estimates,
+    sound,
+    where,
+)
 from studies.study import Options, Study
 
 ROWS = 10
 NEARLY = 0.99
-CONFIG = {"hidden_size": 64, "num_layers": 1, "rnn_mode": "fused"}
+HIDDEN_SIZE = 32
+RATES = (0.5, 1.0, 2.0, 4.0)
+RECURRENT = "recurrent kernel"
 
 
 def cases(options: Options) -> list[Row]:
-    stretch = 40 if options.quick else 160
-    epochs = (0, 1) if options.quick else (0, 1, 5)
-    return [
-        {"trained_epochs": trained, "stretch": stretch, "seed": seed}
-        for trained, seed in itertools.product(epochs, options.seeds)
-    ]
+    stretch, epochs = (40, (0, 1)) if options.quick else (160, (0, 1, 4))
+    return [{"trained_epochs": trained, "stretch": stretch} for trained in epochs]
 
 
-def measure(case: Row, corpus) -> list[Row]:
+def measure(case: Row, corpus, options: Options) -> list[Row]:
     import numpy as np  # noqa: PLC0415
 
-    from studies.training_run import TrainingRun  # noqa: PLC0415
+    from studies.stack import Stack  # noqa: PLC0415
+    from studies.tuning import tune_and_measure, untrained  # noqa: PLC0415
     from training.config import Config  # noqa: PLC0415
 
     epochs, stretch = case["trained_epochs"], case["stretch"]
-    run = TrainingRun(corpus, Config(num_epochs=max(1, epochs), seed=case["seed"], **CONFIG))
+    config = Config(
+        hidden_size=HIDDEN_SIZE,
+        num_layers=1,
+        num_epochs=max(1, epochs),
+        constant_epochs=max(1, epochs),
+    )
+    stacks = []
+
+    def train(rates, seeds):
+        stacks.append(Stack(corpus, config, rates, seeds))
+        return stacks[-1].train()
+
     if epochs:
-        run.epochs()
-    full = gradient(run.model, corpus.valid, ROWS, stretch, stretch)
+        losses = tune_and_measure(train, RATES[:2] if options.quick else RATES, options)
+    else:
+        stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
+        losses = untrained(stacks[-1])
+    network, weights = stacks[-1].network, stacks[-1].weights
+    full = gradients(network, weights, corpus.valid, ROWS, stretch, stretch)
     rows = []
     for num_steps in lengths(stretch):
-        truncated = gradient(run.model, corpus.valid, ROWS, stretch, num_steps)
-        norms = np.linalg.norm(truncated), np.linalg.norm(full)
-        cosine = float(truncated @ full / (norms[0] * norms[1]))
-        rows.append(
-            {"num_steps": num_steps, "cosine": cosine, "norm_ratio": float(norms[0] / norms[1])}
-        )
+        cut = gradients(network, weights, corpus.valid, ROWS, stretch, num_steps)
+        for group, vectors in cut.items():
+            norms = np.linalg.norm(vectors, axis=1), np.linalg.norm(full[group], axis=1)
+            cosines = np.sum(vectors * full[group], axis=1) / (norms[0] * norms[1])
+            for g, loss in enumerate(losses):
+                rows.append(
+                    loss
+                    | {
+                        "num_steps": num_steps,
+                        "weights": group,
+                        "cosine": float(cosines[g]),
+                        "norm_ratio": float(norms[0][g] / norms[1][g]),
+                    }
+                )
     return rows
 
 
@@ -56,74 +87,171 @@ def lengths(stretch: int) -> list[int]:
     return [n for n in (1, 2, 5, 10, 20, 40, 80) if stretch % n == 0 and n < stretch] + [stretch]
 
 
-def gradient(model, ids, batch_size: int, stretch: int, num_steps: int):
+def gradients(network, weights, ids, batch_size: int, stretch: int, num_steps: int) -> dict:
     """The gradient of the loss over `stretch` columns of `batch_size` rows, cut at each window.
 
-    The loss is summed over the steps and averaged over the rows. Float64 `[all weights]`.
+    The loss is summed over the steps and averaged over the rows. Float64 `[G, weights]` for each
+    group of weights: the embedding; of the kernel the rows of x and those of h; the bias; the
+    softmax.
     """
     import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb import reader  # noqa: PLC0415
+    from studies.stack import window_gradients  # noqa: PLC0415
 
-    weights = [weight.value for weight in model.trainable_weights]
+    models = weights["embedding"].shape[0]
     windows = reader.sequential(ids[: batch_size * (len(ids) // batch_size)], batch_size, num_steps)
-    state, total = model.initial_state(batch_size), 0.0
+    state, total = network.initial_state(models, batch_size), {}
     for k in range(stretch // num_steps):
-        with tf.GradientTape() as tape:
-            nats, state = model.nats(*map(tf.constant, windows[k]), state)
-            cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0))
-        parts = [tf.convert_to_tensor(part) for part in tape.gradient(cost, weights)]
-        total = total + np.concatenate([part.numpy().ravel() for part in parts]).astype(np.float64)
-    return total
+        inputs, targets = windows[k]
+        tokens = np.concatenate([inputs, targets[:, -1:]], axis=1)
+        tokens = tf.broadcast_to(tokens, [models, *tokens.shape])
+        parts, _, _, state = window_gradients(network, weights, tokens, state)
+        for name, part in parts.items():
+            total[name] = total.get(name, 0.0) + part.numpy().astype(np.float64)
+    size = network.hidden_size
+    groups = {
+        RECURRENT: [total["kernel"][:, size:]],
+        "input kernel": [total["kernel"][:, :size]],
+        "bias": [total["bias"]],
+        "embedding": [total["embedding"]],
+        "softmax": [total["softmax_w"], total["softmax_b"]],
+    }
+    groups["all weights"] = [part for parts in groups.values() for part in parts]
+    return {
+        name: np.concatenate([part.reshape(models, -1) for part in parts], axis=1)
+        for name, parts in groups.items()
+    }
 
 
 def verdict(rows: list[Row]) -> str:
-    lines = []
-    # The trained model first: it is what is asked about.
-    for epochs in sorted({row["trained_epochs"] for row in rows}, reverse=True):
-        cosine = spread(where(rows, trained_epochs=epochs), "cosine", "num_steps")
-        norm = spread(where(rows, trained_epochs=epochs), "norm_ratio", "num_steps")
-        nearly = min(n for n, each in cosine.items() if each.mean >= NEARLY)
-        when = f"After epoch {epochs}" if epochs else "Before training"
-        short = min(cosine)
-        shortest = f"num_steps {short} gives {cosine[short]:.3f}, "
-        lines.append(
-            f"**{when}, num_steps {nearly} gives a cosine of at least {NEARLY:g}** "
-            f"({cosine[nearly]:.4f}{'); ' + shortest if short != nearly else ', '}at "
-            f"{norm[short]:.2f} of the norm{'' if short != nearly else ')'}."
-        )
-    last = where(rows, trained_epochs=max(row["trained_epochs"] for row in rows))
-    cosine = spread(last, "cosine", "num_steps")
-    usual = 20 if 20 in cosine else sorted(cosine)[-2]
-    wrong = 1 - cosine[usual].mean > 1 - NEARLY
-    lines.append(
-        f"At the usual num_steps of {usual}, the truncated gradient of the trained model is "
-        f"{'noticeably' if wrong else 'hardly'} wrong: cosine {cosine[usual]:.4f} with the full "
-        f"one. (The full gradient flows through {max(cosine)} steps.)"
+    epochs = sorted({row["trained_epochs"] for row in rows}, reverse=True)
+    trained, failed = sound([row for row in rows if row["trained_epochs"]], "trained_epochs")
+    recurrent = where(rows, weights=RECURRENT)
+    usable = [n for n in epochs if n not in failed]
+    parts = []
+    if usable and usable[0]:
+        parts.append(_usual(where(trained, trained_epochs=usable[0])))
+    parts += [_enough(where(recurrent, trained_epochs=n), n) for n in usable]
+    parts += [
+        _table(where(rows, trained_epochs=epochs[0]), epochs[0]),
+        _losses(rows, epochs),
+        describe_failed(failed, "epoch"),
+        describe_rates(trained, "trained_epochs", what="epoch") if trained else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _when(epochs: int) -> str:
+    return f"after epoch {epochs}" if epochs else "before training"
+
+
+def _usual(rows: list[Row]) -> str:
+    """What the usual window does to the recurrent weights' gradient, beside the other weights'."""
+    usual = (
+        20
+        if 20 in {row["num_steps"] for row in rows}
+        else max({row["num_steps"] for row in rows} - {rows[0]["stretch"]})
     )
-    return "\n\n".join(lines)
+    at = where(rows, num_steps=usual)
+    cosine = estimates(at, "cosine", "weights")
+    head = {
+        True: "hardly turns",
+        False: "noticeably turns",
+        None: "turns, not clearly noticeably,",
+    }[_at_least(cosine[RECURRENT])]
+    others = ", ".join(
+        f"{cosine[name]:.4f} for {_the(name)}" for name in cosine if name != RECURRENT
+    )
+    norm = estimates(where(at, weights=RECURRENT), "norm_ratio", "weights")[RECURRENT]
+    return (
+        f"**At num_steps {usual}, the cut {head} the gradient of the recurrent weights after "
+        f"training**: its cosine with the full gradient is {cosine[RECURRENT]:.4f}, its length "
+        f"{norm:.3f} of the full one's. (Hardly: a cosine of at least {NEARLY:g}.) The cosine is "
+        f"{others}. The full gradient flows through {rows[0]['stretch']} steps."
+    )
+
+
+def _the(name: str) -> str:
+    return name if name == "all weights" else f"the {name}"
+
+
+def _at_least(cosine) -> bool | None:
+    """Whether the cosine is at least NEARLY; None where its interval says both."""
+    if cosine.low >= NEARLY:
+        return True
+    return False if cosine.high < NEARLY else None
+
+
+def _enough(rows: list[Row], epochs: int) -> str:
+    cosine = estimates(rows, "cosine", "num_steps")
+    enough = min(n for n, each in cosine.items() if _at_least(each))
+    doubtful = [n for n, each in cosine.items() if n < enough and _at_least(each) is None]
+    note = f" Not clear: num_steps {and_(doubtful)}." if doubtful else ""
+    short = min(cosine)
+    when = _when(epochs)
+    return (
+        f"**{when[0].upper()}{when[1:]}, the recurrent weights need num_steps {enough}** for a "
+        "cosine "
+        f"of {NEARLY:g}: {cosine[enough]:.4f} there, {cosine[short]:.3f} at num_steps "
+        f"{short}.{note}"
+    )
+
+
+def _table(rows: list[Row], epochs: int) -> str:
+    lengths_ = sorted({row["num_steps"] for row in rows})
+    lines = [
+        f"Cosine with the full gradient, {_when(epochs)}:",
+        "",
+        "| num_steps | " + " | ".join(map(str, lengths_)) + " |",
+        "|---|" + "---|" * len(lengths_),
+    ]
+    for name in dict.fromkeys(row["weights"] for row in rows):
+        cosine = estimates(where(rows, weights=name), "cosine", "num_steps")
+        lines.append(f"| {name} | " + " | ".join(f"{cosine[n].mean:.4f}" for n in lengths_) + " |")
+    return "\n".join(lines)
+
+
+def _losses(rows: list[Row], epochs: list[int]) -> str:
+    loss = estimates(where(rows, weights=RECURRENT, num_steps=1), "valid_nats", "trained_epochs")
+    clipped = estimates(where(rows, weights=RECURRENT, num_steps=1), "clipped", "trained_epochs")
+    named = "; ".join(
+        f"{loss[n]:.3f} {_when(n)}" + (f" ({clipped[n].mean:.0%} of windows clipped)" if n else "")
+        for n in epochs
+    )
+    return (
+        f"Valid loss in nats a word: {named}. The words' frequencies alone cost "
+        f"{rows[0]['unigram_nats']:.3f}."
+    )
+
+
+def _means(rows: list[Row], value: str, by: str) -> dict:
+    return {key: Spread(*[each.mean] * 3) for key, each in estimates(rows, value, by).items()}
 
 
 def draw(rows: list[Row]):
-    from studies.figure import line, panels  # noqa: PLC0415
+    from studies.figure import GREY, line, panels  # noqa: PLC0415
     from training.curve import log_axis  # noqa: PLC0415
 
+    epochs = sorted({row["trained_epochs"] for row in rows})
     lengths_ = sorted({row["num_steps"] for row in rows})
-    figure, (cosines, norms) = panels(2, height=3.8)
-    for index, epochs in enumerate(dict.fromkeys(row["trained_epochs"] for row in rows)):
-        label = f"after epoch {epochs}" if epochs else "not trained"
-        some = where(rows, trained_epochs=epochs)
-        line(cosines, some, "num_steps", "cosine", index, label)
-        line(norms, some, "num_steps", "norm_ratio", index, label)
-    cosines.set(title="Direction of the truncated gradient", ylabel="cosine with the full one")
-    norms.set(title="Length of the truncated gradient", ylabel="norm, times the full one's")
-    norms.set_ylim(0, 1.15)
-    for axes in (cosines, norms):
+    figure, (by_epoch, by_group) = panels(2, height=4.0)
+    for index, each in enumerate(epochs):
+        some = where(rows, trained_epochs=each, weights=RECURRENT)
+        line(by_epoch, some, "num_steps", "cosine", index, _when(each))
+    groups = dict.fromkeys(row["weights"] for row in rows)
+    for index, name in enumerate(groups):
+        some = where(rows, trained_epochs=epochs[-1], weights=name)
+        # Without intervals: six bands would hide the lines.
+        line(by_group, some, "num_steps", "cosine", index, name, of=_means)
+    by_epoch.set_title("Direction of the recurrent weights' gradient")
+    by_group.set_title(f"Direction by group of weights, {_when(epochs[-1])}")
+    for axes in (by_epoch, by_group):
         log_axis(axes, "x", lengths_)
-        axes.set_xlabel("num_steps (log scale)")
-        axes.axhline(1, color="#666666", linewidth=1)
-    cosines.legend()
+        axes.set(xlabel="num_steps (log scale)", ylabel="cosine with the full gradient")
+        axes.axhline(1, color=GREY, linewidth=1)
+        axes.legend(loc="lower right", fontsize=10.5)
     return figure
 
 

@@ -35,7 +35,7 @@ def cases(options: Options) -> list[Row]:
     ]
 
 
-def measure(case: Row, corpus) -> list[Row]:
+def measure(case: Row, corpus, options: Options) -> list[Row]:
     lengths = [num_steps for num_steps in LENGTHS if num_steps <= case["longest"]]
     mode, seed = MODES[case["unroll"]], case["seed"]
     return in_child(_measure_here, mode, lengths, seed, corpus.train, len(corpus.vocabulary))
@@ -152,7 +152,7 @@ def _speed(rows: list[Row], short: int, long: int) -> str:
             if mode != fastest
         )
         lines.append(
-            f"At num_steps {num_steps} the fastest is **{fastest}**{doubt(speed, fastest)}, "
+            f"**At num_steps {num_steps} the fastest is {fastest}**{doubt(speed, fastest)}, "
             f"{others}."
         )
     trace = spread(where(rows, num_steps=long), "trace_seconds", "unroll")
@@ -181,7 +181,7 @@ def draw(rows: list[Row]):
     figure, all_axes = panels(len(kinds), height=3.3)
     for axes, (column, title, unit) in zip(all_axes, kinds, strict=True):
         for index, mode in enumerate(MODES):
-            line(axes, where(rows, unroll=mode), "num_steps", column, index, mode)
+            line(axes, where(rows, unroll=mode), "num_steps", column, index, mode, of=spread)
         log_axis(axes, "x", lengths)
         if "log" in unit:
             log_axis(axes, "y")
@@ -201,6 +201,8 @@ STUDY = Study(
     verdict=verdict,
     draw=draw,
     in_children=True,
+    seeds=5,
+    brackets="the range",
 )
 
 if __name__ == "__main__":

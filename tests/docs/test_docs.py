@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from docs.code_lines import LINK, with_lines_of_now
+from studies.study import findings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -55,6 +56,17 @@ def test_both_languages_have_the_same_links_and_sections(name):
     assert targets[0] == targets[1]
     headings = [re.findall("^#+", page.read_text("utf-8"), re.M) for page in (english, chinese)]
     assert headings[0] == headings[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_says_was_measured_is_a_finding_of_the_study(page):
+    """`Measured: *one finding* and *another* ([study](...))`, word for word."""
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for claims, study in re.findall(r"Measured: (.+?) \(\[(\w+)\]\(", text):
+        verdict = (ROOT / "results/studies" / study / "verdict.md").read_text(encoding="utf-8")
+        found = [finding.rstrip(".") for finding in findings(verdict)]
+        for claim in re.findall(r"\*(.+?)\*", claims):
+            assert claim in found
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from models.cells import LSTMCell
-from studies.gradient_flow import backward_norms, decay
+from studies.gradient_flow import backward_norms, decay, gate_of
+from studies.stack import Network
 
 B, H, K = 3, 6, 12
 
@@ -24,14 +25,14 @@ def norms_of(w, targets):
     steps = [tf.constant(rng.standard_normal((B, H)), tf.float32) for _ in range(K)]
     cell = LinearRNN(w.astype(np.float32))
     return backward_norms(
-        cell, steps, tf.zeros([B, H]), lambda h: tf.reduce_sum(h * targets, axis=1), [cell.w]
+        cell, steps, tf.zeros([B, H]), lambda h: tf.reduce_sum(h * targets, axis=1)
     )
 
 
 def test_the_gradient_of_a_linear_rnn_falls_as_the_powers_of_its_matrix():
     rng = np.random.default_rng(0)
     w, targets = 0.3 * rng.standard_normal((H, H)), rng.standard_normal((B, H)).astype(np.float32)
-    norms, _ = norms_of(w, targets)
+    norms = norms_of(w, targets)
     gradient, expected = targets.astype(np.float64), []
     for _ in range(K + 1):
         expected.append(np.median(np.linalg.norm(gradient, axis=1)))
@@ -43,19 +44,37 @@ def test_the_gradient_of_a_linear_rnn_falls_as_the_powers_of_its_matrix():
 def test_a_scaled_rotation_shrinks_or_grows_the_gradient_by_its_scale_at_every_step(scale):
     rng = np.random.default_rng(0)
     rotation, _ = np.linalg.qr(rng.standard_normal((H, H)))
-    norms, _ = norms_of(scale * rotation, np.ones((B, H), np.float32))
+    norms = norms_of(scale * rotation, np.ones((B, H), np.float32))
     np.testing.assert_allclose(norms, np.sqrt(H) * scale ** np.arange(K + 1), rtol=1e-5)
     rows = [{"k": k, "norm": norm, "seed": 1} for k, norm in enumerate(norms)]
     assert decay(rows) == pytest.approx(scale)
 
 
-def test_the_norm_of_the_weights_is_that_of_the_mean_loss():
-    targets = np.ones((B, H), np.float32)
-    _, weight_norm = norms_of(np.zeros((H, H)), targets)
-    # With W = 0: d loss / d W = h_{t-1}^T targets / B, and h_{t-1} is the input before the last.
-    rng = np.random.default_rng(1)
-    inputs = [rng.standard_normal((B, H)) for _ in range(K)]
-    assert weight_norm == pytest.approx(np.linalg.norm(inputs[-2].T @ targets / B), rel=1e-5)
+def test_models_side_by_side_have_the_norms_of_each():
+    rng = np.random.default_rng(0)
+    both = 0.3 * rng.standard_normal((2, H, H)).astype(np.float32)
+    steps = [tf.constant(rng.standard_normal((2, B, H)), tf.float32) for _ in range(K)]
+
+    def norms(w, inputs, state):
+        return backward_norms(LinearRNN(w), inputs, state, lambda h: tf.reduce_sum(h, axis=-1))
+
+    together = norms(both, steps, tf.zeros([2, B, H]))
+    for g in range(2):
+        alone = norms(both[g], [step[g] for step in steps], tf.zeros([B, H]))
+        np.testing.assert_allclose(together[:, g], alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "gate"), [("rnn", 1.0), ("gru", 0.5), ("lstm", 1 / (1 + 1 / np.e))]
+)
+def test_the_gate_of_zero_weights_is_that_of_its_bias(cell, gate):
+    """The slope of tanh at 0, sigmoid(0), and sigmoid(forget_bias = 1)."""
+    network = Network(cell, 5, H, 5, forget_bias=1.0)
+    weights = {n: tf.zeros_like(w) for n, w in network.initialize([1, 2]).items()}
+    inputs, state = tf.zeros([2, B, H]), network.initial_state(2, B)
+    output, _ = network.step(weights, inputs, state)
+    gates = gate_of(network, weights, tf.concat([inputs, state[-1]], axis=-1), output)
+    np.testing.assert_allclose(gates, np.full((2, B, H), gate), rtol=1e-6)
 
 
 def test_the_state_of_an_lstm_counts_as_one_vector():
@@ -67,7 +86,7 @@ def test_the_state_of_an_lstm_counts_as_one_vector():
         weight.assign(tf.zeros_like(weight))
     steps = [tf.zeros([B, H]) for _ in range(4)]
     state = cell.initial_state(B)
-    norms, _ = backward_norms(cell, steps, state, lambda h: tf.reduce_sum(h, axis=1))
+    norms = backward_norms(cell, steps, state, lambda h: tf.reduce_sum(h, axis=1))
     # At k = 0 the gradient of h is 1 and that of c is 0.5 through the output gate.
     by_c = [0.5 * 0.5**k for k in range(5)]
     expected = np.sqrt(H) * np.array([np.hypot(1, by_c[0]), *by_c[1:]])

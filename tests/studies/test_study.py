@@ -1,4 +1,6 @@
+import dataclasses
 import importlib
+import math
 import os
 import subprocess
 import sys
@@ -37,38 +39,90 @@ STUDY = Study(
     name="doubling",
     question="Is twice more?",
     cases=lambda options: [{"n": n, "seed": seed} for n in (1, 2) for seed in options.seeds],
-    measure=lambda case, corpus: [{"twice": 2 * case["n"]}],
-    verdict=lambda rows: "yes" if all(row["twice"] > row["n"] for row in rows) else "no",
+    measure=lambda case, corpus, options: [{"twice": 2 * case["n"]}],
+    verdict=lambda rows: (
+        f"**{'Yes' if all(row['twice'] > row['n'] for row in rows) else 'No'}**: {len(rows)} rows."
+    ),
     draw=draw,
+    least_seeds=2,
 )
 
 
-def test_a_row_is_the_case_and_what_was_measured_of_it():
-    rows = STUDY.rows(Options(quick=True, seeds=(1, 2)), corpus=None)
-    assert len(rows) == 4
-    assert rows[-1] == {"n": 2, "seed": 2, "twice": 4}
+def rows(seeds=(1, 2), factor=2):
+    return [{"n": n, "seed": seed, "twice": factor * n} for n in (1, 2) for seed in seeds]
+
+
+def test_a_row_is_the_case_and_what_was_measured_of_it(tmp_path):
+    measured, tuned = STUDY.rows(Options(quick=True, seeds=(1, 2)), None, tmp_path)
+    assert measured == rows()
+    assert tuned == []
+
+
+def test_a_study_that_was_stopped_measures_only_what_is_missing(tmp_path):
+    calls = []
+
+    def measure(case, corpus, options):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(case["n"])
+        options.tuned({"learning_rate": 1.0, "valid_nats": math.inf})
+        return [{"twice": math.inf}]
+
+    study = dataclasses.replace(STUDY, measure=measure)
+    options = Options(quick=True, seeds=(1, 2))
+    with pytest.raises(KeyboardInterrupt):
+        study.rows(options, None, tmp_path)
+    with (tmp_path / "unfinished.jsonl").open("a") as file:
+        file.write('{"case": "half a li')
+    again = dataclasses.replace(STUDY, measure=lambda case, corpus, options: [{"twice": 0.5}])
+    measured, tuned = again.rows(options, None, tmp_path)
+    assert [row["twice"] for row in measured] == [math.inf, math.inf, 0.5, 0.5]
+    assert [(row["n"], row["valid_nats"]) for row in tuned] == [(1, math.inf), (1, math.inf)]
+    # Other seeds are another measurement.
+    measured, _ = again.rows(Options(quick=True, seeds=(3,)), None, tmp_path)
+    assert [row["twice"] for row in measured] == [0.5, 0.5]
 
 
 def test_the_verdict_keeps_where_the_figures_came_from(tmp_path, capsys):
     provenance = ["| | |", "|---|---|", "| command | `python3 -m studies.doubling` |"]
-    STUDY.report([{"n": 1, "twice": 2}], tmp_path, provenance)
+    STUDY.report(rows(), tmp_path, provenance)
     first = (tmp_path / "verdict.md").read_text()
-    assert first.splitlines()[:3] == ["# Is twice more?", "", "yes"]
+    assert first.splitlines()[:3] == ["# Is twice more?", "", "**Yes**: 4 rows."]
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    STUDY.report([{"n": 1, "twice": 0}], tmp_path, None)
-    assert (tmp_path / "verdict.md").read_text() == first.replace("yes", "no")
+    STUDY.report(rows(factor=0), tmp_path, None)
+    assert (tmp_path / "verdict.md").read_text() == first.replace("Yes", "No")
     assert capsys.readouterr().out.count("Is twice more?") == 2
 
 
-def test_the_overview_has_the_question_and_the_first_answer_of_each_study(tmp_path):
+def test_a_verdict_of_too_few_seeds_says_so():
+    assert STUDY.answer(rows(seeds=(1,))).startswith("A first look: 1 seed, and a verdict needs 2.")
+    assert STUDY.answer(rows()).startswith("**Yes**")
+    assert STUDY.answer(rows()).endswith("95% intervals of the mean (bootstrap), over 2 seeds.")
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(3, "**The verdict holds** with seeds 3 to 4: 1 of 1 findings are the same."),
+     (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same.")],
+)  # fmt: skip
+def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, factor, said):
+    STUDY.report_recheck(rows(), rows((3, 4), factor), tmp_path, ["| | |"])
+    text = (tmp_path / "recheck.md").read_text()
+    assert said in text
+    assert f"| Yes | {'the same' if factor else 'No'} |" in text
+
+
+def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
     for name in ("memory", "unroll"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "verdict.md").write_text(f"# Why {name}?\n\n**So.**\n\nMore.\n")
+        (tmp_path / name / "verdict.md").write_text(
+            f"# Why {name}?\n\n**So.**\n\nMore: **no more**.\n"
+        )
     write_overview(tmp_path, "python3 -m studies")
     assert (tmp_path / "README.md").read_text() == (
         "# Studies\n\n`python3 -m studies`\n"
-        "\n## [Why memory?](memory/verdict.md)\n\n**So.**\n"
-        "\n## [Why unroll?](unroll/verdict.md)\n\n**So.**\n"
+        "\n## [Why memory?](memory/verdict.md)\n\n- So.\n- No more\n"
+        "\n## [Why unroll?](unroll/verdict.md)\n\n- So.\n- No more\n"
     )
 
 
@@ -77,7 +131,6 @@ def test_every_study_has_a_name_of_its_module():
         module = __import__(f"studies.{name}", fromlist=["STUDY"])
         assert module.STUDY.name == name
         cases = module.STUDY.cases(Options(quick=True, seeds=(1, 2)))
-        assert {case["seed"] for case in cases} == {1, 2}
         assert len(module.STUDY.cases(Options(quick=False, seeds=(1, 2)))) >= len(cases)
 
 
@@ -86,9 +139,9 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
     (tmp_path / "hidden/tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
     folder = tmp_path / "out/truncation"
     folder.mkdir(parents=True)
-    for cosine, said in ((0.992, "hardly wrong"), (0.8, "noticeably wrong")):
-        rows = truncation_rows({5: {1: 0.5, 20: cosine, 160: 1.0}})
-        (folder / "measurements.csv").write_text(to_csv(rows))
+    for cosine, said in ((0.992, "hardly turns"), (0.8, "noticeably turns")):
+        made_up = truncation_rows({5: {1: 0.5, 20: cosine, 160: 1.0}})
+        (folder / "measurements.csv").write_text(to_csv(made_up))
         result = run(
             "studies.truncation",
             "--redraw",
@@ -105,12 +158,12 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_recorded_verdict_is_what_its_measurements_say(name):
     folder = ROOT / "results/studies" / name
-    rows = from_csv((folder / "measurements.csv").read_text())
+    recorded = from_csv((folder / "measurements.csv").read_text())
     study = importlib.import_module(f"studies.{name}").STUDY
     assert (
         (folder / "verdict.md")
         .read_text()
-        .startswith(f"# {study.question}\n\n{study.verdict(rows)}\n")
+        .startswith(f"# {study.question}\n\n{study.answer(recorded)}\n")
     )
 
 
@@ -144,8 +197,8 @@ def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_quick_study_runs_and_leaves_its_three_files(name, tmp_path):
+def test_a_quick_study_runs_and_leaves_its_files(name, tmp_path):
     result = run(f"studies.{name}", "--quick", "--seeds=1", "--out=out", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     files = {path.name for path in (tmp_path / "out" / name).iterdir()}
-    assert files == {"measurements.csv", "figure.png", "verdict.md"}
+    assert files - {"tuning.csv"} == {"measurements.csv", "figure.png", "verdict.md"}
