@@ -92,11 +92,11 @@ class Network:
 
     def step(self, weights: Weights, inputs, state: tuple) -> tuple:
         """One step of the cell: output `[G, B, H]` and next state, from inputs `[G, B, H]`."""
-        kind, names, size = _CELLS[self.cell]
+        kind, names, _ = _CELLS[self.cell]
         cell = SimpleNamespace(
             forget_bias=self.forget_bias, **{name: weights[name] for name in names}
         )
-        output, state = kind.call(cell, inputs, state if size > 1 else state[0])
+        output, state = kind.call(cell, inputs, state)
         return output, tuple(state)
 
     def run(self, weights: Weights, embedded, state: tuple):
