@@ -383,10 +383,10 @@ def draw(rows: list[Row]):
                 capsize=3,
                 label=network,
             )
-        axes.set(title=f"Trained with {optimizer}", ylim=(-4, 104))
+        axes.set(title=f"Trained with {optimizer}", ylim=(-4, 135), yticks=range(0, 101, 20))
         axes.set(ylabel="seeds that remember, %", xlabel="delay, words from symbol to question")
         axes.set_xticks(range(len(delays)), [str(delay) for delay in delays])
-    all_axes[0].legend(loc="upper right", fontsize=10.5)
+    all_axes[0].legend(loc="upper right", fontsize=10.5, ncols=2)
     return figure
 
 
