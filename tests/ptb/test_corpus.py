@@ -74,7 +74,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 def test_a_word_that_cannot_be_encoded_is_named_with_its_file(tmp_path):
     write(tmp_path, train="a\nb\n", valid="a\nzebra\n")
-    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--min_count=2"):
+    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--vocab_size below"):
         corpus.load_text(tmp_path, splits=("train", "valid"), options=TextOptions(min_count=1))
 
 
