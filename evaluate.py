@@ -207,9 +207,9 @@ if __name__ == "__main__":
     flags.DEFINE_enum(
         "split",
         "test",
-        ["train", "valid", "test"],
-        "the part of the run's text, or of the folder in --data_path, to score; any other file in "
-        "--data_path is scored whole",
+        ["train", "valid", "test", WHOLE],
+        "the part to score of the run's text, or of the folder in --data_path; a file in "
+        "--data_path is scored whole if it is another text, or with --split=whole",
     )
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)

@@ -92,14 +92,19 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
     """A corpus in the words of a `TrainedModel`, and the split of it that is to be scored.
 
     That is the split of the run's own text, or of the folder or dataset that the flags name. A
-    file that they name is scored whole, unless it is the run's own text. Raises ValueError if the
-    text cannot be read, or a split is asked for that it does not have.
+    file that they name is scored whole, unless it is the run's own text and the split is not
+    `WHOLE`. Raises ValueError if the text cannot be read, or a split is asked for that it does not
+    have.
     """
     from ptb.options import WHOLE  # noqa: PLC0415
 
+    source = TextSource.of_run(trained.source)
+    if split == WHOLE:
+        if not _is_named() or not source.is_file:
+            raise ValueError("--split=whole scores all of one file: name it with --data_path=FILE")
+        return source.load_whole(trained.vocabulary), WHOLE
     if not trained.corpus or not _is_named():
         return load_corpus_of(trained, split), split
-    source = TextSource.of_run(trained.source)
     if not source.is_file:
         return source.load((split,), vocabulary=trained.vocabulary), split
     if own := _own_corpus(trained, source):

@@ -93,7 +93,8 @@ def _save(entry: Path, corpus) -> None:
     """
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        if not all(re.fullmatch(OWN, path.name) for path in entry.parent.iterdir()):
+        is_foreign = not all(re.fullmatch(OWN, path.name) for path in entry.parent.iterdir())
+        if is_foreign or entry.is_symlink():
             return
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as folder:
             _write(Path(folder) / "entry", corpus)

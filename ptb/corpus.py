@@ -208,9 +208,9 @@ def _corpus(
     vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
-            f"every word became {UNKNOWN} (min_count={limits[1]}, vocab_size={limits[0]}): "
-            "give a smaller --min_count or a larger --vocab_size, or, if the text has no spaces "
-            "between its words, --tokens=char"
+            f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
+            "given and other splits have other words, among its --vocab_size most frequent; give "
+            "more text, or, if it has no spaces between its words, --tokens=char"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     summary = {}

@@ -25,8 +25,9 @@ def find(
             raise ValueError(f"the {missing[0]} split is missing: --split leaves nothing for it")
         return {split: path for split in (*required, *optional) if shares[split]}
     if not path.is_dir():
+        kind = "is no regular file" if path.exists() else "is not a folder or file"
         raise ValueError(
-            f"data_path {str(path)!r} is not a folder or file: give the folder that holds "
+            f"data_path {str(path)!r} {kind}: give the folder that holds "
             "train.txt, valid.txt and test.txt, or one text"
         )
     if options.shares:

@@ -82,11 +82,13 @@ class Vocabulary:
 
     def cannot_encode(self, token: str) -> str:
         """What to tell someone whose text has a token that `encode` refuses."""
-        or_char = "" if len(token) == 1 else ", or, without spaces between words, --tokens=char"
+        kind, or_char = "character", ""
+        if len(token) > 1:
+            kind, or_char = "word", ", or, without spaces between words, --tokens=char"
         return (
-            f"the word {token!r} is not among the {len(self)} words of the vocabulary, which has "
-            f"no {UNKNOWN}: train with --min_count=2 or with --vocab_size below {len(self)}, so "
-            f"that rare words become {UNKNOWN}{or_char}"
+            f"the {kind} {token!r} is not among the {len(self)} of the vocabulary, which has no "
+            f"{UNKNOWN}: train with --vocab_size below {len(self)}, so that the rarest become "
+            f"{UNKNOWN}{or_char}"
         )
 
     def decode(self, ids: Iterable[int]) -> list[str]:

@@ -18,7 +18,6 @@ import io
 import json
 import math
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from command_line.open_run import define_training_flags, refuse_another_run
 from command_line.program import FLAGS, exit_status, note, run_tool, user_errors
 from command_line.text_source import TextSource
 from training import strict_json
-from training.atomic_file import write_text_atomically
+from training.atomic_file import write_atomically, write_text_atomically
 from training.config import Config
 from training.environment import machine
 from training.run_folder import RunFolder
@@ -58,6 +57,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
     """
     begun_before = RunFolder(path).exists
     folder.mkdir(parents=True, exist_ok=True)
+    present = _names(folder)
     write_text_atomically(folder / UNFINISHED, MARK)
     try:
         began = time.perf_counter()
@@ -79,13 +79,23 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
         if RunFolder(path).exists:
             note(f"no record was made; the same command goes on with the run in {path}")
         raise
+    if appeared := (_names(folder) - present) & {*COPIED, LOG, RESULT}:
+        raise ValueError(
+            f"{folder / min(appeared)} was put there while the run trained: move it away and run "
+            "the same command again"
+        )
     for name in COPIED:
-        shutil.copyfile(path / name, folder / name)
+        content = (path / name).read_bytes()
+        write_atomically(folder / name, lambda file, content=content: file.write(content))
     # The last file makes it a record.
     write_text_atomically(folder / LOG, log)
     write_text_atomically(folder / RESULT, strict_json.dumps(result, indent=2) + "\n")
     (folder / UNFINISHED).unlink()
     return result
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def evaluate(run: Path, split: str, *flags: str) -> dict:

@@ -87,6 +87,11 @@ class CheckpointFolder:
         return max(found, key=_how_far, default=None)
 
     @property
+    def has_own(self) -> bool:
+        """Whether a checkpoint of this run is here, be it whole or damaged."""
+        return any(map(self._is_own, self.path.glob("*.npz")))
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing here has the name of a checkpoint, be it whole or damaged, of any run."""
         return not (self.numbers() or self.has_best or any(self.path.glob("damaged-*")))

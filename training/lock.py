@@ -17,6 +17,8 @@ from training.atomic_file import UNSUPPORTED, new_token
 MOST_BYTES = 500
 MARK = "lock of a run folder: one process at a time writes here\n"
 SIGNED = re.compile(re.escape(MARK) + r"(process .*)\ntemporary files: ([0-9a-f]{32})\n")
+# What earlier versions wrote.
+EARLIER = re.compile(r"process \d+ on .*, started [\d: -]* UTC")
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,12 @@ class Lock:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file is a lock that `Lock` wrote, held or not."""
+    """Whether a file is a lock that `Lock` wrote, held or not, or was about to write."""
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
         content = file.read(MOST_BYTES).decode(errors="replace")
-    return content == MARK or SIGNED.fullmatch(content) is not None
+    return content in (MARK, "") or any(each.fullmatch(content) for each in (SIGNED, EARLIER))
 
 
 def _lock(descriptor: int) -> bool:

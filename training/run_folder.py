@@ -42,6 +42,14 @@ GO_ON = "train.py with the flags of this run sets it aside and goes on from the 
 TIMING = ("seconds", "words_per_second")
 # What is written whole, in the folder itself.
 FILES = ("config.json", "vocabulary.txt", "metrics.csv", "timing.csv", "learning_curve.png")
+BEGINS = {
+    "config.json": b"{",
+    "metrics.csv": b"epoch,",
+    "timing.csv": b"epoch,",
+    "learning_curve.png": b"\x89PNG",
+}
+# What `results.record` writes beside copies of FILES.
+RECORD = ("result.json", "train.log", "unfinished")
 # `Config` allows ten million words at most, and those of natural text are short.
 MOST_VOCABULARY_BYTES = 200_000_000
 MOST_WORDS = 10_000_000
@@ -87,10 +95,13 @@ class RunFolder:
 
     def _check_own(self) -> None:
         """Raises ValueError if something here is not what a run of ours, or its start, leaves."""
-        if self.exists:
-            self.checkpoints.check_best()
-        else:
-            refuse_foreign(self.path, f"save_path {str(self.path)!r}", self._is_of_a_start)
+        named = f"save_path {str(self.path)!r}"
+        if not self.exists:
+            refuse_foreign(self.path, named, self._is_of_a_start)
+            return
+        self.checkpoints.check_best()
+        if not self.checkpoints.has_own:  # config.json alone may have come from elsewhere
+            refuse_foreign(self.path, named, self._may_stand_here)
 
     def _is_of_a_start(self, path: Path) -> bool:
         """Whether a start leaves this that died before it wrote `config.json`."""
@@ -101,6 +112,22 @@ class RunFolder:
         left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
         lock = self.path / "lock"
         return bool(left) and is_lock(lock) and left[1] in lock.read_text(errors="replace")
+
+    def _may_stand_here(self, path: Path) -> bool:
+        """Whether a run leaves this that has no checkpoint yet, or does not touch it."""
+        if path.name in RECORD:
+            return False
+        if path.name not in ("lock", *FILES):
+            return True
+        if path.is_symlink() or not path.is_file():
+            return False
+        if path.name == "lock":
+            return is_lock(path)
+        if path.name == "vocabulary.txt":
+            text = read_text(path, MOST_VOCABULARY_BYTES)
+            return _sha256(text) == self.description()["corpus"].get("vocabulary_sha256")
+        with path.open("rb") as file:
+            return file.read(len(BEGINS[path.name])) == BEGINS[path.name]
 
     def _remove_temporary(self, token: str) -> None:
         """Removes the files that a writer, which died, had not finished: they have its token."""

@@ -68,6 +68,7 @@ def test_the_runs_own_file_is_known_by_its_contents_wherever_it_is(parse, folder
     parse(f"--data_path={folder / 'moved.txt'}")
     assert scored(trained) == ("moved.txt", "test", 80)
     assert scored(trained, "train", True) == ("moved.txt", "train", 200)
+    assert scored(trained, "whole", True) == ("moved.txt", "whole", 400)
     assert len(load_corpus_of(trained, "test").test) == 80
     (folder / "moved.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     assert scored(trained) == ("moved.txt", "whole", 400)
@@ -91,6 +92,8 @@ def test_a_folder_needs_only_the_split_that_is_scored(parse, folder):
     assert scored(trained, "valid", True) == ("valid.txt", "valid", 3)
     with pytest.raises(ValueError, match="the test split is missing"):
         scored(trained)
+    with pytest.raises(ValueError, match="--split=whole scores all of one file"):
+        scored(trained, "whole", True)
     with pytest.raises(ValueError, match="other is not the text that the run was trained on"):
         load_corpus_of(trained, "valid")
     shutil.move(folder / "text", folder / "moved")

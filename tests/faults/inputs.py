@@ -183,7 +183,7 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path="), "--data_path=: is empty"),
     Case(TRAIN, (*MODEL, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
     Case(TRAIN, (*MODEL, "--data_path=a\nb"), r"'a\nb' is not a folder or file"),
-    Case(TRAIN, (*MODEL, "--data_path=/dev/zero"), "'/dev/zero' is not a folder or file"),
+    Case(TRAIN, (*MODEL, "--data_path=/dev/zero"), "'/dev/zero' is no regular file"),
     Case(TRAIN, (*MODEL, "--data_path=file"), "file is empty"),
     Case(TRAIN, (*MODEL, "--data_path=" + "x" * 5000), "(File name too long)"),
     Case(TRAIN, (*TEXT, "--dataset=ptb"), "give one of --data_path=text and --dataset=ptb"),
@@ -320,7 +320,7 @@ UNTRUSTED_RUNS = [
     Case(EVALUATE, RUN, "of another run", Edit(("config", "seed"), 7)),
     Case(EVALUATE, RUN, "dataset=web is", Edit(("corpus", "source"), {"dataset": "web"})),
     Case(EVALUATE, RUN, "tokens=byte", Edit(("corpus", "source", "tokens"), "byte")),
-    Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "/dev/zero")),
+    Case(EVALUATE, RUN, "is no regular", Edit(("corpus", "source", "data_path"), "/dev/zero")),
     Case(EVALUATE, RUN, "not a folder or", Edit(("corpus", "source", "data_path"), "a\0b")),
     Case(
         EVALUATE,

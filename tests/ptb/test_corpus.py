@@ -74,7 +74,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 def test_a_word_that_cannot_be_encoded_is_named_with_its_file(tmp_path):
     write(tmp_path, train="a\nb\n", valid="a\nzebra\n")
-    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--min_count=2"):
+    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--vocab_size below"):
         corpus.load_text(tmp_path, splits=("train", "valid"), options=TextOptions(min_count=1))
 
 
@@ -140,11 +140,9 @@ def test_one_file_is_cut_at_line_ends_in_order(line_lengths, train):
     stream = np.array([token for n in line_lengths for token in [*[1] * n, 0]], np.int32)
     parts = files.cut(stream, 0, shares)
     np.testing.assert_array_equal(np.concatenate(parts), stream)
-    if not all(len(part) and part[-1] == 0 for part in parts):
-        # The lines are too few for three parts of them.
-        borders = np.cumsum([len(part) for part in parts])
-        assert np.abs(borders - len(stream) * np.cumsum(shares) / 100).max() <= 0.5
-        return
+    borders = np.cumsum([len(part) for part in parts])
+    if np.abs(borders - len(stream) * np.cumsum(shares) / 100).max() <= 0.5:
+        return  # just as asked: at line ends by chance, or since the lines are too few
     assert all(part[-1] == 0 for part in parts if len(part))
     for end, wanted in zip(
         np.cumsum([len(part) for part in parts]), np.cumsum(shares), strict=True

@@ -75,7 +75,10 @@ def test_a_lock_is_known_by_its_content(tmp_path):
     assert is_lock(tmp_path / "lock")
     lock.release()
     assert is_lock(tmp_path / "lock")
-    for content in ("", "data\n", MARK + "data\n", MARK[:-1]):
+    for content in ("", "process 7 on host, started 2026-11-26 12:00:00 UTC"):
+        (tmp_path / "lock").write_text(content)
+        assert is_lock(tmp_path / "lock")
+    for content in ("data\n", MARK + "data\n", MARK[:-1]):
         (tmp_path / "lock").write_text(content)
         assert not is_lock(tmp_path / "lock")
     (tmp_path / "link").write_text(MARK)

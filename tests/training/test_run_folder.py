@@ -223,6 +223,30 @@ def test_a_folder_with_a_single_file_that_is_not_ours_is_refused_before_any_writ
         assert after == before
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["vocabulary.txt", "lock", "metrics.csv", "timing.csv", "learning_curve.png", "result.json"],
+)
+def test_a_file_that_is_not_of_the_run_is_not_replaced_beside_a_config_alone(folder, name):
+    folder.release()
+    shutil.rmtree(folder.path / "checkpoints")
+    folder.acquire()  # a run that has no checkpoint yet
+    folder.release()
+    (folder.path / name).write_text("data")
+    before = {path.name: path.is_file() and path.read_bytes() for path in folder.path.iterdir()}
+    with pytest.raises(ValueError, match=rf"has files that .* did not make \({name}\): no"):
+        RunFolder(folder.path).acquire()
+    after = {path.name: path.is_file() and path.read_bytes() for path in folder.path.iterdir()}
+    assert after == before
+
+
+def test_a_lock_that_a_killed_process_left_empty_is_taken(tmp_path):
+    (tmp_path / "lock").write_bytes(b"")
+    folder = RunFolder(tmp_path)
+    assert folder.acquire() == []
+    folder.release()
+
+
 def test_a_log_that_is_a_pipe_is_refused_at_once(folder):
     os.mkfifo(folder.path / "log.txt")
     with pytest.raises(CannotSave, match=r"cannot be written \(No such device or address\)"):
