@@ -178,6 +178,7 @@ def verdict(rows: list[Row]) -> str:
     parts = [
         f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
         + "\n".join(_enough(where(usable, setting=state), state) for state in ("carried", "reset")),
+        _updates(losses),
         _explodes([row for row in norms if not row["num_epochs"]] + trained),
         _table(losses),
         _norm_table(norms),
@@ -187,6 +188,16 @@ def verdict(rows: list[Row]) -> str:
         ),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _updates(rows: list[Row]) -> str:
+    """What is not held equal."""
+    updates = {row["num_steps"]: row["updates"] for row in rows}
+    short, long = min(updates), max(updates)
+    return (
+        f"From the same words a longer window makes fewer updates: {updates[short]:,} at num_steps "
+        f"{short}, {updates[long]:,} at {long}. With more words the longest may do better."
+    )
 
 
 def _perplexities(rows: list[Row]) -> dict:
