@@ -31,6 +31,5 @@ def test_a_measurement_tells_the_first_costs_and_the_rate(monkeypatch, side):
     # Two steps, and weights so small that each word is as likely as any other.
     assert exact["costs"][0] == pytest.approx(2 * math.log(50), rel=0.02)
     assert low["costs"][0] == pytest.approx(exact["costs"][0], rel=1e-3)
-    assert low["costs"] != exact["costs"]
     assert exact["lowest"] <= exact["words_per_second"] <= exact["highest"]
     assert exact["gpu_bytes"] is None

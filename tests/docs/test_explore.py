@@ -224,6 +224,7 @@ def test_sizes_that_are_too_large_are_refused_with_some_that_work(driver):
     assert texts(driver, "#rows td") == texts(driver, "#walk-picture *") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_question_is_answered_by_its_settings_and_not_by_the_first_ones(driver, language):
     show(driver, lang=language)
@@ -255,6 +256,7 @@ def mark(page, index, values):
     )
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_is_enough(page):
     def press(selector, *keys):
         page.find_element(By.CSS_SELECTOR, selector).send_keys(*keys)
@@ -281,6 +283,7 @@ def test_the_keyboard_alone_is_enough(page):
     assert texts(page, "#score") == ["1 of 8 answered"]
 
 
+@pytest.mark.slow
 def test_every_control_can_be_reached_with_the_tab_key_and_shows_it(page):
     order = page.execute_script(
         """
@@ -296,6 +299,7 @@ def test_every_control_can_be_reached_with_the_tab_key_and_shows_it(page):
     assert page.execute_script(outline) == "solid"
 
 
+@pytest.mark.slow
 def test_playing_walks_to_the_last_window_and_stops(page):
     page.execute_script("const timer = setInterval; window.setInterval = (f) => timer(f, 20)")
     page.find_element(By.ID, "play").click()
@@ -340,6 +344,7 @@ def test_every_word_is_there_in_both_languages(page):
     assert len(following) == len(texts(page, "body [lang=zh]:not(.keep)"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("sampling", ["sequential", "random"])
 def test_the_page_says_nothing_undefined_and_its_language(driver, language, sampling):
@@ -352,6 +357,7 @@ def test_the_page_says_nothing_undefined_and_its_language(driver, language, samp
         assert not any("undefined" in label for label in driver.execute_script(labels))
 
 
+@pytest.mark.slow
 def test_the_switch_of_the_language_keeps_the_settings(page):
     show(page, lang="en", batch_size=3)
     page.find_element(By.ID, "language").click()
@@ -359,6 +365,7 @@ def test_the_switch_of_the_language_keeps_the_settings(page):
     assert settings(page)["batch_size"] == 3
 
 
+@pytest.mark.slow
 def test_the_language_is_the_one_asked_for_or_else_the_browser_s(page):
     for browser_speaks, address, expected in (
         ("zh-CN", "", "zh"),
@@ -374,6 +381,7 @@ def test_the_language_is_the_one_asked_for_or_else_the_browser_s(page):
         assert settings(page)["lang"] == expected, (browser_speaks, address)
 
 
+@pytest.mark.slow
 def test_the_address_keeps_the_settings(page):
     chosen = {"batch_size": 3, "num_steps": 2, "sampling": "random", "tokens": "char", "seed": 7}
     show(page, lang="en", text="one two\nthree <b>&#x41;", window=1, **chosen)
@@ -418,6 +426,7 @@ def test_nothing_is_loaded_and_nothing_is_refused_by_the_policy(page):
     assert fetched is False
 
 
+@pytest.mark.slow
 def test_a_reader_who_wants_stillness_gets_it(page):
     moving = """
         for (const id of ["step", "animate"]) document.getElementById(id).click();
@@ -431,6 +440,7 @@ def test_a_reader_who_wants_stillness_gets_it(page):
     assert not page.find_element(By.ID, "animate").is_displayed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_cut_off_on_a_phone(page, language):
     phone = {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": True}
@@ -457,6 +467,7 @@ def test_nothing_is_cut_off_on_a_phone(page, language):
             assert outside == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AXE.exists(), reason=f"{AXE} is not there: npm install axe-core")
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("language", LANGUAGES)

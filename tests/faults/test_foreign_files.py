@@ -59,14 +59,13 @@ def folder(world, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [
         None,
-        *(
-            pytest.param(c, marks=pytest.mark.slow)
-            for c in ("mine", '{"config": {}, "corpus": {}}')
-        ),
+        "mine",
+        '{"config": {}, "corpus": {}}',
     ],
 )
 def test_nothing_that_is_not_ours_is_changed_by_any_command(folder, config):

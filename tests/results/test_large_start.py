@@ -23,6 +23,7 @@ def model(corpus):
     return build_model(CONFIG, len(corpus.vocabulary))
 
 
+@pytest.mark.slow
 def test_the_windows_are_those_of_a_run_from_its_start(corpus, model):
     rows = list(large_start.measure(CONFIG, corpus, 60))
     assert [row["window"] for row in rows] == [1, 2, 3, 4, 5, 25, 50]
@@ -57,6 +58,7 @@ def test_outputs_that_are_all_alike_do_not_vary(corpus, model):
     assert large_start.outputs(model, corpus.valid) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_pytorch_starts_from_the_same_weights(corpus):
     pytest.importorskip("torch", reason="PyTorch, an optional peer, is not installed")
     config = dataclasses.replace(CONFIG, keep_prob=1.0)

@@ -64,6 +64,7 @@ def assert_close(folder, expected):
         np.testing.assert_allclose(weights[name], weight, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_process_does(folder):
     result = launch_workers(folder, 2, "--save_path=two")
     assert result.returncode == 0, result.stderr
@@ -94,6 +95,7 @@ def test_a_bad_launch_is_one_line(tmp_path, command, message):
     assert message in one_line_error(run("launch.py", *command, folder=tmp_path), "launch.py")
 
 
+@pytest.mark.slow
 def test_the_first_failure_ends_the_others_and_is_the_exit_status(tmp_path):
     program = (
         "import json, os, time\n"

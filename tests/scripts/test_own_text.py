@@ -88,6 +88,7 @@ def test_a_character_run_gives_bits_and_is_evaluated_as_it_was_read(tmp_path, pr
     assert f"test bits per character {result['bits_per_character']:.4f}" in shown
 
 
+@pytest.mark.slow
 def test_one_compressed_file_is_cut_and_found_again(tmp_path):
     (tmp_path / "book.txt.gz").write_bytes(gzip.compress((PROSE * 10).encode()))
     flags = ("--data_path=book.txt.gz", "--split=60,20,20", "--min_count=5", "--save_path=run")
@@ -105,7 +106,8 @@ def test_one_compressed_file_is_cut_and_found_again(tmp_path):
     }
 
 
-@pytest.mark.parametrize("dataset", ["ptb", pytest.param("ptb_char", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", ["ptb", "ptb_char"])
 def test_penn_treebank_through_tfds(tmp_path, server, dataset):  # noqa: F811
     tokens = {"ptb": "word", "ptb_char": "char"}[dataset]
     prepared = corpus.load_penn_treebank(tokens, tmp_path / "tfds")

@@ -32,7 +32,11 @@ def config(**values):
 
 @pytest.mark.parametrize(
     ("cell", "forget_bias", "reset"),
-    [("rnn", 0.0, False), ("gru", 0.0, False), ("lstm", 1.0, True)],
+    [
+        ("rnn", 0.0, False),
+        pytest.param("gru", 0.0, False, marks=pytest.mark.slow),
+        ("lstm", 1.0, True),
+    ],
 )
 def test_models_side_by_side_train_as_each_alone(short_corpus, cell, forget_bias, reset):
     recipe = config(cell=cell, forget_bias=forget_bias)

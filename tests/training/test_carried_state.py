@@ -35,6 +35,7 @@ def trained_perplexity(grammar_corpus, sampling):
     return Evaluator(model)(windows).perplexity
 
 
+@pytest.mark.slow
 def test_carrying_the_state_beats_every_model_that_forgets_it_at_window_starts(grammar_corpus):
     floor = grammar_corpus.grammar.perplexity_floor()
     forgetful_floor = grammar_corpus.grammar.perplexity_floor(NUM_STEPS)

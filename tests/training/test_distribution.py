@@ -70,7 +70,8 @@ def test_two_replicas_train_as_one_does(two, options):
     assert_equal_runs(train(Replicas(), **options), train(two, **options))
 
 
-@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.slow), "adamw"])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_two_replicas_train_as_one_does_in_float16(two, optimizer):
     """Each replica rounds its part of a gradient to float16."""
     options = {"optimizer": optimizer, "precision": "mixed_float16", "ema_momentum": 0.9}

@@ -69,7 +69,7 @@ ADAMW = {
 @pytest.mark.parametrize(
     ("sampling", "rnn_mode", "options"),
     [
-        ("sequential", "static", {}),
+        pytest.param("sequential", "static", {}, marks=pytest.mark.slow),
         pytest.param("sequential", "fused", {}, marks=pytest.mark.slow),
         ("sequential", "fused", ADAMW),
         pytest.param("random", "fused", {}, marks=pytest.mark.slow),
