@@ -103,7 +103,7 @@ class Run:
 
     def export(self):
         """The model that `export.py` makes of it."""
-        path = self._run("export.py", self._save_path, f"--export_path={self._name}").strip()
+        path = self._run("export.py", self._save_path, f"--export_path={self._name}/export").strip()
         return tf.saved_model.load(self._folder / path)
 
     def test_text(self):
