@@ -102,16 +102,17 @@ class Tokenizer(tf.Module):
         return tf.strings.regex_replace(text, "^ | $", "")
 
     def _lower(self, text):
-        """Every character in lower case; TensorFlow's own lower follows the locale."""
+        """Texts of any shape in lower case; TensorFlow's own lower follows the locale."""
         if not self._lowercase:
             return text
-        text = tf.strings.regex_replace(text, _DOTTED_I, _DOTTED_I_LOWER)
-        points = tf.strings.unicode_decode(text, "UTF-8")
+        flat = tf.strings.regex_replace(tf.reshape(text, [-1]), _DOTTED_I, _DOTTED_I_LOWER)
+        points = tf.strings.unicode_decode(flat, "UTF-8")
         upper, lower = _lower_case()
         places = tf.minimum(tf.searchsorted(upper, points.flat_values), len(upper) - 1)
         is_upper = tf.gather(upper, places) == points.flat_values
         lowered = tf.where(is_upper, tf.gather(lower, places), points.flat_values)
-        return tf.strings.unicode_encode(points.with_flat_values(lowered), "UTF-8")
+        encoded = tf.strings.unicode_encode(points.with_flat_values(lowered), "UTF-8")
+        return tf.ensure_shape(tf.reshape(encoded, tf.shape(text)), text.shape)
 
     def _refusal(self, lacking):
         first = tf.strings.substr(tf.concat([lacking, [""]], 0)[0], 0, 40, unit="UTF8_CHAR")

@@ -123,6 +123,17 @@ def test_what_is_not_utf8_becomes_a_replacement_character(make):
     assert [token.decode() for token in normalized] == ["the", "\ufffd\ufffd"]
 
 
+def test_tokens_of_every_shape_are_normalized_in_a_graph_too(make):
+    tokenizer = make(lowercase=True)
+    normalize = tf.function(tokenizer.normalize)
+    for shape in ([None], [None, None]):
+        concrete = normalize.get_concrete_function(tf.TensorSpec(shape, tf.string))
+        tokens = tf.reshape(tf.constant(["THE", "Ca\u0130"]), [2, 1][: len(shape)])
+        normalized = [token.decode() for token in tf.reshape(concrete(tokens), [-1]).numpy()]
+        assert normalized == ["the", "cai\u0307"]
+        assert concrete.structured_outputs.shape.rank == len(shape)
+
+
 def test_words_outside_the_vocabulary_become_unk_and_padding_does_not(make):
     ids, unknown = make().encode(tf.constant([["cat", "zebra", "<unk>", ""]]))
     assert ids.numpy().tolist() == [[3, 2, 2, -1]]
