@@ -82,10 +82,9 @@ class Vocabulary:
 
     def cannot_encode(self, token: str) -> str:
         """What to tell someone whose text has a token that `encode` refuses."""
-        of_words = any(len(word) > 1 for word in {token, *self.words} - {EOS, UNKNOWN})
-        kind, or_char = "character", ""
-        if of_words:
-            kind, or_char = "word", ", or, without spaces between words, --tokens=char"
+        kind, or_char = "word", ", or, without spaces between words, --tokens=char"
+        if " " in self:  # no word has a space in it
+            kind, or_char = "character", ""
         return (
             f"the {kind} {token!r} is not among the {len(self)} of the vocabulary, which has no "
             f"{UNKNOWN}: train with --vocab_size below {len(self)}, so that the rarest become "
