@@ -1,7 +1,7 @@
 """Runs every study, each in a process of its own, and writes an overview, OUT/README.md.
 
 python3 -m studies --out=results/studies      the full runs
-python3 -m studies --quick                    each in less than a minute
+python3 -m studies --quick                    each in about a minute
 python3 -m studies --recheck --out=results/studies    do the verdicts hold with other seeds?
 """
 

@@ -210,7 +210,7 @@ def define_flags() -> None:
     """The flags that all studies have."""
     define_data_flags(save_path=False)
     define_text_flags()
-    flags.DEFINE_bool("quick", False, "fewer and smaller settings: less than a minute on two cores")
+    flags.DEFINE_bool("quick", False, "fewer and smaller settings: about a minute on two cores")
     define_path("out", "runs/studies", "folder; each study writes to OUT/NAME")
     flags.DEFINE_integer(
         "seeds",
