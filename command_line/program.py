@@ -19,9 +19,8 @@ from command_line.streams import OUTPUT, discard_output, prepare_streams
 from command_line.temporary import choose_temporary_folder
 from ptb.escape import escape
 from training.memory import ran_out, there_is
-from training.own_folder import refuse_other_content
+from training.own_folder import PNG, refuse_other_content
 
-PNG = b"\x89PNG"
 SIGPIPE = 13  # not among `signal`'s names on Windows
 FLAGS = flags.FLAGS
 

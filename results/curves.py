@@ -14,11 +14,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from command_line.program import PNG, check_output_file, run_tool, user_errors
+from command_line.program import check_output_file, run_tool, user_errors
 from results.record import column
 from training.atomic_file import write_atomically
 from training.config import preset
 from training.curve import log_axis
+from training.own_folder import PNG
 
 PUBLISHED = {"small": 120.70, "medium": 86.97, "large": 82.75}
 COLOURS = ("#0072b2", "#d55e00", "#009e73")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SHOWN = 3
+PNG = b"\x89PNG"  # how a picture begins
 
 
 def refuse_foreign(

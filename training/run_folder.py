@@ -34,7 +34,7 @@ from training.checkpoint import Checkpoint
 from training.checkpoint_folder import BEST, REMEDY, CheckpointFolder
 from training.description import read_description
 from training.lock import Lock, is_lock
-from training.own_folder import refuse_foreign
+from training.own_folder import PNG, refuse_foreign
 from training.report import EpochReport
 from training.untrusted import read_text
 
@@ -46,7 +46,7 @@ BEGINS = {
     "config.json": b"{",
     "metrics.csv": b"epoch,",
     "timing.csv": b"epoch,",
-    "learning_curve.png": b"\x89PNG",
+    "learning_curve.png": PNG,
 }
 # What `results.record` writes beside copies of FILES.
 RECORD = ("result.json", "train.log", "unfinished")
