@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.cores import on_gpu
 from models.softmax import transposed
 from models.static_rnn import StaticRNN
+from ptb.machine.cores import on_gpu
 
 # Steps whose inputs are projected in one product. Short blocks let the next layer begin, on another
 # core, before this one has seen the whole window; long ones make larger products. On a GPU, a block

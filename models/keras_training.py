@@ -41,7 +41,7 @@ class Perplexity(keras.metrics.Metric):
 
     Belongs in `weighted_metrics`. Nats and tokens are summed in float64 and divided once, so the
     figure does not depend on how the text was cut into windows: it is that of
-    `training.perplexity.Evaluator` for the same rows. NaN if there was no target.
+    `ptb.training.perplexity.Evaluator` for the same rows. NaN if there was no target.
     """
 
     def __init__(self, name="perplexity", dtype=None):

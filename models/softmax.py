@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.cores import available_cores, on_gpu
+from ptb.machine.cores import available_cores, on_gpu
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100

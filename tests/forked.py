@@ -72,8 +72,16 @@ def _run(arguments, folder, environment, streams, prepare) -> None:
         os.dup2(os.open(f"{streams}/{stream}", os.O_WRONLY | os.O_APPEND), number)
     os.chdir(folder)
     script, *arguments = arguments
-    sys.argv = [str(ROOT / script), *arguments]
+    path, arguments = program(script, arguments)
+    sys.argv = [str(path), *arguments]
     sys.path.insert(0, str(ROOT))
     for each in prepare:
         each()
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_path(str(path), run_name="__main__")
+
+
+def program(script: str, arguments: Iterable[str] = ()) -> tuple[Path, list[str]]:
+    """The file and the arguments of `train.py`, or of a command such as `ptb generate`."""
+    if script.endswith(".py"):
+        return ROOT / script, list(arguments)
+    return ROOT / "ptb" / "__main__.py", [*script.split()[1:], *arguments]

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from command_line.config_flags import config_from_flags
-from results.verify import _flags
-from training.config import PRESETS, Config
+from ptb.command_line.config_flags import config_from_flags
+from ptb.experiments.records.verify import _flags
+from ptb.training.config import PRESETS, Config
 
 RECORDS = sorted((Path(__file__).parents[2] / "results" / "ptb").glob("*/*/config.json"))
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from command_line.flag_files import MAX_BYTES, expand_flag_files
+from ptb.command_line.flag_files import MAX_BYTES, expand_flag_files
 
 
 @pytest.fixture(autouse=True)

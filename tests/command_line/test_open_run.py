@@ -1,10 +1,10 @@
 import contextlib
 import dataclasses
 
-from command_line.config_flags import config_from_flags
-from command_line.open_run import open_run
-from ptb import corpus
-from training.run_folder import RunFolder
+from ptb.command_line.config_flags import config_from_flags
+from ptb.command_line.open_run import open_run
+from ptb.data import corpus
+from ptb.runs.run_folder import RunFolder
 
 
 def test_a_run_that_an_earlier_version_began_keeps_its_name_so_that_its_checkpoints_are_used(

@@ -3,7 +3,7 @@ import os
 import pytest
 from absl import flags
 
-from command_line.paths import checked_path
+from ptb.command_line.paths import checked_path
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):

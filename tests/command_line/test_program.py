@@ -10,7 +10,7 @@ import pytest
 from tests.forked import ROOT
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
-TOOLS = ["results.table", "studies", "studies.memory"]
+TOOLS = ["generate", "table", "study", "study memory"]
 
 
 def start(*command, folder, **environment):
@@ -27,14 +27,14 @@ def start(*command, folder, **environment):
 def run_main(main, folder, **environment):
     """Starts `run` with a function of that body."""
     lines = "".join(f"    {line}\n" for line in main)
-    program = f"from command_line.program import *\ndef main():\n{lines}run(main)\n"
+    program = f"from ptb.command_line.program import *\ndef main():\n{lines}run(main)\n"
     return start("-c", program, folder=folder, **environment)
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, *TOOLS])
 def test_ctrl_c_during_the_imports_is_quiet(tmp_path, script):
     (tmp_path / "absl.py").write_text("raise KeyboardInterrupt")  # the first that takes a while
-    command = (ROOT / script,) if script in SCRIPTS else ("-m", script)
+    command = (ROOT / script,) if script in SCRIPTS else ("-m", "ptb", *script.split())
     process = start(*command, folder=ROOT, PYTHONPATH=str(tmp_path))
     assert process.communicate() == ("", "")
     assert process.returncode == -signal.SIGINT  # which a shell shows as 130

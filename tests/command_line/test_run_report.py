@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from command_line.run_report import note_nothing_learned
-from ptb import corpus
-from training.report import EpochReport
+from ptb.command_line.run_report import note_nothing_learned
+from ptb.data import corpus
+from ptb.training.report import EpochReport
 
 TEXT = corpus.built_in()
 REPORT = EpochReport(2, 1.0, 90.0, TEXT.unigram_perplexity("valid"), 1.0, 1.0, 1.0)

@@ -10,7 +10,7 @@ from tests.forked import ROOT
 
 PRINT = (
     "import sys\n"
-    "from command_line.streams import OUTPUT, discard_output, prepare_streams\n"
+    "from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams\n"
     "prepare_streams()\n"
     "try:\n"
     "    print('é中', flush=True)\n"

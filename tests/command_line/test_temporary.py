@@ -3,7 +3,7 @@ import tempfile
 
 import pytest
 
-from command_line import temporary
+from ptb.command_line import temporary
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from command_line.text_source import TextSource
-from ptb.options import TextOptions
+from ptb.command_line.text_source import TextSource
+from ptb.data.options import TextOptions
 
 
 @pytest.mark.parametrize(

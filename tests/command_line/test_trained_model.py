@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from command_line.trained_model import load_corpus_of, load_text_to_score, load_train_of
-from ptb.corpus import load_text
-from ptb.options import TextOptions
-from training.config import Config
-from training.trained_model import TrainedModel
+from ptb.command_line.trained_model import load_corpus_of, load_text_to_score, load_train_of
+from ptb.data.corpus import load_text
+from ptb.data.options import TextOptions
+from ptb.runs.trained_model import TrainedModel
+from ptb.training.config import Config
 
 WORDS = "the a b\nthe c a\n"
 

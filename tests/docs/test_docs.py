@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from docs.code_lines import LINK, with_lines_of_now
-from studies.study import findings
+from ptb.experiments.studies.study import findings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

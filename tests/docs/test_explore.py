@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from docs import explore_page
-from ptb import reader, text
+from ptb.data import reader, text
 from tests import browser as browsers
 
 By, Keys, WebDriverWait = browsers.By, browsers.Keys, browsers.WebDriverWait

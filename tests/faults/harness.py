@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptb.runs.run_folder import RunFolder
 from tests.forked import Script
-from training.run_folder import RunFolder
 
 WINDOWS = 30
 FLAGS = (

@@ -20,15 +20,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ptb.runs.checkpoint import load_checkpoint, save_checkpoint
 from tests.faults import harness
 from tests.forked import run
-from training.checkpoint import load_checkpoint, save_checkpoint
 
-TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "generate.py", "export.py"
-SERVE, EXPLAIN, BENCHMARK = "serve.py", "explain.py", "benchmark.py"
-LAUNCH = "launch.py"
+TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "ptb generate", "ptb export"
+SERVE, EXPLAIN, BENCHMARK = "ptb serve", "ptb explain", "ptb benchmark"
+LAUNCH = "ptb launch"
 RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
-    f"results/{name}.py" for name in ("record", "verify", "table", "curves", "large_start")
+    f"ptb {name}" for name in ("record", "verify", "table", "curves", "large_start")
 )
 MODEL = ("--model=test",)
 TEXT = (*MODEL, "--data_path=text")

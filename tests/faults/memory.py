@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-from benchmarks.workload import zipf_ids
+from ptb.experiments.benchmarks.workload import zipf_ids
 from tests.forked import Script
 
 VOCAB_SIZE = 10_000

@@ -20,12 +20,12 @@ from statistics import median
 
 import numpy as np
 
+from ptb.machine.environment import versions_in_words
+from ptb.runs.checkpoint import Checkpoint, save_checkpoint
+from ptb.training.config import preset
+from ptb.training.progress import Progress
 from tests.faults import damage, disk, harness, inputs, memory
 from tests.forked import run
-from training.checkpoint import Checkpoint, save_checkpoint
-from training.config import preset
-from training.environment import versions_in_words
-from training.progress import Progress
 
 NUM_KILLS = 20
 TOKENS, EPOCHS = 930_000, 2

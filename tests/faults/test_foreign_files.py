@@ -27,25 +27,25 @@ COMMANDS = [
     (*TRAIN, "--save_path=foreign/checkpoints"),
     (*TRAIN, "--save_path=foreign/run"),
     (*TRAIN, FOREIGN, "--batch_size=5000"),
-    *((script, FOREIGN) for script in ("evaluate.py", "generate.py")),
-    ("export.py", FOREIGN, "--export_path=out"),
-    ("export.py", "--save_path=run", "--export_path=foreign"),
-    ("export.py", "--save_path=run", "--export_path=foreign/2"),
-    ("serve.py", "--export_path=foreign"),
-    ("generate.py", "--save_path=run", "--score=a b", "--plot=foreign/plot.png"),
-    ("explain.py", "--png=foreign/plot.png"),
-    ("benchmark.py", "--json=foreign/figures.json"),
-    ("benchmark.py", "--plot=foreign/plot.png"),
-    ("results/record.py", "foreign", *inputs.TEXT),
-    ("results/record.py", "record", *inputs.TEXT, FOREIGN),
-    ("results/record.py", "foreign/new", *inputs.TEXT, FOREIGN),
-    ("results/verify.py", "foreign"),
-    ("results/table.py", "foreign"),
-    ("results/curves.py", "results", "foreign/plot.png"),
-    ("results/large_start.py", "foreign", "--windows=1"),
-    ("studies/truncation.py", "--out=foreign"),
-    ("studies/truncation.py", "--out=foreign", "--redraw"),
-    ("studies/__main__.py", "--out=foreign"),
+    *((script, FOREIGN) for script in ("evaluate.py", "ptb generate")),
+    ("ptb export", FOREIGN, "--export_path=out"),
+    ("ptb export", "--save_path=run", "--export_path=foreign"),
+    ("ptb export", "--save_path=run", "--export_path=foreign/2"),
+    ("ptb serve", "--export_path=foreign"),
+    ("ptb generate", "--save_path=run", "--score=a b", "--plot=foreign/plot.png"),
+    ("ptb explain", "--png=foreign/plot.png"),
+    ("ptb benchmark", "--json=foreign/figures.json"),
+    ("ptb benchmark", "--plot=foreign/plot.png"),
+    ("ptb record", "foreign", *inputs.TEXT),
+    ("ptb record", "record", *inputs.TEXT, FOREIGN),
+    ("ptb record", "foreign/new", *inputs.TEXT, FOREIGN),
+    ("ptb verify", "foreign"),
+    ("ptb table", "foreign"),
+    ("ptb curves", "results", "foreign/plot.png"),
+    ("ptb large_start", "foreign", "--windows=1"),
+    ("ptb study truncation", "--out=foreign"),
+    ("ptb study truncation", "--out=foreign", "--redraw"),
+    ("ptb study", "--out=foreign"),
 ]
 
 
@@ -75,7 +75,7 @@ def test_nothing_that_is_not_ours_is_changed_by_any_command(folder, config):
         path.write_text(config)
     before = contents(folder)
     for script, *flags in COMMANDS:
-        hidden = [] if script == "benchmark.py" else [hide_tensorflow]
+        hidden = [] if script == "ptb benchmark" else [hide_tensorflow]
         result = run(script, *flags, folder=folder, prepare=hidden)
         assert result.returncode == 1, (script, flags, result.stderr)
         assert len(result.stderr.splitlines()) == 1, (script, flags, result.stderr)

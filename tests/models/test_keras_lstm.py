@@ -5,7 +5,7 @@ import pytest
 from models.keras_lstm import StatefulLanguageModel
 from models.keras_training import TrainingLoss
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
+from ptb.data import reader
 
 V, H, L, B, T = 11, 6, 2, 3, 5
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 from models.keras_lstm import StatefulLanguageModel
 from models.keras_training import Perplexity, ResetState, TrainingLoss
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training.perplexity import Evaluator
+from ptb.data import reader
+from ptb.training.perplexity import Evaluator
 
 V, H, L, B, T = 11, 6, 2, 3, 5
 TEXT = np.random.default_rng(0).integers(V, size=107)

@@ -7,6 +7,7 @@ of the time of a short run. `tests.forked` is for what a process of its own show
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import runpy
 import sys
@@ -17,8 +18,9 @@ from unittest.mock import patch
 import tensorflow as tf
 from absl import flags
 
-from command_line import devices, program
-from tests.forked import ROOT
+from ptb.command_line import devices
+from ptb.command_line.commands import COMMANDS
+from tests import forked
 from tests.replicas import mirrored
 
 
@@ -27,14 +29,17 @@ def run(script: str, *arguments: str, folder: Path) -> CompletedProcess:
     stdout, stderr, status = io.StringIO(), io.StringIO(), 0
     with contextlib.ExitStack() as stack:
         stack.enter_context(_own_flags())
-        stack.enter_context(patch.object(sys, "argv", [str(ROOT / script), *arguments]))
-        stack.enter_context(patch.object(program, "run", _run))
-        stack.enter_context(patch.object(devices, "start_tensorflow", _strategy))
+        path, arguments = forked.program(script, arguments)
+        stack.enter_context(patch.object(sys, "argv", [str(path), *arguments]))
+        stack.enter_context(patch.object(sys, "path", [str(forked.ROOT), *sys.path]))
+        for module in map(importlib.import_module, _modules()):
+            stack.enter_context(patch.object(module, "run", _run))
+            stack.enter_context(patch.object(module, "start_tensorflow", _strategy, create=True))
         stack.enter_context(contextlib.chdir(folder))
         stack.enter_context(contextlib.redirect_stdout(stdout))
         stack.enter_context(contextlib.redirect_stderr(stderr))
         try:
-            runpy.run_path(str(ROOT / script), run_name="__main__")
+            runpy.run_path(str(path), run_name="__main__")
         except SystemExit as exit_:
             status = exit_.code
     return CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())
@@ -51,6 +56,11 @@ def _own_flags():
         flags.FLAGS.remove_flag_values([name for name in flags.FLAGS if name not in before])
         flags.FLAGS.unparse_flags()
         devices.cluster_from_flags.cache_clear()
+
+
+def _modules() -> list[str]:
+    """Those of the commands that are tried here."""
+    return [COMMANDS[name][0] for name in ("train", "evaluate", "export")]
 
 
 def _run(main) -> None:

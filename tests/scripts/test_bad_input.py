@@ -27,19 +27,19 @@ def one_line_error(result, script):
     [
         ("train.py", "--hidden_size"),
         ("evaluate.py", "--save_path"),
-        ("generate.py", "--top_p"),
-        ("export.py", "--export_path"),
-        ("serve.py", "--port"),
-        ("explain.py", "--unroll"),
-        ("launch.py", "--num_workers"),
-        ("benchmark.py", "--rounds"),
+        ("ptb generate", "--top_p"),
+        ("ptb export", "--export_path"),
+        ("ptb serve", "--port"),
+        ("ptb explain", "--unroll"),
+        ("ptb launch", "--num_workers"),
+        ("ptb benchmark", "--rounds"),
     ],
 )
 def test_help_answers_without_tensorflow(tmp_path, script, flag):
     answer = run(script, "--helpshort", folder=tmp_path, prepare=[hide_tensorflow])
     assert flag in answer.stdout
     assert answer.stderr == ""
-    assert ("--hidden_size" in answer.stdout) == (script in ("train.py", "benchmark.py"))
+    assert ("--hidden_size" in answer.stdout) == (script in ("train.py", "ptb benchmark"))
 
 
 def fill_the_disk():
@@ -55,10 +55,10 @@ def close_the_pipe():
 
 def test_what_cannot_be_printed_ends_in_one_line(tmp_path):
     flags = ("--batch_size=2", "--num_steps=3")
-    result = run("explain.py", *flags, folder=tmp_path, prepare=[fill_the_disk])
-    message = one_line_error(result, "explain.py")
+    result = run("ptb explain", *flags, folder=tmp_path, prepare=[fill_the_disk])
+    message = one_line_error(result, "ptb explain")
     assert "the output cannot be printed (No space left on device)" in message
-    result = run("explain.py", *flags, folder=tmp_path, prepare=[close_the_pipe])
+    result = run("ptb explain", *flags, folder=tmp_path, prepare=[close_the_pipe])
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
 

@@ -1,10 +1,10 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ptb.machine.process import command_of
 from tests.forked import run
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ def test_ones_own_text_is_drawn_without_tensorflow(tmp_path):
     (tmp_path / "hidden/tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
     (tmp_path / "train.txt").write_text("the cat sat\nthe dog ran\n" * 40)
     result = subprocess.run(
-        [sys.executable, str(ROOT / "explain.py"), "--data_path=.", "--png=batch.png"],
+        [*command_of("explain"), "--data_path=.", "--png=batch.png"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "hidden")},
         capture_output=True,
@@ -41,10 +41,10 @@ def test_ones_own_text_is_drawn_without_tensorflow(tmp_path):
     ],
 )
 def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
-    result = run("explain.py", flag, folder=tmp_path)
+    result = run("ptb explain", flag, folder=tmp_path)
     assert result.returncode == 1
     lines = result.stderr.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("explain.py: error: ")
+    assert lines[0].startswith("ptb explain: error: ")
     assert message in lines[0]
     assert not list(tmp_path.iterdir())

@@ -5,21 +5,21 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import launch
-from ptb import corpus
+from ptb.command_line.commands import launch
+from ptb.data import corpus
+from ptb.machine.process import command_of
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+from ptb.training.loop import train_epochs
+from ptb.training.model import build_model
 from tests.forked import ROOT
 from tests.scripts.test_bad_input import one_line_error, run
-from training.config import Config
-from training.loop import train_epochs
-from training.model import build_model
-from training.run_folder import RunFolder
 
 TRAIN = (
     *("train.py", "--model=test", "--hidden_size=8", "--num_steps=4", "--batch_size=4"),
@@ -40,7 +40,7 @@ def folder(tmp_path):
 def launch_workers(folder, num_workers, *flags):
     script, *arguments = TRAIN
     command = (str(ROOT / script), *arguments, *flags)
-    return run("launch.py", f"--num_workers={num_workers}", "--", *command, folder=folder)
+    return run("ptb launch", f"--num_workers={num_workers}", "--", *command, folder=folder)
 
 
 def train_alone(folder, *flags):
@@ -86,13 +86,13 @@ def test_two_workers_train_as_one_process_does(folder):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ((), "there is no command: python3 launch.py --num_workers=2 -- train.py"),
+        ((), "there is no command: ptb launch --num_workers=2 -- train"),
         (("--num_workers=0", "--", "train.py"), "num_workers=0"),
         (("--", "no_such_program"), "'no_such_program' cannot be started: No such file"),
     ],
 )
 def test_a_bad_launch_is_one_line(tmp_path, command, message):
-    assert message in one_line_error(run("launch.py", *command, folder=tmp_path), "launch.py")
+    assert message in one_line_error(run("ptb launch", *command, folder=tmp_path), "ptb launch")
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_the_first_failure_ends_the_others_and_is_the_exit_status(tmp_path):
         "raise SystemExit(3)\n"
     )
     (tmp_path / "program.py").write_text(program)
-    result = run("launch.py", "--", "program.py", folder=tmp_path)
+    result = run("ptb launch", "--", "program.py", folder=tmp_path)
     assert result.returncode == 3
     assert set(result.stdout.splitlines()) == {"[worker 0] worker 0", "[worker 1] worker 1"}
     assert result.stderr.splitlines() == ["worker 1 ended with exit status 3"]
@@ -147,7 +147,7 @@ class Interrupted:
     """Two workers of a long run, of which one gets a signal in the middle of the second epoch."""
 
     def __init__(self, folder, worker, signal_number, *flags):
-        command = [sys.executable, str(ROOT / "launch.py"), "--", str(ROOT / TRAIN[0])]
+        command = [*command_of("launch"), "--", str(ROOT / TRAIN[0])]
         self.launcher = subprocess.Popen(
             [*command, *TRAIN[1:], *flags],
             cwd=folder,
@@ -208,7 +208,7 @@ def test_a_worker_that_hangs_is_given_up_within_worker_timeout(folder, worker):
 
 @pytest.mark.slow
 def test_a_signal_stops_all_workers_at_the_same_window(folder):
-    command = [sys.executable, str(ROOT / "launch.py"), "--", str(ROOT / TRAIN[0])]
+    command = [*command_of("launch"), "--", str(ROOT / TRAIN[0])]
     launcher = subprocess.Popen(
         [*command, *TRAIN[1:], "--save_path=run", "--num_epochs=200"],
         cwd=folder,

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import train
-from command_line.config_flags import config_from_flags
-from command_line.devices import cluster_from_flags
+from ptb.command_line.commands import train
+from ptb.command_line.config_flags import config_from_flags
+from ptb.command_line.devices import cluster_from_flags
+from ptb.training.config import Config
+from ptb.training.stop import Stopped, StopRequest
 from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
 from tests.faults.harness import outcome
 from tests.scripts import option_pairs
 from tests.scripts.in_process import run
 from tests.scripts.option_pairs import OPTIONS, covering_array, refused, train_flags
-from training.config import Config
-from training.stop import Stopped, StopRequest
 
 ROWS = covering_array()
 # Rows of the default tests, in which AdamW meets sparse gradients and float16.
@@ -102,8 +102,10 @@ class Run:
         return json.loads(self._run("evaluate.py", self._save_path, "--json", *flags))["nats"]
 
     def export(self):
-        """The model that `export.py` makes of it."""
-        path = self._run("export.py", self._save_path, f"--export_path={self._name}/export").strip()
+        """The model that `ptb export` makes of it."""
+        path = self._run(
+            "ptb export", self._save_path, f"--export_path={self._name}/export"
+        ).strip()
         return tf.saved_model.load(self._folder / path)
 
     def test_text(self):

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from ptb import corpus
-from ptb.penn_treebank.penn_treebank_dataset_builder import Builder
-from ptb.text import READING
+from ptb.data import corpus
+from ptb.data.penn_treebank.penn_treebank_dataset_builder import Builder
+from ptb.data.text import READING
+from tests.data.test_penn_treebank import server  # noqa: F401  (a fixture)
 from tests.forked import ROOT
-from tests.ptb.test_penn_treebank import server  # noqa: F401  (a fixture)
 from tests.scripts.test_bad_input import one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed
 

@@ -1,4 +1,4 @@
-"""export.py, generate.py and serve.py from the outside."""
+"""ptb export, ptb generate and ptb serve from the outside."""
 
 import dataclasses
 import json
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb.corpus import load_text
+from ptb.data.corpus import load_text
+from ptb.runs.checkpoint import Checkpoint
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+from ptb.training.progress import Progress
+from ptb.training.report import EpochReport
 from tests.scripts.test_bad_input import one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed, text  # noqa: F401  (a fixture)
-from training.checkpoint import Checkpoint
-from training.config import Config
-from training.progress import Progress
-from training.report import EpochReport
-from training.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_client_with_tensorflow_alone_gets_what_evaluate_and_generate_give(
     saved_run,
     text,  # noqa: F811
 ):
-    exported = succeed("export.py", "--save_path=run", "--export_path=out/there", folder=tmp_path)
+    exported = succeed("ptb export", "--save_path=run", "--export_path=out/there", folder=tmp_path)
     assert exported == "out/there/1\n"
     card = json.loads((tmp_path / "out/there/1/model_card.json").read_text())
     test_split = (text / "ptb.test.txt").read_text()
@@ -78,19 +78,19 @@ def test_a_client_with_tensorflow_alone_gets_what_evaluate_and_generate_give(
     perplexity = np.exp(answer["nats"] / (tokens - 1))
     assert perplexity == pytest.approx(card["perplexities"]["test, exact"], rel=1e-5)
     flags = ("--num_words=12", "--temperature=0.9", "--top_k=4", "--seed=7", "--num_samples=2")
-    written = succeed("generate.py", "--save_path=run", "--prefix=the a", *flags, folder=tmp_path)
+    written = succeed("ptb generate", "--save_path=run", "--prefix=the a", *flags, folder=tmp_path)
     assert written == "\n---\n".join(answer["texts"]) + "\n"
 
 
 def test_an_export_path_that_cannot_be_written(tmp_path, saved_run):
     (tmp_path / "file").write_text("")
-    result = run("export.py", "--save_path=run", "--export_path=file/x", folder=tmp_path)
-    assert "export_path 'file/x' cannot be written" in one_line_error(result, "export.py")
+    result = run("ptb export", "--save_path=run", "--export_path=file/x", folder=tmp_path)
+    assert "export_path 'file/x' cannot be written" in one_line_error(result, "ptb export")
 
 
 def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_run):
     arguments = ("--save_path=run", "--score=the a\nw the", "--plot=s.png")
-    printed = succeed("generate.py", *arguments, folder=tmp_path).splitlines()
+    printed = succeed("ptb generate", *arguments, folder=tmp_path).splitlines()
     assert [line.split()[1] for line in printed[:-1]] == ["word", "the", "a", "<eos>", "w", "the"]
     bits = [float(line.split()[0]) for line in printed[2:-1]]
     perplexity, nats = re.match(r"perplexity ([\d.]+) \(([\d.]+) nats over 4", printed[-1]).groups()
@@ -101,5 +101,5 @@ def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_ru
 
 @pytest.mark.slow
 def test_a_word_that_cannot_be_read_is_refused_by_name(tmp_path, saved_run):
-    result = run("generate.py", "--save_path=run", "--prefix=the zebra", folder=tmp_path)
-    assert "the word 'zebra' is not among" in one_line_error(result, "generate.py")
+    result = run("ptb generate", "--save_path=run", "--prefix=the zebra", folder=tmp_path)
+    assert "the word 'zebra' is not among" in one_line_error(result, "ptb generate")

@@ -63,10 +63,10 @@ def test_a_run_without_a_user_in_a_folder_whose_name_the_terminal_lacks(tmp_path
     ("command", "file"),
     [
         (("evaluate.py", "--save_path=run"), None),
-        (("generate.py", "--save_path=run", "--num_words=3"), None),
-        (("generate.py", "--save_path=run", "--score=the a w", "--plot=a.png"), "a.png"),
-        (("export.py", "--save_path=run", "--export_path=out"), "out/1/saved_model.pb"),
-        (("explain.py", "--png=a.png"), "a.png"),
+        (("ptb generate", "--save_path=run", "--num_words=3"), None),
+        (("ptb generate", "--save_path=run", "--score=the a w", "--plot=a.png"), "a.png"),
+        (("ptb export", "--save_path=run", "--export_path=out"), "out/1/saved_model.pb"),
+        (("ptb explain", "--png=a.png"), "a.png"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
 )
@@ -91,8 +91,8 @@ def test_an_export_to_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, saved
     if not disk.mount(tmp_path / "disk", size):
         pytest.skip("nobody may mount a disk here")
     try:
-        result = run("export.py", "--save_path=run", "--export_path=disk/out", folder=tmp_path)
-        message = one_line_error(result, "export.py")
+        result = run("ptb export", "--save_path=run", "--export_path=disk/out", folder=tmp_path)
+        message = one_line_error(result, "ptb export")
         assert "'disk/out' cannot be written (No space left on device)" in message
         assert list((tmp_path / "disk" / "out").iterdir()) == []
     finally:
@@ -106,10 +106,10 @@ def test_a_full_disk_of_temporary_files_is_not_used(tmp_path, saved_run, monkeyp
     monkeypatch.setenv("TMPDIR", str(tmp_path / "disk"))
     flags = ("--save_path=run", "--num_words=3")
     try:
-        assert succeed("generate.py", *flags, folder=tmp_path, prepare=[forget_folder])
+        assert succeed("ptb generate", *flags, folder=tmp_path, prepare=[forget_folder])
         prepare = [forget_folder, no_memory_folder]
-        result = run("generate.py", *flags, folder=tmp_path, prepare=prepare)
-        message = one_line_error(result, "generate.py")
+        result = run("ptb generate", *flags, folder=tmp_path, prepare=prepare)
+        message = one_line_error(result, "ptb generate")
         assert f"the disk of '{tmp_path / 'disk'}' has no room for temporary files" in message
     finally:
         disk.unmount(tmp_path / "disk")
@@ -121,6 +121,6 @@ def forget_folder():
 
 
 def no_memory_folder():
-    from command_line import temporary  # noqa: PLC0415
+    from ptb.command_line import temporary  # noqa: PLC0415
 
     temporary.MEMORY_FOLDER = "/nowhere"

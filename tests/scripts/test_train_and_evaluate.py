@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from ptb.runs.run_folder import RunFolder
 from tests.scripts.test_bad_input import one_line_error, run
-from training.run_folder import RunFolder
 
 SHAPE = ("--model=test", "--hidden_size=8", "--num_steps=4", "--keep_prob=0.8")
 
@@ -103,7 +103,7 @@ def test_a_file_is_scored_whole_and_as_generate_scores_it(trained):
     assert (result["split"], result["text_tokens"], result["tokens"]) == ("whole", 6, 5)
     assert result["text"] == "one.txt"
     flags = ("--save_path=run", "--score=-")
-    scored = run("generate.py", *flags, folder=trained[0], prepare=[read_one_line])
+    scored = run("ptb generate", *flags, folder=trained[0], prepare=[read_one_line])
     assert scored.stdout.splitlines()[-1] == (
         f"perplexity {result['perplexity']:.3f} ({result['nats']:.3f} nats over 5 tokens)"
     )

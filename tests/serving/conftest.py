@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb.vocabulary import Vocabulary
-from serving.client import LoadedExport
-from serving.saved_model import export, served_model
-from training.config import Config
-from training.trained_model import TrainedModel
+from ptb.data.vocabulary import Vocabulary
+from ptb.runs.trained_model import TrainedModel
+from ptb.serving.client import LoadedExport
+from ptb.serving.saved_model import export, served_model
+from ptb.training.config import Config
 
 WORDS = ("<eos>", "the", "<unk>", "cat", "sat", "on", "mat", "é", "dog", "ran", "a", "b", "c")
 

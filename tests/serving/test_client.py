@@ -2,9 +2,9 @@ import shutil
 
 import pytest
 
-from ptb.text import split
-from serving.client import LoadedExport, find
-from serving.refusal import Refused, refusals
+from ptb.data.text import split
+from ptb.serving.client import LoadedExport, find
+from ptb.serving.refusal import Refused, refusals
 
 
 def test_the_newest_version_is_found_and_a_version_is_itself(export_path, tmp_path):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from serving import demo
-from serving.client import Reading
-from serving.surprisal import Word
+from ptb.serving import demo
+from ptb.serving.client import Reading
+from ptb.serving.surprisal import Word
 
 
 @pytest.fixture

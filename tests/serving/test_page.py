@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from serving import demo
+from ptb.serving import demo
 from tests import browser as browsers
 
 By, Keys, WebDriverWait = browsers.By, browsers.Keys, browsers.WebDriverWait

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.sampling import Sampling, row_seeds, sample
+from ptb.serving.sampling import Sampling, row_seeds, sample
 
 LOGITS = np.log(np.array([0.1, 0.4, 0.05, 0.3, 0.15], np.float32))
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ptb.vocabulary import EOS
-from serving import model_card, saved_model
-from serving.limits import MAX_TOKENS, MAX_VALUES, MAX_WORDS, max_rows
-from serving.sampling import Sampling
-from serving.saved_model import served_model
+from ptb.data.vocabulary import EOS
+from ptb.serving import model_card, saved_model
+from ptb.serving.limits import MAX_TOKENS, MAX_VALUES, MAX_WORDS, max_rows
+from ptb.serving.sampling import Sampling
+from ptb.serving.saved_model import served_model
 
 WORDS = ["the", "cat", "sat", EOS, "zebra", "on"]
 
@@ -167,7 +167,7 @@ def test_the_memory_of_a_call_is_bounded(loaded, trained):
 
 @pytest.mark.slow
 def test_the_rows_that_get_scores_are_bounded(trained, monkeypatch):
-    monkeypatch.setattr("serving.limits.MAX_VALUES", 3 * (13 + 24))
+    monkeypatch.setattr("ptb.serving.limits.MAX_VALUES", 3 * (13 + 24))
     with served_model(trained) as module:
         call = module.signatures()
         zeros = call["initial_state"](batch_size=tf.constant(3))

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ptb import reader
-from serving.inference import ROWS_AT_ONCE
-from serving.sampling import Sampling
-from serving.saved_model import served_model
+from ptb.data import reader
+from ptb.serving.inference import ROWS_AT_ONCE
+from ptb.serving.sampling import Sampling
+from ptb.serving.saved_model import served_model
+from ptb.training.model import build_model
+from ptb.training.perplexity import Evaluator
 from tests.serving.conftest import make_trained
-from training.model import build_model
-from training.perplexity import Evaluator
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
 CASES = [

@@ -1,6 +1,6 @@
 import io
 
-from serving.surprisal import Word, draw, table
+from ptb.serving.surprisal import Word, draw, table
 
 WORDS = [Word("the", None, False), Word("$x_", 3.25, True), Word(" ", 12.0, False)]
 

@@ -9,11 +9,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptb import text
-from ptb.vocabulary import Vocabulary
-from serving.tokenizer import Tokenizer
+from ptb.data import text
+from ptb.data.vocabulary import Vocabulary
+from ptb.serving.tokenizer import Tokenizer
+from tests.data.test_text import ANY_TEXT
 from tests.forked import ROOT
-from tests.ptb.test_text import ANY_TEXT
 
 WORDS = ("<eos>", "the", "<unk>", "cat")
 
@@ -92,9 +92,9 @@ def test_no_locale_changes_the_tokens(tmp_path, locale):
     (tmp_path / "vocabulary.txt").write_text(Vocabulary(WORDS).to_text())
     program = f"""
 import tensorflow as tf
-from ptb import text
-from ptb.vocabulary import Vocabulary
-from serving.tokenizer import Tokenizer
+from ptb.data import text
+from ptb.data.vocabulary import Vocabulary
+from ptb.serving.tokenizer import Tokenizer
 content = {content!a}
 tokenizer = Tokenizer(Vocabulary({WORDS!r}), "{tmp_path}/vocabulary.txt", "word", True)
 graph = [word.decode() for word in tokenizer.split(tf.constant([content])).numpy()[0]]

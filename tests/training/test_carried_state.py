@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import corpus, reader
-from training.config import Config
-from training.loop import train_epochs
-from training.perplexity import Evaluator
+from ptb.data import corpus, reader
+from ptb.training.config import Config
+from ptb.training.loop import train_epochs
+from ptb.training.perplexity import Evaluator
 
 NUM_STEPS = 5
 CONFIG = Config(

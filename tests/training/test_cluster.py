@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
+from ptb.training import cluster as cluster_module
+from ptb.training.cluster import READY, Cluster
 from tests.forked import ROOT
-from training import cluster as cluster_module
-from training.cluster import READY, Cluster
 
 CLUSTER = '{"cluster": {"worker": ["h:1"]}, "task": {"type": "worker", "index": %s}}'
 HOSTS = ["host0:1", "host1:2"]
@@ -56,7 +56,7 @@ def test_the_first_task_is_the_chief(monkeypatch):
     ],
 )
 def test_a_cluster_that_cannot_be_is_refused(monkeypatch, cluster, index):
-    with pytest.raises(ValueError, match=r"needs TF_CONFIG, and it is '{.*launch.py$"):
+    with pytest.raises(ValueError, match=r"needs TF_CONFIG, and it is '{.*ptb launch$"):
         from_config(monkeypatch, cluster, index=index)
 
 
@@ -126,7 +126,7 @@ def test_a_worker_that_never_comes_is_named(clusters, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_worker_that_waits(clusters, index, number):
     program = (
-        "from training.cluster import Cluster\n"
+        "from ptb.training.cluster import Cluster\n"
         f"cluster = Cluster({clusters[0].tasks}, {index})\n"
         "print('waiting', flush=True)\n"
         "cluster.wait_for_all()\n"

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from training.config import CELLS, PRESETS, Config, preset
-from training.model import build_model, check_weights
+from ptb.training.config import CELLS, PRESETS, Config, preset
+from ptb.training.model import build_model, check_weights
 
 
 def test_presets_are_the_tutorials():

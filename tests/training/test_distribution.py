@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
+from ptb.data import reader
+from ptb.training.distribution import Replicas
+from ptb.training.optimizers import make_optimizer
+from ptb.training.perplexity import Evaluator
+from ptb.training.step import TrainStep
 from tests.training.test_golden_trajectory import trajectory
-from training.distribution import Replicas
-from training.optimizers import make_optimizer
-from training.perplexity import Evaluator
-from training.step import TrainStep
 
 V, H, B, T = 60, 8, 4, 4
 TEXT = np.random.default_rng(0).integers(V, size=1700).astype(np.int32)

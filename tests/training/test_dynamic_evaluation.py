@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training.dynamic_evaluation import EPSILON, DynamicEvaluator
-from training.perplexity import Evaluator
+from ptb.data import reader
+from ptb.training.dynamic_evaluation import EPSILON, DynamicEvaluator
+from ptb.training.perplexity import Evaluator
 
 V, H, T = 7, 5, 4
 

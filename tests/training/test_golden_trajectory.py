@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
+from ptb.data import reader
+from ptb.training.distribution import Replicas
+from ptb.training.step import TrainStep
 from tests.training.numpy_reference import NumpyTutorial
-from training.distribution import Replicas
-from training.step import TrainStep
 
 TOLERANCE = 1e-6
 DRIFT = 8

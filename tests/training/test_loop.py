@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training.config import Config
-from training.loop import Diverged, Training, train_epochs
-from training.perplexity import Evaluator
-from training.progress import Progress
+from ptb.data import reader
+from ptb.training.config import Config
+from ptb.training.loop import Diverged, Training, train_epochs
+from ptb.training.perplexity import Evaluator
+from ptb.training.progress import Progress
 
 V = 12
 CONFIG = Config(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training.neural_cache import CacheEvaluator
-from training.perplexity import Evaluator
+from ptb.data import reader
+from ptb.training.neural_cache import CacheEvaluator
+from ptb.training.perplexity import Evaluator
 
 V, H = 7, 5
 FLATNESS, SHARE, SIZE = 2.0, 0.3, 6

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.optimizers import BETA_1, BETA_2, EPSILON, SGD, AdamW, make_optimizer
+from ptb.training.optimizers import BETA_1, BETA_2, EPSILON, SGD, AdamW, make_optimizer
 
 
 def numpy_adamw(weight, gradients, rates, decay):

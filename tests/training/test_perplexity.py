@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training.perplexity import Evaluator, Score
+from ptb.data import reader
+from ptb.training.perplexity import Evaluator, Score
 
 V, H = 17, 6
 TEXT = np.random.default_rng(0).integers(V, size=150).astype(np.int32)

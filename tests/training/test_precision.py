@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
-from training import step as step_module
-from training.optimizers import make_optimizer
-from training.perplexity import Evaluator
-from training.step import TrainStep
+from ptb.data import reader
+from ptb.training import step as step_module
+from ptb.training.optimizers import make_optimizer
+from ptb.training.perplexity import Evaluator
+from ptb.training.step import TrainStep
 
 V, H, B, T = 30, 8, 4, 3
 TEXT = np.random.default_rng(0).integers(V, size=400).astype(np.int32)

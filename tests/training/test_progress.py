@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from training.progress import Progress
+from ptb.training.progress import Progress
 
 V, STEPS, STRETCH = 50, 4, 100
 

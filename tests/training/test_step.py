@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
-from ptb import reader
+from ptb.data import reader
+from ptb.training.step import TrainStep
 from tests.training.numpy_reference import NumpyTutorial
-from training.step import TrainStep
 
 V, H, B, T = 30, 8, 3, 4
 TEXT = np.random.default_rng(0).integers(V, size=200).astype(np.int32)

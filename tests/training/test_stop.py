@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from training.stop import Stopped, StopRequest
+from ptb.training.stop import Stopped, StopRequest
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -43,7 +43,7 @@ def test_a_signal_that_was_ignored_stays_so():
 def test_a_second_signal_leaves_at_once_even_from_a_long_call(number, status):
     program = (
         "import ctypes\n"
-        "from training.stop import StopRequest\n"
+        "from ptb.training.stop import StopRequest\n"
         "with StopRequest():\n"
         "    print('ready', flush=True)\n"
         "    ctypes.CDLL(None).sleep(60); ctypes.CDLL(None).sleep(60)\n"

@@ -1,0 +1,65 @@
+"""The commands, a module each: `start()` defines the flags of one and runs it.
+
+A command is looked up by its name and imported only then, so `ptb` alone answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from absl import flags
+
+flags.disclaim_key_flags()
+
+_HERE = "ptb.command_line.commands"
+_RECORDS, _BENCHMARKS = "ptb.experiments.records", "ptb.experiments.benchmarks"
+
+# Name: the module, and what the command does.
+COMMANDS = {
+    "train": (f"{_HERE}.train", "train a model on a text, or resume a run"),
+    "evaluate": (f"{_HERE}.evaluate", "measure the exact perplexity of a trained model"),
+    "generate": (f"{_HERE}.generate", "continue a text, or score one word by word"),
+    "export": (f"{_HERE}.export", "write a SavedModel that takes plain text"),
+    "serve": (f"{_HERE}.serve", "show an exported model on a page"),
+    "explain": (f"{_HERE}.explain", "draw what batch_size and num_steps do to a text"),
+    "study": (f"{_HERE}.study", "answer a question by measurement"),
+    "benchmark": (f"{_HERE}.benchmark", "measure words per second, beside PyTorch and Keras"),
+    "launch": (f"{_HERE}.launch", "start several workers on this machine"),
+    "record": (f"{_RECORDS}.record", "train, evaluate, and keep the figures as a record"),
+    "verify": (f"{_RECORDS}.verify", "repeat a record and compare the figures"),
+    "table": (f"{_RECORDS}.table", "print the records of a folder as a table"),
+    "curves": (f"{_RECORDS}.curves", "draw the learning curves of a folder of records"),
+    "large_start": (f"{_RECORDS}.large_start", "measure the first windows of the large model"),
+    "scale": (f"{_BENCHMARKS}.scale", "measure several workers against one"),
+    "gpu": (f"{_BENCHMARKS}.gpu", "measure words per second and memory on a GPU"),
+}
+
+
+def main() -> int:
+    """Runs the command that `sys.argv` names; without one, lists them."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h", "--helpshort", "help"):
+        print(usage())
+        return 0
+    if name not in COMMANDS:
+        print(f"ptb: error: there is no command {name!r}: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 1
+    run_command(name, [f"ptb {name}", *arguments])
+    return 0
+
+
+def usage() -> str:
+    """The commands, with a line each."""
+    lines = [f"  {name:12} {line}" for name, (_, line) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: ptb NAME [--flag=value ...]", "", *lines, "", "ptb NAME --helpshort: its flags"]
+    )
+
+
+def run_command(name: str, argv: list[str]) -> None:
+    """Runs the command `name` as the program of this process; `argv` as in `sys.argv`."""
+    module = importlib.import_module(COMMANDS[name][0])
+    sys.argv = argv
+    sys.modules["__main__"].__doc__ = module.__doc__  # which --help shows
+    module.start()

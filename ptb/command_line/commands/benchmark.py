@@ -1,0 +1,202 @@
+"""Measures words per second of every path, beside PyTorch and plain Keras.
+
+    ptb benchmark --model=small
+    ptb benchmark --model=medium --paths=fused --peers=torch --json=medium.json
+    ptb benchmark --sweep=num_steps --plot=sweep.png
+    ptb benchmark --export_path=DIR         how fast what ptb export wrote answers
+    ptb benchmark --reader                  how fast a text of 100 million tokens is read
+
+All sides train the same model on the same windows and take turns within one run; the cost of the
+first steps shows that they do the same work (with dropout, the masks differ). Trust the ratios:
+machines are noisy. Without --data_path the text is random words with Zipf's frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from absl import flags
+
+from ptb.command_line.config_flags import config_from_flags, define_config_flags
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from ptb.command_line.text_source import TextSource
+from ptb.machine import strict_json
+from ptb.machine.atomic_file import write_text_atomically
+from ptb.machine.cores import available_cores
+from ptb.machine.environment import versions
+from ptb.training.config import preset
+from ptb.training.model import check_memory
+
+flags.disclaim_key_flags()
+
+VOCAB_SIZE = 10_000
+TOKENS = 200_000
+# What every side trains is the tutorial's recipe: these fields of the config have one value there.
+RECIPE = (
+    *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
+    *("precision", "sampling", "weight_keep_prob", "ema_momentum"),
+)
+# Of the config, but not of a step's cost.
+UNREAD = (
+    *("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay"),
+    *("warmup", "weight_decay", "adaptive_cutoffs"),
+)
+
+
+def main() -> None:
+    with user_errors():
+        _check_flags()
+    if FLAGS.reader:
+        _measure_reader()
+        return
+    if FLAGS.export_path:
+        _measure_export()
+        return
+    from ptb.experiments.benchmarks import race, report, sweep  # noqa: PLC0415
+    from ptb.experiments.benchmarks.sides import PATHS, PEERS, PRODUCTS_ONLY  # noqa: PLC0415
+
+    with user_errors():
+        _check_recipe()
+        names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
+        workload = _workload()
+    if FLAGS.sweep:
+        picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
+        result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
+        _write_json(_description(workload) | result)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        workload.save(Path(folder))
+        entries = race.race(names, Path(folder), FLAGS.rounds, FLAGS.seconds)
+    result = _description(workload) | report.summary(entries, workload)
+    config = workload.config
+    title = (
+        f"{FLAGS.model}: L={config.num_layers} H={config.hidden_size} V={workload.vocab_size} "
+        f"B={config.batch_size} T={config.num_steps} keep_prob={config.keep_prob:g}, "
+        f"{available_cores()} cores"
+    )
+    print(report.table(result, title))
+    _write_json(result)
+    if FLAGS.plot:
+        report.draw(result, title, Path(FLAGS.plot))
+    if absent := [entry.name for entry in entries if entry.name in PATHS and entry.absent]:
+        fail(f"{', '.join(absent)} could not be measured: the table says why")
+
+
+def _check_flags() -> None:
+    """Raises ValueError for what would fail only after minutes of measuring."""
+    if not math.isfinite(FLAGS.seconds):
+        raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
+    check_output_files("json", "plot")
+    for name in ("reader", "export_path"):
+        if FLAGS[name].value and FLAGS.plot:
+            raise ValueError(f"--plot={FLAGS.plot} is of training: leave it out beside --{name}")
+    for name in UNREAD:
+        if FLAGS[name].present:
+            raise ValueError(f"--{name}={FLAGS[name].value} changes no speed: leave it out")
+    for name in ("paths", "peers"):
+        if FLAGS.sweep and FLAGS[name].present:
+            raise ValueError(f"--{name} is not read with --sweep, which has the fused path alone")
+    if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
+        raise ValueError(f"--{FLAGS.sweep} is what --sweep={FLAGS.sweep} sets: leave it out")
+    if FLAGS["vocab_size"].present and FLAGS.data_path is None:
+        raise ValueError("--vocab_size is of the text in --data_path: give that, or leave it out")
+
+
+def _check_recipe() -> None:
+    """Raises ValueError where the flags name a recipe that the sides do not train."""
+    config, recipe = config_from_flags(), preset("small")
+    others = {n: getattr(config, n) for n in RECIPE if getattr(config, n) != getattr(recipe, n)}
+    if others:
+        named = ", ".join(f"{name}={value}" for name, value in others.items())
+        raise ValueError(
+            f"all sides train the tutorial's recipe, which has no {named}: give --model=small, "
+            "medium or large, or figures such as --hidden_size; --paths chooses the unroll"
+        )
+
+
+def _measure_reader() -> None:
+    from ptb.experiments.benchmarks import reader  # noqa: PLC0415
+
+    result = reader.run(FLAGS.reader_tokens)
+    print(reader.table(result))
+    _write_json(result)
+
+
+def _measure_export() -> None:
+    from ptb.experiments.benchmarks import serving  # noqa: PLC0415
+
+    with user_errors():
+        result = serving.run(FLAGS.export_path, FLAGS.seconds)
+    print(serving.table(result))
+    _write_json(result)
+
+
+def _write_json(result: dict) -> None:
+    if FLAGS.json:
+        write_text_atomically(Path(FLAGS.json), strict_json.dumps(result, indent=2) + "\n")
+
+
+def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
+    names = list(FLAGS[flag].value)
+    unknown = set(names) - set(known)
+    if unknown:
+        raise ValueError(
+            f"--{flag} has the unknown {', '.join(sorted(unknown))}: choose from {', '.join(known)}"
+        )
+    return names
+
+
+def _workload():
+    """The text in --data_path, or the stand-in, with the weights that every side starts from."""
+    from ptb.experiments.benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
+
+    config = config_from_flags()
+    check_memory(config, VOCAB_SIZE, config.batch_size, config.num_steps, training=True)
+    if FLAGS.data_path is None:
+        return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
+    corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
+    return Workload.create(config, len(corpus.vocabulary), corpus.train)
+
+
+def _description(workload) -> dict:
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = None
+    return {
+        "model": FLAGS.model,
+        "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
+        "tokens": len(workload.ids),
+        "cores": available_cores(),
+        "rounds": FLAGS.rounds,
+        "seconds_per_round": FLAGS.seconds,
+        "versions": versions() | {"torch": torch},
+    }
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_path("data_path", None, "folder with train.txt or ptb.train.txt")
+    define_path("export_path", None, "measure this export of ptb export, not training")
+    flags.DEFINE_bool("reader", False, "measure reading in place of training")
+    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
+    flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
+    flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
+    flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
+    flags.DEFINE_integer(
+        "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000
+    )
+    define_path("json", None, "file for every figure")
+    define_path("plot", None, "PNG file for a bar chart")
+    flags.DEFINE_enum(
+        "sweep",
+        None,
+        ["num_steps", "batch_size", "hidden_size", "num_layers"],
+        "plot the cost against this",
+    )
+    define_config_flags()
+    run(main)

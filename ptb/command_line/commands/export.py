@@ -1,0 +1,97 @@
+"""Exports a trained model as a SavedModel that takes plain text.
+
+    ptb export --save_path=RUN --export_path=DIR     writes DIR/1, then DIR/2, ...
+    ptb export --tutorial_checkpoint=PREFIX --data_path=DATA --export_path=DIR
+
+Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to call it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from absl import flags, logging
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, note, run, user_errors
+from ptb.command_line.text_source import define_data_flags
+from ptb.command_line.trained_model import (
+    define_trained_model_flags,
+    load_corpus_of,
+    load_model,
+    load_trained_model,
+)
+from ptb.serving.export_folder import check_own
+
+flags.disclaim_key_flags()
+
+
+def main() -> None:
+    with user_errors():
+        if FLAGS.export_path is None:
+            raise ValueError("--export_path is missing: give a folder for the export")
+        trained = load_trained_model()
+        export_path = _make_export_path()
+        # Of a disk that is full, TensorFlow would warn several times.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        start_tensorflow()
+        perplexities = _perplexities(trained)
+
+    from ptb.serving.saved_model import export  # noqa: PLC0415
+
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file
+    with user_errors():
+        path = export(trained, export_path, perplexities)
+    print(path)
+
+
+def _make_export_path() -> Path:
+    """The folder `--export_path`, made where there is none.
+
+    Raises ValueError if it cannot be made, or has something in it but no export.
+    """
+    path = Path(FLAGS.export_path)
+    try:
+        check_own(path)
+        path.mkdir(parents=True, exist_ok=True)
+        # Found out now, and not after the evaluation.
+        tempfile.TemporaryDirectory(dir=path, prefix=".new-").cleanup()
+    except OSError as error:
+        raise ValueError(
+            f"export_path {str(path)!r} cannot be written ({error.strerror}): give another folder"
+        ) from None
+    return path
+
+
+def _perplexities(trained) -> dict:
+    """What the card says: of the epoch of a run, and of the test split where the text is there."""
+    known = {}
+    if trained.report is not None:
+        known["train, while learning"] = trained.report.train_perplexity
+        known["valid, rows side by side"] = trained.report.valid_perplexity
+    if not FLAGS.evaluate:
+        return known
+    try:
+        corpus = load_corpus_of(trained, "test")
+    except ValueError as error:
+        note(f"the card has no test perplexity: {error}")
+        return known
+
+    from ptb.data import reader  # noqa: PLC0415
+    from ptb.training.perplexity import Evaluator  # noqa: PLC0415
+
+    windows = reader.every_token(corpus.test, 1, trained.config.num_steps)
+    known["test, exact"] = Evaluator(load_model(trained))(windows).perplexity
+    return known
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_data_flags()
+    define_trained_model_flags()
+    define_path("export_path", None, "folder that gets the export as 1, 2, ...")
+    flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")
+    run(main)

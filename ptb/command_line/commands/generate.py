@@ -1,0 +1,154 @@
+"""Continues a text with a trained model, or says how much each word of a text surprised it.
+
+    ptb generate --save_path=RUN --prefix="the company" --num_words=50 --temperature=0.8
+    ptb generate --save_path=RUN --score="the company said" --plot=surprisal.png
+    ptb generate --save_path=RUN --score=- < TEXT
+
+Words come one by one. The same seed gives the same text; so does the signature `generate` of
+ptb export. A prefix is all that is read, from a state of zeros; without one, a line begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
+from ptb.command_line.text_source import define_data_flags
+from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.data.text import split
+from ptb.data.vocabulary import EOS
+from ptb.machine.atomic_file import write_atomically
+from ptb.machine.escape import escape
+from ptb.serving.limits import MAX_TOKENS, MAX_WORDS
+
+flags.disclaim_key_flags()
+
+# A text of this many bytes has more tokens than a call reads, unless its words are very long.
+MAX_TEXT_BYTES = 128 * MAX_TOKENS
+
+
+def main() -> None:
+    with user_errors():
+        _check_flags()
+        text = _text()
+        trained = load_trained_model()
+        tokens = split(text.decode(errors="replace"), trained.tokens, trained.lowercase)
+        ids = _ids(trained, tokens)
+        start_tensorflow()
+
+    from ptb.serving.saved_model import served_model  # noqa: PLC0415
+
+    with contextlib.ExitStack() as cleanup:
+        with user_errors():
+            module = cleanup.enter_context(served_model(trained))
+        if FLAGS.score is None:
+            _print_samples(module, trained, text, tokens)
+        else:
+            _print_score(module, text)
+    num_unknown = sum(ids == trained.vocabulary.unknown_id)
+    if num_unknown:
+        note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
+
+
+def _check_flags() -> None:
+    for name in ("temperature", "top_p"):
+        if not math.isfinite(FLAGS[name].value):
+            raise ValueError(f"--{name}={FLAGS[name].value} is no number that can be used")
+    if FLAGS.plot is not None and FLAGS.score is None:
+        raise ValueError("--plot draws what --score says: give both")
+    check_output_files("plot")
+
+
+def _text() -> bytes:
+    """What is to be continued or scored, as it was typed, which may not be UTF-8.
+
+    Standard input is a file, whose last line ends, so that `evaluate.py` scores the same of it.
+    """
+    if FLAGS.score == "-":
+        text = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+        if len(text) > MAX_TEXT_BYTES:
+            raise ValueError(
+                f"standard input has more than {MAX_TEXT_BYTES:,} bytes: give at most "
+                f"{MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
+            )
+        return text if not text or text.endswith((b"\n", b"\r")) else text + b"\n"
+    return os.fsencode(FLAGS.prefix if FLAGS.score is None else FLAGS.score)
+
+
+def _ids(trained, tokens: list[str]):
+    """The ids of the tokens. Raises ValueError where the model cannot read them."""
+    if len(tokens) > MAX_TOKENS:
+        raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
+    if FLAGS.score is not None and len(tokens) < 2:
+        raise ValueError(
+            f"--score has {len(tokens)} tokens and needs at least two: the first is only read"
+        )
+    return trained.vocabulary.encode(tokens)
+
+
+def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
+    from ptb.serving.sampling import Sampling  # noqa: PLC0415
+
+    sampling = Sampling(FLAGS.temperature, FLAGS.top_k, FLAGS.top_p)
+    for row in range(FLAGS.num_samples):
+        if row:
+            print("---")
+        write = _writer(trained.tokens)
+        for token in tokens:
+            write(token)
+        for token in module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row):
+            write(token)
+        print(flush=True)
+
+
+def _writer(tokens: str):
+    """Prints tokens one by one as the text that they make: `<eos>` ends a line."""
+    space = ""
+
+    def write(token: str) -> None:
+        nonlocal space
+        is_end = token == EOS
+        print("\n" if is_end else space + escape(token, keep="\t"), end="", flush=True)
+        space = "" if is_end or tokens == "char" else " "
+
+    return write
+
+
+def _print_score(module, text: bytes) -> None:
+    from ptb.serving import surprisal  # noqa: PLC0415
+
+    words = module.words(text)
+    bits = [word.bits for word in words if word.bits is not None]
+    print(surprisal.table(words))
+    nats = math.fsum(bits) * math.log(2)
+    perplexity = math.exp(min(nats / len(bits), 700))
+    print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")
+    if FLAGS.plot is None:
+        return
+    title = f"surprisal in bits, perplexity {perplexity:.1f}"
+    with user_errors():
+        write_atomically(Path(FLAGS.plot), lambda file: surprisal.draw(words, title, file))
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_data_flags()
+    define_trained_model_flags()
+    flags.DEFINE_string("prefix", "", "the text to continue")
+    flags.DEFINE_integer("num_words", 100, "words to add", 0, MAX_WORDS)
+    flags.DEFINE_float("temperature", 1.0, "below 1 likelier words, 0 the likeliest only", 0.0)
+    flags.DEFINE_integer("top_k", 0, "draw among the k likeliest words; 0: all", 0, 2**31 - 1)
+    flags.DEFINE_float("top_p", 1.0, "draw among the fewest words of this share", 0.0, 1.0)
+    flags.DEFINE_integer("seed", 1, "the same seed gives the same text", -(2**31), 2**31 - 1)
+    flags.DEFINE_integer("num_samples", 1, "texts to write, with --- between them", 1, 1000)
+    flags.DEFINE_string("score", None, "a text to score in place of writing one; -: from stdin")
+    define_path("plot", None, "PNG file for what --score says")
+    run(main)

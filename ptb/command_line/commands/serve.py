@@ -1,0 +1,71 @@
+"""Serves a page that shows what an exported model expects next, and how each word surprised it.
+
+    ptb serve --export_path=DIR              then open http://127.0.0.1:8000
+
+Only this machine can reach it, unless --host says otherwise. Needs the extra `demo`:
+python3 -m pip install -e ".[demo]".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, fail, note, run, user_errors
+
+flags.disclaim_key_flags()
+
+
+def main() -> None:
+    demo = _demo()
+    with user_errors():
+        export = _load_export()
+    try:
+        is_local = demo.is_local(FLAGS.host)
+        trusted = (*demo.LOCAL_HOSTS, FLAGS.host.lower()) if is_local else None
+        server = demo.listen(demo.create_app(export, trusted), FLAGS.host, FLAGS.port)
+    except OSError as error:
+        fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
+    if not is_local:
+        note(f"whoever reaches {FLAGS.host} can use this page")
+    host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
+    print(f"http://{host}:{server.port}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+def _demo():
+    """The module of the page, which needs a web framework."""
+    try:
+        from ptb.serving import demo  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in ("flask", "werkzeug"):
+            raise
+        fail(f'{error.name} is not installed: python3 -m pip install -e ".[demo]"')
+    return demo
+
+
+def _load_export():
+    from ptb.serving.client import LoadedExport, find  # noqa: PLC0415
+
+    if FLAGS.export_path is None:
+        raise ValueError("--export_path is missing: give the folder that ptb export wrote to")
+    if not FLAGS.host:
+        raise ValueError("--host is empty: give 0.0.0.0 to serve on every address of this machine")
+    find(FLAGS.export_path)
+    # Every text that the model refuses would be a warning of TensorFlow's too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    start_tensorflow()
+    return LoadedExport(FLAGS.export_path)
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_path("export_path", None, "folder that ptb export wrote to")
+    flags.DEFINE_string("host", "127.0.0.1", "the address to serve on")
+    flags.DEFINE_integer("port", 8000, "the port to serve on; 0: any that is free", 0, 65535)
+    run(main)

@@ -1,0 +1,68 @@
+"""`--model` and a flag for every field of the config."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from absl import flags
+
+from ptb.command_line.program import FLAGS
+from ptb.training.config import PRESETS, Config, preset
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+# What is read only where another field has this value.
+READ_WITH = {
+    "weight_decay": ("optimizer", "adamw"),
+    "warmup": ("schedule", "linear"),
+    "constant_epochs": ("schedule", "step"),
+    "learning_rate_decay": ("schedule", "step"),
+    "adaptive_cutoffs": ("softmax", "adaptive"),
+    "forget_bias": ("cell", "lstm"),
+}
+
+
+def define_config_flags() -> None:
+    """`--model` and a flag for every field of the config, whose default is the preset's value."""
+    flags.DEFINE_string("model", "small", f"the preset: {', '.join(PRESETS)}")
+    for field in dataclasses.fields(Config):
+        choices = field.metadata["choices"]
+        help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+        define = {
+            "int": flags.DEFINE_integer,
+            "float": flags.DEFINE_float,
+            "bool": flags.DEFINE_bool,
+        }.get(field.type, flags.DEFINE_string)
+        define(field.name, None, f"{help_text} ({_defaults(field.name)})")
+
+
+def config_from_flags() -> Config:
+    """The preset `--model`, with the flags that were given.
+
+    Raises ValueError for a bad value, and for one that would change nothing: but a run that was
+    begun with it goes on.
+    """
+    names = [field.name for field in dataclasses.fields(Config)]
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    config = dataclasses.replace(preset(FLAGS.model), **given)
+    run = FLAGS.save_path if "save_path" in FLAGS else None
+    if run and os.path.exists(os.path.join(run, "config.json")):
+        return config
+    for name, (other, value) in READ_WITH.items():
+        unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
+        if not unchanged and getattr(config, other) != value:
+            raise ValueError(
+                f"--{name}={given[name]} is read with --{other}={value} only: give that, or leave "
+                "it out"
+            )
+    return config
+
+
+def _defaults(name: str) -> str:
+    """The default of `small`, and of the presets that have another."""
+    values = {model: getattr(config, name) for model, config in PRESETS.items()}
+    texts = {m: f"{v:.4g}" if isinstance(v, float) else str(v) for m, v in values.items()}
+    others = [f"{model} {text}" for model, text in texts.items() if text != texts["small"]]
+    return "; ".join([texts["small"], ", ".join(others)] if others else [texts["small"]])

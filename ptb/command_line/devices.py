@@ -1,0 +1,130 @@
+"""Starts TensorFlow, on the devices and machines that the flags name."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+import tempfile
+
+from absl import flags
+
+from ptb.command_line.program import FLAGS
+from ptb.command_line.temporary import check_temporary_folder
+from ptb.machine.cores import available_cores
+from ptb.machine.memory import check_room_for_tensorflow
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+
+def define_distribution_flags() -> None:
+    """Which devices and machines train."""
+    flags.DEFINE_enum(
+        "distribution",
+        "none",
+        ["none", "mirrored", "multi_worker"],
+        "share the rows of a batch out among the devices of this machine (mirrored), or among the "
+        "machines that TF_CONFIG names (multi_worker)",
+    )
+    flags.DEFINE_integer(
+        "num_devices", None, "devices of mirrored (all GPUs; without one, 1 part of the CPU)", 1, 64
+    )
+    flags.DEFINE_integer(
+        "worker_timeout", 60, "seconds until a worker without a sign of life is lost", 2, 86_400
+    )
+
+
+@functools.cache
+def cluster_from_flags():
+    """The `Cluster` of --distribution=multi_worker, else None. Raises ValueError."""
+    from ptb.training.cluster import Cluster  # noqa: PLC0415
+
+    if "distribution" not in FLAGS:
+        return None
+    if FLAGS.num_devices and FLAGS.distribution != "mirrored":
+        raise ValueError(f"--num_devices={FLAGS.num_devices} needs --distribution=mirrored")
+    if FLAGS.distribution != "multi_worker":
+        return None
+    cluster = Cluster.from_environment()
+    cluster.check_port()
+    return cluster
+
+
+@functools.cache
+def start_tensorflow():
+    """Imports TensorFlow without its start-up notes on stderr, unless it fails.
+
+    Returns the `tf.distribute.Strategy` of the flags, or None.
+
+    TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says. Operations are made
+    deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
+    graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
+    of the softmax, work side by side (results/performance.md).
+    """
+    if cluster := cluster_from_flags():
+        print(
+            f"worker {cluster.index} of {len(cluster.tasks)}, {cluster.tasks[cluster.index][2]}: "
+            "waiting for the others",
+            file=sys.stderr,
+        )
+        # When a worker is lost, TensorFlow logs the error at every level that it passes through.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    check_temporary_folder()
+    _share_one_arena()
+    check_room_for_tensorflow()
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with _scratch_file() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow as tf  # noqa: PLC0415
+
+            tf.get_logger().setLevel("ERROR")
+            tf.config.experimental.enable_op_determinism()
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(available_cores())
+            strategy = _strategy_from_flags()
+            tf.config.list_logical_devices()
+            return strategy
+        except ValueError:  # of a flag, or of TF_CONFIG: the notes say nothing of it
+            raise
+        except Exception:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _strategy_from_flags():
+    """What --distribution names, None for none. TensorFlow must not have done anything yet."""
+    from ptb.training.cluster import mirrored_strategy  # noqa: PLC0415
+
+    if cluster := cluster_from_flags():
+        return cluster.strategy(FLAGS.worker_timeout)
+    if "distribution" in FLAGS and FLAGS.distribution == "mirrored":
+        return mirrored_strategy(FLAGS.num_devices)
+    return None
+
+
+def _scratch_file():
+    """A file for a few lines: in memory where the system can, so that no disk is needed."""
+    if hasattr(os, "memfd_create"):  # Linux
+        return open(os.memfd_create("notes"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _share_one_arena() -> None:
+    """Has all threads allocate from one arena, where the C library is glibc.
+
+    Otherwise each thread of TensorFlow's pool keeps the blocks that it freed to itself: 100 MB for
+    `medium` (results/performance.md).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(arena_max, 1)

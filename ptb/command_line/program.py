@@ -1,0 +1,166 @@
+"""Runs a script: parses its flags, and ends with one line where the input is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags
+
+from ptb.command_line.flag_files import expand_flag_files
+from ptb.command_line.paths import checked_path
+from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
+from ptb.command_line.temporary import choose_temporary_folder
+from ptb.machine.escape import escape
+from ptb.machine.memory import ran_out, there_is
+from ptb.machine.own_folder import PNG, refuse_other_content
+
+SIGPIPE = 13  # not among `signal`'s names on Windows
+FLAGS = flags.FLAGS
+
+
+def run_tool(main: Callable[[list[str]], int | None]) -> None:
+    """Runs `main` of a program that takes names of files, between its flags, as its argument."""
+
+    def main_of_paths(names: list[str]) -> int | None:
+        with user_errors():
+            paths = [_checked_argument(name) for name in names]
+        return main(paths)
+
+    FLAGS.set_gnu_getopt(True)
+    run(main_of_paths, takes_arguments=True)
+
+
+def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
+    """Parses the flags and runs `main`, with bad flags reported on one line.
+
+    What is no flag is an error, or, where `main` takes arguments, its argument.
+    """
+
+    prepare_streams()
+    _prepare_surroundings()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _unwind)
+
+    def parse(argv):
+        try:
+            rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
+        except (flags.Error, ValueError) as error:
+            fail(" ".join(str(error).split()))
+        if rest[1:] and not takes_arguments:
+            fail(f"{rest[1]!r} is not a flag: write --name=value")
+        return rest
+
+    def print_all(argv):
+        status = main(*[argv[1:]] * takes_arguments)
+        sys.stdout.flush()
+        return status
+
+    try:
+        app.run(print_all, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except OSError as error:
+        if not _is_of_output(error):
+            raise
+        discard_output()
+        if error.errno == errno.EPIPE:
+            raise SystemExit(128 + SIGPIPE) from None
+        fail(f"{OUTPUT} cannot be printed ({error.strerror}): what was saved is whole")
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        fail(
+            f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
+            "sizes, or raise the limit"
+        )
+
+
+def _prepare_surroundings() -> None:
+    """Makes do with a container that has no home folder, and only memory to write in."""
+    choose_temporary_folder()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of each folder that it lacks
+
+
+def _unwind(number, frame) -> None:
+    """SIGTERM: leaves as from an error, so that temporary files go. Once more leaves at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(128 + number)
+
+
+def _checked_argument(name: str) -> str:
+    try:
+        return checked_path(name)
+    except ValueError as error:
+        raise ValueError(f"{name!r} {error}") from None
+
+
+@contextlib.contextmanager
+def user_errors():
+    """Turns the ValueErrors of checks and readers into one line on stderr and exit status 1."""
+    try:
+        yield
+    except OSError as error:
+        if _is_of_output(error):
+            raise  # `run` knows what to do
+        if error.filename is None:
+            fail(str(error))
+        fail(f"{str(error.filename)!r} cannot be read or written ({error.strerror})")
+    except ValueError as error:
+        fail(str(error))
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether what was printed could not be: its reader has gone, or its disk is full."""
+    return error.filename == OUTPUT
+
+
+def check_output_files(*names: str) -> None:
+    """Raises ValueError for a flag whose file could not be written, before minutes are spent."""
+    for name in names:
+        path = FLAGS[name].value
+        if path is not None:
+            check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
+
+
+def check_output_file(path: str, named: str, begins: bytes) -> None:
+    """Raises ValueError, which calls it `named`, for a file that could not be written.
+
+    Also for one that is there and is not what this program writes: its first bytes are not
+    `begins`.
+    """
+    # What is renamed to a link or a device takes its place.
+    no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
+    if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
+        raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
+    refuse_other_content(Path(path), named, begins)
+
+
+def exit_status(returncode: int) -> int:
+    """That of a child process, as a shell gives it: 128 + the signal that killed it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def typed_command() -> str:
+    """The command line of this process, as a user types it again in a shell."""
+    program = sys.argv[0].split() if sys.argv[0].startswith("ptb ") else None
+    return shlex.join([*(program or ["python3", os.path.basename(sys.argv[0])]), *sys.argv[1:]])
+
+
+def fail(message: str) -> None:
+    """Ends the program: `message` on one line of stderr, exit status 1."""
+    print(f"{os.path.basename(sys.argv[0])}: error: {escape(message)}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def note(message: str) -> None:
+    """Says something on one line of stderr."""
+    print(f"note: {escape(message)}", file=sys.stderr)

@@ -1,0 +1,94 @@
+"""What `train.py` prints: the text, a row for each epoch, and the result."""
+
+from __future__ import annotations
+
+import math
+
+from ptb.command_line.program import FLAGS, note
+from ptb.machine.escape import escape
+from ptb.training.report import bits_per_character
+
+COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
+
+
+def print_header(config, corpus, model) -> None:
+    from ptb.data import summary  # noqa: PLC0415
+
+    unit = "characters" if corpus.tokens == "char" else "words"
+    print(
+        f"corpus {escape(corpus.name)}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
+        f"fingerprint {corpus.fingerprint[:12]}"
+    )
+    print(summary.table(corpus.summary))
+    if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
+        note("train has no <unk>, so the model never learns it")
+    print(
+        f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
+        f"{model.count_params():,} weights, batch_size {config.batch_size}, "
+        f"num_steps {config.num_steps}, seed {config.seed}"
+    )
+    print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
+
+
+def print_row(report) -> None:
+    print(
+        f"{report.epoch:>10} {report.learning_rate:>10.4g} {report.train_perplexity:>10.2f} "
+        f"{report.valid_perplexity:>10.2f} {report.mean_grad_norm:>10.2f} "
+        f"{report.words_per_second:>10,.0f} {report.seconds:>10.1f}",
+        flush=True,
+    )
+
+
+def note_nothing_learned(report, corpus) -> None:
+    """Says after the second epoch where the order of the words has taught the model nothing."""
+    if report.epoch != 2:
+        return
+    frequencies = corpus.unigram_perplexity("valid")
+    if report.valid_perplexity >= frequencies:
+        note(
+            "after two epochs the valid perplexity is no lower than that of the words' frequencies "
+            f"alone, {frequencies:.1f}, and may never be: try another --seed, a smaller "
+            "--learning_rate or a smaller --max_grad_norm"
+        )
+
+
+def print_result(config, corpus, model, best) -> None:
+    """Test perplexity of the best epoch, and beside it the floor where that is known."""
+    from ptb.data import reader  # noqa: PLC0415
+    from ptb.training.perplexity import Evaluator  # noqa: PLC0415
+
+    print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
+    _print_bits("valid", best.valid_perplexity, corpus)
+    if "test" not in corpus.splits:
+        print("no test split: nothing to test on")
+        return
+    score = Evaluator(model)(reader.every_token(corpus.test, 1, config.num_steps))
+    print(
+        f"test perplexity {score.perplexity:.3f} "
+        f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
+    )
+    _print_bits("test", score.perplexity, corpus)
+    if corpus.summary["test"].unknown:
+        print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
+    if corpus.grammar:
+        _print_floors(config.num_steps, corpus, score.perplexity)
+
+
+def _print_bits(split: str, perplexity: float, corpus) -> None:
+    bits = bits_per_character(perplexity, corpus.tokens)
+    if bits is not None:
+        print(f"{split} bits per character {bits:.4f}")
+
+
+def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
+    """The lowest perplexities that any model of the grammar's text can reach in the long run."""
+    grammar = corpus.grammar
+    nats, tokens = grammar.score(corpus.vocabulary.decode(corpus.test))
+    print(f"the grammar's own perplexity on this test split {math.exp(nats / tokens):.3f}")
+    for memory, floor in (
+        ("with full memory", grammar.perplexity_floor()),
+        (f"with a memory emptied every {num_steps} steps", grammar.perplexity_floor(num_steps)),
+    ):
+        print(
+            f"floor {memory} {floor:.3f}: the test perplexity is {perplexity / floor:.3f} times it"
+        )

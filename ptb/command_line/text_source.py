@@ -1,0 +1,236 @@
+"""Where the text is, and how it becomes tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, note
+
+if TYPE_CHECKING:
+    from ptb.data.options import TextOptions
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+# What one time step reads of each.
+DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
+
+
+def define_data_flags(save_path: bool = True) -> None:
+    """Where the text is, and, unless `save_path` is false, `--save_path`."""
+    define_path(
+        "data_path",
+        None,
+        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
+        "plain or .gz; the built-in corpus where neither this nor --dataset is given",
+    )
+    flags.DEFINE_enum(
+        "dataset",
+        None,
+        list(DATASETS),
+        "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
+    )
+    define_path("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
+    define_path(
+        "cache_dir",
+        None,
+        "folder that keeps the ids of texts of 10 MB or more for the next start; "
+        "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
+        may_be_empty=True,
+    )
+    if save_path:
+        define_path("save_path", None, "folder of the run")
+
+
+def define_text_flags() -> None:
+    """How the text in `--data_path` becomes tokens."""
+    flags.DEFINE_string("tokens", None, "what one time step reads: word, char (word)")
+    flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
+    flags.DEFINE_integer(
+        "min_count",
+        None,
+        "words that train has less often become <unk> (1; where valid or test has words that "
+        "train lacks, and train has no <unk>: 2)",
+    )
+    flags.DEFINE_string(
+        "split", None, "per cent of train, valid and test, where data_path is one file (90,5,5)"
+    )
+
+
+def text_options_from_flags():
+    """The `TextOptions` of the flags that were given; None where none was.
+
+    Raises ValueError for a bad value.
+    """
+    from ptb.data.options import TextOptions, parse_shares  # noqa: PLC0415
+
+    names = ("tokens", "lowercase", "min_count")
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    if FLAGS.split is not None:
+        given["shares"] = parse_shares(FLAGS.split)
+    return TextOptions(**given) if given else None
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Where a text is: in `data_path`, or the `dataset`; the built-in corpus without either."""
+
+    data_path: str | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    cache_dir: str | None = ""
+    options: TextOptions | None = None
+
+    @classmethod
+    def from_flags(cls) -> TextSource:
+        """That of the data and text flags. Raises ValueError for a bad value."""
+        options = text_options_from_flags()
+        return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
+
+    @classmethod
+    def of_run(cls, saved: dict, read_flags: bool = True) -> TextSource:
+        """That of the data flags, else that of the run whose `config.json` has this `source`.
+
+        Another text is read as the run read its own. Without `read_flags` it is that of the run,
+        whatever the flags name. Raises ValueError for a text of other tokens.
+        """
+        from ptb.data.options import TextOptions  # noqa: PLC0415
+
+        data_path, dataset = (FLAGS.data_path, FLAGS.dataset) if read_flags else (None, None)
+        if data_path is None and dataset is None:
+            data_path, dataset = saved.get("data_path"), saved.get("dataset")
+        tokens = saved.get("tokens", "word")
+        if dataset is not None and tokens != _tokens_of(dataset):
+            raise ValueError(
+                f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
+                f"tokens={tokens}"
+            )
+        options = None
+        if data_path is not None:
+            shares = saved.get("shares") if os.path.isfile(data_path) else None
+            shares = tuple(shares) if shares else None
+            lowercase, min_count = saved.get("lowercase", False), saved.get("min_count")
+            options = TextOptions(tokens, lowercase, min_count, shares)
+        data_dir = FLAGS.data_dir
+        if data_dir is None and dataset is not None:
+            data_dir = saved.get("data_dir")
+        if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
+            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
+        return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the text is one file, with all splits in it."""
+        return self.data_path is not None and os.path.isfile(self.data_path)
+
+    def to_flags(self) -> list[str]:
+        """The flags of `from_flags` that name it."""
+        names = ("data_path", "dataset", "data_dir", "cache_dir")
+        values = {name: getattr(self, name) for name in names}
+        if self.options is not None:
+            values |= dataclasses.asdict(self.options)
+            shares = values.pop("shares")
+            values["split"] = ",".join(map(str, shares)) if shares else None
+        return [f"--{name}={value}" for name, value in values.items() if value is not None]
+
+    def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
+        """The corpus. Says what was left out of its text.
+
+        Raises ValueError as `load_text` and `load_penn_treebank` do.
+        """
+        loaded = self._load(splits, optional_splits, vocab_size, vocabulary)
+        return _with_notes(loaded)
+
+    def load_whole(self, vocabulary):
+        """The corpus that is all of the file `data_path`, in the words of a vocabulary.
+
+        Raises ValueError as `ptb.data.corpus.load_whole` does.
+        """
+        from ptb.data import corpus  # noqa: PLC0415
+
+        return _with_notes(
+            corpus.load_whole(self.data_path, vocabulary, self.options, self._cache_folder())
+        )
+
+    def load_if(self, fingerprint: str, splits, vocabulary):
+        """The corpus, if it can be read and has the fingerprint; else None."""
+        with contextlib.suppress(ValueError):
+            loaded = self._load(splits, (), None, vocabulary)
+            if loaded.fingerprint == fingerprint:
+                return _with_notes(loaded)
+        return None
+
+    def _cache_folder(self):
+        from ptb.data import cache  # noqa: PLC0415
+
+        return cache.default_folder() if self.cache_dir is None else self.cache_dir
+
+    def _load(self, splits, optional_splits, vocab_size, vocabulary):
+        from ptb.data import corpus  # noqa: PLC0415
+
+        if self.data_path is not None:
+            if self.dataset is not None:
+                raise ValueError(
+                    f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
+                )
+            return corpus.load_text(
+                self.data_path,
+                vocab_size,
+                splits,
+                optional_splits,
+                vocabulary,
+                self.options,
+                self._cache_folder(),
+            )
+        if self.options is not None:
+            raise ValueError(
+                "--tokens, --lowercase, --min_count and --split are for the text in --data_path: "
+                "give that, or --dataset=ptb_char for the characters of Penn Treebank"
+            )
+        if self.dataset in (None, "grammar"):
+            return corpus.built_in(vocab_size, vocabulary)
+        start_tensorflow()
+        return corpus.load_penn_treebank(
+            _tokens_of(self.dataset),
+            self.data_dir,
+            vocab_size,
+            (*splits, *optional_splits),
+            vocabulary,
+        )
+
+
+def reading_changed(source: dict) -> str:
+    """What to add if the text of a run with this `source` is not what it was; often nothing."""
+    from ptb.data.text import READING  # noqa: PLC0415
+
+    if "data_path" not in source or source.get("reading", 1) == READING:
+        return ""
+    if source.get("tokens") == "char":
+        return (
+            " (the reading of spaces changed since: characters keep every space now, and no byte "
+            "order mark)"
+        )
+    return (
+        " (the rules of reading changed since: byte order marks, and an <eos> that is written at a "
+        "line's end, are left out now)"
+    )
+
+
+def _with_notes(corpus):
+    for line in corpus.notes:
+        note(line)
+    return corpus
+
+
+def _tokens_of(dataset: str) -> str:
+    """Raises ValueError for a name that a `config.json` may have, and no flag."""
+    if dataset not in DATASETS:
+        raise ValueError(f"dataset={dataset} is unknown: give one of {', '.join(DATASETS)}")
+    return DATASETS[dataset]

@@ -1,0 +1,163 @@
+"""The trained model that the flags name, and the text that it is scored on."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS
+from ptb.command_line.text_source import TextSource, reading_changed
+from ptb.training.model import build_model
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+
+def define_trained_model_flags() -> None:
+    """Which model, of `--save_path` or in its place."""
+    flags.DEFINE_enum(
+        "checkpoint",
+        "best",
+        ["best", "latest"],
+        "of save_path: the epoch with the lowest valid perplexity, or what was saved last (the "
+        "tutorial tests its last epoch)",
+    )
+    define_path(
+        "tutorial_checkpoint",
+        None,
+        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
+        "--data_path or --dataset names the text that it was trained on",
+    )
+
+
+def load_trained_model():
+    """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
+
+    Raises ValueError where both or neither are given, or what they name cannot be read.
+    """
+    from ptb.runs import trained_model  # noqa: PLC0415
+
+    run_path, prefix = FLAGS.save_path, FLAGS.tutorial_checkpoint
+    if run_path is None and prefix is None:
+        raise ValueError("--save_path is missing: give the folder of a run that train.py made")
+    if run_path is not None and prefix is not None:
+        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+    if run_path is not None:
+        return trained_model.load_run(run_path, FLAGS.checkpoint)
+    if FLAGS["checkpoint"].present:
+        raise ValueError("--checkpoint chooses among those of --save_path: leave it out")
+    if FLAGS.data_path is None and FLAGS.dataset is None:
+        raise ValueError(
+            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
+            "it was trained on"
+        )
+    train = TextSource.of_run({}).load(("train",))
+    start_tensorflow()
+    return trained_model.load_tutorial_checkpoint(prefix, train.vocabulary)
+
+
+def load_corpus_of(trained, split: str):
+    """A split of the text of a `TrainedModel`, in its words, and perhaps more splits.
+
+    The data flags may say where that text is now. Raises ValueError if it is not there, or is
+    another than the run was trained on.
+    """
+    source = TextSource.of_run(trained.source)
+    if not trained.corpus:  # a tutorial checkpoint, whose text the flags name
+        return source.load((split,), vocabulary=trained.vocabulary)
+    if not _is_named():
+        return _text_of_run(trained, source, split)
+    if own := _own_corpus(trained, source):
+        return own
+    raise ValueError(
+        f"{source.data_path or source.dataset} is not the text that the run was trained on"
+        f"{reading_changed(trained.source)}"
+    )
+
+
+def load_train_of(trained):
+    """The train split of the text of a `TrainedModel`, whatever text the flags name.
+
+    Raises ValueError as `load_corpus_of` does.
+    """
+    if not trained.corpus or not _is_named():
+        return load_corpus_of(trained, "train")
+    if own := _own_corpus(trained, TextSource.of_run(trained.source)):
+        return own
+    return _text_of_run(trained, TextSource.of_run(trained.source, read_flags=False), "train")
+
+
+def load_text_to_score(trained, split: str, is_split_given: bool):
+    """A corpus in the words of a `TrainedModel`, and the split of it that is to be scored.
+
+    That is the split of the run's own text, or of the folder or dataset that the flags name. A
+    file that they name is scored whole, unless it is the run's own text and the split is not
+    `WHOLE`. Raises ValueError if the text cannot be read, or a split is asked for that it does not
+    have.
+    """
+    from ptb.data.options import WHOLE  # noqa: PLC0415
+
+    source = TextSource.of_run(trained.source)
+    if split == WHOLE:
+        if not _is_named() or not source.is_file:
+            raise ValueError("--split=whole scores all of one file: name it with --data_path=FILE")
+        return source.load_whole(trained.vocabulary), WHOLE
+    if not trained.corpus or not _is_named():
+        return load_corpus_of(trained, split), split
+    if not source.is_file:
+        return source.load((split,), vocabulary=trained.vocabulary), split
+    if own := _own_corpus(trained, source):
+        return own, split
+    if is_split_given:
+        raise ValueError(
+            f"--split={split} names a part of the run's own text, which {source.data_path} is not: "
+            "leave it out, and the file is scored whole"
+        )
+    return source.load_whole(trained.vocabulary), WHOLE
+
+
+def _is_named() -> bool:
+    """Whether the flags name a text."""
+    return FLAGS.data_path is not None or FLAGS.dataset is not None
+
+
+def _own_corpus(trained, source: TextSource):
+    """Every split of the text that the run was trained on; None if the source is another text."""
+    if source.is_file and not source.options.shares:
+        return None
+    return source.load_if(
+        trained.corpus.get("fingerprint"), _splits_of(trained), trained.vocabulary
+    )
+
+
+def _text_of_run(trained, source: TextSource, split: str):
+    """What stands where the run's text stood. Raises ValueError if it has changed."""
+    # One file is read as a whole anyway; of a folder, only as much as is needed.
+    splits = _splits_of(trained) if source.is_file else (split,)
+    corpus = source.load(splits, vocabulary=trained.vocabulary)
+    length = len(corpus.splits[split])
+    known = (trained.corpus.get("tokens") or {}).get(split, length)
+    fingerprint = trained.corpus.get("fingerprint", corpus.fingerprint)
+    if known != length or (source.is_file and fingerprint != corpus.fingerprint):
+        raise ValueError(
+            f"the text is not what it was when the run began: the {split} split has {length:,} "
+            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or name "
+            "it with --data_path to score it as it is"
+        )
+    return corpus
+
+
+def _splits_of(trained) -> tuple[str, ...]:
+    """Those of the run's text, on which its fingerprint rests."""
+    from ptb.data.options import SPLITS  # noqa: PLC0415
+
+    known = trained.corpus.get("tokens") or SPLITS
+    return tuple(split for split in SPLITS if split in known)
+
+
+def load_model(trained):
+    """The model of a `TrainedModel`, with its weights."""
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return model

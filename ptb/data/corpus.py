@@ -1,0 +1,238 @@
+"""A corpus: the ids of three splits, and the vocabulary that the train split gave them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from ptb.data import cache, text
+from ptb.data.files import find, read
+from ptb.data.grammar import Grammar, default_grammar, generate
+from ptb.data.options import SPLITS, WHOLE, TextOptions
+from ptb.data.summary import SplitSummary, summarize
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+
+DEFAULT_SHARES = (90.0, 5.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
+
+    `summary` says what is in each split, and `tokens` what an id stands for: "word" or "char".
+    `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
+    `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
+    `files` are those that the splits were read from, and `notes` say what was left out of them.
+    `grammar` is what the text was generated from, where it was: it knows the best reachable
+    perplexity.
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    splits: dict[str, np.ndarray] = field(repr=False)
+    summary: dict[str, SplitSummary] = field(default_factory=dict)
+    tokens: str = "word"
+    source: dict = field(default_factory=dict)
+    grammar: Grammar | None = None
+    files: dict[str, Path] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def train(self) -> np.ndarray:
+        return self.splits["train"]
+
+    @property
+    def valid(self) -> np.ndarray:
+        return self.splits["valid"]
+
+    @property
+    def test(self) -> np.ndarray:
+        return self.splits["test"]
+
+    def unigram_perplexity(self, split: str) -> float:
+        """What a model comes to that knows how frequent each word is in train, and no more.
+
+        Every word counts half a time more than it is there, so that none is impossible.
+        """
+        counts = np.bincount(self.train, minlength=len(self.vocabulary)) + 0.5
+        nats = -np.log(counts / counts.sum())
+        return float(np.exp(nats[self.splits[split][1:]].mean()))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the vocabulary and of every split's ids: equal texts, equal fingerprints."""
+        digest = hashlib.sha256(self.vocabulary.to_text().encode())
+        for name, ids in sorted(self.splits.items()):
+            digest.update(f"\n{name} {len(ids)}\n".encode())
+            digest.update(np.ascontiguousarray(ids, "<i4"))
+        return digest.hexdigest()
+
+
+def load_text(
+    data_path: str | Path,
+    vocab_size: int | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    optional_splits: tuple[str, ...] = (),
+    vocabulary: Vocabulary | None = None,
+    options: TextOptions | None = None,
+    cache_dir: str | Path | None = None,
+) -> Corpus:
+    """Reads the text at `data_path`: a folder with a file for each split, or one file to be cut.
+
+    In a folder the files are `ptb.{train,valid,test}.txt` or `{train,valid,test}.txt`, plain or
+    `.gz`. One file is cut by `options.shares`. The vocabulary is made from the train split, capped
+    at `vocab_size` words, unless one is given (that of an earlier run). Only the named `splits`
+    are read, and train where the vocabulary must be made; a missing one of the `optional_splits`
+    is passed over. The ids of a long text are kept in `cache_dir`, where that is given.
+
+    Raises ValueError where a file is missing, empty, not UTF-8, or has a word that the
+    vocabulary cannot encode.
+    """
+    path, options = Path(data_path), options or TextOptions()
+    if path.is_file() and options.shares is None:
+        options = dataclasses.replace(options, shares=DEFAULT_SHARES)
+    required = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    files = find(path, required, optional_splits, options)
+    kept = tuple(split for split in files if split in splits + optional_splits)
+    return _load(path, files, kept, vocabulary, vocab_size, options, cache_dir)
+
+
+def load_whole(
+    data_path: str | Path,
+    vocabulary: Vocabulary,
+    options: TextOptions,
+    cache_dir: str | Path | None = None,
+) -> Corpus:
+    """Reads all of one file as the only split, `WHOLE`, in the words of a vocabulary.
+
+    Raises ValueError as `load_text` does.
+    """
+    path, options = Path(data_path), dataclasses.replace(options, shares=None)
+    return _load(path, {WHOLE: path}, (WHOLE,), vocabulary, None, options, cache_dir)
+
+
+def _load(
+    path: Path,
+    files: dict[str, Path],
+    kept: tuple[str, ...],
+    vocabulary: Vocabulary | None,
+    vocab_size: int | None,
+    options: TextOptions,
+    cache_dir: str | Path | None,
+) -> Corpus:
+    """The splits `kept` of what is read from `files`, or was once and is in the cache."""
+    settings = dataclasses.asdict(options)
+    known = vocabulary.to_text() if vocabulary else None
+    entry = cache.Entry(cache_dir, files, [settings, text.READING, vocab_size, known, kept])
+    corpus = entry.load(Corpus)
+    if corpus is None:
+        numbers = text.lexicon(options.tokens)
+        texts, contents = read(files, numbers, options)
+        limits = (vocab_size, options.min_count)
+        corpus = _corpus(path.name, texts, numbers.tokens, vocabulary, limits, kept, files)
+        notes = tuple(line for content in contents.values() for line in content.notes)
+        corpus = dataclasses.replace(corpus, notes=notes)
+        entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
+    resolved = path.resolve()
+    return dataclasses.replace(
+        corpus,
+        name=resolved.name,
+        tokens=options.tokens,
+        source={"data_path": str(resolved), **settings, "reading": text.READING},
+        files=files,
+    )
+
+
+def load_penn_treebank(
+    tokens: str = "word",
+    data_dir: str | Path | None = None,
+    vocab_size: int | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    vocabulary: Vocabulary | None = None,
+) -> Corpus:
+    """Penn Treebank through TFDS, which fetches it into its folder `data_dir` the first time.
+
+    `tokens` is "word" or "char". The ids of words are those that `load_text` gives for the text
+    files. Those of characters are not: the dataset has one space between two words and none at the
+    ends of a line, while the files have some there, which `load_text` keeps.
+    Raises ValueError, with what to do by hand, where it cannot be fetched.
+    """
+    from ptb.data.penn_treebank.sentences import blocks_of_sentences  # noqa: PLC0415
+
+    numbers = text.lexicon(tokens)
+    blocks = blocks_of_sentences(tokens, data_dir)
+    read_splits = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    texts = {split: text.encode(blocks(split), numbers)[0] for split in read_splits}
+    dataset = "ptb" if tokens == "word" else "ptb_char"
+    folder = str(Path(data_dir).resolve()) if data_dir else None
+    source = {"dataset": dataset, "data_dir": folder, "tokens": tokens}
+    corpus = _corpus(dataset, texts, numbers.tokens, vocabulary, (vocab_size, None), splits)
+    return dataclasses.replace(corpus, tokens=tokens, source=source)
+
+
+def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None) -> Corpus:
+    """The corpus that needs no file: generated from a grammar whose perplexity floor is known."""
+    numbers = text.lexicon("word")
+    texts = {
+        split: text.encode([" ".join(words)], numbers)[0] for split, words in generate().items()
+    }
+    corpus = _corpus("grammar", texts, numbers.tokens, vocabulary, (vocab_size, None))
+    # With a capped vocabulary it is another text, whose floor nobody computed.
+    grammar = default_grammar() if corpus.vocabulary.unknown_id is None else None
+    source = {"dataset": "grammar", "tokens": "word"}
+    return dataclasses.replace(corpus, source=source, grammar=grammar)
+
+
+def _corpus(
+    name: str,
+    texts: dict[str, np.ndarray],
+    tokens: list[str],
+    vocabulary: Vocabulary | None,
+    limits: tuple[int | None, int | None],
+    kept: Sequence[str] = SPLITS,
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> Corpus:
+    """Turns the numbers of a lexicon's `tokens`, in place, into the ids of the vocabulary.
+
+    `limits` are vocab_size and min_count, for where the vocabulary must be made. `kept` are the
+    splits of the corpus, `files` what errors name.
+    """
+    counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
+    vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
+    if set(vocabulary.words) <= {EOS, UNKNOWN}:
+        raise ValueError(
+            f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
+            "given and other splits have other words, among its --vocab_size most frequent; give "
+            "more text, or, if it has no spaces between its words, --tokens=char"
+        )
+    table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
+    summary = {}
+    for split in kept:
+        if unknown := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
+            where = f"{files[split]}: " if split in files else ""
+            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[unknown[0]])}")
+        text.renumber(texts[split], table)
+        summary[split] = summarize(texts[split], counts[split], vocabulary)
+    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary)
+
+
+def _vocabulary(
+    tokens: list[str], counts: dict[str, np.ndarray], vocab_size: int | None, min_count: int | None
+) -> Vocabulary:
+    """The vocabulary of train. `TextOptions` tells what a `min_count` of None does."""
+    in_train = counts["train"] > 0
+    # A text of one line has its only <eos> in the last split.
+    train = {EOS: 0} | {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
+    vocabulary = Vocabulary.from_counts(train, vocab_size, min_count or 1)
+    lacks = ~in_train & np.array([token != EOS for token in tokens])
+    lacking = any(np.any(split_counts[lacks]) for split_counts in counts.values())
+    if min_count is not None or UNKNOWN in vocabulary or not lacking:
+        return vocabulary
+    return Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)

@@ -1,0 +1,84 @@
+"""Which files hold the splits of a text, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ptb.data import text
+from ptb.data.options import SPLITS, TextOptions
+
+
+def find(
+    path: Path, required: Sequence[str], optional: Sequence[str], options: TextOptions
+) -> dict[str, Path]:
+    """The file of each split: of its own in a folder, or the same one for all, to be cut.
+
+    Raises ValueError where a required split is missing, or `options.shares` is not what `path`
+    needs.
+    """
+    if path.is_file():
+        shares = dict(zip(SPLITS, options.shares, strict=True))
+        if missing := [split for split in required if not shares[split]]:
+            raise ValueError(f"the {missing[0]} split is missing: --split leaves nothing for it")
+        return {split: path for split in (*required, *optional) if shares[split]}
+    if not path.is_dir():
+        kind = "is no regular file" if path.exists() else "is not a folder or file"
+        raise ValueError(
+            f"data_path {str(path)!r} {kind}: give the folder that holds "
+            "train.txt, valid.txt and test.txt, or one text"
+        )
+    if options.shares:
+        raise ValueError(f"--split cuts one file, and data_path {str(path)!r} is a folder: drop it")
+    found = {split: _candidates(path, split) for split in (*required, *optional)}
+    if missing := [split for split in required if not found[split]]:
+        raise ValueError(
+            f"the {missing[0]} split is missing: {str(path)!r} has neither "
+            f"ptb.{missing[0]}.txt nor {missing[0]}.txt, nor one of them as .gz"
+        )
+    return {split: paths[0] for split, paths in found.items() if paths}
+
+
+def read(
+    files: Mapping[str, Path], numbers, options: TextOptions
+) -> tuple[dict[str, np.ndarray], dict[Path, text.TextRead]]:
+    """The tokens of each split, int32 `[N]` of the lexicon `numbers`, and what each file came to.
+
+    Raises ValueError as `text.read` does, and if a share of one file comes out empty.
+    """
+    contents = {
+        path: text.read(path, numbers, options.lowercase) for path in dict.fromkeys(files.values())
+    }
+    if options.shares is None:
+        return {split: contents[path].ids for split, path in files.items()}, contents
+    path, stream = next((path, content.ids) for path, content in contents.items())
+    parts = dict(zip(SPLITS, cut(stream, numbers.eos, options.shares), strict=True))
+    if empty := [split for split in files if not len(parts[split])]:
+        raise ValueError(
+            f"{path} is too short for --split: nothing is left for {empty[0]}: "
+            "give it a larger share or a longer text"
+        )
+    return {split: parts[split] for split in files}, contents
+
+
+def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarray]:
+    """Cuts a stream `[N]`, in order, into views of about `shares` per cent of it.
+
+    Each part goes on to the end of the line in which its share is reached. Only if a part would
+    come out empty by that, as of a text of one line, are all cut where their shares end.
+    """
+    line_ends = np.flatnonzero(stream == eos) + 1
+    wanted = len(stream) * np.cumsum(shares[:-1]) / 100
+    # Rounding must not carry a border that falls on a line end over to the next one.
+    borders = np.searchsorted(line_ends, wanted - 1e-6)
+    parts = np.split(stream, line_ends[np.minimum(borders, len(line_ends) - 1)])
+    if all(len(part) or not share for part, share in zip(parts, shares, strict=True)):
+        return parts
+    return np.split(stream, np.rint(wanted).astype(np.int64))
+
+
+def _candidates(folder: Path, split: str) -> list[Path]:
+    names = (f"ptb.{split}.txt", f"ptb.{split}.txt.gz", f"{split}.txt", f"{split}.txt.gz")
+    return [folder / name for name in names if (folder / name).is_file()]

@@ -1,0 +1,55 @@
+"""How anyone's text becomes tokens and a vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptb.data.text import TOKENS
+
+SPLITS = ("train", "valid", "test")
+# The only split of a file that is read whole.
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Raises ValueError for a value out of bounds.
+
+    `tokens`     "word" or "char": what one time step reads.
+    `lowercase`  whether capitals are read as small letters.
+    `min_count`  words that train has less often than this become `<unk>`. None: 1, but where train
+                 has no `<unk>` and another split has words that train lacks, the words that train
+                 has once become `<unk>`; if there is no such word either, `<unk>` joins the
+                 vocabulary although train never shows it.
+    `shares`     per cent of one file's tokens that are train, valid and test, in this order.
+    """
+
+    tokens: str = "word"
+    lowercase: bool = False
+    min_count: int | None = None
+    shares: tuple[float, float, float] | None = None
+
+    def __post_init__(self):
+        if self.tokens not in TOKENS:
+            raise ValueError(f"tokens={self.tokens} is unknown: choose from {', '.join(TOKENS)}")
+        if self.min_count is not None and self.min_count < 1:
+            raise ValueError(f"min_count={self.min_count} is out of bounds: give at least 1")
+        if self.shares is not None:
+            _check_shares(self.shares)
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """The numbers of "90,5,5". Raises ValueError for anything else than numbers."""
+    try:
+        return tuple(float(share) for share in text.split(","))
+    except ValueError:
+        raise ValueError(f"split={text} is no list of numbers: write --split=90,5,5") from None
+
+
+def _check_shares(shares) -> None:
+    train_is_there = len(shares) == len(SPLITS) and shares[0] > 0 and min(shares) >= 0
+    if not train_is_there or abs(sum(shares) - 100) > 1e-9:
+        raise ValueError(
+            f"split={','.join(f'{share:g}' for share in shares)} is not the per cent of train, "
+            "valid and test: give three numbers that sum to 100, such as --split=90,5,5"
+        )

@@ -1,0 +1,239 @@
+"""Text to numbers, fast and in little memory: UTF-8 files become int32 arrays, block by block.
+
+What the tokens of a text are follows from the text alone, whatever the locale and the environment.
+This is the definition; `serving/tokenizer.py` has it as a graph, and `split` for a short text:
+
+1. A byte order mark, U+FEFF, is left out wherever it stands. A text with a NUL is refused.
+2. `\\r\\n` and `\\r` become `\\n`. Nothing else is a line break.
+3. If capitals are read as small letters, each character becomes its own lower case, whatever stands
+   around it: every capital sigma becomes U+03C3, and U+0130 becomes `i` and U+0307.
+4. A word is what lies between white space, which is what `str.split` takes for it. Each line break
+   is the word `<eos>`. Where `<eos>` is the last word of a line already, it counts once.
+5. A character is a code point, and no space is lost. Each line break is `<eos>`.
+
+The last line of a file ends in `<eos>`, whether its line break is there or not. A text that comes
+as an argument or a request may stop in the middle of a line. Bytes that are not UTF-8 are refused
+in a file; in an argument or a request they become U+FFFD, as `bytes.decode` replaces them.
+
+Which id a word gets depends on how often it occurs, which is known only at the end of the text. So
+a lexicon numbers the tokens in the order in which they appear, and the corpus renumbers the whole
+array once the vocabulary is known. No list of all words is ever held.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
+from ptb.data.vocabulary import EOS
+
+TOKENS = ("word", "char")
+# The version of the definition above, which a run keeps. 1 read characters with one space between
+# two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`.
+READING = 2
+# No text has it, so it can stand for a line break among words.
+LINE_BREAK = "\0"
+MAX_WORD_CHARACTERS = 100_000
+PART_TOKENS = 1 << 22
+NUM_CODE_POINTS = 0x110000
+
+
+@dataclass(frozen=True)
+class TextRead:
+    """What a file came to: `ids` int32 `[N]` of a lexicon, the sha256 of its bytes, and notes.
+
+    `notes` say what was left out of the text, and how often.
+    """
+
+    ids: np.ndarray
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+class WordLexicon:
+    """Numbers words from 0 in the order in which they first appear."""
+
+    def __init__(self):
+        self._ids = defaultdict(itertools.count().__next__)
+
+    @property
+    def tokens(self) -> list[str]:
+        """The words, in the order of their numbers."""
+        return [EOS if word == LINE_BREAK else word for word in self._ids]
+
+    @property
+    def eos(self) -> int:
+        """The number of `<eos>`."""
+        return self._ids[LINE_BREAK]
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of the words of a text that no word crosses the end of, int32 `[N]`."""
+        # With spaces around it, a line break cannot stick to a word.
+        words = text.replace("\n", f" {LINE_BREAK} ").split()
+        return np.fromiter(map(self._ids.__getitem__, words), np.int32, len(words))
+
+    def join_line_ends(self, ids: np.ndarray) -> tuple[np.ndarray, int]:
+        """The numbers of a whole text with one `<eos>` a line, and how many lines had two."""
+        written = self._ids.get(EOS)
+        if written is None:
+            return ids, 0
+        doubled = np.flatnonzero((ids[:-1] == written) & (ids[1:] == self.eos))
+        if len(doubled):
+            ids = np.delete(ids, doubled)
+        ids[ids == written] = self.eos
+        return ids, len(doubled)
+
+
+class CharLexicon:
+    """Numbers characters from 0; a line break is `<eos>`."""
+
+    def __init__(self):
+        self.eos = 0
+        self.tokens: list[str] = [EOS]
+        self._ids = np.full(NUM_CODE_POINTS, -1, np.int32)
+        self._ids[ord("\n")] = self.eos
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of the characters of a text, int32 `[N]`."""
+        code_points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        ids = self._ids[code_points]
+        if (ids < 0).any():
+            new = np.unique(code_points[ids < 0])
+            self._ids[new] = np.arange(len(self.tokens), len(self.tokens) + len(new))
+            self.tokens += map(chr, new)
+            ids = self._ids[code_points]
+        return ids
+
+    def join_line_ends(self, ids: np.ndarray) -> tuple[np.ndarray, int]:
+        """The numbers as they are: a written `<eos>` is five characters."""
+        return ids, 0
+
+
+def lexicon(tokens: str) -> WordLexicon | CharLexicon:
+    """An empty lexicon of `tokens`, "word" or "char". Raises ValueError for anything else."""
+    if tokens not in TOKENS:
+        raise ValueError(f"tokens={tokens} is unknown: choose from {', '.join(TOKENS)}")
+    return WordLexicon() if tokens == "word" else CharLexicon()
+
+
+def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]:
+    """The tokens of a short text, which may stop in the middle of a line.
+
+    Raises ValueError for a text with a NUL.
+    """
+    if "\0" in text:
+        raise ValueError("the text has a NUL, which no text has: leave it out")
+    text = text.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
+    numbers = lexicon(tokens)
+    ids, _ = encode([text], numbers, lowercase)
+    names = numbers.tokens
+    return [names[i] for i in ids]
+
+
+def read(path: Path, numbers: WordLexicon | CharLexicon, lowercase: bool = False) -> TextRead:
+    """The tokens of a UTF-8 file, plain or `.gz`, as numbers of the lexicon.
+
+    Raises ValueError as `TextFile.blocks` does, and if the file has no words, or more than fit
+    into memory.
+    """
+    file = TextFile(path)
+    blocks = _ended(path, file.blocks())
+    if isinstance(numbers, WordLexicon):
+        blocks = _whole_words(path, blocks)
+    ids, doubled = encode(blocks, numbers, lowercase)
+    notes = []
+    if file.num_marks:
+        notes.append(f"{path}: {file.num_marks:,} byte order marks amid the text were left out")
+    if doubled:
+        notes.append(f"{path}: {doubled:,} lines end in a written {EOS}, which counts once")
+    return TextRead(ids, file.sha256, tuple(notes))
+
+
+def encode(
+    blocks: Iterable[str], numbers: WordLexicon | CharLexicon, lowercase: bool = False
+) -> tuple[np.ndarray, int]:
+    """The tokens of a text in blocks that no word crosses, as numbers int32 `[N]` of the lexicon.
+
+    Also how many lines ended in a written `<eos>`, which counts once. Raises ValueError if the
+    numbers do not fit into memory.
+    """
+    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, _memory_bytes()
+    for block in blocks:
+        parts.append(numbers.encode(_lower(block) if lowercase else block))
+        num_tokens += len(parts[-1])
+        if 8 * num_tokens > memory:  # the parts, and the whole that is made of them
+            raise ValueError(
+                f"the text has more than {num_tokens:,} tokens, and this machine has "
+                f"{memory / 2**30:.0f} GiB of memory: give a shorter one"
+            )
+    return numbers.join_line_ends(np.concatenate(parts))
+
+
+def _memory_bytes() -> int:
+    """That of this machine; on Windows, where nothing here tells it, no bound."""
+    if not hasattr(os, "sysconf"):
+        return sys.maxsize
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _lower(text: str) -> str:
+    """Each character in lower case. `str.lower` alone looks at what stands around a sigma."""
+    return text.replace("\u03a3", "\u03c3").lower()
+
+
+def _ended(path: Path, blocks: Iterable[str]) -> Iterator[str]:
+    """The blocks, and a line break after a last line that has none."""
+    block, is_blank = "", True
+    for block in blocks:
+        is_blank = is_blank and block.isspace()
+        yield block
+    if is_blank:
+        raise ValueError(f"{path} is empty: it needs at least one line of text")
+    if not block.endswith("\n"):
+        yield "\n"
+
+
+def _whole_words(path: Path, blocks: Iterable[str]) -> Iterator[str]:
+    """The text in other blocks, each of which ends in white space."""
+    word: list[str] = []
+    num_characters = 0
+    for block in blocks:
+        end = "" if block[-1].isspace() else block.rsplit(None, 1)[-1]
+        if len(end) < len(block):
+            yield "".join([*word, block[: len(block) - len(end)]])
+            word, num_characters = [], 0
+        word.append(end)
+        num_characters += len(end)
+        if num_characters > MAX_WORD_CHARACTERS:
+            raise ValueError(
+                f"{path} has a word of more than {MAX_WORD_CHARACTERS:,} characters: separate the "
+                "words by spaces, or train with --tokens=char"
+            )
+
+
+def count(ids: np.ndarray, num_types: int) -> np.ndarray:
+    """How often each of the numbers below `num_types` occurs, int64 `[num_types]`."""
+    counts = np.zeros(num_types, np.int64)
+    for part in _parts(ids):
+        counts += np.bincount(part, minlength=num_types)
+    return counts
+
+
+def renumber(ids: np.ndarray, table: np.ndarray) -> None:
+    """Puts `table[i]` in the place of each number i, in the array itself."""
+    for part in _parts(ids):
+        part[:] = table[part]
+
+
+def _parts(ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of the array. NumPy widens indices to 64 bits: here never those of a whole text."""
+    for start in range(0, len(ids), PART_TOKENS):
+        yield ids[start : start + PART_TOKENS]

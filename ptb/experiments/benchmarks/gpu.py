@@ -1,0 +1,141 @@
+"""Words per second of training on a GPU, and the memory that it takes there.
+
+    NVIDIA_TF32_OVERRIDE=0 ptb gpu keras,medium,20,float32 fused,medium,20,float32
+    NVIDIA_TF32_OVERRIDE=0 ptb gpu torch,medium,20,float32
+
+Each argument is a side (fused, static, keras or torch), a preset, a batch size and a precision. One
+process measures TensorFlow's sides or PyTorch's, not both: each framework would reserve the memory.
+TensorFlow multiplies float32 matrices in TF32 by default and PyTorch does not:
+NVIDIA_TF32_OVERRIDE=0 keeps both in float32, NVIDIA_TF32_OVERRIDE=1 lets both use TF32.
+
+Prints one JSON object a line. `costs` are the losses of the first windows, in nats: equal sides
+have equal ones. Without a GPU it runs on the processor, and `gpu_bytes` is null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import time
+from typing import NamedTuple
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.program import FLAGS, run_tool, user_errors
+from ptb.experiments.benchmarks.sides import PATHS, Ours, Torch
+from ptb.experiments.benchmarks.workload import Workload, zipf_ids
+from ptb.training.config import PRECISIONS, PRESETS, preset
+
+flags.disclaim_key_flags()
+
+VOCAB_SIZE, NUM_TOKENS = 10_000, 929_589  # those of Penn Treebank
+FIRST_WINDOWS, ROUNDS = 5, 3
+
+
+class Case(NamedTuple):
+    """What is measured."""
+
+    side: str
+    model: str
+    batch_size: int
+    precision: str
+
+    @classmethod
+    def parse(cls, text: str) -> Case:
+        """The inverse of joining the fields with commas. Raises ValueError."""
+        parts = text.split(",")
+        if (
+            len(parts) != len(cls._fields)
+            or parts[0] not in (*PATHS, "torch")
+            or parts[1] not in PRESETS
+            or not parts[2].isdigit()
+            or int(parts[2]) < 1
+            or parts[3] not in PRECISIONS
+        ):
+            raise ValueError(
+                f"{text!r} is no case: write SIDE,MODEL,BATCH_SIZE,PRECISION, such as "
+                "keras,medium,20,float32"
+            )
+        return cls(parts[0], parts[1], int(parts[2]), parts[3])
+
+
+def measure(case: Case, seconds: float) -> dict:
+    """Trains for about `seconds` in ROUNDS parts; the figures of the case."""
+    config = dataclasses.replace(preset(case.model), batch_size=case.batch_size)
+    workload = Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, NUM_TOKENS))
+    reset_gpu_bytes(case)
+    began = time.perf_counter()
+    if case.side == "torch":
+        side = Torch(workload, case.precision)
+    else:
+        side = Ours(workload, case.side, case.precision)
+    costs = side.train(0, 1)
+    first_step = time.perf_counter() - began
+    costs += side.train(1, FIRST_WINDOWS - 1)
+    began = time.perf_counter()
+    side.train(FIRST_WINDOWS, FIRST_WINDOWS)
+    pace = (time.perf_counter() - began) / FIRST_WINDOWS
+    done, count = 2 * FIRST_WINDOWS, max(2, int(seconds / ROUNDS / pace))
+    rates = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        side.train(done, count)
+        words = count * config.batch_size * config.num_steps
+        rates.append(words / (time.perf_counter() - began))
+        done += count
+    rate = statistics.median(rates)
+    return case._asdict() | {
+        "words_per_second": round(rate),
+        "lowest": round(min(rates)),
+        "highest": round(max(rates)),
+        "tflop_per_second": round(rate * workload.training_flop_per_word / 1e12, 2),
+        "seconds_to_first_step": round(first_step, 1),
+        "gpu_bytes": gpu_bytes(case),
+        "costs": [round(cost, 4) for cost in costs],
+    }
+
+
+def reset_gpu_bytes(case: Case) -> None:
+    """Begins to count the memory of the case alone."""
+    if case.side == "torch":
+        import torch  # noqa: PLC0415
+
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+    else:
+        import tensorflow as tf  # noqa: PLC0415
+
+        if tf.config.list_logical_devices("GPU"):
+            tf.config.experimental.reset_memory_stats("GPU:0")
+
+
+def gpu_bytes(case: Case) -> int | None:
+    """The most memory that was in use on the GPU; None without one."""
+    if case.side == "torch":
+        import torch  # noqa: PLC0415
+
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    import tensorflow as tf  # noqa: PLC0415
+
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def main(arguments: list[str]) -> None:
+    with user_errors():
+        cases = [Case.parse(text) for text in arguments]
+        if not cases or len({case.side == "torch" for case in cases}) > 1:
+            raise ValueError("name the cases of one framework, such as keras,medium,20,float32")
+    if cases[0].side != "torch":
+        start_tensorflow()
+    for case in cases:
+        print(json.dumps(measure(case, FLAGS.seconds)), flush=True)
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    flags.DEFINE_float("seconds", 3.0, "how long each case trains once it is warm", 0.1, 3600.0)
+    run_tool(main)

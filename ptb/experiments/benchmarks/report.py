@@ -1,0 +1,122 @@
+"""The benchmark's answers as a table, as JSON and as a bar chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ptb.experiments.benchmarks.race import Entry
+from ptb.experiments.benchmarks.sides import PEERS
+from ptb.experiments.benchmarks.workload import Workload
+from ptb.machine.atomic_file import write_atomically
+
+BLUE, GREY = "#0072b2", "#999999"
+
+
+def summary(entries: list[Entry], workload: Workload) -> dict:
+    """Every figure of the benchmark, in base units: words/s, seconds, bytes, operations/s."""
+    limit = max(entry.matmul_flops for entry in entries)
+    flop = workload.training_flop_per_word
+    sides = {}
+    for entry in entries:
+        if entry.absent:
+            sides[entry.name] = {"absent": entry.absent}
+        elif entry.train_rates:
+            sides[entry.name] = {
+                "train_words_per_second": spread(entry.train_rates),
+                "evaluate_words_per_second": spread(entry.evaluate_rates),
+                "share_of_limit": entry.train_rate * flop / limit,
+                "first_step_seconds": entry.first_step_seconds,
+                "peak_bytes": entry.peak_bytes,
+                "first_costs": entry.costs,
+            }
+    return {
+        "training_flop_per_word": flop,
+        "matmul_limit_flops": limit,
+        "matmul_flops": {e.name: e.matmul_flops for e in entries if e.matmul_flops},
+        "sides": sides,
+        "ratios": _ratios(entries),
+    }
+
+
+def spread(rates: list[float]) -> dict:
+    return {"median": median(rates), "min": min(rates), "max": max(rates)}
+
+
+def _ratios(entries: list[Entry]) -> dict:
+    """Words/s of each side over each peer's: the median of the ratios round by round."""
+    rates = {entry.name: entry.train_rates for entry in entries if entry.train_rates}
+    return {
+        peer: {
+            name: median(a / b for a, b in zip(rates[name], rates[peer], strict=True))
+            for name in rates
+            if name != peer
+        }
+        for peer in rates
+        if peer in PEERS
+    }
+
+
+def table(result: dict, title: str) -> str:
+    """The summary for people, 100 columns wide."""
+    limit, flop = result["matmul_limit_flops"], result["training_flop_per_word"]
+    limits = ", ".join(f"{n} {f / 1e9:.0f}" for n, f in result["matmul_flops"].items())
+    lines = [
+        title,
+        f"float32 matrix product, 2048 cubed, GFLOP/s: {limits}; limit {limit / 1e9:.0f}",
+        f"training: {flop / 1e6:.1f} MFLOP a word = 3 (L 2 2H 4H + 2 H V), "
+        f"so at most {limit / flop:,.0f} words/s",
+        "",
+        f"{'':12}{'train words/s':>15}{'(spread)':>18}{'of limit':>10}{'evaluate':>10}"
+        f"{'first step':>12}{'peak memory':>13}",
+    ]
+    for name, side in result["sides"].items():
+        if "absent" in side:
+            lines.append(f"{name:12}absent: {side['absent']}")
+            continue
+        train, evaluate = side["train_words_per_second"], side["evaluate_words_per_second"]
+        between = f"{train['min']:,.0f}-{train['max']:,.0f}"
+        lines.append(
+            f"{name:12}{train['median']:15,.0f}{between:>18}{side['share_of_limit']:10.0%}"
+            f"{evaluate['median']:10,.0f}{side['first_step_seconds']:10.1f} s"
+            f"{side['peak_bytes'] / 2**20:9,.0f} MiB"
+        )
+    lines.append("")
+    for peer, ratios in result["ratios"].items():
+        others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+        lines.append(f"words/s over {peer}'s, round by round: {others}")
+    lines.append("cost of the first steps, in nats:")
+    for name, side in result["sides"].items():
+        if "absent" not in side:
+            costs = " ".join(f"{cost:9.4f}" for cost in side["first_costs"])
+            lines.append(f"  {name:12}{costs}")
+    return "\n".join(lines)
+
+
+def draw(result: dict, title: str, path: Path) -> None:
+    """Words per second of every side, with the spread, and the limit of the machine."""
+    sides = {n: s for n, s in result["sides"].items() if "absent" not in s}
+    rates = {name: side["train_words_per_second"] for name, side in sides.items()}
+    figure = Figure(figsize=(7, 0.6 * len(rates) + 1.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    names = list(rates)[::-1]
+    medians = [rates[name]["median"] for name in names]
+    errors = [
+        [rates[name]["median"] - rates[name]["min"] for name in names],
+        [rates[name]["max"] - rates[name]["median"] for name in names],
+    ]
+    colors = [GREY if name in PEERS else BLUE for name in names]
+    axes.barh(names, medians, xerr=errors, color=colors, ecolor="black", capsize=3)
+    for name, value, most in zip(names, medians, errors[1], strict=True):
+        axes.text(value + most, name, f"  {value:,.0f}", va="center")
+    limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
+    axes.axvline(limit, color="black", linestyle="--", linewidth=1)
+    axes.text(limit, -0.75, "matrix product alone ", ha="right", va="center", fontsize=8)
+    axes.set(xlabel="training, words per second", title=title, xlim=(0, 1.08 * limit))
+    axes.set_ylim(-1, len(names) - 0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    write_atomically(path, lambda file: figure.savefig(file, format="png"))

@@ -1,0 +1,53 @@
+"""What a training step takes on R workers, from what it takes on one: a model in three terms.
+
+    seconds(R) = compute(B / R) + 2 (R - 1) / R * bytes / bandwidth + 2 (R - 1) * latency
+
+`compute` is a step of one worker on its rows. The others are a ring all-reduce: each worker sends
+and receives every byte of the message twice, but for its own share, in 2 (R - 1) turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptb.training.config import Config
+
+FLOAT_BYTES = 4
+
+
+def message_bytes(config: Config, vocab_size: int) -> int:
+    """What a worker's gradients are in a step: the message that is summed.
+
+    All weights, but for the embedding, of which it has a row for each of the B T tokens.
+    """
+    embedding = vocab_size * config.hidden_size
+    rows = config.batch_size * config.num_steps * config.hidden_size
+    tied = embedding if config.tie_weights else 0
+    return FLOAT_BYTES * (config.num_weights(vocab_size) - embedding + tied + rows)
+
+
+@dataclass(frozen=True)
+class Network:
+    """`bandwidth` of a worker in bytes per second, each way; `latency` of a turn in seconds."""
+
+    bandwidth: float
+    latency: float
+
+    @classmethod
+    def from_times(cls, small: float, large: float, large_bytes: int, workers: int) -> Network:
+        """From the seconds of an all-reduce of next to nothing, and of one of `large_bytes`."""
+        sent = 2 * (workers - 1) / workers * large_bytes
+        return cls(sent / (large - small), small / (2 * (workers - 1)))
+
+    def seconds(self, num_bytes: float, workers: int) -> float:
+        """Of an all-reduce of that many bytes."""
+        turns = 2 * (workers - 1)
+        return turns / workers * num_bytes / self.bandwidth + turns * self.latency
+
+
+def words_per_second(
+    config: Config, vocab_size: int, compute: float, network: Network, workers: int
+) -> float:
+    """Of `workers`, each of which computes `compute` seconds on its part of a window."""
+    seconds = compute + network.seconds(message_bytes(config, vocab_size), workers)
+    return config.batch_size * config.num_steps / seconds

@@ -1,0 +1,92 @@
+"""One worker of the measurement of scaling: commands on stdin, answers on stdout.
+
+    python3 -m ptb.experiments.benchmarks.scale_worker DISTRIBUTION CONFIG
+
+CONFIG is JSON. `["train", n]` trains on n windows, `["sum", n]` sums n floats over the workers ten
+times; the answer is how many seconds that took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from ptb.command_line.devices import define_distribution_flags, start_tensorflow
+from ptb.command_line.program import FLAGS
+from ptb.data import reader
+from ptb.experiments.benchmarks.workload import zipf_ids
+from ptb.training.config import Config
+from ptb.training.model import build_model
+
+VOCAB_SIZE = 10_000
+TOKENS = 200_000
+SUMS = 10
+
+
+def main(distribution: str, config: str) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a framework prints goes to stderr
+    define_distribution_flags()
+    FLAGS(["scale_worker", f"--distribution={distribution}"])
+    strategy = start_tensorflow()
+    worker = Worker(strategy, Config.from_dict(json.loads(config)))
+    print(json.dumps(worker.train(2)), file=answers, flush=True)
+    for line in sys.stdin:
+        command, count = json.loads(line)
+        seconds = {"train": worker.train, "sum": worker.sum}[command](count)
+        print(json.dumps(seconds), file=answers, flush=True)
+
+
+class Worker:
+    """Trains on random words with Zipf's frequencies."""
+
+    def __init__(self, strategy, config: Config):
+        import tensorflow as tf  # noqa: PLC0415
+
+        from ptb.training.distribution import Replicas  # noqa: PLC0415
+        from ptb.training.step import TrainStep  # noqa: PLC0415
+
+        self._tf, self._replicas = tf, Replicas(strategy)
+        with self._replicas.scope():
+            model = build_model(config, VOCAB_SIZE)
+        model.initialize(config.init_scale, config.seed)
+        ids = zipf_ids(VOCAB_SIZE, TOKENS)
+        windows = reader.sequential(ids, config.batch_size, config.num_steps)
+        self._stream, self._starts = tf.constant(windows.stream), tf.constant(windows.starts)
+        self._state = model.initial_state(config.batch_size)
+        self._step = TrainStep(
+            model, config.num_steps, config.max_grad_norm, replicas=self._replicas
+        )
+        self._sum = tf.function(self._sums)
+
+    def train(self, count: int) -> float:
+        began = time.perf_counter()
+        while count:
+            some = min(count, len(self._starts))
+            costs, _, self._state = self._step(
+                self._stream, self._starts, self._state, 1.0, 0, some
+            )
+            costs.numpy()
+            count -= some
+        return time.perf_counter() - began
+
+    def sum(self, count: int) -> float:
+        values = self._tf.ones([count])
+        self._sum(values)
+        began = time.perf_counter()
+        self._sum(values).numpy()
+        return (time.perf_counter() - began) / SUMS
+
+    def _sums(self, values):
+        """The values do not grow: what is summed is halved, a third, ... by each worker."""
+        replicas = self._replicas
+        for _ in self._tf.range(SUMS):
+            total = replicas.run(lambda own: replicas.sum(own / replicas.count), values)
+            values = replicas.one(total)
+        return values[0]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,172 @@
+"""How fast an export answers: loading, sentences per second, latency.
+
+It is measured as a client meets it: a process of its own that imports TensorFlow alone and leaves
+its settings as they are. The sentences are words of the model with Zipf's frequencies, 5 to 35 to a
+sentence, so a batch of 64 is padded to about 35.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ptb.data.vocabulary import EOS
+from ptb.machine.cores import available_cores
+from ptb.machine.untrusted import read_json
+from ptb.serving.client import CARD_FILE
+
+BATCH_SIZES = (1, 64)
+NUM_SENTENCES = 512
+WORDS_OF_A_SENTENCE = (5, 35)
+
+
+def run(export_path: str | Path, seconds: float) -> dict:
+    """The figures of an export, `seconds` for each of the measurements.
+
+    Raises ValueError for a folder that is no export.
+    """
+    from ptb.serving.client import find  # noqa: PLC0415
+
+    folder = find(export_path).resolve()
+    command = [
+        sys.executable,
+        "-m",
+        "ptb.experiments.benchmarks.serving",
+        str(folder),
+        str(seconds),
+    ]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def table(result: dict) -> str:
+    """The figures for people."""
+    limit = result["matmul_flops"]
+    lines = [
+        f"{result['name']}: {result['num_weights']:,} weights, {result['vocab_size']:,} tokens, "
+        f"{result['cores']} cores, load average {result['load_average']:.1f}",
+        f"loading {result['load_seconds']:.2f} s, first answer {result['first_seconds']:.2f} s",
+        f"float32 matrix product, 2048 cubed: {limit / 1e9:.0f} GFLOP/s",
+        "",
+        f"{'score':12}{'sentences/s':>12}{'words/s':>12}{'GFLOP/s':>10}{'of limit':>10}"
+        f"{'CPU ms/sentence':>17}",
+    ]
+    for batch_size, row in result["score"].items():
+        flops = row["words_per_second"] * result["flop_per_word"]
+        lines.append(
+            f"{f'batch {batch_size}':12}{row['sentences_per_second']:12,.0f}"
+            f"{row['words_per_second']:12,.0f}{flops / 1e9:10.1f}{flops / limit:10.0%}"
+            f"{1000 * row['cpu_seconds_per_sentence']:17.2f}"
+        )
+    first, last = (result["score"][str(size)] for size in BATCH_SIZES)
+    ratio = last["sentences_per_second"] / first["sentences_per_second"]
+    p50, p99 = (1000 * result["next_word"][name] for name in ("p50_seconds", "p99_seconds"))
+    return "\n".join(
+        [
+            *lines,
+            f"batch {BATCH_SIZES[1]} over batch {BATCH_SIZES[0]}: {ratio:.1f}",
+            "",
+            f"next_word, batch 1: p50 {p50:.2f} ms, p99 {p99:.2f} ms "
+            f"({result['next_word']['calls']:,} calls)",
+        ]
+    )
+
+
+def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
+    """Made-up sentences of these tokens, the first of which are the most frequent."""
+    tokens = ["\n" if token == EOS else token for token in tokens]
+    rng = np.random.default_rng(seed)
+    chances = 1 / np.arange(1, len(tokens) + 1)
+    low, high = WORDS_OF_A_SENTENCE
+    lengths = rng.integers(low, high + 1, NUM_SENTENCES)
+    drawn = [rng.choice(tokens, n, p=chances / chances.sum()) for n in lengths]
+    return [separator.join(sentence) for sentence in drawn]
+
+
+def _measure(folder: Path, seconds: float) -> dict:
+    import tensorflow as tf  # noqa: PLC0415
+
+    card = read_json(folder / CARD_FILE)
+    words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    texts = sentences(words, "" if card["tokens"] == "char" else " ")
+    began = time.perf_counter()
+    model = tf.saved_model.load(str(folder))
+    loaded = time.perf_counter()
+    score = model.signatures["score"]
+    score(text=tf.constant(texts[:1]))
+    answered = time.perf_counter()
+    config = card["config"]
+    looked_up = 0 if config.get("tie_weights") else card["vocab_size"] * config["hidden_size"]
+    return {
+        "name": card["name"],
+        "num_weights": card["num_weights"],
+        "vocab_size": card["vocab_size"],
+        "cores": available_cores(),
+        "load_average": os.getloadavg()[0],
+        "versions": {"tensorflow": tf.__version__, "numpy": np.__version__},
+        "load_seconds": loaded - began,
+        "first_seconds": answered - loaded,
+        # Every weight but those that are looked up is multiplied and added once (of an adaptive
+        # softmax this is the most that a word can cost).
+        "flop_per_word": 2 * (card["num_weights"] - looked_up),
+        "matmul_flops": _matmul_flops(tf),
+        "score": {size: _score(tf, score, texts, size, seconds) for size in BATCH_SIZES},
+        "next_word": _next_word(tf, model.signatures, words, seconds),
+    }
+
+
+def _score(tf, score, texts: list[str], batch_size: int, seconds: float) -> dict:
+    batches = [tf.constant(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
+    for batch in batches[:3]:
+        score(text=batch)
+    num_words, calls, began, cpu_began = 0, 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - began < seconds:
+        answer = score(text=batches[calls % len(batches)])
+        num_words += int(tf.reduce_sum(answer["num_tokens"]))
+        calls += 1
+    spent = time.perf_counter() - began
+    return {
+        "sentences_per_second": calls * batch_size / spent,
+        "words_per_second": num_words / spent,
+        "cpu_seconds_per_sentence": (time.process_time() - cpu_began) / (calls * batch_size),
+        "calls": calls,
+    }
+
+
+def _next_word(tf, call: dict, words: list[str], seconds: float) -> dict:
+    """The latency of one word more, its answer read, from call to call."""
+    state = call["initial_state"](batch_size=tf.constant(1))
+    times, began = [], time.perf_counter()
+    while not times or time.perf_counter() - began < seconds:
+        word = tf.constant([[words[len(times) % len(words)]]])
+        before = time.perf_counter()
+        answer = call["next_word"](words=word, **state)
+        answer["top_words"].numpy()
+        times.append(time.perf_counter() - before)
+        state = {name: answer[name] for name in state}
+    times = times[10:] or times  # the first ones build the graph
+    p50, p99 = np.percentile(times, [50, 99])
+    return {"p50_seconds": p50, "p99_seconds": p99, "calls": len(times)}
+
+
+def _matmul_flops(tf, size: int = 2048) -> float:
+    """The rate of the best of five products."""
+    matrix = tf.random.stateless_uniform([size, size], [1, 2])
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        tf.matmul(matrix, matrix)[0, 0].numpy()
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 / min(times)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(Path(sys.argv[1]), float(sys.argv[2]))))

@@ -1,0 +1,90 @@
+"""One side of the benchmark in a process of its own: commands on stdin, answers on stdout.
+
+    python3 -m ptb.experiments.benchmarks.worker SIDE FOLDER
+
+Each command is a JSON list, `[name, seconds, first]`; each answer a JSON object. A process of its
+own is what makes memory and the time to the first step mean something.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.experiments.benchmarks.sides import PATHS, PRODUCTS_ONLY, make_side
+from ptb.machine.environment import peak_bytes
+
+FIRST_COSTS = 5
+MATMUL_SIZE = 2048
+
+
+def main(name: str, folder: str) -> None:
+    # Whatever a framework prints goes to stderr: stdout is for the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    if name in PATHS:
+        start_tensorflow()
+    side = make_side(name, Path(folder))
+    ready = {}
+    if name not in PRODUCTS_ONLY:
+        ready["costs"] = side.train(0, 1)
+        ready["first_step"] = time.time()
+        ready["costs"] += side.train(1, FIRST_COSTS - 1)
+    print(json.dumps(ready), file=answers, flush=True)
+    for line in sys.stdin:
+        command, seconds, first = json.loads(line)
+        answer = {"train": train, "evaluate": evaluate, "matmul": matmul}[command](
+            side, seconds, first
+        )
+        answer["peak_bytes"] = peak_bytes()
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def train(side, seconds: float, first: int) -> dict:
+    """Words trained on in about `seconds`, in calls of many windows as in a real run."""
+    words_per_window = side.config.batch_size * side.config.num_steps
+    began = time.perf_counter()
+    windows, per_call = 0, 1
+    while (elapsed := time.perf_counter() - began) < seconds:
+        # Calls of a quarter of the time: long enough for what a call costs not to matter.
+        if windows:
+            per_call = max(1, round(windows / elapsed * seconds / 4))
+        side.train(first + windows, per_call)
+        windows += per_call
+    elapsed = time.perf_counter() - began
+    return {
+        "words": windows * words_per_window,
+        "windows": windows,
+        "seconds": elapsed,
+    }
+
+
+def evaluate(side, seconds: float, first: int) -> dict:
+    """Words scored with one row in about `seconds`."""
+    began = time.perf_counter()
+    side.evaluate(20)
+    trial = time.perf_counter() - began
+    windows = max(20, round(20 * seconds / trial))
+    began = time.perf_counter()
+    words = side.evaluate(min(windows, len(side.test_windows)))
+    return {"words": words, "seconds": time.perf_counter() - began}
+
+
+def matmul(side, seconds: float, first: int) -> dict:
+    """The best rate of a float32 matrix product within `seconds`, in operations per second."""
+    product = side.product(MATMUL_SIZE)
+    product()
+    best, until = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        product()
+        best = min(best, time.perf_counter() - began)
+    return {"flops": 2 * MATMUL_SIZE**3 / best}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

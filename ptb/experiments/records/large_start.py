@@ -1,0 +1,179 @@
+"""Why `large` learns nothing with some seeds: the first windows of its recipe, looked at closely.
+
+    ptb large_start FOLDER --data_path=DIR
+
+Trains the first `--windows` windows of `large` with several seeds, and with half its clip and half
+its learning rate; with PyTorch too, where that is installed. After each of the first five windows,
+and then after every 25, it notes the perplexity, and what has become of the outputs that the
+softmax sees. A model whose outputs are alike for all words can only learn how frequent each word
+is. Leaves `measurements.csv` and `figure.png` in FOLDER.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from matplotlib.figure import Figure
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.program import FLAGS, note, run_tool, user_errors
+from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
+from ptb.data import reader
+from ptb.experiments.studies.figure import COLOURS, DASHES, GREY, MARKERS, panels, png
+from ptb.experiments.studies.measurements import Row, to_csv
+from ptb.experiments.studies.study import CSV
+from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.own_folder import refuse_foreign, refuse_other_content
+from ptb.runs.curve import log_axis
+from ptb.training.config import Config, preset
+
+flags.disclaim_key_flags()
+
+SINGLY, EVERY = 5, 25
+# The words over which outputs are compared, and those before them, while the state settles.
+WORDS, SETTLING = 150, 20
+CASES: list[Row] = [
+    *({"seed": seed} for seed in range(1, 7)),
+    {"seed": 1, "max_grad_norm": 5.0},
+    {"seed": 1, "learning_rate": 0.5},
+]
+
+
+def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
+    """A row for each of the first SINGLY windows of a run, and then for every EVERY.
+
+    `nats` a word are those of the windows since the row before, `worst_nats` those of the worst of
+    them, both while learning; then what `outputs` says.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.training.model import build_model  # noqa: PLC0415
+    from ptb.training.step import TrainStep  # noqa: PLC0415
+
+    model = build_model(config.resolve_rnn_mode(on_gpu=False), len(corpus.vocabulary))
+    model.initialize(config.init_scale, config.seed)
+    step = TrainStep(model, config.num_steps, config.max_grad_norm)
+    windows = reader.sequential(corpus.train, config.batch_size, config.num_steps)
+    stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
+    state, seed = model.initial_state(config.batch_size), (config.seed, 0)
+    singly = min(SINGLY, num_windows)
+    ends = [*range(1, singly + 1), *range(EVERY, num_windows + 1, EVERY)]
+    for first, end in zip([0, *ends[:-1]], ends, strict=True):
+        costs, _, state = step(
+            stream, starts, state, config.learning_rate, first, end - first, seed
+        )
+        yield {"window": end} | _nats(costs.numpy(), config) | outputs(model, corpus.valid)
+
+
+def outputs(model, ids: np.ndarray) -> Row:
+    """What the softmax sees after the words `ids` `[N]`.
+
+    `variation` is the standard deviation of an output over the words, averaged over the units.
+    `common_score` is what the most favoured word gets from the mean of the outputs over the words:
+    as its bias, it does not depend on what was read.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    steps, _ = model.outputs(tf.constant(ids[None, :WORDS]), model.initial_state(1))
+    seen = np.stack(steps)[SETTLING:, 0]
+    common = seen.mean(axis=0) @ model.softmax_w.numpy()
+    return {"variation": float(seen.std(axis=0).mean()), "common_score": float(common.max())}
+
+
+def measure_torch(config: Config, corpus) -> Row:
+    """The first SINGLY windows by PyTorch, from the same weights, with dropout masks of its own."""
+    import torch  # noqa: PLC0415
+
+    from ptb.experiments.benchmarks.sides import Torch  # noqa: PLC0415
+    from ptb.experiments.benchmarks.workload import Workload  # noqa: PLC0415
+
+    torch.manual_seed(config.seed)
+    side = Torch(Workload.create(config, len(corpus.vocabulary), corpus.train))
+    return {"window": SINGLY} | _nats(side.train(0, SINGLY), config)
+
+
+def _nats(costs, config: Config) -> Row:
+    nats = np.asarray(costs, np.float64) / config.num_steps
+    return {"nats": float(nats.mean()), "worst_nats": float(nats.max())}
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Each column against the window, with a line for each case."""
+    rows = [row for row in rows if row["variation"] != ""]
+    figure, all_axes = panels(3)
+    columns = {
+        "nats": "Nats a word, while learning",
+        "common_score": "Highest score from the mean of the outputs",
+        "variation": "Variation of the outputs from word to word",
+    }
+    cases = dict.fromkeys(row["case"] for row in rows)
+    styles = zip((*COLOURS, GREY), (*MARKERS, "*"), (*DASHES, "-"), strict=True)
+    for case, (colour, marker, dash) in zip(cases, styles, strict=False):
+        own = [row for row in rows if row["case"] == case]
+        style = {"color": colour, "marker": marker, "linestyle": dash, "label": case}
+        for axes, column in zip(all_axes, columns, strict=True):
+            axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
+    for axes, title in zip(all_axes, columns.values(), strict=True):
+        log_axis(axes, "x", sorted({row["window"] for row in rows} - {4}))
+        axes.set(title=title, xlabel="window (log scale)")
+    log_axis(all_axes[-1], "y", [10.0**-n for n in range(8)])
+    all_axes[0].legend(fontsize=9)
+    return figure
+
+
+def main(arguments: list[str]) -> None:
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder for the figures, and beside it where the text is")
+        corpus = TextSource.from_flags().load(("train", "valid"))
+        _check_length(corpus)
+        folder = Path(arguments[0])
+        _check_own(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    start_tensorflow()
+    rows = []
+    for changes in CASES:
+        case = ", ".join(f"{name} {value:g}" for name, value in changes.items())
+        for row in measure(dataclasses.replace(preset("large"), **changes), corpus, FLAGS.windows):
+            rows.append({"case": case} | row)
+            print(rows[-1], flush=True)
+    try:
+        config = preset("large")
+        rows.append({"case": "PyTorch, seed 1"} | measure_torch(config, corpus) | {"variation": ""})
+        print(rows[-1])
+    except ImportError:
+        note("PyTorch is not installed, and not measured")
+    write_text_atomically(folder / CSV, to_csv(rows))
+    write_atomically(folder / "figure.png", lambda file: file.write(png(draw, rows)))
+
+
+def _check_own(folder: Path) -> None:
+    """Raises ValueError if the folder has something in it, and no measurements of this program."""
+    if os.path.lexists(folder / CSV):
+        refuse_other_content(folder / CSV, str(folder / CSV), b"case,window,nats,worst_nats,")
+    else:
+        refuse_foreign(folder, str(folder))
+
+
+def _check_length(corpus) -> None:
+    """Raises ValueError for a text that is too short for the windows."""
+    config = preset("large")
+    found = len(reader.sequential(corpus.train, config.batch_size, config.num_steps))
+    if found < FLAGS.windows:
+        raise ValueError(
+            f"the train split has {found} windows and --windows={FLAGS.windows}: give a longer "
+            "text, or fewer"
+        )
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_data_flags(save_path=False)
+    define_text_flags()
+    flags.DEFINE_integer("windows", 100, "windows to train", 1, 1000)
+    run_tool(main)

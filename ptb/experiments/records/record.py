@@ -1,0 +1,264 @@
+"""Makes a record: one run of `train.py`, its perplexities, and all that is needed to do it again.
+
+    ptb record results/ptb/fast/seed-1 --model=fast --seed=1 --data_path=DIR
+
+The flags are those of `train.py`. The record has `result.json`, and of the run `config.json`,
+`metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
+weights nor text; give `--save_path=RUN` to keep the run.
+
+Where this is interrupted, the same command goes on with the run. The `seconds` of such a record are
+null, since they were not measured in one piece; its `commit` is that of the last start, and the
+command and the versions in its `config.json` are those of the first.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from absl import flags
+
+from ptb.command_line.config_flags import config_from_flags
+from ptb.command_line.open_run import define_training_flags, refuse_another_run
+from ptb.command_line.program import FLAGS, exit_status, note, run_tool, typed_command, user_errors
+from ptb.command_line.text_source import TextSource
+from ptb.machine import strict_json
+from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.environment import machine
+from ptb.machine.process import command_of
+from ptb.machine.untrusted import read_json, read_text
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+
+flags.disclaim_key_flags()
+
+ROOT = Path(__file__).parents[3]
+COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
+LOG, RESULT = "train.log", "result.json"
+# Stands in a folder until it is a record. What is beside it was made by the same command.
+UNFINISHED, MARK = "unfinished", "A record is being made here: the same command goes on with it.\n"
+# A hundred thousand epochs, which is the highest number that a config may have.
+MOST_TABLE_BYTES = 30_000_000
+# No perplexity is higher: that of 700 nats a word, at which it is cut off.
+MOST = 1.1e304
+STOPS = (signal.SIGINT, signal.SIGTERM)
+# Where the text is, for the scripts that read that of a run.
+TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
+
+
+def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
+    """Runs `train.py` with `flags`, evaluates it, and fills `folder`; what `result.json` says.
+
+    `path` is the run's, and `command` what the record says of itself. Where a script fails, the
+    process ends with its status, and a run that was begun stays.
+    """
+    begun_before = RunFolder(path).exists
+    folder.mkdir(parents=True, exist_ok=True)
+    present = _names(folder)
+    write_text_atomically(folder / UNFINISHED, MARK)
+    try:
+        began = time.perf_counter()
+        log = run_script("train", [*flags, f"--save_path={path}"])
+        seconds = time.perf_counter() - began
+        result = {
+            "command": command,
+            "seconds": None if begun_before else round(seconds, 1),
+            "valid": evaluate(path, "valid"),
+            "test": evaluate(path, "test"),
+            "last_epoch": last_epoch(path),
+            "commit": _commit(),
+            "machine": machine(),
+        }
+    except SystemExit:
+        if [path.name for path in folder.iterdir()] == [UNFINISHED]:
+            (folder / UNFINISHED).unlink()
+            folder.rmdir()
+        if RunFolder(path).exists:
+            note(f"no record was made; the same command goes on with the run in {path}")
+        raise
+    if appeared := (_names(folder) - present) & {*COPIED, LOG, RESULT}:
+        raise ValueError(
+            f"{folder / min(appeared)} was put there while the run trained: move it away and run "
+            "the same command again"
+        )
+    for name in COPIED:
+        content = (path / name).read_bytes()
+        write_atomically(folder / name, partial(_write, content))
+    # The last file makes it a record.
+    write_text_atomically(folder / LOG, log)
+    write_text_atomically(folder / RESULT, strict_json.dumps(result, indent=2) + "\n")
+    (folder / UNFINISHED).unlink()
+    return result
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def evaluate(run: Path, split: str, *flags: str) -> dict:
+    """What `evaluate.py` says of the run, with the text where the flags of this program name it.
+
+    Raises ValueError if the perplexity is infinite, which no record holds.
+    """
+    flags = [*flags, *given_flags(TEXT_FLAGS)]
+    answer = json.loads(
+        run_script("evaluate", [f"--save_path={run}", f"--split={split}", "--json", *flags])
+    )
+    if answer["perplexity"] is None:
+        raise ValueError(f"the {split} perplexity of {str(run)!r} is infinite: train it otherwise")
+    del answer["text"]  # a record says nothing of this machine's folders
+    return answer
+
+
+def last_epoch(run: Path) -> dict | None:
+    """Valid and test of the last epoch, as the tutorial tests it; None where that is the best."""
+    valid = column(run / "metrics.csv", "valid_perplexity")
+    if valid[-1] == min(valid):
+        return None
+    return {split: evaluate(run, split, "--checkpoint=latest") for split in ("valid", "test")}
+
+
+def column(table: Path, name: str) -> list[float]:
+    """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch.
+
+    Raises ValueError where it is not there, or has something else than numbers.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(read_text(table, MOST_TABLE_BYTES), newline=""))
+        values = [float(row[name]) for row in rows]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        values = []
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"{table} has no column {name} of numbers")
+    return values
+
+
+def read_result(folder: Path) -> dict:
+    """The `result.json` of a record. Raises ValueError for what no record says."""
+    path = folder / RESULT
+    try:
+        result = read_json(path)
+        last = result.get("last_epoch") or {}
+        figures = [result["valid"], result["test"], *last.values()]
+        numbers = [figure["perplexity"] for figure in figures]
+        if result["seconds"] is not None:
+            numbers.append(result["seconds"])
+        known = set(last) <= {"valid", "test"}
+        if not known or not all(type(n) in (int, float) and 0 < n < MOST for n in numbers):
+            raise ValueError("its figures are no numbers above 0")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read ({error or type(error).__name__})") from None
+    return result
+
+
+def given_flags(names) -> list[str]:
+    """Those of the flags `names` that this program was given, as other programs take them."""
+    return [FLAGS[name].serialize() for name in names if FLAGS[name].present]
+
+
+def run_script(name: str, flags: list[str]) -> str:
+    """What the command `ptb NAME` printed on stdout. If it fails, this process ends as it did.
+
+    A signal that asks this process to stop goes to the command, which saves.
+    """
+    command = command_of(name, *flags)
+    # In a session of its own, so that Ctrl-C reaches it once: through this process.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    received, lines = [], []
+
+    def pass_on(number, frame):
+        received.append(number)
+        process.send_signal(number)
+
+    handlers = {number: signal.signal(number, pass_on) for number in STOPS}
+    try:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+        status = exit_status(process.wait())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if status or received:
+        raise SystemExit(status or 128 + received[0])
+    return "".join(lines)
+
+
+def _commit() -> str | None:
+    """The commit of this tree, marked where the tree differs from it; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return answer.stdout.strip() or None
+
+
+def main(arguments: list[str]) -> None:
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder of the record, and beside it the flags of train.py")
+        config = config_from_flags()
+        # Without a text to test on there is no record.
+        splits = ("train", "valid", "test")
+        corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
+        folder = Path(arguments[0])
+        path = Path(FLAGS.save_path) if FLAGS.save_path else folder / "run"
+        _check_paths(folder, path)
+        # A run that was there before any attempt to make a record is its user's.
+        is_own = not FLAGS.save_path and (_is_unfinished(folder) or not path.exists())
+        _check_run(RunFolder(path), config, corpus)
+        names = [name for name in FLAGS if name != "save_path"]
+        result = record(folder, path, given_flags(names), typed_command())
+        if is_own and not RunFolder(path).remove():
+            note(f"{path} has files that are not of the run, and stays")
+    valid, test, seconds = result["valid"], result["test"], result["seconds"]
+    in_all = "" if seconds is None else f", {seconds:.0f} s in all"
+    print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")
+
+
+def _check_paths(folder: Path, path: Path) -> None:
+    """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
+    if path.resolve() == folder.resolve():
+        raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
+    made = (UNFINISHED, *COPIED, LOG) if _is_unfinished(folder) else ()
+    attempt = {path.resolve(), *(folder.resolve() / name for name in made)}
+    if folder.exists() and not attempt.issuperset(folder.resolve().iterdir()):
+        raise ValueError(f"{folder} is there already: name a new folder, or remove it")
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether an attempt to make a record was begun in the folder."""
+    path = folder / UNFINISHED
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == MARK.encode()
+
+
+def _check_run(run: RunFolder, config, corpus) -> None:
+    """Raises ValueError where the run is another one, or has more epochs than the record says."""
+    refuse_another_run(run, config, corpus)
+    if not run.exists:
+        return
+    epochs = Config.from_dict(run.description()["config"]).num_epochs
+    if epochs > config.num_epochs:
+        raise ValueError(
+            f"save_path {str(run.path)!r} holds a run of {epochs} epochs: give "
+            f"--num_epochs={epochs}, or another save_path"
+        )
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_training_flags()
+    run_tool(main)

@@ -1,0 +1,97 @@
+"""Does a recorded result again, from its own record, and says whether it holds.
+
+    ptb verify results/ptb/fast/seed-1 --data_path=DIR                  trains anew
+    ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
+
+The text is where the record found it, unless flags say where it is now, and must have the
+fingerprint that the record names. An evaluation must give every recorded perplexity to 1e-5; a new
+training, on the same versions and kind of machine, gives the same bits, and elsewhere must come to
+each of them within 2%.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from pathlib import Path
+
+from absl import flags
+
+from ptb.command_line.config_flags import READ_WITH
+from ptb.command_line.program import FLAGS, run_tool, user_errors
+from ptb.command_line.text_source import TextSource, define_data_flags
+from ptb.experiments.records.record import evaluate, read_result, run_script
+from ptb.machine.escape import escape
+from ptb.runs.description import read_description
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+
+flags.disclaim_key_flags()
+
+EVALUATED, TRAINED = 1e-5, 0.02
+
+
+def verify(folder: Path, run: Path | None) -> bool:
+    """Whether the record holds; prints each figure beside the recorded one.
+
+    The text is that of the data flags, else the record's. Raises ValueError where there is no such
+    record, or the text is another; where a script fails, the process ends with its status.
+    """
+    recorded, description = read_result(folder), read_description(folder / "config.json")
+    config = Config.from_dict(description["config"])
+    source = TextSource.of_run(description["corpus"].get("source", {}))
+    corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
+    fingerprint = description["corpus"].get("fingerprint")
+    if corpus.fingerprint != fingerprint:
+        raise ValueError(
+            f"the text has the fingerprint {corpus.fingerprint[:12]} and the record's has "
+            f"{str(fingerprint)[:12]}: name the record's text, by --data_path or --dataset"
+        )
+    if run is not None:
+        if RunFolder(run).description()["corpus"].get("fingerprint") != fingerprint:
+            raise ValueError(f"the run {run} is of another text: give one of the record's")
+        return _compare(recorded, run, EVALUATED)
+    with tempfile.TemporaryDirectory() as temporary:
+        run = Path(temporary) / "run"
+        run_script("train", [*_flags(config), *source.to_flags(), f"--save_path={run}"])
+        return _compare(recorded, run, TRAINED)
+
+
+def _flags(config: Config) -> list[str]:
+    """The flags of every field that has a part in the figures."""
+    unread = {name for name, (other, value) in READ_WITH.items() if getattr(config, other) != value}
+    fields = dataclasses.asdict(config).items()
+    return [f"--{name}={value}" for name, value in fields if name not in unread]
+
+
+def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
+    figures = [(split, (), recorded[split]) for split in ("valid", "test")]
+    for split, figure in (recorded.get("last_epoch") or {}).items():
+        figures.append((split, ("--checkpoint=latest",), figure))
+    holds = True
+    for split, options, figure in figures:
+        answer, then = evaluate(run, split, *options), figure["perplexity"]
+        now = answer["perplexity"] or math.inf
+        near = abs(now / then - 1) <= tolerance
+        holds = holds and near
+        verdict = "the same" if now == then else "holds" if near else "DIFFERS"
+        weights = escape(answer["weights"])
+        print(f"{split} perplexity of {weights} {now:.4f}, recorded {then:.4f}: {verdict}")
+    return holds
+
+
+def main(arguments: list[str]) -> int:
+    with user_errors():
+        if len(arguments) != 1:
+            raise ValueError("name the folder of the record, and beside it where the text is")
+        run = Path(FLAGS.save_path) if FLAGS.save_path else None
+        holds = verify(Path(arguments[0]), run)
+    print("the record holds" if holds else "the record does not hold")
+    return 0 if holds else 1
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_data_flags()
+    run_tool(main)

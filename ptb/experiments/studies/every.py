@@ -1,0 +1,62 @@
+"""Runs every study, each in a process of its own, and writes an overview, OUT/README.md."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from absl import flags
+
+from ptb.command_line.program import FLAGS, run, user_errors
+from ptb.experiments.studies import NAMES
+from ptb.experiments.studies.study import VERDICT, define_flags, findings
+from ptb.machine.atomic_file import write_text_atomically
+from ptb.machine.own_folder import refuse_other_content
+from ptb.machine.process import command_of
+
+flags.disclaim_key_flags()
+
+OVERVIEW, TITLE = "README.md", "# Studies"
+
+
+def main() -> int | None:
+    """The exit status: 1 where a study failed."""
+    with user_errors():
+        overview = Path(FLAGS.out) / OVERVIEW
+        refuse_other_content(overview, str(overview), TITLE.encode())
+    failed = []
+    for name in NAMES:
+        print(f"== {name}", flush=True)
+        command = command_of("study", name, *sys.argv[1:])
+        began = time.monotonic()
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+    measured = [flag for flag in sys.argv[1:] if flag != "--redraw"]
+    write_overview(Path(FLAGS.out), shlex.join(["ptb", "study", *measured]))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    return None
+
+
+def write_overview(folder: Path, command: str) -> None:
+    """What each study in `folder` found."""
+    lines = [TITLE, "", f"`{command}`"]
+    for name in NAMES:
+        path = folder / name / VERDICT
+        if path.exists():
+            title, _, answer = path.read_text(encoding="utf-8").partition("\n")
+            question = title.removeprefix("# ")
+            lines += ["", f"## [{question}]({name}/{VERDICT})", ""]
+            lines += [f"- {each[0].upper()}{each[1:]}" for each in findings(answer)]
+    write_text_atomically(folder / OVERVIEW, "\n".join(lines) + "\n")
+
+
+def start() -> None:
+    """Defines the flags and runs the studies."""
+    define_flags()
+    run(main)

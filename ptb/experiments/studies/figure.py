@@ -1,0 +1,74 @@
+"""What the figures of the studies have in common: size, colours, spread.
+
+The colours are those of Okabe and Ito, told apart by colour-blind readers too; markers and dashes
+differ as well. Panels stand one above the other, with letters large enough for a phone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ptb.experiments.studies.measurements import Row, estimates
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = "osD^vPX"
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+GREY = "#666666"
+STYLE = {"font.size": 13, "axes.titlesize": 13, "legend.fontsize": 11.5, "lines.linewidth": 2}
+
+
+def png(draw: Callable[[list[Row]], Figure], rows: list[Row]) -> bytes:
+    """The figure that `draw` makes of `rows`."""
+    content = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        draw(rows).savefig(content, format="png")
+    return content.getvalue()
+
+
+def panels(count: int, height: float = 4.0):
+    """A figure and its `count` axes, one above the other; `height` in inches each."""
+    figure = Figure(figsize=(6.4, height * count), dpi=125, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(hspace=0.06)  # type: ignore[call-arg]
+    axes = figure.subplots(count, squeeze=False)[:, 0]
+    for each in axes:
+        each.grid(alpha=0.3)
+    return figure, list(axes)
+
+
+def line(
+    axes, rows: list[Row], x: str, y: str, index: int, label: str, of=estimates, **style
+) -> None:
+    """The mean of column `y` against column `x`, and its interval as a band.
+
+    `of` is `estimates`, or `spread` for a band from the lowest to the highest.
+    """
+    points = of(rows, y, x)
+    xs = sorted(points)
+    style = {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index % len(DASHES)],
+        "markersize": 6,
+    } | style
+    axes.plot(xs, [points[value].mean for value in xs], label=label, **style)
+    axes.fill_between(
+        xs,
+        [points[value].low for value in xs],
+        [points[value].high for value in xs],
+        color=style["color"],
+        alpha=0.2,
+        linewidth=0,
+    )
+
+
+def legend_above(axes, **style) -> None:
+    """A legend in the upper right corner, with room for it above what is drawn."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))
+    axes.legend(loc="upper right", **style)

@@ -1,0 +1,415 @@
+"""How far back does a gradient reach, in a plain RNN, a GRU and an LSTM?
+
+    ptb study gradient_flow [--quick] [--out=DIR] [--data_path=DIR]
+
+For the loss at one step t, the norm of its gradient with respect to the state k steps earlier,
+d loss_t / d state_{t-k}, over the norm for k = 0. Measured at the start, with weights uniform in
++-init_scale, and after training at a learning rate tuned for each network. For a linear RNN the
+gradient is (W^T)^k times that of k = 0 exactly, which a test compares (Pascanu et al. 2013,
+arXiv 1211.5063).
+"""
+
+from __future__ import annotations
+
+import math
+
+from ptb.experiments.studies.measurements import (
+    NOT_CLEAR,
+    Row,
+    bootstrap,
+    compare,
+    describe_failed,
+    describe_rates,
+    estimates,
+    sound,
+    where,
+)
+from ptb.experiments.studies.study import Options, Study
+
+NETWORKS = {
+    "RNN": ("rnn", 0.0),
+    "GRU": ("gru", 0.0),
+    "LSTM": ("lstm", 0.0),
+    "LSTM, forget bias 1": ("lstm", 1.0),
+}
+HIDDEN_SIZE = 64
+ROWS = 20
+VANISHED, EXPLODED = 1e-3, 1e3
+UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds exactly
+# The spectral radius of H units is about init_scale * sqrt(H / 3): with 0.18 it is that of the
+# tutorial's 200 units at its 0.1.
+TRAINED_SCALE = 0.18
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0)
+KEPT = (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 50, 60)
+
+
+def cases(options: Options) -> list[Row]:
+    scales = (TRAINED_SCALE,) if options.quick else (0.05, 0.1, TRAINED_SCALE, 0.35)
+    settings = [(scale, 0) for scale in scales] + [(TRAINED_SCALE, 1 if options.quick else 3)]
+    return [
+        {
+            "network": network,
+            "init_scale": scale,
+            "trained_epochs": epochs,
+            "steps_back": 20 if options.quick else 60,
+        }
+        for network in NETWORKS
+        for scale, epochs in settings
+    ]
+
+
+def measure(case: Row, corpus, options: Options) -> list[Row]:
+    from ptb.experiments.studies.stack import Stack, finite  # noqa: PLC0415
+    from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
+    from ptb.training.config import Config  # noqa: PLC0415
+
+    cell, forget_bias = NETWORKS[case["network"]]
+    config = Config(
+        hidden_size=HIDDEN_SIZE,
+        num_layers=1,
+        cell=cell,
+        forget_bias=forget_bias,
+        init_scale=case["init_scale"],
+        num_epochs=max(1, case["trained_epochs"]),
+        constant_epochs=max(1, case["trained_epochs"]),
+    )
+    stacks = []
+
+    def train(rates, seeds):
+        stacks.append(Stack(corpus, config, rates, seeds))
+        return stacks[-1].train()
+
+    if case["trained_epochs"]:
+        rates = RATES[1::2] if options.quick else RATES
+        starts = tune_and_measure(train, rates, options)
+        stack = stacks[-1]
+    else:
+        stack = Stack(corpus, config, [0.0] * len(options.seeds), options.seeds)
+        losses = stack.nats(corpus.valid, True)
+        starts = [
+            {
+                "learning_rate": 0.0,
+                "seed": seed,
+                "valid_nats": finite(loss),
+                "unigram_nats": stack.unigram,
+                "clipped": 0.0,
+                "rates_tried": "0",
+                "rate_at_edge": 0,
+            }
+            for seed, loss in zip(options.seeds, losses, strict=True)
+        ]
+    columns = ("learning_rate", "seed", "valid_nats", "unigram_nats", "clipped")
+    columns += ("rates_tried", "rate_at_edge")
+    reached, radii, gates = reach_of(stack, corpus.valid, case["steps_back"])
+    return [
+        {name: start[name] for name in columns}
+        | {
+            "spectral_radius": float(radii[g]),
+            "gate": finite(gates[g]),
+            "k": k,
+            "norm": finite(reached[k, g]),
+        }
+        for g, start in enumerate(starts)
+        for k in KEPT
+        if k <= case["steps_back"]
+    ]
+
+
+def reach_of(stack, ids, steps_back: int):
+    """Of each model: `backward_norms`, its spectral radius and the mean of its gate.
+
+    The spectral radius is that of the recurrent matrix beneath the tanh, in GRU and LSTM the
+    candidate's. The gate is the LSTM's forget gate, the GRU's update gate, and for the plain RNN
+    1 - h^2, the slope of its tanh: what a step multiplies by, beside the matrices.
+    """
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.data import reader  # noqa: PLC0415
+    from ptb.experiments.studies.stack import spectral_radius  # noqa: PLC0415
+
+    network, weights, size = stack.network, stack.weights, stack.network.hidden_size
+    models = len(stack.seeds)
+    # The first half brings the state to where it is in the middle of a text.
+    inputs, targets = reader.sequential(ids, ROWS, 2 * steps_back)[0]
+    tokens = tf.broadcast_to(inputs, [models, *inputs.shape])
+    steps = tf.unstack(network.embed(weights, tokens)[0], axis=0)
+    state, gates = network.initial_state(models, ROWS), []
+    for step in steps[:steps_back]:
+        h = state[-1]
+        output, state = network.step(weights, step, state)
+        gates.append(gate_of(network, weights, tf.concat([step, h], axis=-1), output))
+    wanted = tf.broadcast_to(targets[:, -1], [models, ROWS])
+
+    def loss(output):
+        logits = tf.matmul(output, weights["softmax_w"]) + weights["softmax_b"]
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits)
+
+    norms = backward_norms(
+        lambda x, state: network.step(weights, x, state), steps[steps_back:], state, loss
+    )
+    kernel = weights["candidate_kernel" if network.cell == "gru" else "kernel"].numpy()
+    columns = slice(size, 2 * size) if network.cell == "lstm" else slice(0, size)
+    radii = spectral_radius(kernel[:, size:, columns])
+    return norms, radii, np.mean([gate.numpy() for gate in gates], axis=(0, 2, 3))
+
+
+def gate_of(network, weights, x_and_h, output):
+    """What decides how much of the old state stays, `[G, B, H]`, in 0 ... 1."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if network.cell == "rnn":
+        return 1 - tf.square(output)
+    if network.cell == "gru":
+        gates = tf.matmul(x_and_h, weights["gates_kernel"]) + weights["gates_bias"]
+        return tf.sigmoid(tf.split(gates, 2, axis=-1)[1])
+    parts = tf.matmul(x_and_h, weights["kernel"]) + weights["bias"]
+    return tf.sigmoid(tf.split(parts, 4, axis=-1)[2] + network.forget_bias)
+
+
+def backward_norms(cell, steps: list, state, loss):
+    """How the gradient of the last step's loss shrinks or grows on its way back.
+
+    Axis letters: G = models, of which there may be none, B = rows, D = input size, H = hidden size.
+
+    Args:
+      cell: called as `output, state = cell(inputs, state)`.
+      steps: tensors `[G, B, D]`, one for each step.
+      state: the state before the first of them, a tensor `[G, B, H]` or a structure of such.
+      loss: from the last output `[G, B, H]` to the loss of each row, `[G, B]`.
+
+    Returns:
+      For k = 0, 1, ..., len(steps): the norm of d loss / d state k steps before the last, with all
+      tensors of a state as one vector, as the median over the rows. Float64 `[len(steps) + 1, G]`.
+    """
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    states = [state]
+    with tf.GradientTape() as tape:
+        tape.watch(state)
+        for step in steps:
+            output, state = cell(step, state)
+            states.append(state)
+        total = tf.reduce_sum(loss(output))
+    norms = []
+    for gradient in reversed(tape.gradient(total, states)):
+        vectors = [part.numpy() for part in tf.nest.flatten(gradient) if part is not None]
+        # In double precision: the square of a small float32 underflows.
+        rows = np.linalg.norm(np.concatenate(vectors, axis=-1).astype(np.float64), axis=-1)
+        norms.append(np.median(rows, axis=-1))
+    return np.array(norms)
+
+
+def decay(rows: list[Row]) -> float:
+    """The factor of one step back of one seed: a geometric mean, before the norm underflows."""
+    norms = {row["k"]: row["norm"] for row in rows}
+    last = max(k for k, norm in norms.items() if k == 0 or norm > UNDERFLOW)
+    return (norms[last] / norms[0]) ** (1 / max(last, 1))
+
+
+def decays(rows: list[Row]) -> list[float]:
+    """`decay` of each seed."""
+    return [decay(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
+
+
+def region(rows: list[Row]) -> str:
+    """What became of the gradient at the farthest step: "vanished", "exploded" or "reaches"."""
+    farthest = max(row["k"] for row in rows)
+    ratio = bootstrap(decays(rows)).mean ** farthest
+    return "vanished" if ratio < VANISHED else "exploded" if ratio > EXPLODED else "reaches"
+
+
+def verdict(rows: list[Row]) -> str:
+    trained, failed = sound([row for row in rows if row["trained_epochs"]], "network")
+    start = [row for row in rows if not row["trained_epochs"]]
+    return "\n\n".join(
+        part
+        for part in (
+            _after_training(trained),
+            _what_is_left(trained),
+            _forget_bias(trained),
+            _at_start(start),
+            _table(rows),
+            _of_trained([row for row in rows if row["trained_epochs"]]),
+            describe_failed(failed, "the trained"),
+            describe_rates([row for row in rows if row["trained_epochs"]], "network"),
+            f"Measured with one layer of {HIDDEN_SIZE} units. Another size may answer otherwise.",
+        )
+        if part
+    )
+
+
+def _factors(rows: list[Row]) -> dict:
+    return {
+        network: bootstrap(decays(some))
+        for network in NETWORKS
+        if (some := where(rows, network=network))
+    }
+
+
+def _after_training(rows: list[Row]) -> str:
+    factors = _factors(rows)
+    if "RNN" not in factors:
+        return "**The plain RNN did not learn, so nothing is compared with it.**"
+    lines = ["After training on the same words, each network at its best learning rate:"]
+    for network, factor in factors.items():
+        if network == "RNN":
+            continue
+        head = {
+            "higher": f"the gradient of the {network} reaches farther back than the plain RNN's",
+            "lower": f"the gradient of the {network} reaches less far back than the plain RNN's",
+            NOT_CLEAR: f"it is not clear whether the {network} or the plain RNN reaches farther",
+        }[compare(factor, factors["RNN"])]
+        lines.append(
+            f"- **{head}**: a step back multiplies it by {factor:.3f}, the RNN's by "
+            f"{factors['RNN']:.3f};"
+        )
+    return "\n".join([lines[0], "", *lines[1:-1], lines[-1][:-1] + "."])
+
+
+def _what_is_left(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    farthest = max(row["k"] for row in rows)
+    named = {"vanished": "vanished", "exploded": "exploded", "reaches": "done neither"}
+    regions = {
+        network: named[region(where(rows, network=network))]
+        for network in dict.fromkeys(row["network"] for row in rows)
+    }
+    if len(set(regions.values())) == 1:
+        (said,) = set(regions.values())
+        return f"**{farthest} steps back, the gradient of every trained network has {said}.**"
+    said = "; ".join(f"of the {network} {said}" for network, said in regions.items())
+    return f"**{farthest} steps back, the gradient of the trained networks has: {said}.**"
+
+
+def _forget_bias(rows: list[Row]) -> str:
+    factors = _factors(rows)
+    if not {"LSTM", "LSTM, forget bias 1"} <= factors.keys():
+        return ""
+    head = {
+        "higher": "With a forget bias of 1 the trained LSTM's gradient reaches farther than with 0",
+        "lower": "With a forget bias of 1 the trained LSTM's gradient reaches less far than with 0",
+        NOT_CLEAR: "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
+    }[compare(factors["LSTM, forget bias 1"], factors["LSTM"])]
+    return f"**{head}.**"
+
+
+def _at_start(rows: list[Row]) -> str:
+    winners = {}
+    for scale in dict.fromkeys(row["init_scale"] for row in rows):
+        factors = _factors(where(rows, init_scale=scale))
+        best = max(factors, key=lambda network: factors[network].mean)
+        alone = all(compare(f, factors[best]) == "lower" for n, f in factors.items() if n != best)
+        winners[scale] = best if alone else NOT_CLEAR
+    named = "; ".join(f"{winner} at {scale:g}" for scale, winner in winners.items())
+    if len(set(winners.values())) == 1 and NOT_CLEAR not in winners.values():
+        head = f"Before training, the {next(iter(winners.values()))} reaches farthest"
+    else:
+        head = "Before training, which network reaches farthest depends on the weights' scale"
+    return f"**{head}** (init_scale): {named}."
+
+
+def _table(rows: list[Row]) -> str:
+    farthest = max(row["k"] for row in rows)
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    lines = [
+        f"The factor of one step back, and what is left after {farthest} steps. Vanished: less "
+        f"than {VANISHED:g} of the norm at k = 0. Exploded: more than {EXPLODED:g} times it. "
+        "Radius: the spectral radius of the recurrent matrix, in GRU and LSTM the candidate's.",
+        "",
+        "| weights | " + " | ".join(networks) + " |",
+        "|---|" + "---|" * len(networks),
+    ]
+    for scale, epochs in dict.fromkeys((row["init_scale"], row["trained_epochs"]) for row in rows):
+        cells = []
+        for network in networks:
+            some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
+            radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
+            cells.append(
+                f"{bootstrap(decays(some)):.3f}, {region(some)}, radius {radius:.2f}"
+                if some
+                else ""
+            )
+        lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _of_trained(rows: list[Row]) -> str:
+    """What stands beside the trained rows: loss, clipped share, gate."""
+    rows = where(rows, k=0)
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
+    for column, label, scale, spec in (
+        ("valid_nats", "valid loss, nats a word", 1, ".3f"),
+        ("clipped", "windows clipped, %", 100, ".0f"),
+        ("gate", "mean gate", 1, ".2f"),
+    ):
+        figures = estimates(
+            [row | {column: scale * row[column]} for row in rows], column, "network"
+        )
+        lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
+    return (
+        "\n".join(lines)
+        + f"\n\nThe words' frequencies alone cost {rows[0]['unigram_nats']:.3f} nats a word. "
+        "The gate "
+        "is the LSTM's forget gate, the GRU's update gate, and the slope 1 - h² of the RNN's tanh."
+    )
+
+
+def _weights(scale: float, epochs: int) -> str:
+    start = f"init_scale {scale:g}"
+    return f"{start}, after epoch {epochs}" if epochs else start
+
+
+def draw(rows: list[Row]):
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    from ptb.experiments.studies.figure import COLOURS, DASHES, panels  # noqa: PLC0415
+
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    farthest = max(row["k"] for row in rows)
+    before = [row for row in rows if not row["trained_epochs"]]
+    # At the scale that the trained ones begin with.
+    scale = max(row["init_scale"] for row in rows if row["trained_epochs"])
+    figure, all_axes = panels(2, height=4.4)
+    for axes, some, title in (
+        (all_axes[0], where(before, init_scale=scale), f"Before training, init_scale {scale:g}"),
+        (all_axes[1], [row for row in rows if row["trained_epochs"]], "After training"),
+    ):
+        for index, network in enumerate(networks):
+            of_network = where(some, network=network)
+            first = {row["seed"]: row["norm"] for row in where(of_network, k=0)}
+            points = {
+                k: bootstrap(
+                    math.log10(max(row["norm"], 1e-300) / first[row["seed"]])
+                    for row in where(of_network, k=k)
+                )
+                for k in sorted({row["k"] for row in of_network})
+            }
+            mean, low, high = (
+                [10 ** getattr(each, end) for each in points.values()]
+                for end in ("mean", "low", "high")
+            )
+            style = {"color": COLOURS[index], "linestyle": DASHES[index]}
+            axes.plot(list(points), mean, label=network, **style)
+            axes.fill_between(list(points), low, high, color=COLOURS[index], alpha=0.2, linewidth=0)
+        axes.set(yscale="log", ylim=(1e-9, 1e3), xlim=(0, farthest), title=title)
+        axes.axhspan(1e-9, VANISHED, color="#999999", alpha=0.15, linewidth=0)
+        place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
+        axes.text(1.02, 1e-6, "vanished", **place)
+        axes.set(xlabel="k, steps back", ylabel="gradient norm, times k = 0")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="upper right", fontsize=10.5, ncols=2)
+    return figure
+
+
+STUDY = Study(
+    name="gradient_flow",
+    question="How far back does a gradient reach, in a plain RNN, a GRU and an LSTM?",
+    cases=cases,
+    measure=measure,
+    verdict=verdict,
+    draw=draw,
+)

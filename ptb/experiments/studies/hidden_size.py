@@ -1,0 +1,190 @@
+"""Do larger hidden sizes train faster or slower?
+
+    ptb study hidden_size [--quick] [--out=DIR] [--data_path=DIR]
+
+Three things can be held equal: the updates, and with them the words; the multiplications; the
+seconds. The first two are compared here, each hidden size at a learning rate tuned for it. Seconds
+depend on the machine: `ptb benchmark --hidden_size=N` measures them.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from ptb.experiments.studies.measurements import (
+    NOT_CLEAR,
+    Row,
+    and_,
+    bootstrap,
+    compare,
+    describe_failed,
+    describe_rates,
+    estimates,
+    last_points,
+    lowest,
+    sound,
+    where,
+)
+from ptb.experiments.studies.study import Options, Study
+
+POINTS = 10
+RATES = (0.5, 1.0, 2.0)
+UPDATES = 450
+
+
+def cases(options: Options) -> list[Row]:
+    sizes = (16, 32, 64) if options.quick else (8, 16, 32, 64, 128)
+    return [{"hidden_size": size, "budget": 100 if options.quick else UPDATES} for size in sizes]
+
+
+def measure(case: Row, corpus, options: Options) -> list[Row]:
+    from ptb.experiments.studies.stack import Stack  # noqa: PLC0415
+    from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
+    from ptb.training.config import Config  # noqa: PLC0415
+
+    config = Config(
+        hidden_size=case["hidden_size"], num_layers=1, num_epochs=100, constant_epochs=100
+    )
+    rows = tune_and_measure(
+        lambda rates, seeds: Stack(corpus, config, rates, seeds).train(case["budget"], POINTS),
+        RATES[1:] if options.quick else RATES,
+        options,
+    )
+    each = multiplications(case["hidden_size"], len(corpus.vocabulary))
+    return [row | {"giga_multiplications": row["words"] * each / 1e9} for row in rows]
+
+
+def multiplications(hidden_size: int, vocab_size: int) -> int:
+    """Of training on one word: one LSTM layer and the softmax, forward, and twice that backward."""
+    return 3 * (8 * hidden_size * hidden_size + hidden_size * vocab_size)
+
+
+def verdict(rows: list[Row]) -> str:
+    usable, failed = sound(last_points(rows, "hidden_size", "seed"), "hidden_size")
+    curves = [row for row in rows if row["hidden_size"] not in failed]
+    return "\n\n".join(
+        part
+        for part in (
+            _by_update(usable),
+            _by_multiplication(curves),
+            _table(last_points(rows, "hidden_size", "seed")),
+            describe_failed(failed, "hidden_size"),
+            describe_rates(rows, "hidden_size"),
+            "Seconds are not part of this: `ptb benchmark --hidden_size=N` measures speed.",
+        )
+        if part
+    )
+
+
+def _by_update(rows: list[Row]) -> str:
+    loss = estimates(rows, "valid_nats", "hidden_size")
+    best, near = lowest(loss)
+    sizes = and_(sorted([best, *near]))
+    head = f"{sizes} units learn most"
+    if near:
+        head += ", not clear which"
+    small, large = min(loss), max(loss)
+    other = {
+        "lower": f"{large} units learn more than {small}",
+        "higher": f"{large} units learn less than {small}",
+        NOT_CLEAR: f"{large} and {small} units are not clearly apart",
+    }[compare(loss[large], loss[small])]
+    return (
+        f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: "
+        f"{loss[best]:.3f} nats a word with {best}, {loss[small]:.3f} with {small}, "
+        f"{loss[large]:.3f} "
+        f"with {large}."
+    )
+
+
+def _by_multiplication(rows: list[Row]) -> str:
+    """Each size at its end against the next larger one when that has multiplied as often."""
+    lines, said = [], []
+    sizes = sorted({row["hidden_size"] for row in rows})
+    for small, large in itertools.pairwise(sizes):
+        ends = last_points(where(rows, hidden_size=small), "seed")
+        budget = ends[0]["giga_multiplications"]
+        in_time = [
+            row
+            for row in where(rows, hidden_size=large)
+            if row["giga_multiplications"] <= budget * (1 + 1e-6)
+        ]
+        if not in_time:
+            continue
+        others = last_points(in_time, "seed")
+        one, other = (bootstrap(row["valid_nats"] for row in each) for each in (ends, others))
+        said.append({"lower": "more", "higher": "less"}.get(compare(other, one), NOT_CLEAR))
+        lines.append(
+            f"{budget:.3g} billion: {one:.3f} with {small} units, {other:.3f} with {large}"
+        )
+    if not lines:
+        return ""
+    if len(set(said)) == 1:
+        word = {"more": "more", "less": "less"}.get(said[0])
+        head = f"the larger of two sizes learns {word}" if word else "no size is clearly ahead"
+    else:
+        pairs = [
+            f"{a} to {b}: {s}" for (a, b), s in zip(itertools.pairwise(sizes), said, strict=False)
+        ]
+        head = f"the larger of two sizes learns ({', '.join(pairs)})"
+    return (
+        f"**After the same number of multiplications, {head}**. Nats a word: {'; '.join(lines)}. "
+        "Counted are those of the LSTM and the softmax, forward and backward."
+    )
+
+
+def _table(rows: list[Row]) -> str:
+    lines = [
+        "| hidden_size | multiplications, billions | valid loss, nats a word | windows "
+        "clipped, % |",
+        "|---|---|---|---|",
+    ]
+    loss = estimates(rows, "valid_nats", "hidden_size")
+    for size, each in loss.items():
+        some = where(rows, hidden_size=size)
+        clipped = 100 * bootstrap(row["clipped"] for row in some).mean
+        lines.append(
+            f"| {size} | {some[0]['giga_multiplications']:.3g} | {each:.3f} | {clipped:.0f} |"
+        )
+    return (
+        "\n".join(lines)
+        + f"\n\nThe words' frequencies alone cost {rows[0]['unigram_nats']:.3f} nats a word. "
+        "The share "
+        "of clipped windows is that of the last tenth of the training."
+    )
+
+
+def draw(rows: list[Row]):
+    from ptb.experiments.studies.figure import legend_above, line, panels  # noqa: PLC0415
+    from ptb.runs.curve import log_axis  # noqa: PLC0415
+
+    sizes = sorted({row["hidden_size"] for row in rows})
+    ends = last_points(rows, "hidden_size", "seed")
+    figure, (at_end, by_updates, by_cost) = panels(3, height=3.9)
+    line(at_end, ends, "hidden_size", "valid_nats", 0, "")
+    log_axis(at_end, "x", sizes)
+    at_end.set(title=f"Loss after the same {ends[0]['updates']} updates")
+    at_end.set_xlabel("hidden_size, units (log scale)")
+    for index, size in enumerate(sizes):
+        some = where(rows, hidden_size=size)
+        line(by_updates, some, "updates", "valid_nats", index, f"{size} units")
+        line(by_cost, some, "giga_multiplications", "valid_nats", index, f"{size} units")
+    by_updates.set(title="Loss against updates", xlabel="updates")
+    legend_above(by_updates, ncols=2)
+    log_axis(by_cost, "x")
+    by_cost.set(
+        title="Loss against multiplications", xlabel="multiplications, billions (log scale)"
+    )
+    for axes in (at_end, by_updates, by_cost):
+        axes.set_ylabel("valid loss, nats a word")
+    return figure
+
+
+STUDY = Study(
+    name="hidden_size",
+    question="Do larger hidden sizes train faster or slower?",
+    cases=cases,
+    measure=measure,
+    verdict=verdict,
+    draw=draw,
+)

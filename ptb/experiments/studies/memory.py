@@ -1,0 +1,410 @@
+"""After how many steps does each cell forget?
+
+    ptb study memory [--quick] [--out=DIR] [--data_path=DIR]
+
+A copy task: the first input is one of four symbols, then come `delay` words of the text, which say
+nothing of it, then a question mark, and the network must name the symbol. Guessing is right once in
+four. For every delay new networks are trained, with plain gradient descent, as the language models
+here are, and with Adam, which makes small gradients large; each at a learning rate tuned for it, on
+seeds of its own. A delay beyond one that no seed remembers is not tried.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+from ptb.experiments.studies.gradient_flow import NETWORKS
+from ptb.experiments.studies.measurements import (
+    NOT_CLEAR,
+    Row,
+    Spread,
+    and_,
+    compare,
+    where,
+    wilson,
+)
+from ptb.experiments.studies.study import Options, Study
+
+SYMBOLS = 4
+CHANCE = 1 / SYMBOLS
+REMEMBERS = (1 + CHANCE) / 2  # half way from guessing to perfect
+HIDDEN_SIZE, BATCH_SIZE = 32, 16
+TEST_ROWS, UPDATES_BETWEEN_TESTS = 128, 100
+OPTIMIZERS = ("SGD", "Adam")
+GRIDS = {"SGD": (0.3, 1.0, 3.0), "Adam": (1e-3, 3e-3, 1e-2)}
+MAX_GRAD_NORM = 1.0
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+DELAYS = (5, 10, 20, 50, 100, 200)
+
+
+def cases(options: Options) -> list[Row]:
+    return [
+        {
+            "optimizer": optimizer,
+            "network": network,
+            "longest": 10 if options.quick else DELAYS[-1],
+            "most_updates": 200 if options.quick else 1000,
+        }
+        for optimizer in OPTIMIZERS
+        for network in NETWORKS
+    ]
+
+
+def measure(case: Row, corpus, options: Options) -> list[Row]:
+    """Rows of the delays, from the shortest to the first that no seed remembers."""
+    from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
+
+    rows = []
+    for delay in DELAYS:
+        if delay > case["longest"]:
+            break
+        some = tune_and_measure(
+            functools.partial(train, case, delay, corpus),
+            GRIDS[case["optimizer"]],
+            options,
+            by="score",
+        )
+        rows += some
+        if not any(row["accuracy"] >= REMEMBERS for row in some):
+            break
+    return rows
+
+
+def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
+    """A row for each pair: `accuracy` at the end, and the `updates` until it was REMEMBERS.
+
+    A network that is right every time is trained no longer. `score` is what is tuned: the updates,
+    and where they were not enough, more the more answers are wrong.
+    """
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    cell, forget_bias = NETWORKS[case["network"]]
+    vocab_size, most = len(corpus.vocabulary), case["most_updates"]
+    network = _network(cell, vocab_size + SYMBOLS + 1, forget_bias)
+    weights = initialize(network, seeds)
+    slots = {name: (tf.zeros_like(w), tf.zeros_like(w)) for name, w in weights.items()}
+    alive, rates = np.arange(len(seeds)), np.float32(learning_rates)
+    accuracy, updates = np.zeros(len(seeds)), np.full(len(seeds), 2 * most)
+    rngs = [np.random.default_rng((seed, delay)) for seed in seeds]
+    for done in range(UPDATES_BETWEEN_TESTS, most + 1, UPDATES_BETWEEN_TESTS):
+        batches = [
+            task(corpus.train, vocab_size, delay, rngs[g], UPDATES_BETWEEN_TESTS * BATCH_SIZE)
+            for g in alive
+        ]
+        inputs, symbols = (np.stack(each) for each in zip(*batches, strict=True))
+        shape = (len(alive), UPDATES_BETWEEN_TESTS, BATCH_SIZE)
+        weights, slots = _functions()[0](
+            network,
+            case["optimizer"],
+            weights,
+            slots,
+            tf.constant(inputs.reshape(*shape, -1).swapaxes(0, 1)),
+            tf.constant(symbols.reshape(shape).swapaxes(0, 1)),
+            tf.constant(rates),
+            tf.constant(done - UPDATES_BETWEEN_TESTS, tf.float32),
+        )
+        batches = [task(corpus.valid, vocab_size, delay, rngs[g], TEST_ROWS) for g in alive]
+        inputs, symbols = (np.stack(each) for each in zip(*batches, strict=True))
+        right = (_functions()[1](network, weights, tf.constant(inputs)).numpy() == symbols).mean(
+            axis=1
+        )
+        accuracy[alive] = right
+        first = (right >= REMEMBERS) & (updates[alive] > most)
+        updates[alive[first]] = done
+        going = np.flatnonzero(right < 1)
+        if not len(going) or _settled(learning_rates, accuracy):
+            break
+        alive, rates = alive[going], rates[going]
+        weights, slots = tf.nest.map_structure(
+            functools.partial(tf.gather, indices=going), (weights, slots)
+        )
+    passed = accuracy >= REMEMBERS
+    updates[~passed] = 2 * most
+    return [
+        {
+            "learning_rate": learning_rates[g],
+            "seed": seeds[g],
+            "delay": delay,
+            "accuracy": float(accuracy[g]),
+            "updates": int(updates[g]),
+            "score": float(updates[g] + most * (1 - accuracy[g])),
+        }
+        for g in range(len(seeds))
+    ]
+
+
+def _settled(learning_rates, accuracy) -> bool:
+    """Whether one of several rates is right with all its seeds: no other can be quicker."""
+    by_rate = {}
+    for rate, right in zip(learning_rates, accuracy, strict=True):
+        by_rate[rate] = min(by_rate.get(rate, 1.0), right)
+    return len(by_rate) > 1 and max(by_rate.values()) == 1
+
+
+def _network(cell: str, vocab_size: int, forget_bias: float):
+    from ptb.experiments.studies.stack import Network  # noqa: PLC0415
+
+    return Network(cell, vocab_size, HIDDEN_SIZE, SYMBOLS, forget_bias)
+
+
+def initialize(network, seeds):
+    """Kernels as Glorot and Bengio 2010 draw them; biases 0, but 1 for the GRU's gates, as in "
+    "TF1."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    weights = network.initialize(seeds, 1.0)
+    limits = {
+        name: 0.05
+        if name == "embedding"
+        else 0.0
+        if "b" in name.split("_")[-1]
+        else math.sqrt(6 / sum(shape))
+        for name, shape in network.shapes().items()
+    }
+    weights = {name: limits[name] * weight for name, weight in weights.items()}
+    if "gates_bias" in weights:
+        weights["gates_bias"] = tf.ones_like(weights["gates_bias"])
+    return weights
+
+
+def task(ids, vocab_size: int, delay: int, rng, rows: int):
+    """Sequences whose first input must be named at the end.
+
+    Axis letters: B = `rows`, T = delay + 2 steps, V = vocabulary size of the text.
+
+    Args:
+      ids: int32 `[N]`, the text that the words between come from.
+      delay: words between the symbol and the question.
+
+    Returns:
+      inputs int32 `[B, T]` (ids from V on are the symbols, V + SYMBOLS is the question), and the
+      symbols, int32 `[B]` in 0 ... SYMBOLS - 1.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    starts = rng.integers(0, len(ids) - delay, rows)
+    words = ids[starts[:, None] + np.arange(delay)]
+    symbols = rng.integers(0, SYMBOLS, rows)
+    question = np.full(rows, vocab_size + SYMBOLS)
+    inputs = np.column_stack([vocab_size + symbols, words, question])
+    return inputs.astype(np.int32), symbols.astype(np.int32)
+
+
+@functools.cache
+def _functions():
+    """`updates` and `answers`, traced: TensorFlow is imported where it is needed only."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.experiments.studies.stack import clip  # noqa: PLC0415
+
+    def logits(network, weights, embedded):
+        state = network.initial_state(tf.shape(embedded)[1], tf.shape(embedded)[2])
+        outputs, _ = network.run(weights, embedded, state)
+        return tf.matmul(outputs[-1], weights["softmax_w"]) + weights["softmax_b"]
+
+    @tf.function(reduce_retracing=True)
+    def updates(network, optimizer, weights, slots, inputs, symbols, rates, done):
+        for k in tf.range(tf.shape(inputs)[0]):
+
+            def loss(others, embedded, wanted=symbols[k]):
+                scores = logits(network, others, embedded)
+                nats = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, scores)
+                return tf.reduce_mean(nats, axis=1), ()
+
+            gradients, norms, _, _ = network.gradients(weights, inputs[k], loss)
+            factor = clip(norms, MAX_GRAD_NORM)
+            step = {name: factor * gradient for name, gradient in gradients.items()}
+            if optimizer == "Adam":
+                slots = {
+                    name: (
+                        BETA_1 * slots[name][0] + (1 - BETA_1) * g,
+                        BETA_2 * slots[name][1] + (1 - BETA_2) * tf.square(g),
+                    )
+                    for name, g in step.items()
+                }
+                t = done + tf.cast(k, tf.float32) + 1
+                root = tf.sqrt(1 - tf.pow(BETA_2, t))
+                scale = root / (1 - tf.pow(BETA_1, t))
+                step = {n: scale * m / (tf.sqrt(v) + root * EPSILON) for n, (m, v) in slots.items()}
+            weights = {n: w - rates[:, None, None] * step[n] for n, w in weights.items()}
+        return weights, slots
+
+    @tf.function(reduce_retracing=True)
+    def answers(network, weights, inputs):
+        embedded, _ = network.embed(weights, inputs)
+        scores = logits(network, weights, embedded)
+        return tf.argmax(scores, axis=-1, output_type=tf.int32)
+
+    return updates, answers
+
+
+def passes(rows: list[Row], delay: int, updates: float = math.inf) -> Spread:
+    """The share of seeds that remember a delay within so many updates.
+
+    A delay that was not tried lies beyond one that no seed remembers, and counts as forgotten.
+    """
+    some = where(rows, delay=delay)
+    seeds = len({row["seed"] for row in rows})
+    good = sum(row["accuracy"] >= REMEMBERS and row["updates"] <= updates for row in some)
+    return wilson(good, seeds)
+
+
+def reach(rows: list[Row], delays: list[int], updates: float = math.inf) -> int:
+    """The longest delay up to which more than half of all seeds remember, beyond doubt; else 0."""
+    longest = 0
+    for delay in delays:
+        if passes(rows, delay, updates).low <= 0.5:
+            break
+        longest = delay
+    return longest
+
+
+def verdict(rows: list[Row]) -> str:
+    delays = sorted({row["delay"] for row in rows})
+    lines = []
+    for optimizer in dict.fromkeys(row["optimizer"] for row in rows):
+        some = where(rows, optimizer=optimizer)
+        lines.append(
+            f"Trained with {optimizer}, for the same number of updates:\n\n"
+            + "\n".join(
+                _against_rnn(some, network, optimizer, delays)
+                for network in dict.fromkeys(row["network"] for row in some)
+                if network != "RNN"
+            )
+        )
+    return "\n\n".join([*lines, _table(rows, delays), *_notes(rows, delays)])
+
+
+def _against_rnn(rows: list[Row], network: str, optimizer: str, delays: list[int]) -> str:
+    """Where the two part: the first delay at which their shares differ beyond doubt."""
+    for delay in delays:
+        one, rnn = (passes(where(rows, network=n), delay) for n in (network, "RNN"))
+        difference = compare(one, rnn)
+        if difference != NOT_CLEAR:
+            longer, shorter = (network, "RNN") if difference == "higher" else ("RNN", network)
+            return (
+                f"- **With {optimizer}, the {longer} remembers longer than the {shorter}**: "
+                "they part "
+                f"at {delay} words, which {one:.0%} of the {network}'s seeds remember and "
+                f"{rnn:.0%} "
+                "of the RNN's."
+            )
+    return (
+        f"- **With {optimizer}, it is not clear whether the {network} or the RNN remembers "
+        "longer**: "
+        f"at no delay up to {delays[-1]} words do their intervals part."
+    )
+
+
+def _table(rows: list[Row], delays: list[int]) -> str:
+    lines = [
+        f"Seeds that remember, at each delay in words (guessing is right {CHANCE:.0%} of the time; "
+        f"to remember is to be right {REMEMBERS:.1%} of the time or more):",
+        "",
+        "| trained with | network | " + " | ".join(map(str, delays)) + " | longest |",
+        "|---|---|" + "---|" * (len(delays) + 1),
+    ]
+    for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
+        some = where(rows, optimizer=optimizer, network=network)
+        cells = []
+        for delay in delays:
+            tried = where(some, delay=delay)
+            good = sum(row["accuracy"] >= REMEMBERS for row in tried)
+            cells.append(f"{good}/{len(tried)}" if tried else "-")
+        longest = reach(some, delays)
+        more = " or more" if longest == delays[-1] else ""
+        cells.append(f"{longest}{more}")
+        lines.append(f"| {optimizer} | {network} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "Longest: the last delay before one at which the interval of the share reaches down to "
+        "half. "
+        "A dash: not tried, since no seed remembers a shorter one.",
+    ]
+    return "\n".join(lines)
+
+
+def _notes(rows: list[Row], delays: list[int]) -> list[str]:
+    most = rows[0]["most_updates"]
+    changed = []
+    for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
+        some = where(rows, optimizer=optimizer, network=network)
+        half, full = reach(some, delays, most // 2), reach(some, delays)
+        if half != full:
+            changed.append(f"{network} with {optimizer} ({half} words, then {full})")
+    depends = (
+        f"More training would change it: between {most // 2:,} and {most:,} updates the "
+        "longest delay "
+        f"grew for {and_(changed)}."
+        if changed
+        else f"The longest delays were the same after {most // 2:,} updates as after {most:,}."
+    )
+    tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
+    edges = [
+        f"{row['network']} with {row['optimizer']} at {row['delay']}"
+        for row in {
+            (row["optimizer"], row["network"], row["delay"]): row
+            for row in rows
+            if row["rate_at_edge"] and row["accuracy"] < REMEMBERS
+        }.values()
+    ]
+    note = (
+        f" A better rate may exist beyond the grid's edge for {and_(edges)}."
+        if edges
+        else " No network that forgot had its best rate at the edge of its grid."
+    )
+    return [
+        f"{depends} What is measured is what so much training teaches, not what a network "
+        "could hold.",
+        "The learning rate is tuned for each network, delay and optimizer on seeds of its own. The "
+        f"grids spanned {tried[0]:g} to {tried[-1]:g}.{note}",
+        f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences; the gradient is "
+        f"clipped at a norm of {MAX_GRAD_NORM:g}.",
+    ]
+
+
+def draw(rows: list[Row]):
+    from ptb.experiments.studies.figure import COLOURS, MARKERS, panels  # noqa: PLC0415
+
+    delays = sorted({row["delay"] for row in rows})
+    optimizers = list(dict.fromkeys(row["optimizer"] for row in rows))
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    figure, all_axes = panels(len(optimizers), height=4.2)
+    for axes, optimizer in zip(all_axes, optimizers, strict=True):
+        for index, network in enumerate(networks):
+            some = where(rows, optimizer=optimizer, network=network)
+            # Beside each other, so that no interval hides another.
+            places = [i + 0.12 * (index - (len(networks) - 1) / 2) for i in range(len(delays))]
+            shares = [passes(some, delay) for delay in delays]
+            axes.errorbar(
+                places,
+                [100 * each.mean for each in shares],
+                yerr=[
+                    [100 * (each.mean - each.low) for each in shares],
+                    [100 * (each.high - each.mean) for each in shares],
+                ],
+                color=COLOURS[index],
+                marker=MARKERS[index],
+                linestyle="none",
+                capsize=3,
+                label=network,
+            )
+        axes.set(title=f"Trained with {optimizer}", ylim=(-4, 135), yticks=range(0, 101, 20))
+        axes.set(ylabel="seeds that remember, %", xlabel="delay, words from symbol to question")
+        axes.set_xticks(range(len(delays)), [str(delay) for delay in delays])
+    all_axes[0].legend(loc="upper right", fontsize=10.5, ncols=2)
+    return figure
+
+
+STUDY = Study(
+    name="memory",
+    question="After how many steps does each cell forget?",
+    cases=cases,
+    measure=measure,
+    verdict=verdict,
+    draw=draw,
+    least_seeds=10,
+    brackets="95% intervals of the share of seeds (Wilson)",
+)

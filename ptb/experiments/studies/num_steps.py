@@ -1,0 +1,387 @@
+"""How many time steps are enough, and do more of them explode the gradient?
+
+    ptb study num_steps [--quick] [--out=DIR] [--data_path=DIR]
+
+Each `num_steps` is trained twice on the same words: with the state carried from window to window,
+so that only the gradient is cut, and with the state zeroed before each window, so that memory is
+cut too. No model with zeroed state gets below the computed floor for a memory of that length.
+
+The loss is a sum over the steps, so one learning rate moves the weights as far for a word whatever
+the window; the clip, which is of that sum, grows with `num_steps` for the same reason.
+
+What a longer window does to the gradient is measured on the plain RNN, of which it is said, with
+the recurrent matrix scaled to several spectral radii, and on it and the LSTM after training.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ptb.experiments.studies.measurements import (
+    Row,
+    Spread,
+    and_,
+    bootstrap,
+    describe_failed,
+    describe_rates,
+    estimates,
+    has_learned,
+    lowest,
+    sound,
+    values_by,
+    where,
+)
+from ptb.experiments.studies.study import Options, Study
+
+CLIP_PER_STEP = 0.25  # the tutorial's: 5 for 20 steps
+ENOUGH = 1.02  # a perplexity this close to the lowest counts as "enough steps"
+HIDDEN_SIZE = 32
+RATES = (1.0, 2.0, 4.0)
+RNN_RATES = (0.125, 0.25, 0.5, 1.0)
+LOSS, NORM = "loss", "gradient norm"
+RADII = (0.5, 0.9, 1.1, 1.5, 2.0)
+NORM_LENGTHS = (1, 2, 5, 10, 20, 40, 80)
+SHORT = 10  # the window that the longest is compared with
+ROWS = 20
+
+
+def cases(options: Options) -> list[Row]:
+    lengths = (5, 20) if options.quick else (1, 2, 5, 10, 20, 40)
+    radii = RADII[::4] if options.quick else RADII
+    epochs = 1 if options.quick else 2
+    losses = [
+        {"measured": LOSS, "setting": state, "num_steps": num_steps, "num_epochs": epochs}
+        for state in ("carried", "reset")
+        for num_steps in lengths
+    ]
+    norms = [
+        {
+            "measured": NORM,
+            "setting": setting,
+            "num_steps": max(NORM_LENGTHS),
+            "num_epochs": trained,
+        }
+        for setting, trained in (
+            *((f"RNN, radius {radius:g}", 0) for radius in radii),
+            ("RNN, trained", epochs),
+            ("LSTM, trained", epochs),
+        )
+    ]
+    return losses + norms
+
+
+def measure(case: Row, corpus, options: Options) -> list[Row]:
+    if case["measured"] == NORM:
+        return _norms(case, corpus, options)
+    from ptb.experiments.studies.stack import Stack  # noqa: PLC0415
+    from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
+    from ptb.training.config import Config  # noqa: PLC0415
+
+    num_steps, reset = case["num_steps"], case["setting"] == "reset"
+    config = Config(
+        hidden_size=HIDDEN_SIZE,
+        num_layers=1,
+        num_steps=num_steps,
+        num_epochs=case["num_epochs"],
+        constant_epochs=max(1, case["num_epochs"] - 1),
+        learning_rate_decay=0.4,
+        max_grad_norm=CLIP_PER_STEP * num_steps,
+    )
+    rows = tune_and_measure(
+        lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(),
+        RATES[:2] if options.quick else RATES,
+        options,
+    )
+    floor = math.nan
+    if corpus.grammar:
+        floor = corpus.grammar.perplexity_floor(num_steps if reset else None)
+    return [
+        row | {"window": num_steps, "floor": floor, "spectral_radius": math.nan} for row in rows
+    ]
+
+
+def _norms(case: Row, corpus, options: Options) -> list[Row]:
+    """The norm of a window's gradient, for windows of every length, at one set of weights."""
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.experiments.studies.stack import Stack, finite, spectral_radius  # noqa: PLC0415
+    from ptb.experiments.studies.tuning import tune_and_measure, untrained  # noqa: PLC0415
+    from ptb.training.config import Config  # noqa: PLC0415
+
+    config = Config(
+        hidden_size=HIDDEN_SIZE,
+        num_layers=1,
+        cell="lstm" if case["setting"].startswith("LSTM") else "rnn",
+        num_epochs=max(1, case["num_epochs"]),
+        constant_epochs=max(1, case["num_epochs"]),
+        init_scale=0.25,
+    )
+    stacks = []
+
+    def train(rates, seeds):
+        stacks.append(Stack(corpus, config, rates, seeds))
+        return stacks[-1].train()
+
+    if case["num_epochs"]:
+        grid = RATES if config.cell == "lstm" else RNN_RATES
+        rows = tune_and_measure(train, grid[:2] if options.quick else grid, options)
+    else:
+        stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
+        rows = untrained(stacks[-1])
+    stack = stacks[-1]
+    kernel = stack.weights["kernel"].numpy()
+    columns = slice(HIDDEN_SIZE, 2 * HIDDEN_SIZE) if config.cell == "lstm" else slice(None)
+    radii = spectral_radius(kernel[:, HIDDEN_SIZE:, columns])
+    if not case["num_epochs"]:
+        wanted = float(case["setting"].rsplit(" ", 1)[1])
+        kernel[:, HIDDEN_SIZE:] *= (wanted / radii)[:, None, None]
+        stack.weights["kernel"], radii = tf.constant(kernel), np.full(len(rows), wanted)
+    norms = {length: window_norms(stack, corpus.valid, length) for length in NORM_LENGTHS}
+    return [
+        row
+        | {
+            "window": length,
+            "grad_norm": finite(norms[length][g]),
+            "floor": math.nan,
+            "spectral_radius": float(radii[g]),
+        }
+        for length in NORM_LENGTHS
+        for g, row in enumerate(rows)
+    ]
+
+
+def window_norms(stack, ids, num_steps: int):
+    """The norm of the gradient of one window's cost, `[G]`; its last word is the same for all."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.experiments.studies.stack import window_gradients  # noqa: PLC0415
+
+    models, longest, before = len(stack.seeds), max(NORM_LENGTHS), 20
+    columns = len(ids) // ROWS * tf.range(ROWS)[:, None] + tf.range(before + longest + 1)
+    tokens = tf.gather(ids, columns)
+    tokens = tf.broadcast_to(tokens, [models, *tokens.shape])
+    start = before + longest - num_steps
+    state = stack.network.initial_state(models, ROWS)
+    embedded, _ = stack.network.embed(stack.weights, tokens[:, :, :start])
+    _, state = stack.network.run(stack.weights, embedded, state)
+    return window_gradients(stack.network, stack.weights, tokens[:, :, start:], state)[1].numpy()
+
+
+def verdict(rows: list[Row]) -> str:
+    losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
+    usable, failed = sound(losses, "setting", "num_steps")
+    trained, also = sound([row for row in norms if row["num_epochs"]], "setting")
+    words = losses[0]["words"]
+    parts = [
+        f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
+        + "\n".join(_enough(where(usable, setting=state), state) for state in ("carried", "reset")),
+        _updates(losses),
+        _explodes([row for row in norms if not row["num_epochs"]] + trained),
+        _table(losses),
+        _norm_table(norms),
+        describe_failed([*failed, *also], "num_steps"),
+        describe_rates(
+            losses + [row for row in norms if row["num_epochs"]], "setting", "num_steps"
+        ),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _updates(rows: list[Row]) -> str:
+    """What is not held equal."""
+    updates = {row["num_steps"]: row["updates"] for row in rows}
+    short, long = min(updates), max(updates)
+    return (
+        f"From the same words a longer window makes fewer updates: {updates[short]:,} at num_steps "
+        f"{short}, {updates[long]:,} at {long}. With more words the longest may do better."
+    )
+
+
+def _perplexities(rows: list[Row]) -> dict:
+    return {
+        n: Spread(*(math.exp(value) for value in (nats.mean, nats.low, nats.high)))
+        for n, nats in estimates(rows, "valid_nats", "num_steps").items()
+    }
+
+
+def _enough(rows: list[Row], state: str) -> str:
+    perplexity = _perplexities(rows)
+    if not perplexity:
+        return f"- **With the state {state}, nothing was learned.**"
+    best, near = lowest(perplexity)
+    most = ENOUGH * perplexity[best].mean
+    enough = min(n for n, each in perplexity.items() if each.high <= most or n == best)
+    doubtful = [n for n, each in perplexity.items() if n < enough and each.low <= most]
+    longest = enough == max(perplexity)
+    head = f"nothing below num_steps {enough}" if longest else f"num_steps {enough}"
+    note = f" Not clear: num_steps {and_(doubtful)}." if doubtful else ""
+    if longest:
+        note += " That is the longest that was tried: more may be better still."
+    others = f", not clearly below {and_(near)}" if near else ""
+    return (
+        f"- **With the state {state}, {head} is enough**, a perplexity within {ENOUGH - 1:.0%} "
+        "of the "
+        f"lowest: {perplexity[enough]:.2f}. The lowest is {perplexity[best]:.2f} at num_steps "
+        f"{best}{others}.{note}"
+    )
+
+
+def _growth(rows: list[Row], short: int, long: int) -> Spread:
+    """How many times as large a long window's gradient is as a short one's: a geometric mean."""
+    norm = {(row["window"], row["seed"]): row["grad_norm"] for row in rows}
+    seeds = dict.fromkeys(row["seed"] for row in rows)
+    logs = bootstrap(math.log(norm[long, seed] / norm[short, seed]) for seed in seeds)
+    return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
+
+
+def _explodes(rows: list[Row]) -> str:
+    short, long = SHORT, max(row["window"] for row in rows)
+    growth = {
+        setting: _growth(where(rows, setting=setting), short, long)
+        for setting in dict.fromkeys(row["setting"] for row in rows)
+    }
+    terms = long / short
+    said = {True: [], False: [], None: []}
+    for setting, each in growth.items():
+        said[True if each.low > terms else False if each.high < terms else None].append(setting)
+    heads = [
+        f"**A longer window {verb} the gradient of the {'; the '.join(settings)}.**"
+        for verb, settings in (
+            ("explodes", said[True]),
+            ("does not explode", said[False]),
+            ("does not clearly explode", said[None]),
+        )
+        if settings
+    ]
+    return (
+        " ".join(heads)
+        + f" A window of {long} steps sums {terms:.0f} times the terms of one of {short}. "
+        "So its norm "
+        f"may grow {terms:.0f} times without any term growing. It explodes where it grows more."
+    )
+
+
+def _table(rows: list[Row]) -> str:
+    lengths = sorted({row["num_steps"] for row in rows})
+    lines = [
+        "| num_steps | " + " | ".join(map(str, lengths)) + " |",
+        "|---|" + "---|" * len(lengths),
+    ]
+    for state in ("carried", "reset"):
+        some = where(rows, setting=state)
+        perplexity = _perplexities(some)
+        lines.append(
+            f"| valid perplexity, state {state} | "
+            + " | ".join(f"{perplexity[n]:.2f}" for n in lengths)
+            + " |"
+        )
+        floors = estimates(some, "floor", "num_steps")
+        if not math.isinf(floors[lengths[0]].mean):
+            floor = "memory of num_steps" if state == "reset" else "full memory"
+            lines.append(
+                f"| computed floor, {floor} | "
+                + " | ".join(f"{floors[n].mean:.2f}" for n in lengths)
+                + " |"
+            )
+        clipped = estimates(some, "clipped", "num_steps")
+        lines.append(
+            f"| windows clipped, state {state} | "
+            + " | ".join(f"{clipped[n].mean:.0%}" for n in lengths)
+            + " |"
+        )
+    return (
+        "\n".join(lines)
+        + "\n\nThe words' frequencies alone have a perplexity of "
+        + f"{math.exp(rows[0]['unigram_nats']):.1f}."
+    )
+
+
+def _norm_table(rows: list[Row]) -> str:
+    lengths = sorted({row["window"] for row in rows})
+    lines = [
+        "Norm of a window's gradient before any clip, the median over the seeds, by its length in "
+        f"steps. Last, how many times as large it is at {max(lengths)} as at {SHORT} steps (a "
+        "geometric mean):",
+        "",
+        "| network | spectral radius | valid loss, nats a word | "
+        + " | ".join(map(str, lengths))
+        + " | growth |",
+        "|---|---|---|" + "---|" * (len(lengths) + 1),
+    ]
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        some = where(rows, setting=setting)
+        radius = bootstrap(row["spectral_radius"] for row in where(some, window=lengths[0])).mean
+        loss = bootstrap(row["valid_nats"] for row in where(some, window=lengths[0]))
+        norms = values_by(some, "grad_norm", "window")
+        lines.append(
+            f"| {setting} | {radius:.2f} | "
+            + (f"{loss:.3f}" if some[0]["num_epochs"] else "not trained")
+            + " | "
+            + " | ".join(f"{np.median(norms[n]):.3g}" for n in lengths)
+            + f" | {_growth(some, SHORT, max(lengths)):.3g} |"
+        )
+    return "\n".join(lines)
+
+
+def draw(rows: list[Row]):
+    from ptb.experiments.studies.figure import (  # noqa: PLC0415
+        COLOURS,
+        DASHES,
+        GREY,
+        MARKERS,
+        legend_above,
+        line,
+        panels,
+    )
+    from ptb.runs.curve import log_axis  # noqa: PLC0415
+
+    losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
+    lengths = sorted({row["num_steps"] for row in losses})
+    figure, (quality, sizes) = panels(2, height=4.4)
+    for index, state in enumerate(("reset", "carried")):
+        some = [
+            row | {"perplexity": math.exp(row["valid_nats"])}
+            for row in where(losses, setting=state)
+            if has_learned(row)
+        ]
+        line(quality, some, "num_steps", "perplexity", index, f"state {state}")
+        if not math.isnan(losses[0]["floor"]):
+            label = "floor, memory of num_steps" if state == "reset" else "floor, full memory"
+            floors = estimates(some, "floor", "num_steps")
+            style = ":" if state == "reset" else "-."
+            quality.plot(lengths, [floors[n].mean for n in lengths], style, color=GREY, label=label)
+    quality.set(title="Loss after the same words", ylabel="valid perplexity")
+    log_axis(quality, "x", lengths)
+    legend_above(quality)
+    windows = sorted({row["window"] for row in norms})
+    for index, setting in enumerate(dict.fromkeys(row["setting"] for row in norms)):
+        some = values_by(where(norms, setting=setting), "grad_norm", "window")
+        sizes.plot(
+            windows,
+            [np.median(some[n]) for n in windows],
+            color=COLOURS[index],
+            marker=MARKERS[index],
+            linestyle=DASHES[index],
+            label=setting,
+        )
+    log_axis(sizes, "x", windows)
+    sizes.set(
+        yscale="log", title="Gradient of one window", ylabel="norm (log scale), median of seeds"
+    )
+    for axes in (quality, sizes):
+        axes.set_xlabel("num_steps (log scale)")
+    sizes.legend(fontsize=9.5, ncols=2)
+    return figure
+
+
+STUDY = Study(
+    name="num_steps",
+    question="How many time steps are enough?",
+    cases=cases,
+    measure=measure,
+    verdict=verdict,
+    draw=draw,
+)

@@ -1,0 +1,1 @@
+"""What a batch and an unrolled network are, drawn."""

@@ -1,0 +1,1 @@
+"""What the program runs on: cores, memory, versions, files and processes."""

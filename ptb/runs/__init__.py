@@ -1,0 +1,1 @@
+"""A run on disk: its folder, its checkpoints, who writes in it, how it resumes."""

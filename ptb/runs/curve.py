@@ -1,0 +1,52 @@
+"""The learning curve of a run as a picture, and the axis that it shares with other pictures."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from ptb.training.report import EpochReport, best_of
+
+BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers too (Okabe and Ito)
+
+
+def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
+    """Train and valid perplexity against the epoch, as a PNG, the best epoch marked."""
+    epochs = [report.epoch for report in reports]
+    best = best_of(reports)
+    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    train = [report.train_perplexity for report in reports]
+    valid = [report.valid_perplexity for report in reports]
+    axes.plot(epochs, train, color=BLUE, marker="o", label="train, while learning")
+    axes.plot(epochs, valid, color=ORANGE, marker="s", label="valid")
+    axes.annotate(
+        f"best {best.valid_perplexity:.1f}",
+        (best.epoch, best.valid_perplexity),
+        xytext=(0, 10),
+        textcoords="offset points",
+        ha="right" if best.epoch > 0.9 * epochs[-1] else "center",
+        color=ORANGE,
+    )
+    axes.set(xlabel="epoch", ylabel="perplexity (log scale)")
+    low, high = min(train + valid), max(train + valid)
+    # 1, 2, 5, 10, ... would leave a narrow range without a number.
+    narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]
+    log_axis(axes, "y", narrow if high < 4 * low else None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(file, format="png")
+
+
+def log_axis(axes, which: str, ticks=None) -> None:
+    """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` where they are given."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ticks is None else FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())

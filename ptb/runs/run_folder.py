@@ -1,0 +1,368 @@
+"""The folder of a run (`--save_path`): all that evaluation needs, beside the corpus.
+
+config.json           effective config, corpus and its fingerprint, command, versions
+vocabulary.txt        a word a line, in the order of the ids
+metrics.csv           a row per epoch; the same, bit for bit, however often the run was interrupted
+timing.csv            how long each epoch took
+learning_curve.png    the metrics, drawn
+events.*              metrics and timing, for TensorBoard
+checkpoints/          the newest ones and the best; see `checkpoint_folder`
+log.txt               what happened to the run: rollbacks, damaged checkpoints
+lock                  who writes here, and what its temporary files are named after
+.NAME.TOKEN           a file that is being written; what a dead writer left is removed by the next
+
+A folder that has anything in it and is no run is refused before any write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+from ptb.machine.atomic_file import sync_folder, write_atomically, write_text_atomically
+from ptb.machine.own_folder import PNG, refuse_foreign
+from ptb.machine.untrusted import read_text
+from ptb.runs.checkpoint import Checkpoint
+from ptb.runs.checkpoint_folder import BEST, REMEDY, CheckpointFolder
+from ptb.runs.description import read_description
+from ptb.runs.lock import Lock, is_lock
+from ptb.training.report import EpochReport
+
+GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
+TIMING = ("seconds", "words_per_second")
+# What is written whole, in the folder itself.
+FILES = ("config.json", "vocabulary.txt", "metrics.csv", "timing.csv", "learning_curve.png")
+BEGINS = {
+    "config.json": b"{",
+    "metrics.csv": b"epoch,",
+    "timing.csv": b"epoch,",
+    "learning_curve.png": PNG,
+}
+# What `ptb.experiments.records.record` writes beside copies of FILES.
+RECORD = ("result.json", "train.log", "unfinished")
+# `Config` allows ten million words at most, and those of natural text are short.
+MOST_VOCABULARY_BYTES = 200_000_000
+MOST_WORDS = 10_000_000
+
+
+def changeable(config: dict) -> tuple[str, ...]:
+    """What of a config may change from one start of its run to the next.
+
+    The linear schedule's learning rates depend on the number of epochs from the first window on.
+    """
+    return () if config.get("schedule") == "linear" else ("num_epochs",)
+
+
+class CannotSave(OSError):
+    """The run folder could not be written. What was saved in it before is whole."""
+
+
+class RunFolder:
+    """Reads and writes one run folder. Every file is replaced at once, never half-written."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._lock = Lock(self.path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return (self.path / "config.json").exists()
+
+    def acquire(self) -> list[str]:
+        """Makes the folder and becomes its only writer; returns what to tell the user, in lines.
+
+        Raises ValueError if the folder has something in it and is no run, or another process writes
+        in it; CannotSave if it cannot be made.
+        """
+        with self._saving():
+            self._check_own()
+            self.path.mkdir(parents=True, exist_ok=True)
+            died = self._lock.acquire(self._remove_temporary)
+            (self.path / "checkpoints").mkdir(exist_ok=True)
+            notes = [f"{died}, died while it had {self.path}"] if died else []
+            return [*notes, *self._limits()]
+
+    def _check_own(self) -> None:
+        """Raises ValueError if something here is not what a run of ours, or its start, leaves."""
+        named = f"save_path {str(self.path)!r}"
+        if not self.exists:
+            refuse_foreign(self.path, named, self._is_of_a_start)
+            return
+        self.checkpoints.check_best()
+        if not self.checkpoints.has_own:  # config.json alone may have come from elsewhere
+            refuse_foreign(self.path, named, self._may_stand_here)
+
+    def _is_of_a_start(self, path: Path) -> bool:
+        """Whether a start leaves this that died before it wrote `config.json`."""
+        if path.name == "lock":
+            return is_lock(path)
+        if path.name == "checkpoints":
+            return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+        left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
+        lock = self.path / "lock"
+        return bool(left) and is_lock(lock) and left[1] in lock.read_text(errors="replace")
+
+    def _may_stand_here(self, path: Path) -> bool:
+        """Whether a run leaves this that has no checkpoint yet, or does not touch it."""
+        if path.name in RECORD:
+            return False
+        if path.name not in ("lock", *FILES):
+            return True
+        if path.is_symlink() or not path.is_file():
+            return False
+        if path.name == "lock":
+            return is_lock(path)
+        if path.name == "vocabulary.txt":
+            text = read_text(path, MOST_VOCABULARY_BYTES)
+            return _sha256(text) == self.description()["corpus"].get("vocabulary_sha256")
+        with path.open("rb") as file:
+            return file.read(len(BEGINS[path.name])) == BEGINS[path.name]
+
+    def _remove_temporary(self, token: str) -> None:
+        """Removes the files that a writer, which died, had not finished: they have its token."""
+        for name in FILES:
+            (self.path / f".{name}.{token}").unlink(missing_ok=True)
+        CheckpointFolder(self.path / "checkpoints", "", token).remove_temporary()
+
+    def _limits(self) -> list[str]:
+        """What the file system cannot do for the run, in lines."""
+        lacking = [] if self._lock.is_enforced else ["locks: never start this run twice at a time"]
+        if not sync_folder(self.path):
+            lacking.append("sync of folders: a crash of the machine may lose the newest checkpoint")
+        return [f"the file system of {self.path} has no {each}" for each in lacking]
+
+    def release(self) -> None:
+        """Lets others write in the folder."""
+        self._lock.release()
+
+    def remove(self) -> bool:
+        """Removes the run, and its folder if nothing else is in it; returns whether it is gone.
+
+        Raises OSError.
+        """
+        self.checkpoints.remove()
+        events = [p for p in self.path.glob("events.out.tfevents.*") if _is_events(p)]
+        for path in (*events, *(self.path / name for name in ("log.txt", *FILES[::-1]))):
+            path.unlink(missing_ok=True)
+        if is_lock(self.path / "lock"):
+            (self.path / "lock").unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+        return not self.path.exists()
+
+    def start(self, description: dict, vocabulary_text: str) -> None:
+        """Writes what a run starts with. Raises CannotSave where that cannot be done.
+
+        `description["corpus"]` must be a dict; it is given the checksum of the vocabulary.
+        """
+        checksum = {"vocabulary_sha256": _sha256(vocabulary_text)}
+        description = description | {"corpus": description["corpus"] | checksum}
+        with self._saving():
+            # First: what has no config.json is not known to be a run.
+            self._write("config.json", json.dumps(description, indent=2) + "\n")
+            self._write("vocabulary.txt", vocabulary_text)
+
+    def description(self) -> dict:
+        """What `start` wrote. Raises ValueError where it is missing or damaged."""
+        path = self.path / "config.json"
+        if not self.exists:
+            raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
+        try:
+            return read_description(path)
+        except ValueError as error:
+            raise ValueError(f"{error}: give another save_path") from None
+
+    def vocabulary(self) -> Vocabulary:
+        """The words of the run. Raises ValueError where the file is not what the run wrote."""
+        path = self.path / "vocabulary.txt"
+        try:
+            text = read_text(path, MOST_VOCABULARY_BYTES)
+            corpus = self.description()["corpus"]
+            if corpus.get("vocabulary_sha256") != _sha256(text):
+                raise ValueError("it is not the vocabulary that this run was trained with")
+            if text.count("\n") > MOST_WORDS:
+                raise ValueError(f"it has more than {MOST_WORDS:,} words")
+            vocabulary = Vocabulary.from_text(text)
+            _check_words(vocabulary, corpus.get("vocab_size"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from None
+        return vocabulary
+
+    @cached_property
+    def run(self) -> str:
+        """What the checkpoints of this run are named after: its config and its text.
+
+        Read once: a folder that is deleted under the run is noticed where it is written.
+        """
+        description = self.description()
+        config = description["config"]
+        config = {n: v for n, v in config.items() if n not in changeable(config)}
+        named = [config, description["corpus"].get("fingerprint")]
+        return _sha256(json.dumps(named, sort_keys=True))
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        """The checkpoints of this run."""
+        return CheckpointFolder(self.path / "checkpoints", self.run, self._lock.token)
+
+    def set_aside(self, path: Path) -> Path | None:
+        """Renames a damaged checkpoint; its new name, or None for what is not known to be one.
+
+        Raises CannotSave.
+        """
+        with self._saving():
+            return self.checkpoints.set_aside(path)
+
+    def save(self, checkpoint: Checkpoint, keep: int) -> None:
+        """Saves a checkpoint as the newest, of `keep`. Raises CannotSave."""
+        with self._saving():
+            self.checkpoints.save(checkpoint, keep)
+
+    def save_epoch(self, checkpoint: Checkpoint, keep: int) -> None:
+        """Saves the end of an epoch: the checkpoint, and its reports in every form.
+
+        Raises CannotSave. What is missing after that, or after a crash, is written when the run
+        goes on: TensorBoard's events are first, since they are never written again.
+        """
+        reports = checkpoint.progress.reports
+        with self._saving():
+            self._write_scalars(reports[-1])
+            self.checkpoints.save(checkpoint, keep)
+            if checkpoint.progress.best_epoch == len(reports):
+                self.checkpoints.save_best(checkpoint)
+        self.save_reports(reports)
+
+    def log(self, line: str) -> None:
+        """Adds a line to `log.txt`. Raises CannotSave."""
+        # Through no link, and to no pipe: an open that waits for a reader fails instead.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        with self._saving():
+            descriptor = os.open(self.path / "log.txt", flags, 0o644)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Saves a checkpoint as the best. Raises CannotSave."""
+        with self._saving():
+            self.checkpoints.save_best(checkpoint)
+
+    def save_reports(self, reports: Sequence[EpochReport]) -> None:
+        """Writes the reports as tables and as a picture. Raises CannotSave."""
+        with self._saving():
+            names = [field.name for field in dataclasses.fields(EpochReport)]
+            metrics = [name for name in names if name not in TIMING]
+            self._write("metrics.csv", _csv(reports, metrics))
+            self._write("timing.csv", _csv(reports, ["epoch", *TIMING]))
+            if reports:
+                self._draw(reports)
+
+    def load(self, which: str) -> Checkpoint:
+        """The `best` or the `latest` checkpoint.
+
+        Raises ValueError where there is no such checkpoint or it is damaged.
+        """
+        checkpoints = self.checkpoints
+        if which == "best" and checkpoints.numbers() and not checkpoints.has_best:
+            raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
+        remedy = REMEDY if which == "best" else GO_ON
+        try:
+            found = (
+                checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)
+            )
+        except ValueError as error:
+            raise ValueError(f"{error}: {remedy}") from None
+        if found is None:
+            where = self.path / "checkpoints"
+            raise ValueError(f"there is no checkpoint of this run in {where}: {REMEDY}")
+        return found
+
+    # matplotlib and TensorFlow are loaded here and not above, so that whatever is wrong with a run
+    # folder is said at once.
+
+    def _draw(self, reports: Sequence[EpochReport]) -> None:
+        from ptb.runs.curve import draw_learning_curve  # noqa: PLC0415
+
+        path = self.path / "learning_curve.png"
+        draw = lambda file: draw_learning_curve(list(reports), file)  # noqa: E731
+        write_atomically(path, draw, self._lock.token)
+
+    def _write_scalars(self, report: EpochReport) -> None:
+        import tensorflow as tf  # noqa: PLC0415
+
+        try:
+            writer = tf.summary.create_file_writer(str(self.path))
+            with writer.as_default():
+                for name, value in dataclasses.asdict(report).items():
+                    if name != "epoch":
+                        tf.summary.scalar(name, value, step=report.epoch)
+            writer.close()
+        except tf.errors.OpError as error:
+            raise OSError(None, error.message.splitlines()[0]) from None
+
+    def _write(self, name: str, text: str) -> None:
+        write_text_atomically(self.path / name, text, self._lock.token)
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Says what an OSError means for the run; refuses to write into another's folder."""
+        try:
+            if self._lock.lost:
+                raise OSError(None, "it was deleted or replaced")
+            yield
+        except OSError as error:
+            raise CannotSave(
+                f"save_path {str(self.path)!r} cannot be written ({error.strerror}): what was "
+                "saved before is whole; mend that and run the same command again, or give another "
+                "folder"
+            ) from None
+
+
+def _is_events(path: Path) -> bool:
+    """Whether TensorBoard's writer began the file."""
+    with path.open("rb") as file:
+        return b"brain.Event:" in file.read(64)
+
+
+def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
+    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
+    if vocab_size not in (None, len(vocabulary)):
+        raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
+    if EOS not in vocabulary and vocabulary.unknown_id is None:
+        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
+    for number, word in enumerate(vocabulary.words, start=1):
+        if not word or "\r" in word:
+            raise ValueError(f"line {number:,} is {word!r}, which is no word")
+
+
+def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(report) for report in reports)
+    return text.getvalue()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refuse(path: Path, reason: str) -> None:
+    """Who only reads leaves a damaged newest checkpoint to its run; the best one may be damaged."""
+    if path.name != BEST:
+        raise ValueError(reason)
+
+
+def _pass_over(path: Path, reason: str) -> None:
+    """A checkpoint of another run is no concern of a reader."""

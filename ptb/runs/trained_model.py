@@ -1,0 +1,103 @@
+"""What a training left: weights, and all that is needed to run them on text."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ptb.data.vocabulary import Vocabulary
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+from ptb.training.model import check_memory, check_weights
+from ptb.training.report import EpochReport
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """`weights` are under their TF1 names, and `config` gives their sizes.
+
+    `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
+    checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
+    of the epoch at whose end the weights were saved; None for weights saved amid one, and for the
+    original tutorial's.
+    """
+
+    name: str
+    config: Config
+    vocabulary: Vocabulary
+    weights: dict[str, np.ndarray] = field(repr=False)
+    corpus: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
+    report: EpochReport | None = None
+
+    @property
+    def source(self) -> dict:
+        """What finds the run's text again; `ptb.data.corpus.Corpus.source`."""
+        return self.corpus.get("source", {})
+
+    @property
+    def tokens(self) -> str:
+        """What one time step reads: "word" or "char"."""
+        return self.source.get("tokens", "word")
+
+    @property
+    def lowercase(self) -> bool:
+        """Whether capitals are read as small letters."""
+        return bool(self.source.get("lowercase", False))
+
+
+def load_run(path: str | Path, which: str = "best") -> TrainedModel:
+    """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
+
+    Raises ValueError where it is missing or damaged, or is more than this machine has memory for.
+    """
+    folder = RunFolder(path)
+    saved = folder.description()
+    config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
+    with _naming(folder):
+        check_memory(config, len(vocabulary), batch_size=1, num_steps=1)
+    checkpoint = folder.load(which)
+    with _naming(folder):
+        check_weights(checkpoint.weights, config, len(vocabulary))
+    progress = checkpoint.progress
+    where = f"epoch {progress.epoch}"
+    if progress.window:
+        where = f"epoch {progress.epoch + 1} after {progress.window} windows"
+    return TrainedModel(
+        name=f"{folder.path.resolve().name}, {where}",
+        config=config,
+        vocabulary=vocabulary,
+        weights=dict(checkpoint.weights),
+        corpus=saved["corpus"],
+        versions=saved.get("versions", {}),
+        report=progress.reports[-1] if progress.reports and not progress.window else None,
+    )
+
+
+@contextlib.contextmanager
+def _naming(folder: RunFolder) -> Iterator[None]:
+    """Says of which run it is that something does not fit."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the run {str(folder.path)!r} does not fit: {error}") from None
+
+
+def load_tutorial_checkpoint(prefix: str, train_vocabulary: Vocabulary) -> TrainedModel:
+    """A checkpoint of the original tutorial and the words of the text that it was trained on.
+
+    Raises ValueError where it cannot be read, or has fewer words than that text.
+    """
+    # TensorFlow is needed here alone.
+    from ptb.runs.tutorial_checkpoint import (  # noqa: PLC0415
+        name_every_row,
+        read_tutorial_checkpoint,
+    )
+
+    config, weights = read_tutorial_checkpoint(prefix)
+    vocabulary = name_every_row(train_vocabulary, config.vocab_size)
+    return TrainedModel(f"tutorial checkpoint {Path(prefix).name}", config, vocabulary, weights)

@@ -1,0 +1,115 @@
+"""Checkpoints of the original TensorFlow 1 tutorial.
+
+They hold the weights alone: the cell and its forget bias of 0 are those of the tutorial's code, the
+sizes follow from the shapes, and the words are those of the train split that it was trained on, in
+the order in which `ptb.data.vocabulary` too counts them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from models.cells import layer_scope
+from ptb.data.vocabulary import Vocabulary
+from ptb.machine.memory import gib, memory_bytes, there_is
+from ptb.training.config import Config
+
+# The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
+CELL_NAMES = ("lstm_cell", "basic_lstm_cell")
+
+
+def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]]:
+    """The sizes and the weights, under TF1's names, in the checkpoint `prefix`.
+
+    `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
+    is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
+    """
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        names = _weight_names(shapes)
+        needed = sum(4 * math.prod(shapes[name]) for name in names)
+        if needed > memory_bytes():
+            raise ValueError(f"it needs {gib(needed)}, and {there_is()}")
+        weights = {name: reader.get_tensor(name) for name in names}
+    except KeyError as error:
+        raise ValueError(
+            f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
+            "and basic modes can be read"
+        ) from None
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"the checkpoint {prefix} cannot be read ({reason}): give the path of a whole "
+            "TensorFlow checkpoint without .index"
+        ) from None
+    config = _sizes(prefix, weights)
+    _check(prefix, config, weights)
+    return config, weights
+
+
+def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
+    """The vocabulary with a name for each of the model's `num_rows` rows.
+
+    The tutorial makes 10,000 rows however few words the text has. The rest stand for no word, but
+    they have their share of the softmax. Raises ValueError for more words than rows.
+    """
+    if len(vocabulary) > num_rows:
+        raise ValueError(
+            f"the checkpoint has {num_rows:,} words and train has {len(vocabulary):,}: give the "
+            "text that it was trained on"
+        )
+    unused = (f"<unused_{row}>" for row in range(len(vocabulary), num_rows))
+    return Vocabulary([*vocabulary.words, *unused])
+
+
+def _weight_names(shapes: dict) -> list[str]:
+    """The names of the model's weights. Raises KeyError with that of one that is missing."""
+    cells = []
+    for layer in itertools.count():
+        found = [c for c in CELL_NAMES if f"{layer_scope(layer)}{c}/kernel" in shapes]
+        if not found:
+            break
+        cells += [f"{layer_scope(layer)}{found[0]}/{part}" for part in ("kernel", "bias")]
+    names = ["Model/embedding", *cells, "Model/softmax_w", "Model/softmax_b"]
+    for name in [*names, *([] if cells else [f"{layer_scope(0)}{CELL_NAMES[0]}/kernel"])]:
+        if name not in shapes:
+            raise KeyError(name)
+    return names
+
+
+def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
+    shape = weights["Model/embedding"].shape
+    if len(shape) != 2:
+        raise ValueError(f"the checkpoint {prefix} has an embedding of shape {shape}: it needs two")
+    vocab_size, hidden_size = shape
+    num_layers = sum(name.endswith("/kernel") for name in weights)
+    return Config(hidden_size=hidden_size, num_layers=num_layers, vocab_size=vocab_size)
+
+
+def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
+    """Raises ValueError for a weight of a shape that does not fit the sizes, or of no numbers."""
+    size, rows = config.hidden_size, config.vocab_size
+    shapes = {
+        "embedding": (rows, size),
+        "kernel": (2 * size, 4 * size),
+        "bias": (4 * size,),
+        "softmax_w": (size, rows),
+        "softmax_b": (rows,),
+    }
+    for name, weight in weights.items():
+        expected = shapes[name.rpartition("/")[2]]
+        if weight.shape != expected:
+            raise ValueError(
+                f"the checkpoint {prefix} has {name} of shape {weight.shape} where its other sizes "
+                f"ask for {expected}: it is no checkpoint of the tutorial"
+            )
+        if weight.dtype.kind != "f" or not np.isfinite(weight).all():
+            raise ValueError(
+                f"the checkpoint {prefix} has values in {name} that are no finite numbers: "
+                "give another checkpoint"
+            )

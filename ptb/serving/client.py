@@ -1,0 +1,118 @@
+"""A client of an export: loads it with TensorFlow alone, and asks it as any program may."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptb.data.vocabulary import EOS
+from ptb.machine.untrusted import read_json
+from ptb.serving.refusal import refusals
+from ptb.serving.surprisal import Word, words_of
+
+MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
+# What is read of a card, and the functions that are called.
+CARD = {"name": str, "tokens": str, "vocab_size": int, "perplexities": dict}
+CALLS = ("initial_state", "next_word", "score", "generate")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The tokens of a text, and the likeliest next ones with their probabilities."""
+
+    words: list[Word]
+    next_words: list[tuple[str, float]]
+
+
+def find(export_path: str | Path) -> Path:
+    """The newest version in the folder of an export, or the folder itself where it is a version.
+
+    Raises ValueError for a folder that is no export.
+    """
+    path = Path(export_path)
+    if not (path / MODEL_FILE).is_file():
+        taken = versions(path) if path.is_dir() else {}
+        path = taken[max(taken)] if taken else path
+    if not (path / MODEL_FILE).is_file() or not (path / CARD_FILE).is_file():
+        raise ValueError(
+            f"{str(export_path)!r} holds no export: give the --export_path of ptb export"
+        )
+    return path
+
+
+def versions(export_path: Path) -> dict[int, Path]:
+    """The numbers that are taken in the folder, in order. Longer ones are no version's."""
+    children = [child for child in export_path.iterdir() if re.fullmatch("[0-9]{1,18}", child.name)]
+    return {int(child.name): child for child in sorted(children, key=lambda path: int(path.name))}
+
+
+class LoadedExport:
+    """Raises ValueError where the folder is no export or is damaged."""
+
+    def __init__(self, export_path: str | Path):
+        import tensorflow as tf  # noqa: PLC0415  (a wrong folder is refused before it is loaded)
+
+        self._tf = tf
+        self.path = find(export_path)
+        try:
+            self.card = read_json(self.path / CARD_FILE)
+            _check_card(self.card)
+            self._model = tf.saved_model.load(str(self.path))
+            self.call = {name: self._model.signatures[name] for name in CALLS}
+        except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"the export {str(self.path)!r} is damaged ({type(error).__name__}): export anew"
+            ) from None
+
+    def read(self, text: str) -> Reading:
+        """The tokens of the text, of which nothing predicts the first. Raises Refused.
+
+        Without any, the next ones are those that begin a line.
+        """
+        tf = self._tf
+        score = self._ask("score", text=tf.constant([_bytes(text)]))
+        state = self.call["initial_state"](batch_size=tf.constant(1))
+        words = score["tokens"] if score["tokens"].shape[1] else tf.constant([[EOS]])
+        following = self._ask("next_word", words=words, **state)
+        best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
+        next_words = [(word.decode(), math.exp(log_prob)) for word, log_prob in best]
+        return Reading(words_of(score), next_words)
+
+    def generate(
+        self, prefix: str, num_words: int, temperature: float = 1.0, top_k: int = 0, seed: int = 1
+    ) -> str:
+        """The prefix and `num_words` words after it. Raises Refused."""
+        tf = self._tf
+        answer = self._ask(
+            "generate",
+            prefix=tf.constant([_bytes(prefix)]),
+            num_words=tf.constant(num_words),
+            temperature=tf.constant(temperature),
+            top_k=tf.constant(top_k),
+            seed=tf.constant(seed),
+        )
+        return answer["text"][0].numpy().decode()
+
+    def _ask(self, name: str, **inputs) -> dict:
+        with refusals():
+            return self.call[name](**inputs)
+
+
+def _bytes(text: str) -> bytes:
+    """The text in UTF-8; a lone surrogate becomes bytes that are read as U+FFFD."""
+    return text.encode(errors="surrogatepass")
+
+
+def _check_card(card) -> None:
+    """Raises ValueError for what no export writes."""
+    if not isinstance(card, dict):
+        raise ValueError("the card is no JSON object")
+    for name, kind in CARD.items():
+        if type(card.get(name)) is not kind:
+            raise ValueError(f"the card has no {name}")
+    for value in card["perplexities"].values():
+        # null: it was not finite.
+        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+            raise ValueError(f"the card has the perplexity {value!r}")

@@ -1,0 +1,30 @@
+"""The folder of an export (`--export_path`): its versions `1`, `2`, ..., and nothing of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ptb.machine.own_folder import refuse_foreign
+from ptb.serving.client import CARD_FILE, MODEL_FILE
+
+# A version is written in a folder whose name begins so, and then renamed.
+UNFINISHED = ".new-"
+
+
+def check_own(folder: Path) -> None:
+    """Raises ValueError if the folder has something in it, but no version of an export."""
+    if folder.is_dir() and any(map(_is_version, folder.iterdir())):
+        return
+    refuse_foreign(folder, f"export_path {str(folder)!r}", _is_unfinished)
+
+
+def _is_version(path: Path) -> bool:
+    is_named = path.name.isdecimal()
+    return is_named and (path / MODEL_FILE).is_file() and (path / CARD_FILE).is_file()
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether it is what an export leaves that was killed before its version had a number."""
+    if not path.name.startswith(UNFINISHED) or path.is_symlink() or not path.is_dir():
+        return False
+    return {child.name for child in path.iterdir()} <= {"export"}

@@ -1,0 +1,105 @@
+"""A trained model as a SavedModel folder that other programs load with TensorFlow alone."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from models.language_model import LanguageModel, recurrent_layers
+from ptb.machine import strict_json
+from ptb.runs.trained_model import TrainedModel
+from ptb.serving import model_card
+from ptb.serving.client import CARD_FILE, versions
+from ptb.serving.inference import Inference
+from ptb.serving.served_model import ServedModel
+from ptb.serving.tokenizer import Tokenizer
+
+
+@contextlib.contextmanager
+def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterator[ServedModel]:
+    """The model behind its signatures, with the vocabulary in a file for as long as it is used.
+
+    The file is in the folder `temporary`, or in that of the system. Raises OSError where it cannot
+    be written.
+    """
+    config, vocabulary = trained.config, trained.vocabulary
+    # One step at a time in a loop: how the run unrolled its windows does not matter here.
+    layers = recurrent_layers(
+        "static", config.cell, config.hidden_size, config.num_layers, config.forget_bias
+    )
+    model = LanguageModel(
+        len(vocabulary),
+        config.hidden_size,
+        layers,
+        tie_weights=config.tie_weights,
+        cutoffs=config.cutoffs,
+    )
+    model.import_weights(trained.weights)
+    with tempfile.TemporaryDirectory(dir=temporary) as folder:
+        file = Path(folder) / "vocabulary.txt"
+        try:
+            file.write_text(vocabulary.to_text(), encoding="utf-8")
+        except OSError as error:
+            error.filename = str(file.parent.parent)  # the disk, which is what matters
+            raise
+        tokenizer = Tokenizer(vocabulary, str(file), trained.tokens, trained.lowercase)
+        yield ServedModel(Inference(model), tokenizer)
+
+
+def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:
+    """Writes the SavedModel and its card to the next free integer in `export_path`, all at once.
+
+    `perplexities` are what the card says of the model. Nothing that is there is ever replaced, and
+    two exports at the same time get a number each. Raises ValueError where it cannot be written.
+    """
+    with _writing(export_path):
+        return _export(trained, export_path, perplexities)
+
+
+@contextlib.contextmanager
+def _writing(export_path: Path) -> Iterator[None]:
+    """Raises ValueError for what Python and TensorFlow raise where a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except tf.errors.OpError as error:
+        if str(export_path) not in error.message:
+            raise
+        # "{...} FILE; No space left on device [Op:...]"
+        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+    else:
+        return
+    raise ValueError(
+        f"export_path {str(export_path)!r} cannot be written ({reason}): give another folder, or "
+        "make room"
+    )
+
+
+def _export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:
+    with tempfile.TemporaryDirectory(dir=export_path, prefix=".new-") as parent:
+        folder = Path(parent) / "export"
+        folder.mkdir()
+        # The vocabulary goes where the export goes, so that no other disk is needed.
+        with served_model(trained, parent) as module:
+            signatures = module.signatures()
+            tf.saved_model.save(module, str(folder), signatures=signatures)
+        card = model_card.describe(trained, signatures, perplexities)
+        (folder / CARD_FILE).write_text(strict_json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card.to_markdown(card), encoding="utf-8")
+        return _move_to_next_number(folder, export_path)
+
+
+def _move_to_next_number(folder: Path, export_path: Path) -> Path:
+    """Renames `folder`. A rename never replaces a folder that has something in it."""
+    while True:
+        target = export_path / str(max(versions(export_path), default=0) + 1)
+        try:
+            return folder.rename(target)
+        except OSError:
+            if not target.exists():
+                raise

@@ -1,0 +1,226 @@
+"""What clients call: plain text in, scores and text out, the state in and out.
+
+Axis letters: B = rows, N = tokens of the longest row, V = vocabulary size, K = TOP_WORDS.
+
+Nothing is kept between calls, so clients never share a context. Every row is read as
+`ptb.training.perplexity` reads a split: from a state of zeros, and its first token is predicted by
+nothing. An empty prefix is read as `<eos>`, the start of a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from models.dynamic_rnn import stack
+from ptb.data.vocabulary import EOS
+from ptb.serving.inference import Inference
+from ptb.serving.limits import MAX_TOKENS, MAX_WORDS, TOP_WORDS, max_rows
+from ptb.serving.sampling import Sampling, row_seed, row_seeds, sample
+from ptb.serving.surprisal import Word, words_of
+from ptb.serving.tokenizer import Tokenizer
+
+
+class ServedModel(tf.Module):
+    """A model and its tokenizer behind the functions that `signatures` names."""
+
+    def __init__(self, inference: Inference, tokenizer: Tokenizer):
+        super().__init__()
+        self._inference = inference
+        self._tokenizer = tokenizer
+        self._weights = inference.variables  # a SavedModel carries what the module holds
+        self._zeros = inference.initial_state(1)
+        parts = [("c", "h") if len(state) == 2 else ("h",) for state in self._zeros]
+        self._state_names = [
+            f"state_{layer}_{part}" for layer, names in enumerate(parts) for part in names
+        ]
+
+    def signatures(self) -> dict:
+        """The concrete functions of a SavedModel, by name."""
+        next_word = self._with_state(self._next_word, words=_strings(None, None))
+        scalars = {name: tf.TensorSpec([], tf.int32) for name in ("num_words", "top_k", "seed")}
+        return {
+            "serving_default": next_word,
+            "next_word": next_word,
+            "initial_state": _concrete(
+                self._initial_state, batch_size=tf.TensorSpec([], tf.int32, "batch_size")
+            ),
+            "score": _concrete(self.score, text=_strings(None)),
+            "generate": _concrete(
+                self._generate,
+                prefix=_strings(None),
+                temperature=tf.TensorSpec([], tf.float32),
+                **scalars,
+            ),
+        }
+
+    @tf.function
+    def score(self, text) -> dict:
+        """How likely `text` string `[B]` is; `evaluate.py` gives the same for a whole split.
+
+        Per row `[B]`: log_prob float32 in nats, num_tokens int32 (those that are predicted: all but
+        the first), perplexity float32 (1 where nothing is predicted), num_unknown int32. Per token
+        `[B, N]`: tokens string, "" after the end of a row; token_log_probs float32, 0 there and for
+        the first; token_is_unknown bool.
+        """
+        tokens, ids, unknown = self._tokens_of(text)
+        nats = self._inference.nats(ids)
+        total = tf.reduce_sum(tf.cast(nats, tf.float64), axis=1)
+        num_tokens = tf.maximum(_count(tokens != "") - 1, 0)
+        return {
+            "log_prob": tf.cast(0.0 - total, tf.float32),
+            "num_tokens": num_tokens,
+            "perplexity": tf.cast(
+                tf.exp(tf.math.divide_no_nan(total, tf.cast(num_tokens, tf.float64))), tf.float32
+            ),
+            "num_unknown": _count(unknown),
+            "tokens": tokens,
+            "token_log_probs": 0.0 - nats,
+            "token_is_unknown": unknown,
+        }
+
+    def stream(
+        self, prefix: bytes, num_words: int, sampling: Sampling, seed: int, row: int = 0
+    ) -> Iterator[str]:
+        """The words that the signature `generate` gives row `row`, each as soon as it is drawn."""
+        _, _, state = self._read_prefix(tf.constant([prefix]))
+        seeds = row_seed(seed, row)[None]
+        values = [tf.constant(sampling.temperature, tf.float32), tf.constant(sampling.top_k)]
+        values.append(tf.constant(sampling.top_p, tf.float32))
+        for step in range(num_words):
+            ids, state = self._draw(state, *values, seeds, tf.constant(step))
+            yield self._tokenizer.decode(ids).numpy()[0].decode()
+
+    def words(self, text: bytes) -> list[Word]:
+        """The tokens of a text and what each cost."""
+        return words_of(self.score(tf.constant([text])))
+
+    def _initial_state(self, batch_size):
+        size = _checked(batch_size, batch_size >= 0, "batch_size={} is below 0", batch_size)
+        return self._named(self._inference.initial_state(self._of_allowed_rows(size)))
+
+    def _next_word(self, words, **state):
+        tokens = _of_allowed_size(self._tokenizer.normalize(words))
+        num_rows = self._of_allowed_rows(tf.shape(tokens)[0])
+        for name in self._state_names:
+            has_rows = tf.shape(state[name])[0]
+            template = f"{name} has {{}} rows and words has {{}}: give a state for each row"
+            state[name] = _checked(state[name], has_rows == num_rows, template, has_rows, num_rows)
+        ids, unknown = self._tokenizer.encode(tokens)
+        flat = [state[name] for name in self._state_names]
+        _, state = self._inference.read(ids, tf.nest.pack_sequence_as(self._zeros, flat))
+        log_probs = tf.nn.log_softmax(self._inference.logits(state))
+        top = tf.math.top_k(log_probs, min(TOP_WORDS, self._inference.vocab_size))
+        return {
+            "log_probs": log_probs,
+            "top_words": self._tokenizer.decode(top.indices),
+            "top_log_probs": top.values,
+            "num_unknown": _count(unknown),
+            **self._named(state),
+        }
+
+    def _generate(self, prefix, num_words, temperature, top_k, seed):
+        num_words = _checked(
+            num_words,
+            (num_words >= 0) & (num_words <= MAX_WORDS),
+            f"num_words={{}} is out of bounds: give a number from 0 to {MAX_WORDS:,}",
+            num_words,
+        )
+        num_rows = self._of_allowed_rows(tf.shape(prefix)[0])
+        total = tf.cast(num_words, tf.int64) * tf.cast(num_rows, tf.int64)
+        num_words = _checked(
+            num_words,
+            total <= MAX_TOKENS,
+            f"num_words={{}} for {{}} rows is more than the {MAX_TOKENS:,} words that one call "
+            "writes: give fewer",
+            num_words,
+            num_rows,
+        )
+        temperature = _checked(
+            temperature,
+            (temperature >= 0) & tf.math.is_finite(temperature),
+            "temperature={} is out of bounds: give a number of at least 0",
+            temperature,
+        )
+        top_k = _checked(
+            top_k, top_k >= 0, "top_k={} is out of bounds: give at least 0, which keeps all", top_k
+        )
+        tokens, num_unknown, state = self._read_prefix(prefix)
+        seeds = tf.ensure_shape(row_seeds(seed, num_rows), [None, 2])
+        words = tf.TensorArray(tf.int32, num_words, element_shape=[None])
+        for step in tf.range(num_words):
+            ids, state = self._draw(state, temperature, top_k, 1.0, seeds, step)
+            words = words.write(step, ids)
+        new_tokens = self._tokenizer.decode(stack(words, [num_rows]))
+        return {"text": self._tokenizer.join(tokens, new_tokens), "num_unknown": num_unknown}
+
+    @tf.function
+    def _read_prefix(self, prefix):
+        """The tokens of `prefix` string `[B]`, how many are `<unk>` `[B]`, and the state after."""
+        tokens, ids, unknown = self._tokens_of(prefix)
+        eos, _ = self._tokenizer.encode(tf.constant([EOS]))
+        first = tf.where(_count(tokens != "") == 0, eos, -1)
+        ids = tf.concat([first[:, None], ids], axis=1)
+        _, state = self._inference.read(ids, self._inference.initial_state(tf.shape(ids)[0]))
+        return tokens, _count(unknown), state
+
+    @tf.function
+    def _draw(self, state, temperature, top_k, top_p, seeds, step):
+        """The next word of each row, int32 `[B]`, and the state after it was read."""
+        sampling = Sampling(temperature, top_k, top_p)
+        ids = sample(self._inference.logits(state), sampling, seeds, step)
+        _, state = self._inference.read(ids[:, None], state)
+        return ids, state
+
+    def _of_allowed_rows(self, num_rows):
+        """The number of rows that one call asks for; each costs a score for every word."""
+        state_size = sum(tensor.shape[1] for tensor in tf.nest.flatten(self._zeros))
+        most = max_rows(self._inference.vocab_size, state_size)
+        template = f"{{}} rows are more than the {most:,} of one call: give fewer"
+        return _checked(num_rows, num_rows <= most, template, num_rows)
+
+    def _tokens_of(self, text):
+        tokens = _of_allowed_size(self._tokenizer.split(text))
+        return tokens, *self._tokenizer.encode(tokens)
+
+    def _named(self, state) -> dict:
+        return dict(zip(self._state_names, tf.nest.flatten(state), strict=True))
+
+    def _with_state(self, function, **inputs):
+        flat = tf.nest.flatten(self._zeros)
+        specs = [tf.TensorSpec([None, tensor.shape[1]], tf.float32) for tensor in flat]
+        return _concrete(function, **inputs, **dict(zip(self._state_names, specs, strict=True)))
+
+
+def _concrete(function, **specs):
+    return tf.function(function).get_concrete_function(
+        **{name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    )
+
+
+def _strings(*shape):
+    return tf.TensorSpec(shape, tf.string)
+
+
+def _count(flags):
+    """How many of a row are True, int32 `[B]`."""
+    return tf.reduce_sum(tf.cast(flags, tf.int32), axis=1)
+
+
+def _of_allowed_size(tokens):
+    # A row without a token has a state too.
+    rows, length = tf.unstack(tf.shape(tokens, tf.int64))
+    size = rows * tf.maximum(length, 1)
+    template = (
+        f"the text has {{}} tokens, padding included, and one call reads at most {MAX_TOKENS:,}: "
+        "cut it"
+    )
+    return _checked(tokens, size <= MAX_TOKENS, template, size)
+
+
+def _checked(tensor, condition, template: str, *values):
+    """The tensor; the call is refused with the template, whose {} are the values, if not."""
+    refusal = tf.strings.format(template, values)
+    with tf.control_dependencies([tf.debugging.Assert(condition, [refusal])]):
+        return tf.identity(tensor)

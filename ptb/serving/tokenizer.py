@@ -1,0 +1,141 @@
+"""Text to ids and back inside a graph, so that clients need no Python.
+
+`ptb/text.py` defines what the tokens of a text are; tests hold this and Python's reading together.
+
+Axis letters: B = rows, N = tokens of the longest row.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from ptb.data.text_file import BYTE_ORDER_MARK
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+
+# What Python's str.split takes for white space, line breaks aside, in RE2's syntax.
+_SPACES = (
+    r"[ \t\x{0b}\x{0c}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
+    r"\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+)
+# The only character whose lower case is two of them.
+_DOTTED_I, _DOTTED_I_LOWER = "\u0130", "i\u0307"
+
+
+class Tokenizer(tf.Module):
+    """`tokens` is "word" or "char"; `vocabulary_file` has a token a line, in the order of the ids.
+
+    The file is an asset: a SavedModel carries it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, vocabulary_file: str, tokens: str, lowercase: bool):
+        super().__init__()
+        self._of_words = tokens == "word"
+        self._lowercase = lowercase
+        self._size = len(vocabulary)
+        self._unknown_id = vocabulary.unknown_id
+        self._file = tf.saved_model.Asset(vocabulary_file)
+        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        self._ids = self._table(tf.string, line, tf.int64, number, -1)
+        self._tokens = self._table(tf.int64, number, tf.string, line, "")
+
+    def _table(self, key_dtype, key, value_dtype, value, default):
+        initializer = tf.lookup.TextFileInitializer(
+            self._file.asset_path, key_dtype, key, value_dtype, value, self._size
+        )
+        return tf.lookup.StaticHashTable(initializer, default)
+
+    def split(self, text):
+        """The tokens of `text` string `[B]`, string `[B, N]`, with "" after the end of a row.
+
+        A line break is `<eos>`. What is not UTF-8 becomes U+FFFD. A text with a NUL is refused.
+        """
+        text = tf.strings.regex_replace(_utf8(text), BYTE_ORDER_MARK, "")
+        text = self._lower(tf.strings.regex_replace(text, r"\r\n?", "\n"))
+        if not self._of_words:
+            characters = tf.strings.unicode_split(text, "UTF-8").to_tensor("")
+            return _line_breaks_to_eos(characters)
+        text = tf.strings.regex_replace(text, _SPACES, " ")
+        text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
+        return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
+
+    def normalize(self, tokens):
+        """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read."""
+        return _line_breaks_to_eos(self._lower(_utf8(tokens)))
+
+    def encode(self, tokens):
+        """Ids int32 of tokens string, -1 for "", and a bool that tells which of them are `<unk>`.
+
+        A token outside the vocabulary is refused where it has no `<unk>`.
+        """
+        ids = tf.cast(self._ids.lookup(tokens), tf.int32)
+        lacking = (ids < 0) & (tokens != "")
+        if self._unknown_id is None:
+            refusal = self._refusal(tf.boolean_mask(tokens, lacking))
+            with tf.control_dependencies([tf.debugging.Assert(~tf.reduce_any(lacking), [refusal])]):
+                return tf.identity(ids), lacking
+        ids = tf.where(lacking, self._unknown_id, ids)
+        return ids, ids == self._unknown_id
+
+    def decode(self, ids):
+        """The tokens of ids of any shape."""
+        return self._tokens.lookup(tf.cast(ids, tf.int64))
+
+    def join(self, tokens, new_tokens):
+        """Text string `[B]`: tokens `[B, N]` without padding, then new_tokens `[M, B]`.
+
+        `<eos>` is a line break.
+        """
+        space = " " if self._of_words else ""
+        parts = [
+            tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=space)
+            for part, axis in ((tokens, 1), (new_tokens, 0))
+        ]
+        text = tf.strings.join(parts, space)
+        if not self._of_words:
+            return text
+        text = tf.strings.regex_replace(text, " +", " ")  # the padding
+        text = tf.strings.regex_replace(text, " ?\n ?", "\n")
+        return tf.strings.regex_replace(text, "^ | $", "")
+
+    def _lower(self, text):
+        """Texts of any shape in lower case; TensorFlow's own lower follows the locale."""
+        if not self._lowercase:
+            return text
+        flat = tf.strings.regex_replace(tf.reshape(text, [-1]), _DOTTED_I, _DOTTED_I_LOWER)
+        points = tf.strings.unicode_decode(flat, "UTF-8")
+        upper, lower = _lower_case()
+        places = tf.minimum(tf.searchsorted(upper, points.flat_values), len(upper) - 1)
+        is_upper = tf.gather(upper, places) == points.flat_values
+        lowered = tf.where(is_upper, tf.gather(lower, places), points.flat_values)
+        encoded = tf.strings.unicode_encode(points.with_flat_values(lowered), "UTF-8")
+        return tf.ensure_shape(tf.reshape(encoded, tf.shape(text)), text.shape)
+
+    def _refusal(self, lacking):
+        first = tf.strings.substr(tf.concat([lacking, [""]], 0)[0], 0, 40, unit="UTF8_CHAR")
+        # TensorFlow would put a backslash before other quotes.
+        reason = f"` is not among the {self._size:,} of the vocabulary, which has no {UNKNOWN}"
+        return tf.strings.join(["the token `", first, reason])
+
+
+def _utf8(text):
+    has_nul = tf.reduce_any(tf.strings.regex_full_match(text, r"(?s)\C*\x00\C*"))
+    refusal = "the text has a NUL, which no text has: leave it out"
+    with tf.control_dependencies([tf.debugging.Assert(~has_nul, [refusal])]):
+        return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+
+
+@functools.cache
+def _lower_case() -> tuple[np.ndarray, np.ndarray]:
+    """The code points that have another one as their lower case, in order, and these, int32."""
+    characters = map(chr, range(sys.maxunicode + 1))
+    pairs = [(ord(c), ord(c.lower())) for c in characters if len(c.lower()) == 1 and c.lower() != c]
+    upper, lower = np.array(pairs, np.int32).T
+    return upper, lower
+
+
+def _line_breaks_to_eos(tokens):
+    return tf.where(tokens == "\n", EOS, tokens)

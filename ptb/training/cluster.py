@@ -1,0 +1,288 @@
+"""`--distribution`: the workers of a run, and the strategy of TensorFlow that joins them.
+
+Nothing here imports TensorFlow before it is needed, so that what is wrong is said at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ptb.machine.untrusted import parse_json
+
+# Machines of a cluster may start minutes apart.
+START_SECONDS = 600
+READY, START = b"ready %d\n", b"start\n"
+HELLO_SECONDS, RETRY_SECONDS = 5, 0.2
+EXAMPLE = (
+    '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
+class WorkerLost(RuntimeError):
+    """Another worker ended, or answers no more."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a run, from `TF_CONFIG`, and which of them this process is.
+
+    `tasks` has the job, the index in it and the address of each; the first is the chief, which
+    writes all files. `index` is this process's place in it.
+    """
+
+    tasks: tuple[tuple[str, int, str], ...]
+    index: int
+
+    @classmethod
+    def from_environment(cls) -> Cluster:
+        """Raises ValueError where `TF_CONFIG` is missing or names no such cluster."""
+        text = os.environ.get("TF_CONFIG", "")
+        try:
+            config = parse_json(text)
+            jobs, task = config["cluster"], config["task"]
+            if not all(type(addresses) is list for addresses in jobs.values()):
+                raise TypeError
+            tasks = tuple(
+                (job, index, address)
+                for job in ("chief", "worker")
+                for index, address in enumerate(jobs.get(job, []))
+            )
+            addresses = [address for _, _, address in tasks]
+            if set(jobs) - {"chief", "worker"} or not all(map(_is_address, addresses)):
+                raise ValueError
+            if len(set(addresses)) < len(addresses):
+                raise ValueError
+            names = [task[:2] for task in tasks]
+            return cls(tasks, names.index((task["type"], _index(task["index"]))))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(
+                f"--distribution=multi_worker needs TF_CONFIG, and it is {text[:200]!r}: set it as "
+                f"{EXAMPLE}, or start with ptb launch"
+            ) from None
+
+    def check_port(self) -> None:
+        """Raises ValueError where this worker's port cannot be served."""
+        self._listen().close()
+
+    def wait_for_all(self) -> None:
+        """Returns when every worker has called it. Raises ValueError after START_SECONDS.
+
+        TensorFlow would wait for them itself, but no signal would end that wait.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        if self.is_chief:
+            self._gather(deadline)
+        else:
+            self._report(deadline)
+
+    def _gather(self, deadline: float) -> None:
+        """Waits until every other worker holds a connection, and then tells them all to start."""
+        ready: dict[int, socket.socket] = {}
+        with contextlib.ExitStack() as cleanup:
+            server = cleanup.enter_context(self._listen())
+            others = range(1, len(self.tasks))
+            while True:
+                missing = [index for index in others if index not in ready]
+                # All are there: a moment shows whether one of them has ended meanwhile.
+                end = deadline if missing else time.monotonic() + RETRY_SECONDS
+                readable = _readable([server, *ready.values()], end)
+                if not readable and missing:
+                    raise ValueError(self._absent(missing[0]))
+                if not readable:
+                    break
+                # A worker that is ready says nothing more until it ends.
+                ready = {i: each for i, each in ready.items() if each not in readable}
+                if server in readable:
+                    connection = cleanup.enter_context(server.accept()[0])
+                    connection.settimeout(HELLO_SECONDS)
+                    said = _received(connection, len(READY) + 9)
+                    ready |= {index: connection for index in others if said == READY % index}
+            for connection in ready.values():
+                connection.sendall(START)
+
+    def _report(self, deadline: float) -> None:
+        """Connects to the first worker until that says to start."""
+        host, _, port = self.tasks[0][2].rpartition(":")
+        while time.monotonic() < deadline:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(
+                    (host.strip("[]"), int(port)), START_SECONDS
+                ) as connection,
+            ):
+                connection.sendall(READY % self.index)
+                _readable([connection], deadline)
+                # Anything else is another program, or this one, which may connect to itself.
+                if _received(connection, len(START)) == START:
+                    return
+            time.sleep(RETRY_SECONDS)
+        raise ValueError(self._absent(0))
+
+    def _absent(self, index: int) -> str:
+        job, number, address = self.tasks[index]
+        return (
+            f"{job} {number} at {address} has not come within {START_SECONDS} s: start it with the "
+            "same TF_CONFIG, but for its index"
+        )
+
+    def _listen(self) -> socket.socket:
+        """A server on this worker's port. Raises ValueError where another program has it."""
+        job, index, address = self.tasks[self.index]
+        dual = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if dual else socket.AF_INET
+        port = int(address.rpartition(":")[2])
+        try:
+            return socket.create_server(("", port), family=family, dualstack_ipv6=dual)
+        except OSError as error:
+            raise ValueError(
+                f"the address {address} of {job} {index} in TF_CONFIG cannot be served "
+                f"({error.strerror}): give another port, or stop the program that has it"
+            ) from None
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    def strategy(self, worker_timeout: float):
+        """Waits for the other workers; the `MultiWorkerMirroredStrategy` that they form.
+
+        Where one of them ends, or sends no sign of life, the others learn of it within
+        `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits.
+        """
+        import tensorflow as tf  # noqa: PLC0415
+
+        # A sign is missed, its sender given up, and that told: a third each.
+        _watch_workers(self.tasks, worker_timeout / 3)
+        self.wait_for_all()
+        with _signals_end_the_process():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def cluster_configs(num_workers: int) -> list[str]:
+    """A TF_CONFIG for each worker, on free ports of the loopback interface."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return [
+        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
+        for index in range(len(addresses))
+    ]
+
+
+def mirrored_strategy(num_devices: int | None):
+    """The `MirroredStrategy` over that many GPUs, or parts of this machine's processor.
+
+    All GPUs, or one part, where no number is given. Raises ValueError where there are fewer GPUs.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    gpus, cpus = (tf.config.list_physical_devices(kind) for kind in ("GPU", "CPU"))
+    if gpus and (num_devices or 1) > len(gpus):
+        raise ValueError(f"num_devices={num_devices} is more than the {len(gpus)} GPUs here")
+    if gpus:
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(num_devices or len(gpus))])
+    parts = [tf.config.LogicalDeviceConfiguration()] * (num_devices or 1)
+    tf.config.set_logical_device_configuration(cpus[0], parts)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(len(parts))])
+
+
+@contextlib.contextmanager
+def lost_workers() -> Iterator[None]:
+    """Raises WorkerLost for the errors by which TensorFlow says that a worker is gone."""
+    try:
+        yield
+    except Exception as error:
+        import tensorflow as tf  # noqa: PLC0415
+
+        signs = (
+            tf.errors.UnavailableError,  # its connection broke
+            tf.errors.DeadlineExceededError,  # it does not answer
+            tf.errors.AbortedError,  # it was started anew
+            tf.errors.FailedPreconditionError,
+            tf.errors.CancelledError,  # a third worker noticed first
+        )
+        if not isinstance(error, signs):
+            raise
+        tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", error.message)
+        who = " ".join(tasks[0]) if tasks else "a worker"
+        raise WorkerLost(f"{who} is lost ({type(error).__name__})") from error
+
+
+@contextlib.contextmanager
+def _signals_end_the_process() -> Iterator[None]:
+    """Ctrl-C ends the process, where Python's own handler would run only after TensorFlow's wait.
+
+    Where it is ignored, it stays so. TensorFlow catches SIGTERM; afterwards Python does again.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if handlers[signal.SIGINT] is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _readable(sockets: list[socket.socket], deadline: float) -> list[socket.socket]:
+    """Those of the sockets that have something to read; none if the deadline passes.
+
+    Waits in slices: Python notices a signal that came just before a blocking call only after it.
+    """
+    while True:
+        left = max(deadline - time.monotonic(), 0)
+        readable = select.select(sockets, [], [], min(left, RETRY_SECONDS))[0]
+        if readable or not left:
+            return readable
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    """The first line, of at most `size` bytes; less where nothing more comes."""
+    line = b""
+    with contextlib.suppress(OSError):
+        while len(line) < size and not line.endswith(b"\n") and (more := connection.recv(1)):
+            line += more
+    return line
+
+
+def _index(value) -> int:
+    """That of a task, which `TF_CONFIG` may have as a text. Raises TypeError or ValueError."""
+    if type(value) not in (int, str):
+        raise TypeError
+    return int(value)
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is HOST:PORT. With another port TensorFlow would wait for a worker in vain."""
+    match = re.fullmatch(r"\S+:(\d{1,5})", text)
+    return match is not None and 0 < int(match[1]) < 2**16
+
+
+def _watch_workers(tasks, seconds: float) -> None:
+    """Has TensorFlow's coordination service, which the first task hosts, watch all of them."""
+    # Neither is public, but it is what the strategy itself calls, with a timeout that is fixed.
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2  # noqa: PLC0415
+    from tensorflow.python.eager import context  # noqa: PLC0415
+
+    jobs = [task[0] for task in tasks]
+    context.context().configure_coordination_service(
+        "standalone",
+        service_leader=f"/job:{jobs[0]}/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * START_SECONDS,
+        heartbeat_timeout_in_ms=int(1000 * seconds),
+        coordinated_jobs=[
+            coordination_config_pb2.CoordinatedJob(name=job, num_tasks=jobs.count(job))
+            for job in dict.fromkeys(jobs)
+        ],
+    )

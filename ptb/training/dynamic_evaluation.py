@@ -1,0 +1,86 @@
+"""Perplexity of a model that goes on learning from the text that it has already predicted.
+
+Krause, Kahembwe, Murray, Renals 2018 (arXiv 1709.07432), section 4, with RMS scaling and decay
+towards the trained weights W_0. After each segment of T words, g being its gradient:
+
+    W -= rate * g / (sqrt(M) + EPSILON)  +  decay * (W - W_0) * sqrt(M) / mean(sqrt(M))
+
+M is the mean of g^2 over segments of the train split, for each weight. mean(sqrt(M)) is the mean
+over all numbers of the model, however many variables a layer keeps them in, so the figure does not
+depend on the `rnn_mode`. A segment is predicted before it is learned from: the perplexity is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from ptb.training.perplexity import Evaluator
+
+EPSILON = 1e-3
+
+
+class DynamicEvaluator(Evaluator):
+    """An `Evaluator` that updates the model's weights after each window, and restores them at last.
+
+    `train_windows` are windows over train, of as many steps as those that are evaluated, from which
+    M is gathered. The factor of the decay is at most 1 for each weight.
+    """
+
+    def __init__(self, model, train_windows, rate: float, decay: float):
+        super().__init__(model)
+        self._rate, self._decay = rate, decay
+        self._variables = [weight.value for weight in model.trainable_weights]
+        squares = _SquaredGradients(model, self._variables)
+        squares(train_windows)
+        self._rms = [tf.sqrt(total / len(train_windows)) for total in squares.totals]
+        # In float64: a float32 sum over millions of numbers loses digits.
+        total = sum(rms.numpy().sum(dtype=np.float64) for rms in self._rms)
+        self._mean_rms = np.float32(total / sum(rms.numpy().size for rms in self._rms))
+        self._trained = [tf.constant(variable.numpy()) for variable in self._variables]
+
+    def __call__(self, windows, progress=lambda tokens: None):
+        try:
+            return super().__call__(windows, progress)
+        finally:
+            for variable, trained in zip(self._variables, self._trained, strict=True):
+                variable.assign(trained)
+
+    def _window(self, tokens, targets, mask, state):
+        nats, state, gradients = _gradients(
+            self._model, self._variables, tokens, targets, mask, state
+        )
+        parts = zip(self._variables, gradients, self._rms, self._trained, strict=True)
+        for variable, gradient, rms, trained in parts:
+            back = tf.minimum(self._decay * rms / self._mean_rms, 1.0)
+            variable.assign_sub(
+                self._rate * gradient / (rms + EPSILON) + back * (variable - trained)
+            )
+        return nats, state
+
+
+class _SquaredGradients(Evaluator):
+    """Sums g^2 of every window; the weights stay."""
+
+    def __init__(self, model, variables: list):
+        super().__init__(model)
+        self._variables = variables
+        self.totals = [tf.Variable(tf.zeros(variable.shape)) for variable in variables]
+
+    def _window(self, tokens, targets, mask, state):
+        nats, state, gradients = _gradients(
+            self._model, self._variables, tokens, targets, mask, state
+        )
+        for total, gradient in zip(self.totals, gradients, strict=True):
+            total.assign_add(tf.square(gradient))
+        return nats, state
+
+
+def _gradients(model, variables: list, tokens, targets, mask, state):
+    """The nats `[B, T]`, the next state, and the gradients of the mean over the real targets."""
+    with tf.GradientTape() as tape:
+        nats, state = model.nats(tokens, targets, state)
+        weights = tf.cast(mask, tf.float32)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(nats * weights), tf.reduce_sum(weights))
+    gradients = tape.gradient(mean, variables)
+    return nats, state, [tf.convert_to_tensor(gradient) for gradient in gradients]

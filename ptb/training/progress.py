@@ -1,0 +1,154 @@
+"""How far a run has come: all that must be known, beside weights and state, to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+from ptb.training.report import EpochReport
+
+STRETCH = 100
+# "Below V" must be more than the noise of an untrained model, which costs about log V a word.
+LEARNED_SHARE = 0.9
+# More than all that a run can add up, and little enough to be drawn and printed.
+MOST = 1e100
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A place in a run, and the sums that lead up to it.
+
+    Where each window of an epoch lies and what its dropout draws follow from the seed, the epoch
+    and the window alone, so this is also the reader's position and the state of the generators.
+    Sums are added up window by window: they do not depend on where a run was interrupted.
+
+    `epoch`            0, 1, ...: the epoch that runs
+    `window`           windows of it that are done
+    `cost`             their summed costs, in nats; each is a sum over T of a mean over B
+    `grad_norm`        their summed gradient norms
+    `seconds`          the time that their training took, over all processes that had a part
+    `stretch_windows`  windows since the last full stretch of STRETCH
+    `stretch_cost`     their summed costs, in nats
+    `learned`          whether a full stretch has cost clearly less than guessing
+    `rate_factor`      what a rollback left of the learning rate
+    `rollbacks`        how often the run was rolled back
+    `best_epoch`       the epoch, from 1, whose weights are kept as the best; 0 for none
+    `reports`          one for each epoch that is done
+    """
+
+    epoch: int = 0
+    window: int = 0
+    cost: float = 0.0
+    grad_norm: float = 0.0
+    seconds: float = 0.0
+    stretch_windows: int = 0
+    stretch_cost: float = 0.0
+    learned: bool = False
+    rate_factor: float = 1.0
+    rollbacks: int = 0
+    best_epoch: int = 0
+    reports: tuple[EpochReport, ...] = field(default=(), repr=False)
+
+    def __post_init__(self):
+        """Raises ValueError for values that no run can have come to."""
+        for each in dataclasses.fields(self)[:-1]:
+            _check_number(each.name, getattr(self, each.name), each.type)
+        epochs = [report.epoch for report in self.reports]
+        if epochs != list(range(1, len(epochs) + 1)) or len(epochs) != self.epoch:
+            raise ValueError(f"epoch={self.epoch} does not follow the epochs that are reported")
+        for name, most in (("best_epoch", self.epoch), ("stretch_windows", STRETCH - 1)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name}={getattr(self, name)} is out of bounds")
+        if not 0 < self.rate_factor <= 1:
+            raise ValueError(f"rate_factor={self.rate_factor} is out of bounds")
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Progress:
+        """The inverse of `dataclasses.asdict`. Raises ValueError for anything else."""
+        try:
+            reports = tuple(_report(report) for report in values["reports"])
+            return cls(**(values | {"reports": reports}))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no progress of a run: {error}") from None
+
+    @property
+    def best(self) -> EpochReport | None:
+        """The report of the epoch whose weights are kept as the best."""
+        return self.reports[self.best_epoch - 1] if self.best_epoch else None
+
+    def count(self, costs, grad_norms, seconds: float, words_per_row: int, vocab_size: int):
+        """The progress after more windows, and whether one of them ended a stretch of rising cost.
+
+        `costs` and `grad_norms` are one float for each window, `words_per_row` is T.
+        """
+        cost, grad_norm = self.cost, self.grad_norm
+        windows, stretch, learned, rises = (
+            self.stretch_windows,
+            self.stretch_cost,
+            self.learned,
+            False,
+        )
+        for window_cost, window_norm in zip(costs, grad_norms, strict=True):
+            cost, grad_norm = cost + window_cost, grad_norm + window_norm
+            windows, stretch = windows + 1, stretch + window_cost
+            if windows == STRETCH:
+                nats = stretch / (STRETCH * words_per_row)
+                rises = rises or nats > _most_nats(learned, vocab_size)
+                learned = learned or nats < math.log(LEARNED_SHARE * vocab_size)
+                windows, stretch = 0, 0.0
+        after = dataclasses.replace(
+            self,
+            window=self.window + len(costs),
+            cost=cost,
+            grad_norm=grad_norm,
+            seconds=self.seconds + seconds,
+            stretch_windows=windows,
+            stretch_cost=stretch,
+            learned=learned,
+        )
+        return after, rises
+
+    def rising(self, words_per_row: int, vocab_size: int) -> bool:
+        """Whether the stretch that runs costs more than it may."""
+        words = self.stretch_windows * words_per_row
+        return self.stretch_cost > words * _most_nats(self.learned, vocab_size)
+
+    def next_epoch(self, report: EpochReport) -> Progress:
+        """The progress at the start of the next epoch."""
+        best = self.best
+        better = best is None or report.valid_perplexity < best.valid_perplexity
+        return dataclasses.replace(
+            self,
+            epoch=self.epoch + 1,
+            window=0,
+            cost=0.0,
+            grad_norm=0.0,
+            seconds=0.0,
+            best_epoch=report.epoch if better else self.best_epoch,
+            reports=(*self.reports, report),
+        )
+
+    def rolled_back(self, rollbacks: int) -> Progress:
+        """This place, to be gone on from with half the learning rate for each rollback."""
+        return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
+
+
+def _most_nats(learned: bool, vocab_size: int) -> float:
+    """What a word may cost: as much as guessing; before anything was learned, twice as much."""
+    return (1 if learned else 2) * math.log(vocab_size)
+
+
+def _report(values: dict) -> EpochReport:
+    report = EpochReport(**values)
+    for each in dataclasses.fields(report):
+        _check_number(each.name, getattr(report, each.name), each.type)
+    return report
+
+
+def _check_number(name: str, value, wanted: str) -> None:
+    types = {"bool": bool, "int": int, "float": (int, float)}[wanted]
+    if not isinstance(value, types) or (wanted != "bool" and isinstance(value, bool)):
+        raise ValueError(f"{name}={value!r} is not of type {wanted}")
+    if not 0 <= value <= MOST:
+        raise ValueError(f"{name} is out of bounds")

@@ -1,0 +1,161 @@
+"""One training step: loss, gradient, clip and update; and many of them in one call.
+
+Axis letters: B = batch_size, T = num_steps, K = windows in one call.
+
+The tutorial's recipe, figure by figure:
+
+    loss      sum over T of the mean over B of the cross-entropy, in nats
+    gradient  of that loss, through the T steps of the window, stopped at the incoming state
+    norm      one norm over all gradients (`tf.linalg.global_norm`), each as `tf.gradients` gives
+              it: the embedding's has a row for each token of the window, and the rows of a repeated
+              word enter one by one, not summed. With `tie_weights` the softmax's part makes that
+              gradient dense, so a word's rows and its part of the softmax are summed first
+    update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient, or another
+              optimizer's
+
+Where several replicas share the rows, each computes the loss of its own over B, the gradients are
+summed, and all make the same update: what comes out is what one machine computes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from ptb.training.distribution import Replicas
+from ptb.training.optimizers import SGD
+
+# Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
+# or half as large until they are finite. Every window begins anew, so that what it comes to does
+# not depend on those before it; a gradient of 16 is rare where norms are clipped at 5 or 10.
+FIRST_LOSS_SCALE = 2.0**12
+
+
+class TrainStep:
+    """`costs, grad_norms, state = step(stream, starts, state, learning_rate, first, count, seed)`.
+
+    One call walks K = `count` windows in order without returning to Python.
+
+      stream         int32 `[N]`, on the device
+      starts         int32 `[all windows, B]`, on the device: where each row of each window starts
+      state          the state of all B rows before the first window
+      learning_rate  float32 scalar, or `[all windows]`
+      first, count   the windows of this call; all that are left where `count` is not given
+      seed           int32 `[2]`: dropout's; window k draws from (seed, k)
+      costs          float32 `[K]`: the loss before each update, in nats
+      grad_norms     float32 `[K]`: the global norm before clipping
+
+    With `replicas`, B must be a multiple of their count, and every worker makes the same calls.
+    """
+
+    def __init__(
+        self,
+        model,
+        num_steps: int,
+        max_grad_norm: float,
+        carries_state: bool = True,
+        optimizer=None,
+        replicas: Replicas | None = None,
+    ):
+        self._model = model
+        self._optimizer = optimizer or SGD(model.trainable_weights)
+        self._num_steps = num_steps
+        self._max_grad_norm = max_grad_norm
+        self._carries_state = carries_state
+        self._replicas = replicas or Replicas()
+        self._scales_loss = model.compute_dtype == "float16"
+
+    def __call__(self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0)):
+        count = len(starts) - first if count is None else count
+        learning_rates = tf.constant(np.broadcast_to(np.float32(learning_rate), [len(starts)]))
+        first, count = tf.constant(first, tf.int32), tf.constant(count, tf.int32)
+        seed = tf.constant(seed, tf.int32)
+        return self._windows(stream, starts, state, learning_rates, first, count, seed)
+
+    def swap(self) -> None:
+        """Puts averages of the weights, where they are kept, in their place, and back."""
+        self._optimizer.swap()
+
+    def export_slots(self) -> dict[str, np.ndarray]:
+        """What the optimizer remembers, by name; nothing for plain SGD."""
+        return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}
+
+    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
+        """Takes what `export_slots` gave. Raises ValueError for anything else."""
+        expected = {n: (tuple(s.shape), s.dtype) for n, s in self._optimizer.slots.items()}
+        if {n: (s.shape, tf.as_dtype(s.dtype)) for n, s in slots.items()} != expected:
+            raise ValueError("the checkpoint has slots that this optimizer does not have")
+        for name, slot in self._optimizer.slots.items():
+            slot.assign(slots[name])
+
+    # Every figure that changes from call to call is a tensor: a call never traces anew.
+    @tf.function
+    def _windows(self, stream, starts, state, learning_rates, first, count, seed):
+        costs = tf.TensorArray(tf.float32, count)
+        grad_norms = tf.TensorArray(tf.float32, count)
+        state = self._replicas.split(state)
+        for k in tf.range(first, first + count):
+            with tf.device("CPU:0"):  # so that a GPU gets this window, and not the whole stream
+                tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
+            window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
+            cost, grad_norm, state = self._on_replicas(window)
+            costs = costs.write(k - first, cost)
+            grad_norms = grad_norms.write(k - first, grad_norm)
+        return costs.stack(), grad_norms.stack(), self._replicas.join(state)
+
+    def _on_replicas(self, window):
+        """One window on all replicas; again with half the loss scale where float16 overflowed."""
+        replicas = self._replicas
+        if not self._scales_loss:
+            cost, grad_norm, state = replicas.run(self._window, *window)
+            return replicas.one(cost), replicas.one(grad_norm), state
+        cost, grad_norm, state, loss_scale = 0.0, math.inf, window[1], 2 * FIRST_LOSS_SCALE
+        while loss_scale > 1.0 and not tf.math.is_finite(grad_norm):
+            loss_scale = loss_scale / 2
+            cost, grad_norm, state = replicas.run(self._window, *window, loss_scale)
+            cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
+        return cost, grad_norm, state
+
+    def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
+        """One window on one replica: the cost and norm of all rows, the state of its own."""
+        if not self._carries_state:
+            state = tf.nest.map_structure(tf.zeros_like, state)
+        cost, gradients, state = self._gradients(tokens, state, seed, loss_scale)
+        variables = self._variables()
+        cost, gradients = self._replicas.sum_gradients(cost, gradients, tokens[:, :-1])
+        grad_norm = tf.linalg.global_norm(gradients)
+        if not self._scales_loss or tf.math.is_finite(grad_norm):
+            scale = self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
+            self._optimizer.apply(variables, gradients, learning_rate, scale)
+        return cost, grad_norm, state
+
+    def _gradients(self, tokens, state, seed, loss_scale):
+        """This replica's part of the cost and of its gradients; the next state of its rows."""
+        replicas, variables = self._replicas, self._variables()
+        own = replicas.rows(tokens)
+        with tf.GradientTape() as tape:
+            nats, state = self._model.nats(
+                *(own[:, :-1], own[:, 1:], state),
+                training=True,
+                seed=seed,
+                rows=replicas.place(tokens.shape[0]),
+            )
+            cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0)) / replicas.count
+            scaled = cost * loss_scale if self._scales_loss else cost
+        gradients = tape.gradient(scaled, variables)
+        if self._scales_loss:
+            gradients = [_times(1 / loss_scale, gradient) for gradient in gradients]
+        return cost, gradients, state
+
+    def _variables(self):
+        return [weight.value for weight in self._model.trainable_weights]
+
+
+def _times(factor, gradient):
+    """factor * gradient, dense or sparse."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = factor * gradient.values
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return factor * gradient

@@ -1,0 +1,55 @@
+import pytest
+
+from ptb.experiments.benchmarks.race import Entry, race
+from ptb.experiments.benchmarks.report import draw, summary, table
+from ptb.experiments.benchmarks.workload import Workload, zipf_ids
+from ptb.training.config import Config
+
+
+@pytest.fixture
+def workload():
+    return Workload.create(Config(hidden_size=10, num_layers=1), 100, zipf_ids(100, 500))
+
+
+@pytest.fixture
+def entries():
+    return [
+        Entry("fused", None, [4.0, 3.0], 2.5, [100.0, 300.0, 200.0], [50.0] * 3, 1e6, 2**20),
+        Entry("torch", None, [4.0, 3.0], 1.5, [100.0, 100.0, 400.0], [70.0] * 3, 2e6, 2**21),
+        Entry("keras_fit", absent="No module named 'keras'"),
+        Entry("numpy", matmul_flops=3e6),
+    ]
+
+
+def test_the_summary_has_medians_shares_and_ratios_round_by_round(entries, workload):
+    result = summary(entries, workload)
+    assert result["training_flop_per_word"] == 3 * (2 * 20 * 40 + 2 * 10 * 100)
+    assert result["matmul_limit_flops"] == 3e6
+    assert result["sides"]["fused"]["train_words_per_second"] == {
+        "median": 200, "min": 100, "max": 300,
+    }  # fmt: skip
+    assert result["sides"]["fused"]["share_of_limit"] == pytest.approx(200 * 10_800 / 3e6)
+    assert result["ratios"] == {"torch": {"fused": 1.0}}
+
+
+def test_the_table_says_why_a_side_is_absent(entries, workload):
+    text = table(summary(entries, workload), "a title")
+    assert "keras_fit   absent: No module named 'keras'" in text
+    assert "words/s over torch's, round by round: fused 1.00" in text
+    assert max(len(line) for line in text.splitlines()) <= 110
+
+
+def test_the_chart_is_a_picture(entries, workload, tmp_path):
+    draw(summary(entries, workload), "a title", tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_worker_answers_and_one_that_dies_is_absent_from_any_folder(
+    workload, tmp_path, monkeypatch
+):
+    workload.save(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    numpy, unknown = race(["numpy", "no_such_side"], tmp_path, rounds=1, seconds=0.1)
+    assert numpy.absent is None
+    assert numpy.matmul_flops > 1e6
+    assert "KeyError: 'no_such_side'" in unknown.absent

@@ -1,0 +1,179 @@
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+from ptb.experiments.records import curves, table
+from ptb.experiments.records.record import COPIED
+from tests.faults import harness
+from tests.forked import Script, run
+
+FLAGS = ["--model=test", "--num_epochs=2", "--seed=3"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a record of a text of its own, the run that it was made from, and the text."""
+    folder = tmp_path_factory.mktemp("results")
+    harness.write_text(folder)
+    flags = [*FLAGS, "--data_path", "text", "--lowercase", "--min_count=2", "--save_path", "run"]
+    result = run("ptb record", "test/seed-3", *flags, folder=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def figures(made):
+    """How many a record has: valid and test, and those of the last epoch where it is another."""
+    result = json.loads((made / "test" / "seed-3" / "result.json").read_text())
+    return 4 if result["last_epoch"] else 2
+
+
+@pytest.mark.slow
+def test_a_record_says_what_was_run_and_what_came_of_it(made):
+    record = made / "test" / "seed-3"
+    result = json.loads((record / "result.json").read_text())
+    assert result["command"].startswith("ptb record test/seed-3 --model=test")
+    # The run's own test figure, which it printed with three digits.
+    printed = f"test perplexity {result['test']['perplexity']:.3f} "
+    assert printed in (record / "train.log").read_text()
+    assert result["valid"]["batch_size"] == result["test"]["batch_size"] == 1
+    assert (record / "metrics.csv").read_text() == (made / "run" / "metrics.csv").read_text()
+    files = {path.name for path in record.iterdir()}
+    assert files == {*COPIED, "result.json", "train.log"}
+
+
+@pytest.mark.slow
+def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made):
+    result = run("ptb verify", "test/seed-3", "--save_path=run", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+    values = json.loads((made / "test" / "seed-3" / "result.json").read_text())
+    values["test"]["perplexity"] *= 1.001
+    bent = shutil.copytree(made / "test" / "seed-3", made / "bent")
+    (bent / "result.json").write_text(json.dumps(values))
+    result = run("ptb verify", "bent", "--save_path", "run", folder=made)
+    assert result.returncode == 1
+    assert "DIFFERS" in result.stdout
+    assert result.stdout.endswith("the record does not hold\n")
+
+
+@pytest.mark.slow
+def test_a_record_is_trained_anew_from_what_it_says(made):
+    before = (made / "run" / "metrics.csv").read_bytes()
+    result = run("ptb verify", "test/seed-3", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+    assert (made / "run" / "metrics.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leaves_nothing(made):
+    result = run("ptb record", "short", *FLAGS, "--data_path=text", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (made / "short").iterdir()} >= {"result.json", "train.log"}
+    assert not (made / "short" / "run").exists()
+    flags = [*FLAGS, "--data_path=text", "--batch_size=5000"]
+    result = run("ptb record", "failed", *flags, folder=made)
+    assert result.returncode == 1
+    assert result.stderr.startswith("train.py: error: ")
+    assert not (made / "failed").exists()
+
+
+@pytest.mark.slow
+def test_the_same_command_goes_on_with_a_record_that_was_ended(made):
+    flags = [*FLAGS, "--data_path=text", "--lowercase", "--min_count=2"]
+    script = Script("ptb record", "ended", *flags, folder=made)
+    while not (made / "ended" / "run" / "metrics.csv").exists() and script.process.is_alive():
+        time.sleep(0.01)
+    script.process.terminate()
+    result = script.wait()
+    assert result.returncode == 143, result.stderr
+    assert "note: no record was made; the same command goes on with the run" in result.stderr
+    # The training has ended too, and lets others go on.
+    result = run("ptb record", "ended", *flags, folder=made)
+    assert result.returncode == 0, result.stderr
+    whole, ended = made / "test" / "seed-3", made / "ended"
+    assert (ended / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    results = [json.loads((path / "result.json").read_text()) for path in (whole, ended)]
+    assert results[0]["test"]["nats"] == results[1]["test"]["nats"]
+    assert results[0]["seconds"] > 0
+    assert results[1]["seconds"] is None
+    assert {path.name for path in ended.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def _write_record(folder, test, epochs=2, seconds=60.0):
+    folder.mkdir(parents=True)
+    values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": seconds}
+    (folder / "result.json").write_text(json.dumps(values))
+    speeds = [f"{epoch},30,{1000 if epoch == 1 else 3000}\n" for epoch in range(1, epochs + 1)]
+    (folder / "timing.csv").write_text("epoch,seconds,words_per_second\n" + "".join(speeds))
+    valid = [f"{epoch},{1000 / epoch}\n" for epoch in range(1, epochs + 1)]
+    (folder / "metrics.csv").write_text("epoch,valid_perplexity\n" + "".join(valid))
+
+
+def _row(folder):
+    return [cell.strip() for cell in table.table(folder).splitlines()[-1].split("|")[1:-1]]
+
+
+def test_a_row_has_the_mean_and_the_spread_of_the_seeds(tmp_path):
+    for seed, test in ((1, 100.0), (2, 104.0)):
+        _write_record(tmp_path / "fast" / f"seed-{seed}", test)
+    valid, test = "204.00 (200.00 to 208.00)", "102.00 (100.00 to 104.00)"
+    assert _row(tmp_path) == ["fast", "2", "2", valid, test, "60 (60 to 60)", "2,000"]
+
+
+def test_a_record_that_was_not_made_in_one_piece_has_no_seconds(tmp_path):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0, seconds=None)
+    assert _row(tmp_path)[5] == "not measured"
+    _write_record(tmp_path / "fast" / "seed-2", 100.0)
+    assert _row(tmp_path)[5] == "not measured"
+
+
+def test_a_run_that_ended_early_is_marked_in_table_and_picture(tmp_path):
+    _write_record(tmp_path / "medium" / "seed-1", 100.0, epochs=5)
+    assert _row(tmp_path)[2] == "5 of 39"
+    (axes,) = curves.draw(tmp_path).axes
+    trained, published = axes.lines
+    np.testing.assert_allclose(trained.get_xydata(), [(n, 1000 / n) for n in range(1, 6)])
+    np.testing.assert_allclose(published.get_xydata(), [(39, 86.97)])
+    (text,) = axes.get_legend().get_texts()
+    assert text.get_text() == "medium, 5 of 39 epochs; published: 86.97"
+
+
+def test_a_picture_of_no_record_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no record of small, medium, large"):
+        curves.draw(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + 400 * "0", "1e400", "NaN", "Infinity", "1e308", "-1", '"9"']
+)
+def test_a_record_of_numbers_that_no_run_comes_to_is_refused_by_name(tmp_path, number):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    path = tmp_path / "fast" / "seed-1" / "result.json"
+    path.write_text(path.read_text().replace("100.0", number))
+    with pytest.raises(ValueError, match=r"result\.json cannot be read"):
+        table.table(tmp_path)
+
+
+@pytest.mark.parametrize("shape", ["7", "[]", '{"valid": 7}', '{"valid": []}', "[" * 100_000])
+def test_a_record_of_another_shape_is_refused_by_name(tmp_path, shape):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    (tmp_path / "fast" / "seed-1" / "result.json").write_text(shape)
+    with pytest.raises(ValueError, match=r"result\.json cannot be read"):
+        table.table(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["1e400", "nan", "9" * 5000, "x" * 140_000, '"' + "x" * 140_000])
+def test_a_table_of_other_fields_than_numbers_is_refused_by_name(tmp_path, field):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    for name, read in (("timing", table.table), ("metrics", curves.draw)):
+        path = tmp_path / "fast" / "seed-1" / f"{name}.csv"
+        header = path.read_text().splitlines()[0]
+        path.write_text(f"{header}\n1{''.join(f',{field}' for _ in header.split(',')[1:])}\n")
+        if name == "metrics":
+            (tmp_path / "fast").rename(tmp_path / "small")
+        with pytest.raises(ValueError, match=rf"{name}\.csv has no column .* of numbers"):
+            read(tmp_path)

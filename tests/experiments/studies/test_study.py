@@ -1,0 +1,204 @@
+import dataclasses
+import importlib
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ptb.experiments.studies import NAMES
+from ptb.experiments.studies.every import write_overview
+from ptb.experiments.studies.measurements import from_csv, to_csv
+from ptb.experiments.studies.study import Options, Study
+from tests.experiments.studies.test_verdicts import truncation_rows
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(name, *arguments, folder, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "ptb", "study", name, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def draw(rows):
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    return Figure(figsize=(1, 1))
+
+
+STUDY = Study(
+    name="doubling",
+    question="Is twice more?",
+    cases=lambda options: [{"n": n, "seed": seed} for n in (1, 2) for seed in options.seeds],
+    measure=lambda case, corpus, options: [{"twice": 2 * case["n"]}],
+    verdict=lambda rows: (
+        f"**{'Yes' if all(row['twice'] > row['n'] for row in rows) else 'No'}**: {len(rows)} rows."
+    ),
+    draw=draw,
+    least_seeds=2,
+)
+
+
+def rows(seeds=(1, 2), factor=2):
+    return [{"n": n, "seed": seed, "twice": factor * n} for n in (1, 2) for seed in seeds]
+
+
+def test_a_row_is_the_case_and_what_was_measured_of_it(tmp_path):
+    measured, tuned = STUDY.rows(Options(quick=True, seeds=(1, 2)), None, tmp_path)
+    assert measured == rows()
+    assert tuned == []
+
+
+def test_a_study_that_was_stopped_measures_only_what_is_missing(tmp_path):
+    calls = []
+
+    def measure(case, corpus, options):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(case["n"])
+        options.tuned({"learning_rate": 1.0, "valid_nats": math.inf})
+        return [{"twice": math.inf}]
+
+    study = dataclasses.replace(STUDY, measure=measure)
+    options = Options(quick=True, seeds=(1, 2))
+    with pytest.raises(KeyboardInterrupt):
+        study.rows(options, None, tmp_path)
+    with (tmp_path / "unfinished.jsonl").open("a") as file:
+        file.write('{"case": "half a li')
+    again = dataclasses.replace(STUDY, measure=lambda case, corpus, options: [{"twice": 0.5}])
+    measured, tuned = again.rows(options, None, tmp_path)
+    assert [row["twice"] for row in measured] == [math.inf, math.inf, 0.5, 0.5]
+    assert [(row["n"], row["valid_nats"]) for row in tuned] == [(1, math.inf), (1, math.inf)]
+    # Other seeds are another measurement.
+    measured, _ = again.rows(Options(quick=True, seeds=(3,)), None, tmp_path)
+    assert [row["twice"] for row in measured] == [0.5, 0.5]
+
+
+def test_the_verdict_keeps_where_the_figures_came_from(tmp_path, capsys):
+    provenance = ["| | |", "|---|---|", "| command | `ptb study doubling` |"]
+    STUDY.report(rows(), tmp_path, provenance)
+    first = (tmp_path / "verdict.md").read_text()
+    assert first.splitlines()[:3] == ["# Is twice more?", "", "**Yes**: 4 rows."]
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    STUDY.report(rows(factor=0), tmp_path, None)
+    assert (tmp_path / "verdict.md").read_text() == first.replace("Yes", "No")
+    assert capsys.readouterr().out.count("Is twice more?") == 2
+
+
+def test_a_verdict_of_too_few_seeds_says_so():
+    assert STUDY.answer(rows(seeds=(1,))).startswith("A first look: 1 seed, and a verdict needs 2.")
+    assert STUDY.answer(rows()).startswith("**Yes**")
+    assert STUDY.answer(rows()).endswith("95% intervals of the mean (bootstrap), over 2 seeds.")
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(3, "**The verdict holds** with seeds 3 to 4: 1 of 1 findings are the same."),
+     (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same.")],
+)  # fmt: skip
+def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, factor, said):
+    STUDY.report_recheck(rows(), rows((3, 4), factor), tmp_path, ["| | |"])
+    text = (tmp_path / "recheck.md").read_text()
+    assert said in text
+    assert f"| Yes | {'the same' if factor else 'No'} |" in text
+
+
+def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
+    for name in ("memory", "unroll"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "verdict.md").write_text(
+            f"# Why {name}?\n\n**So.**\n\nMore: **no more**.\n"
+        )
+    write_overview(tmp_path, "ptb study")
+    assert (tmp_path / "README.md").read_text() == (
+        "# Studies\n\n`ptb study`\n"
+        "\n## [Why memory?](memory/verdict.md)\n\n- So.\n- No more\n"
+        "\n## [Why unroll?](unroll/verdict.md)\n\n- So.\n- No more\n"
+    )
+
+
+def test_every_study_has_a_name_of_its_module():
+    for name in NAMES:
+        module = importlib.import_module(f"ptb.experiments.studies.{name}")
+        assert module.STUDY.name == name
+        cases = module.STUDY.cases(Options(quick=True, seeds=(1, 2)))
+        assert len(module.STUDY.cases(Options(quick=False, seeds=(1, 2)))) >= len(cases)
+
+
+def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    folder = tmp_path / "out/truncation"
+    folder.mkdir(parents=True)
+    for cosine, said in ((0.992, "hardly turns"), (0.8, "noticeably turns")):
+        made_up = truncation_rows({5: {1: 0.5, 20: cosine, 160: 1.0}})
+        (folder / "measurements.csv").write_text(to_csv(made_up))
+        result = run(
+            "truncation",
+            "--redraw",
+            "--out=out",
+            folder=tmp_path,
+            PYTHONPATH=f"{tmp_path / 'hidden'}:{ROOT}",
+        )
+        assert result.returncode == 0, result.stderr
+        assert said in result.stdout
+        assert said in (folder / "verdict.md").read_text()
+        assert (folder / "figure.png").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recorded_verdict_is_what_its_measurements_say(name):
+    folder = ROOT / "results/studies" / name
+    recorded = from_csv((folder / "measurements.csv").read_text())
+    study = importlib.import_module(f"ptb.experiments.studies.{name}").STUDY
+    assert (
+        (folder / "verdict.md")
+        .read_text()
+        .startswith(f"# {study.question}\n\n{study.answer(recorded)}\n")
+    )
+
+
+def test_redraw_of_another_studys_csv_is_refused_by_name(tmp_path):
+    (tmp_path / "out/truncation").mkdir(parents=True)
+    (tmp_path / "out/truncation/measurements.csv").write_text("cell,steps\nlstm,3\n")
+    result = run("truncation", "--redraw", "--out=out", folder=tmp_path)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "is not the CSV of truncation: it has nothing for" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--redraw", "measurements.csv: run the study without --redraw first"),
+        ("--seeds=0", "flag --seeds=0"),
+        ("--out=", "is empty"),
+        ("--out=short.txt", "--out=short.txt cannot be written (Not a directory)"),
+        ("--data_path=short.txt", "the train split has 45 tokens and a study needs 20,000"),
+    ],
+)
+def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
+    (tmp_path / "short.txt").write_text("the cat sat on\n" * 10)
+    result = run("truncation", flag, folder=tmp_path)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quick_study_runs_and_leaves_its_files(name, tmp_path):
+    result = run(f"studies.{name}", "--quick", "--seeds=1", "--out=out", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    files = {path.name for path in (tmp_path / "out" / name).iterdir()}
+    assert files - {"tuning.csv"} == {"measurements.csv", "figure.png", "verdict.md"}

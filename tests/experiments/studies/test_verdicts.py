@@ -1,0 +1,513 @@
+"""Every verdict says the opposite when the numbers do. All numbers here are made up."""
+
+import math
+
+import matplotlib
+import pytest
+
+from ptb.experiments.studies import (
+    batch_size,
+    detach,
+    gradient_flow,
+    hidden_size,
+    memory,
+    num_steps,
+    sampling,
+    truncation,
+    unroll,
+)
+from ptb.experiments.studies.figure import STYLE
+
+SEEDS = (1, 2, 3, 4, 5)
+UNIGRAM = 4.0
+
+
+def trained(seed, loss, **columns):
+    """The columns that every training has. The seeds lie 0.01 apart."""
+    return {
+        "learning_rate": 1.0,
+        "seed": seed,
+        "updates": 100,
+        "words": 40_000,
+        "train_nats": loss,
+        "valid_nats": loss + 0.01 * (seed - 3),
+        "unigram_nats": UNIGRAM,
+        "grad_norm": 1.0,
+        "clipped": 0.25,
+        "rates_tried": "0.5 1 2",
+        "rate_at_edge": 0,
+    } | columns
+
+
+def batch_rows(words, updates, noise=16.0, **columns):
+    """Losses by batch size, after the same words and after the same updates."""
+    return [
+        trained(seed, loss, **columns)
+        | {"held": held, "batch_size": size, "noise_scale": noise if size == 20 else math.nan}
+        for held, losses in ((batch_size.WORDS, words), (batch_size.UPDATES, updates))
+        for size, loss in losses.items()
+        for seed in SEEDS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "updates", "said"),
+    [
+        (
+            {1: 2.5, 4: 2.51, 20: 2.6, 256: 3.5},
+            {1: 3.5, 4: 3.0, 20: 2.6, 256: 2.3},
+            [
+                "**After the same words, batch_size 1 and 4 have the lowest loss, not clear "
+                "which**",
+                "**After the same words, batch 4 and batch 1 have about the same loss**",
+                "**After the same words, batch 256 and batch 1 do not have the same loss: that "
+                "of batch 256 is higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the "
+                "perplexity",
+                "**After the same updates, batch_size 256 has the lowest loss**",
+                "that of batch 256 is lower**: -1.200",
+                "**The gradient's noise is larger than its signal up to batch 4**",
+                "noise over signal is 4.00 with 1, 2.00 with 4, 0.89 with 20",
+            ],
+        ),
+        (
+            {1: 2.55, 4: 2.5, 20: 2.5, 256: 2.5},
+            {1: 2.5, 4: 2.7, 20: 2.6, 256: 2.51},
+            [
+                "batch 4 and batch 1 have losses that are not clearly apart**",
+                "**After the same updates, batch 256 and batch 1 have about the same loss**",
+                "**After the same updates, batch 4 and batch 1 do not have the same loss: that "
+                "of batch 4 is higher**",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_batch_size(words, updates, said):
+    verdict = batch_size.verdict(batch_rows(words, updates))
+    for part in said:
+        assert part in verdict
+    assert "| same words | 4 | 100 |" in verdict
+
+
+def test_a_batch_size_that_diverged_supports_no_verdict():
+    rows = batch_rows({1: 2.5, 4: 2.6, 256: 3.0}, {1: 2.5, 4: 2.6, 256: 2.0})
+    rows = [
+        row | {"valid_nats": math.inf, "train_nats": math.inf}
+        if (row["batch_size"], row["seed"]) == (256, 2)
+        else row
+        for row in rows
+    ]
+    verdict = batch_size.verdict(rows)
+    assert "batch_size 1 has the lowest loss" in verdict
+    assert "batch 256 and" not in verdict
+    assert "Not counted: after the same words 256 and same updates 256." in verdict
+
+
+def test_the_generalization_gap_is_compared():
+    rows = batch_rows({1: 2.5, 256: 2.5}, {1: 2.5, 256: 2.5})
+    wider = [row | {"train_nats": 2.0} if row["batch_size"] == 256 else row for row in rows]
+    assert "generalization gap is larger with batch 256" in batch_size.verdict(wider)
+    assert "generalization gap does not clearly differ" in batch_size.verdict(rows)
+
+
+def hidden_rows(curves, **columns):
+    """Losses by hidden size, at its first and its last point."""
+    return [
+        trained(seed, loss, **columns)
+        | {
+            "hidden_size": size,
+            "updates": 50 * point,
+            "giga_multiplications": point * size / 16,
+        }
+        for size, losses in curves.items()
+        for seed in SEEDS
+        for point, loss in enumerate(losses, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("curves", "said"),
+    [
+        (
+            {16: (3.0, 2.5), 32: (2.9, 2.2), 64: (2.8, 2.0)},
+            [
+                "**After the same 100 updates (and words), 64 units learn most; 64 units "
+                "learn more "
+                "than 16**",
+                "**After the same number of multiplications, the larger of two sizes learns less**",
+                "2 billion: 2.500 (2.488 to 2.512) with 16 units, 2.900",
+            ],
+        ),
+        (
+            {16: (3.0, 2.5), 32: (2.0, 1.9), 64: (1.5, 2.5)},
+            [
+                "32 units learn most; 64 and 16 units are not clearly apart",
+                "the larger of two sizes learns more**",
+            ],
+        ),
+        (
+            {16: (3.0, 2.5), 32: (2.5, 2.5)},
+            ["16 and 32 units learn most, not clear which", "no size is clearly ahead"],
+        ),
+    ],
+)  # fmt: skip
+def test_hidden_size(curves, said):
+    verdict = hidden_size.verdict(hidden_rows(curves))
+    for part in said:
+        assert part in verdict
+
+
+def test_a_hidden_size_that_learned_nothing_supports_no_verdict():
+    verdict = hidden_size.verdict(hidden_rows({16: (5.0, 4.5), 32: (3.0, 2.5), 64: (3.0, 2.0)}))
+    assert "64 units learn more than 32" in verdict
+    assert "Not counted: hidden_size 16." in verdict
+
+
+def num_steps_rows(carried, reset, norms, floor=8.0, loss=2.0):
+    """Perplexities by num_steps; for each network the norms of windows of 10 and of 80 steps."""
+    losses = [
+        trained(seed, math.log(perplexity))
+        | {
+            "measured": num_steps.LOSS,
+            "setting": state,
+            "num_steps": length,
+            "num_epochs": 3,
+            "window": length,
+            "floor": floor,
+            "spectral_radius": math.nan,
+        }
+        for state, perplexities in (("carried", carried), ("reset", reset))
+        for length, perplexity in perplexities.items()
+        for seed in SEEDS
+    ]
+    return losses + [
+        trained(seed, loss if "trained" in setting else 5.0)
+        | {
+            "measured": num_steps.NORM,
+            "setting": setting,
+            "num_steps": 80,
+            "num_epochs": 3 if "trained" in setting else 0,
+            "window": window,
+            "floor": math.nan,
+            "spectral_radius": 0.9,
+            "grad_norm": norm * (1 + 0.02 * seed),
+        }
+        for setting, by_window in norms.items()
+        for window, norm in by_window.items()
+        for seed in SEEDS
+    ]
+
+
+NORMS = {"RNN, radius 0.5": {10: 2.0, 80: 5.0}, "RNN, radius 2": {10: 2.0, 80: 90.0}}
+
+
+def test_num_steps():
+    few = num_steps.verdict(num_steps_rows({1: 12, 5: 10, 20: 10}, {1: 16, 5: 14, 20: 10.5}, NORMS))
+    assert "**With the state carried, num_steps 5 is enough**" in few
+    assert "The lowest is 10.00 (9.88 to 10.12) at num_steps 5, not clearly below 20." in few
+    assert "**With the state reset, nothing below num_steps 20 is enough**" in few
+    assert "more may be better still" in few
+    assert "**A longer window explodes the gradient of the RNN, radius 2.**" in few
+    assert "**A longer window does not explode the gradient of the RNN, radius 0.5.**" in few
+    assert "| RNN, radius 2 | 0.90 | not trained | 2.12 | 95.4 | 45 |" in few
+    many = num_steps.verdict(
+        num_steps_rows({1: 12, 5: 10.15, 20: 10}, {1: 9, 5: 9, 20: 9}, NORMS, math.nan)
+    )
+    assert "Not clear: num_steps 5." in many
+    assert "**With the state reset, num_steps 1 is enough**" in many
+    assert "floor" not in many
+
+
+def test_an_rnn_that_diverged_says_nothing_of_explosions():
+    norms = NORMS | {"RNN, trained": {10: 2.0, 80: 900.0}}
+    rows = num_steps_rows({1: 12, 5: 10}, {1: 16, 5: 14}, norms, loss=9.0)
+    verdict = num_steps.verdict(rows)
+    assert "explodes the gradient of the RNN, radius 2.**" in verdict
+    assert "Not counted: num_steps RNN, trained." in verdict
+
+
+def test_an_explosion_that_only_some_seeds_have_is_not_clear():
+    rows = num_steps_rows({1: 12, 5: 10}, {1: 16, 5: 14}, {"RNN, radius 1": {10: 1.0, 80: 8.0}})
+    rows = [
+        row | {"grad_norm": row["grad_norm"] * (2.0 if row["seed"] > 2 else 0.5)}
+        if row["window"] == 80
+        else row
+        for row in rows
+    ]
+    assert "does not clearly explode the gradient of the RNN, radius 1" in num_steps.verdict(rows)
+
+
+def sampling_rows(carried, reset, random, floors=(8.0, 14.0)):
+    """For each kind the perplexity scored with a carried state, and with a zeroed one."""
+    perplexities = {sampling.CARRIED: carried, sampling.RESET: reset, sampling.RANDOM: random}
+    return [
+        trained(seed, math.log(own))
+        | {
+            "num_steps": 5,
+            "sampling": kind,
+            "nats_if_carried": math.log(if_carried) + 0.001 * seed,
+            "nats_if_reset": math.log(if_reset) + 0.001 * seed,
+            "floor_full_memory": floors[0],
+            "floor_window_memory": floors[1],
+        }
+        for kind, (if_carried, if_reset) in perplexities.items()
+        for own in [if_carried if kind == sampling.CARRIED else if_reset]
+        for seed in SEEDS
+    ]
+
+
+def test_sampling():
+    worth = sampling.verdict(sampling_rows((9, 20), (13, 15), (11, 15)))
+    assert "**At num_steps 5, carrying the state gains**" in worth
+    assert "in scoring: +0.511" in worth
+    assert "with a zeroed state random order makes no difference**" in worth
+    assert "training on random windows costs once the state is carried in scoring**" in worth
+    assert "| trained random | 11.03 (11.02 to 11.05) | 15.05 (15.03 to 15.06) | 25 |" in worth
+    costs = sampling.verdict(sampling_rows((15, 15), (9, 9), (15, 12)))
+    assert "carrying the state costs**" in costs
+    assert "random order costs**" in costs
+    assert "training on random windows makes no difference once" in costs
+    doubtful = sampling.verdict(sampling_rows((9, 9), (9.18, 9.18), (9, 8), (math.nan, math.nan)))
+    assert "carrying the state makes no clear difference**" in doubtful
+    assert "random order gains**" in doubtful
+    assert "floor" not in doubtful
+
+
+def test_a_kind_of_sampling_that_diverged_supports_no_verdict():
+    rows = [
+        row | {"valid_nats": math.inf, "nats_if_reset": math.inf}
+        if (row["sampling"], row["seed"]) == (sampling.RANDOM, 1)
+        else row
+        for row in sampling_rows((9, 20), (13, 15), (11, 15))
+    ]
+    verdict = sampling.verdict(rows)
+    assert "**" not in verdict
+    assert "Not counted: num_steps 5 random." in verdict
+
+
+def detach_rows(extra_mb, times):
+    return [
+        {
+            "kept_windows": kept,
+            "seed": seed,
+            "extra_mb": extra_mb[kept],
+            "ms_per_window": times[kept],
+        }
+        for kept in times
+        for seed in (1, 2)
+    ]
+
+
+def test_detach():
+    grows = detach.verdict(detach_rows({1: 0, 8: 80, 16: 160}, {1: 10, 8: 40, 16: 80}))
+    assert "Memory grows" in grows
+    assert "about 10.7 MB a window" in grows
+    assert "takes ever longer" in grows
+    assert "8.0 times as long" in grows
+    assert "until memory ends" in grows
+    stays = detach.verdict(detach_rows({1: 0, 8: 1, 16: 1}, {1: 10, 8: 10, 16: 10}))
+    assert "Memory stays" in stays
+    assert "takes hardly longer" in stays
+    assert "until memory ends" not in stays
+
+
+def gradient_rows(factors, losses=None, scales=(0.18,)):
+    """Norms that fall by a factor a step: 0.5 without training, `factors[network]` with it."""
+    losses = losses or {}
+    return [
+        trained(seed, losses.get(network, 2.0) if epochs else 5.7)
+        | {
+            "network": network,
+            "init_scale": scale,
+            "trained_epochs": epochs,
+            "steps_back": 10,
+            "spectral_radius": 1.25,
+            "gate": 0.5,
+            "k": k,
+            "norm": ((factor if epochs else 0.5) * (1 + 0.01 * (seed - 3))) ** k,
+        }
+        for network, factor in factors.items()
+        for scale, epochs in [*((scale, 0) for scale in scales), (0.18, 3)]
+        for seed in SEEDS
+        for k in range(11)
+    ]
+
+
+def test_gradient_flow():
+    verdict = gradient_flow.verdict(
+        gradient_rows({"RNN": 0.8, "GRU": 0.9, "LSTM": 0.7, "LSTM, forget bias 1": 0.805})
+    )
+    assert "**the gradient of the GRU reaches farther back than the plain RNN's**" in verdict
+    assert "by 0.900 (0.889 to 0.911), the RNN's by 0.800 (0.790 to 0.810)" in verdict
+    assert "**the gradient of the LSTM reaches less far back than the plain RNN's**" in verdict
+    assert "not clear whether the LSTM, forget bias 1 or the plain RNN reaches farther**" in verdict
+    assert "forget bias of 1 the trained LSTM's gradient reaches farther than with 0" in verdict
+    assert "which network reaches farthest depends on the weights' scale" in verdict
+    assert "not clear at 0.18" in verdict
+    assert "| init_scale 0.18 | 0.500 (0.494 to 0.506), vanished, radius 1.25 |" in verdict
+    assert "0.700 (0.692 to 0.708), reaches, radius 1.25" in verdict
+    assert "**10 steps back, the gradient of every trained network has done neither.**" in verdict
+    half = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 0.4, "LSTM": 2.5}))
+    assert "the gradient of the GRU reaches less far" in half
+    assert "2.500 (2.470 to 2.530), exploded" in half
+    assert "of the GRU vanished; of the LSTM exploded.**" in half
+
+
+def test_a_network_that_diverged_is_compared_with_nothing():
+    factors = {"RNN": 0.1, "GRU": 0.9, "LSTM": 0.8}
+    verdict = gradient_flow.verdict(gradient_rows(factors, {"RNN": 8.0}))
+    assert "**The plain RNN did not learn, so nothing is compared with it.**" in verdict
+    assert "farther back" not in verdict
+    assert "Not counted: the trained RNN." in verdict
+    verdict = gradient_flow.verdict(gradient_rows(factors, {"GRU": math.inf}))
+    assert "gradient of the GRU" not in verdict
+    assert "gradient of the LSTM reaches farther back" in verdict
+
+
+def memory_rows(passing, optimizer="SGD", updates=100):
+    """For each network the seeds, of ten, that remember each delay."""
+    return [
+        {
+            "optimizer": optimizer,
+            "network": network,
+            "longest": 20,
+            "most_updates": 1000,
+            "learning_rate": 1.0,
+            "seed": seed,
+            "delay": delay,
+            "accuracy": 1.0 if seed <= good else 0.25,
+            "updates": updates if seed <= good else 2000,
+            "score": 1.0,
+            "rates_tried": "0.3 1 3",
+            "rate_at_edge": 0,
+        }
+        for network, seeds in passing.items()
+        for delay, good in seeds.items()
+        for seed in range(1, 11)
+    ]
+
+
+def test_memory():
+    rows = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 9, 20: 6}, "LSTM": {5: 8, 10: 2}})
+    verdict = memory.verdict(rows)
+    assert "**With SGD, the GRU remembers longer than the RNN**: they part at 10 words" in verdict
+    assert "90% (60% to 98%) of the GRU's seeds remember and 0% (0% to 28%) of the RNN's" in verdict
+    # 8 against 10 of 10, and 2 against 0, may be chance.
+    assert "**With SGD, it is not clear whether the LSTM or the RNN remembers longer**" in verdict
+    assert "| SGD | RNN | 10/10 | 0/10 | - | 5 |" in verdict
+    assert "| SGD | GRU | 10/10 | 9/10 | 6/10 | 10 |" in verdict
+    assert "| SGD | LSTM | 8/10 | 2/10 | - | 0 |" in verdict
+    assert "the same after 500 updates as after 1,000" in verdict
+    assert "No network that forgot had its best rate at the edge" in verdict
+    shorter = memory.verdict(memory_rows({"RNN": {5: 10, 10: 10}, "GRU": {5: 10, 10: 0}}, "Adam"))
+    assert "**With Adam, the RNN remembers longer than the GRU**" in shorter
+    assert "| Adam | RNN | 10/10 | 10/10 | 10 or more |" in shorter
+
+
+def test_memory_says_where_more_updates_or_another_rate_would_change_it():
+    late = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}}, updates=900)
+    verdict = memory.verdict([row | {"rate_at_edge": 1} for row in late])
+    assert "between 500 and 1,000 updates the longest delay grew for" in verdict
+    assert "GRU with SGD (0 words, then 10)" in verdict
+    assert "A better rate may exist beyond the grid's edge for RNN with SGD at 10." in verdict
+
+
+def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5)):
+    return [
+        {
+            "unroll": mode,
+            "num_steps": length,
+            "seed": seed,
+            "operations": operations[mode] * (length if mode != "loop" else 1),
+            "trace_seconds": seconds,
+            "first_call_seconds": 1.0,
+            "words_per_second": speed[mode],
+            "peak_mb": 50.0,
+        }
+        for mode, seconds in zip(("static", "fused", "loop"), trace, strict=True)
+        for length in (5, 40)
+        for seed in (1, 2)
+    ]
+
+
+OPERATIONS = {"static": 10, "fused": 11, "loop": 99}
+
+
+def test_unroll():
+    words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 2000, "fused": 4000, "loop": 1000}))
+    assert "grows with num_steps for static and fused and stays about the same for loop" in words
+    assert (
+        "**At num_steps 40 the fastest is fused**, 2.00 times static and 4.00 times loop" in words
+    )
+    assert "paid back after 2,000 words" in words
+    words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 100, "fused": 400, "loop": 1000}))
+    assert "the fastest is loop**" in words
+    assert "paid back" not in words
+
+
+def truncation_rows(cosines, loss=2.0, apart=0.0):
+    """Cosines of the recurrent kernel; of the softmax they are 1. The seeds lie `apart`."""
+    return [
+        trained(seed, loss if epochs else 5.7)
+        | {
+            "trained_epochs": epochs,
+            "stretch": 160,
+            "num_steps": n,
+            "weights": weights,
+            "cosine": 1.0 if weights == "softmax" else cosine + apart * (seed - 3),
+            "norm_ratio": 0.5,
+        }
+        for epochs, by_length in cosines.items()
+        for n, cosine in by_length.items()
+        for weights in (truncation.RECURRENT, "softmax")
+        for seed in SEEDS
+    ]
+
+
+def test_truncation():
+    right = truncation.verdict(
+        truncation_rows({0: {1: 0.995, 20: 1, 160: 1}, 5: {1: 0.5, 20: 0.992, 160: 1}})
+    )
+    assert right.startswith("**At num_steps 20, the cut hardly turns the gradient of the recurrent")
+    assert "full gradient is 0.9920, its length 0.500" in right
+    assert "The cosine is 1.0000 for the softmax." in right
+    assert "**After epoch 5, the recurrent weights need num_steps 20**" in right
+    assert "**Before training, the recurrent weights need num_steps 1**" in right
+    assert "| softmax | 1.0000 | 1.0000 | 1.0000 |" in right
+    wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
+    assert "the cut noticeably turns" in wrong
+    assert "need num_steps 160**" in wrong
+    doubtful = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.99, 160: 1}}, apart=0.004))
+    assert "turns, not clearly noticeably," in doubtful
+    assert "Not clear: num_steps 20." in doubtful
+
+
+def test_the_truncated_gradient_of_a_model_that_learned_nothing_supports_no_verdict():
+    verdict = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}, loss=4.5))
+    assert "**" not in verdict
+    assert "Not counted: epoch 5." in verdict
+
+
+@pytest.mark.parametrize(
+    ("study", "rows"),
+    [
+        (batch_size, batch_rows({1: 3, 20: 2, 64: 2.5}, {1: 3, 20: 2, 64: 1.5})),
+        (hidden_size, hidden_rows({16: (3.0, 2.5), 32: (3.0, 2.0)})),
+        (num_steps, num_steps_rows({1: 9, 5: 8}, {1: 9, 5: 8}, NORMS)),
+        (sampling, sampling_rows((9, 20), (13, 15), (11, 15))),
+        (detach, detach_rows({1: 0, 8: 80}, {1: 10, 8: 40})),
+        (gradient_flow, gradient_rows({"RNN": 0.3, "GRU": 0.9, "LSTM": 1.2})),
+        (memory, memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10, 20: 6}})),
+        (unroll, unroll_rows(OPERATIONS, {"static": 1, "fused": 2, "loop": 3})),
+        (truncation, truncation_rows({0: {1: 0.9, 20: 0.99, 160: 1}})),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_every_figure_is_drawn_with_a_unit_on_each_axis(study, rows):
+    with matplotlib.rc_context(STYLE):
+        figure = study.draw(rows)
+        figure.canvas.draw()
+    assert figure.get_figwidth() * figure.dpi == 800
+    for axes in figure.axes:
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+        assert axes.get_title()

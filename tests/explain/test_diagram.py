@@ -1,0 +1,120 @@
+import io
+import re
+
+import numpy as np
+import pytest
+
+from ptb.data import reader
+from ptb.data.vocabulary import Vocabulary
+from ptb.explain.diagram import View, display_width, shorten
+from ptb.explain.diagram_png import draw_batch, draw_unrolled
+from ptb.explain.diagram_text import batch_text, unrolled_text
+
+WORDS = Vocabulary("abcdefghijklm")
+STREAM = np.arange(13, dtype=np.int32)
+
+
+def views(batch_size=2, num_steps=3, window=0, stream=STREAM, words=WORDS.words):
+    """Sequential and random sampling of the reader's own example."""
+    sequential = reader.sequential(stream, batch_size, num_steps)
+    random = reader.random(stream, batch_size, num_steps, np.random.default_rng(0))
+    return View(sequential, words, window), View(random, words, 0)
+
+
+def squeezed(text):
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_rows_windows_and_targets_are_those_of_the_reader():
+    lines = squeezed(batch_text(*views()))
+    assert "Cut into batch_size = 2 rows of 6 tokens" in lines
+    assert "Row b begins at token b x 6; 1 left over." in lines
+    first = lines.index("row 0 | a b c |")
+    assert lines[first + 1] == "row 1 | g h i |"
+    assert "row 0 | b c d |" in lines
+    assert "row 1 | h i j |" in lines
+
+
+def test_the_state_goes_through_sequential_windows_and_starts_at_zero_in_random_ones():
+    longer = np.tile(STREAM, 4)
+    lines = batch_text(*views(stream=longer)).splitlines()
+    sequential, random = [line for line in lines if line.startswith("state")]
+    assert "zero ---" in sequential
+    assert "-|-carried -" in sequential
+    assert sequential.count("zero") == 1
+    assert random.count("zero") == 2
+    assert "carried" not in random
+    assert all(line.count("| <--") == 2 for line in lines if line.startswith("gradient"))
+
+
+def test_a_later_window_continues_the_one_before():
+    longer = np.tile(STREAM, 4)
+    lines = squeezed(batch_text(*views(stream=longer, window=1)))
+    assert "row 0 | d e f | g h i |" in lines
+    assert any(line.startswith("state | carried") for line in lines)
+
+
+@pytest.mark.parametrize(("batch_size", "num_steps"), [(1, 1), (4, 5), (20, 35), (64, 6)])
+def test_a_drawing_fits_into_80_columns(batch_size, num_steps):
+    words = [f"{'uncommonlylong' if i % 3 else '天气'}{i}" for i in range(50)]
+    stream = np.random.default_rng(0).integers(50, size=9000).astype(np.int32)
+    sequential, random = views(batch_size, num_steps, 0, stream, words)
+    for text in (batch_text(sequential, random), unrolled_text(sequential)):
+        assert max(display_width(line) for line in text.splitlines()) <= 80
+
+
+def test_middle_rows_and_columns_are_left_out_of_a_large_batch():
+    sequential, _ = views(20, 35, 0, np.tile(STREAM, 200))
+    assert sequential.rows == [0, 1, 2, None, 19]
+    assert sequential.columns == [0, 1, 2, None, 34]
+    assert sequential.cells(0, 0) == ["a", "b", "c", "…", "i"]
+
+
+def test_a_window_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="window=1 is out of bounds: with batch_size=2"):
+        views(window=1)
+
+
+def test_a_word_is_shortened_by_the_columns_it_takes():
+    assert shorten("language", 5) == "lang…"
+    assert shorten("words", 5) == "words"
+    assert shorten("循环神经", 5) == "循环…"
+    assert shorten(" ", 5) == "␣"
+    assert display_width("e\u0301a") == 2
+
+
+def test_colour_changes_no_letter():
+    sequential, random = views()
+    for draw in (
+        lambda colour: batch_text(sequential, random, colour),
+        lambda colour: unrolled_text(sequential, colour),
+    ):
+        assert "\x1b[" in draw(True)
+        assert re.sub("\x1b\\[[0-9]+m", "", draw(True)) == draw(False)
+        assert "\x1b[" not in draw(False)
+
+
+def test_the_unrolled_network_has_a_cell_for_each_step():
+    text = unrolled_text(views()[0])
+    assert text.count("[cell]") == 3
+    assert squeezed(text)[2] == "target b c d"
+    assert "input a b c" in squeezed(text)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (20, 35), (1, 1)])
+def test_the_pictures_are_as_wide_as_a_page(shape):
+    sequential, random = views(*shape, 0, np.tile(STREAM, 200))
+    for draw in (
+        lambda file: draw_batch(sequential, random, file),
+        lambda file: draw_unrolled(sequential, file),
+    ):
+        file = io.BytesIO()
+        assert draw(file), "a letter has no font"
+        content = file.getvalue()
+        assert content.startswith(b"\x89PNG")
+        assert int.from_bytes(content[16:20], "big") == 800
+
+
+def test_a_picture_says_that_no_font_has_a_letter():
+    sequential, _ = views(words=["\ue123"] * 13)  # of the private use area
+    assert not draw_unrolled(sequential, io.BytesIO())

@@ -1,0 +1,120 @@
+"""Checkpoints in TensorFlow 1's format, with the names of the tutorial's graph."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.cells import layer_scope
+from models.language_model import LanguageModel, recurrent_layers
+from ptb.data import reader
+from ptb.data.corpus import load_text
+from ptb.data.vocabulary import Vocabulary
+from ptb.runs.trained_model import load_tutorial_checkpoint
+from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint
+from ptb.training.perplexity import Evaluator
+
+V, H, L = 7, 4, 3
+REAL = Path(__file__).parents[3] / "shared" / "tutorial_checkpoint"
+
+
+def weights():
+    model = LanguageModel(V, H, recurrent_layers("static", "lstm", H, L))
+    model.initialize(0.5, seed=2)
+    return model.export_weights()
+
+
+def write(prefix, tensors):
+    """Writes what `tf.compat.v1.train.Saver` does, and the tutorial's other variables."""
+    others = {"Model/global_step": np.int64(243), "Train/Model/Variable": np.float32(1)}
+    tensors = tensors | others
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=list(tensors.values()),
+    )
+    return str(prefix)
+
+
+@pytest.mark.parametrize("cell", ["lstm_cell", "basic_lstm_cell"])
+def test_sizes_and_weights_are_those_of_the_checkpoint(tmp_path, cell):
+    saved = {name.replace("basic_lstm_cell", cell): w for name, w in weights().items()}
+    config, read = read_tutorial_checkpoint(write(tmp_path / "model", saved))
+    assert (config.vocab_size, config.hidden_size, config.num_layers) == (V, H, L)
+    assert (config.cell, config.forget_bias) == ("lstm", 0.0)
+    assert read.keys() == saved.keys()
+    model = LanguageModel(V, H, recurrent_layers("fused", "lstm", H, L))
+    model.import_weights(read)
+    for name, weight in weights().items():
+        np.testing.assert_array_equal(model.export_weights()[name], weight)
+
+
+def test_rows_without_a_word_get_a_name_and_words_without_a_row_are_refused(tmp_path):
+    prefix = write(tmp_path / "model", weights())
+    words = load_tutorial_checkpoint(prefix, Vocabulary("abcde")).vocabulary.words
+    assert words == ("a", "b", "c", "d", "e", "<unused_5>", "<unused_6>")
+    with pytest.raises(ValueError, match="has 7 words and train has 8: give the text"):
+        load_tutorial_checkpoint(prefix, Vocabulary("abcdefgh"))
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_truncated_checkpoint_is_refused(tmp_path, suffix, share):
+    prefix = write(tmp_path / "model", weights())
+    file = Path(prefix + suffix)
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(ValueError, match=r"model cannot be read \(.+\): give the path"):
+        read_tutorial_checkpoint(prefix)
+
+
+def test_a_checkpoint_with_changed_bytes_is_refused(tmp_path):
+    prefix = write(tmp_path / "model", weights())
+    file = Path(f"{prefix}.data-00000-of-00001")
+    file.write_bytes(bytes(255 - byte for byte in file.read_bytes()))
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_tutorial_checkpoint(prefix)
+
+
+def test_what_is_no_checkpoint_of_the_tutorial_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_tutorial_checkpoint(str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_tutorial_checkpoint(str(tmp_path))
+    for lacking in ("Model/softmax_b", "cell_0"):
+        some = {name: w for name, w in weights().items() if lacking not in name}
+        prefix = write(tmp_path / "some", some)
+        with pytest.raises(ValueError, match=f"has no .*{lacking}"):
+            read_tutorial_checkpoint(prefix)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("Model/softmax_b", lambda w: w[:3], r"softmax_b of shape \(3,\) where .* ask for \(7,\)"),
+        (f"{layer_scope(0)}basic_lstm_cell/kernel", lambda w: w[1:], "kernel of shape"),
+        ("Model/softmax_w", lambda w: w * np.nan, "softmax_w that are no finite numbers"),
+        ("Model/softmax_b", lambda w: w.astype(str), "softmax_b that are no finite numbers"),
+        ("Model/embedding", lambda w: w[0], r"embedding of shape \(.*\): it needs two"),
+    ],
+)
+def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(tmp_path, name, change, message):
+    prefix = write(tmp_path / "model", weights() | {name: change(weights()[name])})
+    with pytest.raises(ValueError, match=message):
+        read_tutorial_checkpoint(prefix)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no checkpoint of the original tutorial is there")
+def test_the_perplexity_is_the_one_that_the_tutorial_printed():
+    corpus = load_text(REAL / "data", splits=("train", "test"))
+    trained = load_tutorial_checkpoint(str(REAL / "model-243"), corpus.vocabulary)
+    config = trained.config
+    model = LanguageModel(
+        config.vocab_size,
+        config.hidden_size,
+        recurrent_layers("fused", "lstm", config.hidden_size, config.num_layers),
+    )
+    model.import_weights(trained.weights)
+    score = Evaluator(model)(reader.every_token(corpus.test, 1, 20))
+    assert score.perplexity == pytest.approx(386.815, abs=5e-4)
