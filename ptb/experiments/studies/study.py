@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,9 @@ MOST_TOKENS = {"train": 100_000, "valid": 12_000}
 LEAST_TOKENS = {"train": 20_000, "valid": 3_000}
 CSV, FIGURE, VERDICT = "measurements.csv", "figure.png", "verdict.md"
 TUNING, UNFINISHED = "tuning.csv", "unfinished.jsonl"
-COMMAND, UNFINISHED_BEGINS = "ptb study", b'{"quick": '
+UNFINISHED_BEGINS = b'{"quick": '
+# What a verdict says made it, the earlier name of the command too.
+COMMANDS = ("ptb study", "python3 -m studies")
 RECHECK_CSV, RECHECK = "recheck.csv", "recheck.md"
 QUICK_SEEDS, TUNING_SEEDS = 5, 3
 
@@ -95,7 +97,8 @@ class Study:
                 self.check_own(folder)
                 _make(folder)
         if FLAGS.redraw:
-            self.report(recorded, folder, None)
+            with user_errors():
+                self.report(recorded, folder, None)
             return
         if not self.in_children:
             start_quietly()
@@ -172,8 +175,7 @@ class Study:
 
     def report_recheck(self, recorded, rows, folder: Path, provenance: list[str]) -> None:
         """Says which findings of the `recorded` rows hold with those of other seeds."""
-        old, new = (findings(self.verdict(each)) for each in (recorded, rows))
-        pairs = list(itertools.zip_longest(old, new, fillvalue="none"))
+        pairs = paired(self.verdict(recorded), self.verdict(rows))
         held = sum(one == other for one, other in pairs)
         seeds = sorted({row["seed"] for row in rows})
         text = (
@@ -181,12 +183,21 @@ class Study:
             "with "
             f"seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same."
         )
-        table = ["| finding | with other seeds |", "|---|---|"]
-        table += [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
+        table = comparison(pairs, "with other seeds")
         lines = [f"# Checked again: {self.question}", "", text, "", *table, ""]
         lines += ["## The verdict with other seeds", "", self.answer(rows).replace("**", ""), ""]
         write_text_atomically(folder / RECHECK, "\n".join([*lines, *provenance]) + "\n")
         print(f"{self.question}\n\n{text}\n\n" + "\n".join(table))
+
+    def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
+        """Lines that say which findings hold on the text that was measured in `other`."""
+        pairs = paired(self.verdict(rows), self.verdict(_saved_rows(other)))
+        held = sum(one == there for one, there in pairs)
+        text = next((row for row in _kept_provenance(other) if row.startswith("| text |")), "")
+        name = text.removeprefix("| text |").partition(":")[0].strip() or other.name
+        link = os.path.relpath(other / VERDICT, folder)
+        line = f"{held} of {len(pairs)} findings are the same on [{name}]({link})."
+        return [f"## On another text: {name}", "", line, "", *comparison(pairs, f"on {name}"), ""]
 
     def report(self, rows: list[Row], folder: Path, provenance: list[str] | None) -> None:
         """Draws the figure, writes the verdict and prints it.
@@ -196,10 +207,12 @@ class Study:
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
         verdict = self.answer(rows)
+        other = self.beside(rows, folder, Path(FLAGS.beside) / self.name) if _given() else []
         write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
         if provenance is None:
             provenance = _kept_provenance(folder)
-        lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", "", *provenance]
+        lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
+        lines += [*other, *provenance]
         write_text_atomically(folder / VERDICT, "\n".join(lines) + "\n")
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
 
@@ -220,6 +233,9 @@ def define_flags() -> None:
     flags.DEFINE_bool(
         "recheck", False, "measure again with other seeds: does the verdict in OUT hold?"
     )
+    define_path(
+        "beside", None, "OUT of another text: the verdict says which findings are the same there"
+    )
     flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
 
 
@@ -236,9 +252,30 @@ def _load():
     return dataclasses.replace(corpus, splits=splits)
 
 
+def paired(verdict: str, other: str) -> list[tuple[str, str]]:
+    """The findings of two verdicts, those that are the same in one row; "none" for none."""
+    ones, others = findings(verdict), findings(other)
+    left = [one for one in others if one not in ones]
+    pairs = [
+        (one, one) if one in others else (one, left.pop(0) if left else "none") for one in ones
+    ]
+    return pairs + [("none", one) for one in left]
+
+
+def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
+    """A table of the findings, and what they are elsewhere."""
+    rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
+    return [f"| finding | {heading} |", "|---|---|", *rows]
+
+
 def findings(verdict: str) -> list[str]:
     """What a verdict claims, word for word: its bold phrases."""
     return re.findall(r"\*\*(.+?)\*\*", verdict)
+
+
+def _given() -> bool:
+    """Whether there is another text to compare with."""
+    return "beside" in FLAGS and bool(FLAGS.beside)
 
 
 def _seeds(count: int) -> str:
@@ -247,7 +284,10 @@ def _seeds(count: int) -> str:
 
 def _is_verdict(path: Path) -> bool:
     """Whether a study wrote the file: an earlier one may have had other columns in its CSV."""
-    return path.is_file() and f"| command | `{COMMAND}" in path.read_text("utf-8", "replace")
+    if not path.is_file():
+        return False
+    text = path.read_text("utf-8", "replace")
+    return any(f"| command | `{command}" in text for command in COMMANDS)
 
 
 def _is_unfinished(path: Path) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.every import write_overview
 from ptb.experiments.studies.measurements import from_csv, to_csv
-from ptb.experiments.studies.study import Options, Study
+from ptb.experiments.studies.study import Options, Study, paired
 from tests.experiments.studies.test_verdicts import truncation_rows
 
 ROOT = Path(__file__).parents[3]
@@ -112,6 +112,30 @@ def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, fac
     assert f"| Yes | {'the same' if factor else 'No'} |" in text
 
 
+def test_a_verdict_says_which_findings_are_the_same_on_another_text(tmp_path):
+    for name, factor in (("same", 3), ("other", 0)):
+        there = tmp_path / name / "doubling"
+        there.mkdir(parents=True)
+        provenance = ["| | |", "|---|---|", f"| text | {name} words: train 5 tokens |"]
+        (there / "measurements.csv").write_text(to_csv(rows(factor=factor)))
+        STUDY.report(rows(factor=factor), there, provenance)
+    lines = STUDY.beside(rows(), tmp_path / "here", tmp_path / "same/doubling")
+    assert lines[0] == "## On another text: same words"
+    assert lines[2] == (
+        "1 of 1 findings are the same on [same words](../same/doubling/verdict.md)."
+    )
+    assert "| Yes | the same |" in lines
+    lines = STUDY.beside(rows(), tmp_path / "here", tmp_path / "other/doubling")
+    assert lines[2].startswith("0 of 1 findings")
+    assert "| Yes | No |" in lines
+
+
+def test_the_same_findings_are_paired_whatever_their_order():
+    one, other = "**a** **b** **c**", "**c** **x** **a** **y**"
+    assert paired(one, other) == [("a", "a"), ("b", "x"), ("c", "c"), ("none", "y")]
+    assert paired(one, "**b**") == [("a", "none"), ("b", "b"), ("c", "none")]
+
+
 def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
     for name in ("memory", "unroll"):
         (tmp_path / name).mkdir()
@@ -198,7 +222,7 @@ def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_quick_study_runs_and_leaves_its_files(name, tmp_path):
-    result = run(f"studies.{name}", "--quick", "--seeds=1", "--out=out", folder=tmp_path)
+    result = run(name, "--quick", "--seeds=1", "--out=out", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     files = {path.name for path in (tmp_path / "out" / name).iterdir()}
     assert files - {"tuning.csv"} == {"measurements.csv", "figure.png", "verdict.md"}
