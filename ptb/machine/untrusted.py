@@ -10,27 +10,31 @@ from pathlib import Path
 from typing import BinaryIO
 
 # Files are read whole into memory before anything in them is known.
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 # Every integer of 64 bits has fewer.
-MOST_DIGITS = 18
-MOST_DEPTH = 20
+MAX_DIGITS = 18
+MAX_DEPTH = 20
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Opens a file to read it. Raises OSError for a pipe or a device, which could have no end."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    return open(path, "rb", opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
-def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """The UTF-8 text of a file of bounded size. Raises OSError or ValueError."""
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"it is larger than {most_bytes:,} bytes")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes:,} bytes")
     return content.decode()
 
 
@@ -43,7 +47,7 @@ def parse_json(text: str):
     """What JSON says.
 
     Raises ValueError for what is no JSON, which NaN and Infinity are not either, for a number
-    beyond the range of a float or of 64 bits, and for more than MOST_DEPTH lists or objects within
+    beyond the range of a float or of 64 bits, and for more than MAX_DEPTH lists or objects within
     each other.
     """
     try:
@@ -52,12 +56,12 @@ def parse_json(text: str):
         )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    _check_depth(value, MOST_DEPTH)
+    _check_depth(value, MAX_DEPTH)
     return value
 
 
 def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > MOST_DIGITS:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
         raise ValueError(f"it has an integer of {len(digits)} digits")
     return int(digits)
 

@@ -1,26 +1,24 @@
 """Weights and the place in the run, in one file that is either whole or not there.
 
-A checkpoint is an uncompressed NumPy archive, so `np.load` reads it, without pickle:
+A checkpoint is a safetensors file, sealed with a sha256 (`tensor_file`):
 
-    meta.npy         JSON: the format, which run it is of, and its `Progress`
-    weights/*.npy    each weight under its TF1 name
-    slots/*.npy      what an optimizer keeps for each weight; plain SGD keeps nothing. Of averaged
-                     weights the averages, and at the end of an epoch the trained weights, whose
-                     place in weights/ the averages then have
-    state/*.npy      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
-                     which `tf.nest` flattens it
+    metadata     `format`, `run`: which run it is of, and `progress`: its `Progress` as JSON
+    weights/*    each weight under its TF1 name
+    slots/*      what an optimizer keeps for each weight; plain SGD keeps nothing. Of averaged
+                 weights the averages, and at the end of an epoch the trained weights, whose place
+                 in weights/ the averages then have
+    state/*      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
+                 which `tf.nest` flattens it
 
-The archive's comment, which is the end of the file, is the sha256 of all before it, in hexadecimal.
+Format 2, `*.npz`, is read too (`checkpoint_format_2`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,16 +29,16 @@ import numpy as np
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.memory import memory_bytes
 from ptb.machine.untrusted import open_regular, parse_json
+from ptb.runs import checkpoint_format_2, tensor_file
 from ptb.training.progress import Progress
 
-FORMAT = 2
-DIGEST_BYTES = 64
+FORMAT = 3
+SUFFIX, SUFFIX_2 = ".safetensors", ".npz"
 BLOCK_BYTES = 1 << 20
-# What `save_checkpoint` begins a file with: the archive's first member and its JSON.
+# What `save_checkpoint` begins a file with.
 HEAD_BYTES = 1 << 12
 HEAD = re.compile(
-    rb"PK\x03\x04.{26}meta\.npy.{0,64}?\x93NUMPY.{4}\{[^\n]*\n"
-    rb'\{"format": \d+, "run": "([0-9a-f]{64})"',
+    rb'.{8}\{"__metadata__":\{"format":"\d+","run":"([0-9a-f]{64})"',
     re.DOTALL,
 )
 
@@ -61,14 +59,15 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None
 
     `token` is that of `write_atomically`.
     """
-    meta = {"format": FORMAT, "run": checkpoint.run} | {
-        "progress": dataclasses.asdict(checkpoint.progress)
+    metadata = {
+        "format": str(FORMAT),
+        "run": checkpoint.run,
+        "progress": json.dumps(dataclasses.asdict(checkpoint.progress)),
     }
-    arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
-    arrays |= {f"weights/{name}": value for name, value in checkpoint.weights.items()}
-    arrays |= {f"slots/{name}": value for name, value in checkpoint.slots.items()}
-    arrays |= {f"state/{i:03}": np.asarray(value) for i, value in enumerate(checkpoint.state)}
-    write_atomically(path, lambda file: _write_archive(file, arrays), token)
+    tensors = {f"weights/{name}": value for name, value in checkpoint.weights.items()}
+    tensors |= {f"slots/{name}": value for name, value in checkpoint.slots.items()}
+    tensors |= {f"state/{i:03}": np.asarray(value) for i, value in enumerate(checkpoint.state)}
+    write_atomically(path, lambda file: tensor_file.write(file, metadata, tensors), token)
 
 
 def run_of(path: Path) -> str | None:
@@ -78,8 +77,9 @@ def run_of(path: Path) -> str | None:
     """
     if not _is_regular(path):
         return None
+    head = checkpoint_format_2.HEAD if path.suffix == SUFFIX_2 else HEAD
     with path.open("rb") as file:
-        named = HEAD.match(file.read(HEAD_BYTES))
+        named = head.match(file.read(HEAD_BYTES))
     return named[1].decode() if named else None
 
 
@@ -96,21 +96,21 @@ def _is_regular(path: Path) -> bool:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """What `save_checkpoint` wrote.
+    """What `save_checkpoint` wrote, or a run of format 2.
 
     Raises ValueError where the file is missing, damaged, or of another format.
     """
+    read = checkpoint_format_2.read if path.suffix == SUFFIX_2 else _read
     try:
         with open_regular(path) as file:
-            arrays = _read_archive(file)
-        meta = parse_json(arrays.pop("meta").tobytes().decode())
-        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
+            if os.fstat(file.fileno()).st_size > memory_bytes():
+                raise MemoryError
+            meta, arrays = read(file)
         for name, array in arrays.items():
             if not name.startswith("slots/") and array.dtype != np.float32:
                 raise ValueError("it has weights or states that are not float32")
             if array.dtype == np.float32 and not np.isfinite(array).all():
-                raise ValueError(f"{name} has values that are no number or infinite")
+                raise ValueError(f"{name} has values that are NaN or infinite")
         parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
         return Checkpoint(
             run=str(meta.get("run")),
@@ -125,68 +125,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(f"the checkpoint {path} cannot be read ({error.strerror})") from None
     except MemoryError:
         raise ValueError(f"the checkpoint {path} does not fit into memory") from None
-    # NumPy and zipfile have many ways to say that a file is not what it should be.
+    # safetensors, NumPy and zipfile have many ways to say that a file is not what it should be.
     except Exception as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise ValueError(f"the checkpoint {path} is damaged ({reason})") from None
 
 
-def _write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.comment = b"0" * DIGEST_BYTES
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    digest = _digest(file)
-    file.seek(-DIGEST_BYTES, os.SEEK_END)
-    file.write(digest)
-
-
-def _read_archive(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Raises ValueError, among others, for what `_write_archive` did not write."""
-    if os.fstat(file.fileno()).st_size > memory_bytes():
-        raise MemoryError
-    digest = _digest(file)
-    if file.read() != digest:
-        raise ValueError("its checksum is wrong")
-    size = file.tell()
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        # Nothing is compressed, so what is read is never more than the file holds.
-        stored = all(each.compress_type == zipfile.ZIP_STORED for each in members)
-        if not stored or sum(each.file_size for each in members) > size:
-            raise ValueError("it is not a plain archive")
-        return {each.filename.removesuffix(".npy"): _read_array(archive, each) for each in members}
-
-
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array whose header does not promise more than the member holds."""
-    with archive.open(member) as content:
-        version = np.lib.format.read_magic(content)
-        if version != (1, 0):
-            raise ValueError(f"{member.filename} has the version {version}")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
-        values = content.read()
-    if dtype.hasobject:
-        raise ValueError(f"{member.filename} has objects in it")
-    array = np.frombuffer(values, dtype)
-    return array.reshape(shape, order="F" if fortran else "C").copy()
-
-
-def _digest(file: BinaryIO) -> bytes:
-    """The sha256 of all but the last DIGEST_BYTES of a file, which is left standing there."""
-    left = file.seek(0, os.SEEK_END) - DIGEST_BYTES
-    if left < 0:
-        raise ValueError("it is too short")
-    file.seek(0)
-    digest = hashlib.sha256()
-    while left:
-        block = file.read(min(left, BLOCK_BYTES))
-        if not block:
-            raise ValueError("it became shorter")
-        digest.update(block)
-        left -= len(block)
-    return digest.hexdigest().encode()
+def _read(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
+    """`run` and `progress`, and the tensors, of a file of this format."""
+    metadata, tensors = tensor_file.read(file)
+    if metadata.get("format") != str(FORMAT):
+        raise ValueError(f"its format is not {FORMAT}")
+    return metadata | {"progress": parse_json(metadata["progress"])}, tensors
 
 
 def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -1,9 +1,12 @@
 """The checkpoints of a run: which is the newest, which are kept, which are damaged.
 
-checkpoints/00000012.npz           the newest has the highest number
-checkpoints/00000011.npz           the one before
-checkpoints/best.npz               after the epoch with the lowest valid perplexity
-checkpoints/damaged-00000010.npz   one that could not be read
+checkpoints/00000012.safetensors           the newest has the highest number
+checkpoints/00000011.safetensors           the one before
+checkpoints/best.safetensors               after the epoch with the lowest valid perplexity
+checkpoints/damaged-00000010.safetensors   one that could not be read
+
+A run of format 2 has `.npz` in their place. They count as the others do: what is saved anew has the
+next number, and takes the place of the best.
 
 Only files that name this run in their first bytes are removed, renamed or replaced. Whatever else
 has such a name stays as it is.
@@ -17,11 +20,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ptb.runs.checkpoint import Checkpoint, is_blank, load_checkpoint, run_of, save_checkpoint
+from ptb.runs.checkpoint import (
+    SUFFIX,
+    SUFFIX_2,
+    Checkpoint,
+    is_blank,
+    load_checkpoint,
+    run_of,
+    save_checkpoint,
+)
 
 REMEDY = "train with another save_path, or delete the folder checkpoints in this one and train anew"
-NUMBERED = re.compile(r"(\d{8}|[1-9]\d{8,17})\.npz")
-BEST = "best.npz"
+NUMBERED = re.compile(r"(\d{8}|[1-9]\d{8,17})\.(safetensors|npz)")
+BEST, BEST_2 = f"best{SUFFIX}", f"best{SUFFIX_2}"
 
 
 class CheckpointFolder:
@@ -34,20 +45,20 @@ class CheckpointFolder:
         self.path = path
         self._run, self._token = run, token
 
-    def numbers(self) -> list[int]:
-        """The numbers of the checkpoints, the newest first; none where there is no folder."""
+    def numbered(self) -> list[Path]:
+        """The numbered checkpoints, the newest first; none if there is no folder."""
         try:
-            names = [NUMBERED.fullmatch(path.name) for path in self.path.iterdir()]
+            paths = [path for path in self.path.iterdir() if NUMBERED.fullmatch(path.name)]
         except FileNotFoundError:
             return []
-        return sorted((int(match[1]) for match in names if match), reverse=True)
+        return sorted(paths, key=lambda path: (int(path.stem), path.suffix), reverse=True)
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Saves it as the newest, and removes all but the `keep` newest of this run."""
-        numbers = self.numbers()
-        newest = self._numbered(max(numbers, default=0) + 1)
-        save_checkpoint(newest, checkpoint, self._token)
-        own = [path for path in map(self._numbered, numbers) if run_of(path) == self._run]
+        before = self.numbered()
+        number = int(before[0].stem) + 1 if before else 1
+        save_checkpoint(self.path / f"{number:08}{SUFFIX}", checkpoint, self._token)
+        own = [path for path in before if run_of(path) == self._run]
         for path in own[keep - 1 :]:
             path.unlink(missing_ok=True)
 
@@ -58,12 +69,13 @@ class CheckpointFolder:
         except ValueError as error:
             raise OSError(None, str(error)) from None
         save_checkpoint(self.path / BEST, checkpoint, self._token)
+        if self._is_own(self.path / BEST_2):
+            (self.path / BEST_2).unlink()
 
     def check_best(self) -> None:
         """Raises ValueError if a file that is not this run's has the name of the best."""
-        best = self.path / BEST
-        if os.path.lexists(best) and not self._is_own(best):
-            raise ValueError(f"{best} is no checkpoint of this run: move it away")
+        if self.has_best and not self._is_own(self._best):
+            raise ValueError(f"{self._best} is no checkpoint of this run: move it away")
 
     def newest(
         self, refused: Callable[[Path, str], None], ignored: Callable[[Path, str], None]
@@ -74,8 +86,8 @@ class CheckpointFolder:
         of every damaged one on the way, and why; `ignored` of those of another run.
         """
         found = []
-        for path in [*map(self._numbered, self.numbers()), self.path / BEST]:
-            if (path.name != BEST and found) or not os.path.lexists(path):
+        for path in [*self.numbered(), self._best]:
+            if (path != self._best and found) or not os.path.lexists(path):
                 continue
             if run_of(path) not in (None, self._run):
                 ignored(path, f"the checkpoint {path} is of another run")
@@ -89,23 +101,23 @@ class CheckpointFolder:
     @property
     def has_own(self) -> bool:
         """Whether a checkpoint of this run is here, be it whole or damaged."""
-        return any(map(self._is_own, self.path.glob("*.npz")))
+        return any(map(self._is_own, self._files()))
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing here has the name of a checkpoint, be it whole or damaged, of any run."""
-        return not (self.numbers() or self.has_best or any(self.path.glob("damaged-*")))
+        return not (self.numbered() or self.has_best or any(self.path.glob("damaged-*")))
 
     @property
     def has_best(self) -> bool:
         """Whether there is a best checkpoint, be it whole or not."""
-        return os.path.lexists(self.path / BEST)
+        return os.path.lexists(self._best)
 
     def best(self) -> Checkpoint:
         """The best checkpoint. Raises ValueError where it is missing, damaged, or another run's."""
-        best = self._load(self.path / BEST)
+        best = self._load(self._best)
         if not best.progress.reports:
-            raise ValueError(f"the checkpoint {self.path / BEST} is of no epoch that has ended")
+            raise ValueError(f"the checkpoint {self._best} is of no epoch that has ended")
         return best
 
     def set_aside(self, path: Path) -> Path | None:
@@ -127,7 +139,7 @@ class CheckpointFolder:
         """Removes what the writer with this token had not finished: it must be dead."""
         for path in self.path.glob(f".*.{self._token}"):
             name = path.name.removeprefix(".").removesuffix(f".{self._token}")
-            if name == BEST or NUMBERED.fullmatch(name):
+            if is_best(Path(name)) or NUMBERED.fullmatch(name):
                 path.unlink(missing_ok=True)
 
     def _is_own(self, path: Path) -> bool:
@@ -136,20 +148,32 @@ class CheckpointFolder:
 
     def remove(self) -> None:
         """Removes the checkpoints of this run, and the folder if nothing else is in it."""
-        for path in self.path.glob("*.npz"):
+        for path in self._files():
             if run_of(path) == self._run:
                 path.unlink()
         with contextlib.suppress(OSError):
             self.path.rmdir()
 
-    def _numbered(self, number: int) -> Path:
-        return self.path / f"{number:08}.npz"
+    @property
+    def _best(self) -> Path:
+        """The best checkpoint. That of format 2 is gone once there is one of today's."""
+        best, best_2 = self.path / BEST, self.path / BEST_2
+        return best_2 if os.path.lexists(best_2) and not os.path.lexists(best) else best
+
+    def _files(self) -> list[Path]:
+        """Whatever may be a checkpoint, by its name's end."""
+        return [path for suffix in (SUFFIX, SUFFIX_2) for path in self.path.glob(f"*{suffix}")]
 
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
         if checkpoint.run != self._run:
             raise ValueError(f"the checkpoint {path} is of another run")
         return checkpoint
+
+
+def is_best(path: Path) -> bool:
+    """Whether the best checkpoint of a run has this name."""
+    return path.name in (BEST, BEST_2)
 
 
 def _how_far(checkpoint: Checkpoint) -> tuple[int, int, int]:

@@ -19,40 +19,33 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import hashlib
 import io
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 from ptb.machine.atomic_file import sync_folder, write_atomically, write_text_atomically
-from ptb.machine.own_folder import PNG, refuse_foreign
 from ptb.machine.untrusted import read_text
 from ptb.runs.checkpoint import Checkpoint
-from ptb.runs.checkpoint_folder import BEST, REMEDY, CheckpointFolder
+from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
 from ptb.runs.description import read_description
 from ptb.runs.lock import Lock, is_lock
+from ptb.runs.run_files import (
+    FILES,
+    MAX_VOCABULARY_BYTES,
+    is_events,
+    refuse_all_but_a_run,
+    refuse_all_but_a_start,
+    sha256,
+)
 from ptb.training.report import EpochReport
 
 GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
 TIMING = ("seconds", "words_per_second")
-# What is written whole, in the folder itself.
-FILES = ("config.json", "vocabulary.txt", "metrics.csv", "timing.csv", "learning_curve.png")
-BEGINS = {
-    "config.json": b"{",
-    "metrics.csv": b"epoch,",
-    "timing.csv": b"epoch,",
-    "learning_curve.png": PNG,
-}
-# What `ptb.experiments.records.record` writes beside copies of FILES.
-RECORD = ("result.json", "train.log", "unfinished")
-# `Config` allows ten million words at most, and those of natural text are short.
-MOST_VOCABULARY_BYTES = 200_000_000
-MOST_WORDS = 10_000_000
+MAX_WORDS = 10_000_000
 
 
 def changeable(config: dict) -> tuple[str, ...]:
@@ -95,39 +88,12 @@ class RunFolder:
 
     def _check_own(self) -> None:
         """Raises ValueError if something here is not what a run of ours, or its start, leaves."""
-        named = f"save_path {str(self.path)!r}"
         if not self.exists:
-            refuse_foreign(self.path, named, self._is_of_a_start)
+            refuse_all_but_a_start(self.path)
             return
         self.checkpoints.check_best()
         if not self.checkpoints.has_own:  # config.json alone may have come from elsewhere
-            refuse_foreign(self.path, named, self._may_stand_here)
-
-    def _is_of_a_start(self, path: Path) -> bool:
-        """Whether a start leaves this that died before it wrote `config.json`."""
-        if path.name == "lock":
-            return is_lock(path)
-        if path.name == "checkpoints":
-            return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
-        left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
-        lock = self.path / "lock"
-        return bool(left) and is_lock(lock) and left[1] in lock.read_text(errors="replace")
-
-    def _may_stand_here(self, path: Path) -> bool:
-        """Whether a run leaves this that has no checkpoint yet, or does not touch it."""
-        if path.name in RECORD:
-            return False
-        if path.name not in ("lock", *FILES):
-            return True
-        if path.is_symlink() or not path.is_file():
-            return False
-        if path.name == "lock":
-            return is_lock(path)
-        if path.name == "vocabulary.txt":
-            text = read_text(path, MOST_VOCABULARY_BYTES)
-            return _sha256(text) == self.description()["corpus"].get("vocabulary_sha256")
-        with path.open("rb") as file:
-            return file.read(len(BEGINS[path.name])) == BEGINS[path.name]
+            refuse_all_but_a_run(self.path)
 
     def _remove_temporary(self, token: str) -> None:
         """Removes the files that a writer, which died, had not finished: they have its token."""
@@ -152,7 +118,7 @@ class RunFolder:
         Raises OSError.
         """
         self.checkpoints.remove()
-        events = [p for p in self.path.glob("events.out.tfevents.*") if _is_events(p)]
+        events = [p for p in self.path.glob("events.out.tfevents.*") if is_events(p)]
         for path in (*events, *(self.path / name for name in ("log.txt", *FILES[::-1]))):
             path.unlink(missing_ok=True)
         if is_lock(self.path / "lock"):
@@ -166,7 +132,7 @@ class RunFolder:
 
         `description["corpus"]` must be a dict; it is given the checksum of the vocabulary.
         """
-        checksum = {"vocabulary_sha256": _sha256(vocabulary_text)}
+        checksum = {"vocabulary_sha256": sha256(vocabulary_text)}
         description = description | {"corpus": description["corpus"] | checksum}
         with self._saving():
             # First: what has no config.json is not known to be a run.
@@ -187,12 +153,12 @@ class RunFolder:
         """The words of the run. Raises ValueError where the file is not what the run wrote."""
         path = self.path / "vocabulary.txt"
         try:
-            text = read_text(path, MOST_VOCABULARY_BYTES)
+            text = read_text(path, MAX_VOCABULARY_BYTES)
             corpus = self.description()["corpus"]
-            if corpus.get("vocabulary_sha256") != _sha256(text):
+            if corpus.get("vocabulary_sha256") != sha256(text):
                 raise ValueError("it is not the vocabulary that this run was trained with")
-            if text.count("\n") > MOST_WORDS:
-                raise ValueError(f"it has more than {MOST_WORDS:,} words")
+            if text.count("\n") > MAX_WORDS:
+                raise ValueError(f"it has more than {MAX_WORDS:,} words")
             vocabulary = Vocabulary.from_text(text)
             _check_words(vocabulary, corpus.get("vocab_size"))
         except (OSError, ValueError) as error:
@@ -209,7 +175,7 @@ class RunFolder:
         config = description["config"]
         config = {n: v for n, v in config.items() if n not in changeable(config)}
         named = [config, description["corpus"].get("fingerprint")]
-        return _sha256(json.dumps(named, sort_keys=True))
+        return sha256(json.dumps(named, sort_keys=True))
 
     @property
     def checkpoints(self) -> CheckpointFolder:
@@ -274,7 +240,7 @@ class RunFolder:
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
         checkpoints = self.checkpoints
-        if which == "best" and checkpoints.numbers() and not checkpoints.has_best:
+        if which == "best" and checkpoints.numbered() and not checkpoints.has_best:
             raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
         remedy = REMEDY if which == "best" else GO_ON
         try:
@@ -329,12 +295,6 @@ class RunFolder:
             ) from None
 
 
-def _is_events(path: Path) -> bool:
-    """Whether TensorBoard's writer began the file."""
-    with path.open("rb") as file:
-        return b"brain.Event:" in file.read(64)
-
-
 def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
     """Raises ValueError for words that no run has, whose checksum may be right all the same."""
     if vocab_size not in (None, len(vocabulary)):
@@ -354,13 +314,9 @@ def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _refuse(path: Path, reason: str) -> None:
     """Who only reads leaves a damaged newest checkpoint to its run; the best one may be damaged."""
-    if path.name != BEST:
+    if not is_best(path):
         raise ValueError(reason)
 
 

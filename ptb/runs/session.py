@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ptb.runs.checkpoint import Checkpoint
-from ptb.runs.checkpoint_folder import BEST, REMEDY
+from ptb.runs.checkpoint_folder import REMEDY
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.training.config import Config
@@ -169,7 +169,7 @@ class Session:
         try:
             if not progress.best_epoch or folder.best().progress.epoch == progress.best_epoch:
                 return
-            lost = f"{BEST} is not of epoch {progress.best_epoch}"
+            lost = f"the best checkpoint is not of epoch {progress.best_epoch}"
         except ValueError as error:
             lost = str(error)
         at_best = progress.window == 0 and progress.epoch == progress.best_epoch

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ptb.machine.checked import check_fields, make
+
 RNN_MODES = ("auto", "fused", "static", "keras")
 CELLS = ("lstm", "gru", "rnn")
 SAMPLINGS = ("sequential", "random")
@@ -88,8 +90,8 @@ class Config:
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
 
     def __post_init__(self):
-        for each in dataclasses.fields(self):
-            _check(each, getattr(self, each.name))
+        check_fields(self)
+        _check_cutoffs(self.adaptive_cutoffs)
         if self.cell != "lstm" and self.rnn_mode in ("fused", "keras"):
             raise ValueError(
                 f"rnn_mode={self.rnn_mode} has only cell=lstm: use rnn_mode=static "
@@ -137,10 +139,7 @@ class Config:
     @classmethod
     def from_dict(cls, values: dict) -> Config:
         """The inverse of `dataclasses.asdict`. Raises ValueError for an unknown or bad value."""
-        unknown = values.keys() - {each.name for each in dataclasses.fields(cls)}
-        if unknown:
-            raise ValueError(f"the config has unknown fields: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        return make(cls, values, "the config")
 
     def learning_rate_at(self, epoch: int) -> float:
         """The highest learning rate of epoch 0, 1, 2, ...
@@ -166,34 +165,13 @@ class Config:
         return self.learning_rate * np.minimum(1, np.minimum(rising, falling))
 
 
-def _check(each: dataclasses.Field, value) -> None:
-    low, high, choices = (each.metadata[key] for key in ("low", "high", "choices"))
-    if choices:
-        if value not in choices:
-            raise ValueError(f"{each.name}={value} is unknown: choose from {', '.join(choices)}")
-        return
-    if each.type == "bool":
-        if not isinstance(value, bool):
-            raise ValueError(f"{each.name}={value!r} is neither true nor false")
-        return
-    if each.type == "str":
-        _check_cutoffs(each.name, value)
-        return
-    wanted = int if each.type == "int" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, wanted):
-        raise ValueError(f"{each.name}={value!r} is not a number of type {each.type}")
-    # As it stands also for NaN, which is in no bounds, and for integers beyond all floats.
-    if not low <= value <= high:
-        raise ValueError(
-            f"{each.name}={value} is out of bounds: give a value from {low:g} to {high:g}"
-        )
-
-
-def _check_cutoffs(name: str, value) -> None:
-    parts = value.split(",") if isinstance(value, str) else []
+def _check_cutoffs(value: str) -> None:
+    parts = value.split(",")
     numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
-    if not parts or len(numbers) < len(parts) or 0 in numbers or numbers != sorted(set(numbers)):
-        raise ValueError(f"{name}={value!r} is no list of rising word ids such as 2000,5000")
+    if len(numbers) < len(parts) or 0 in numbers or numbers != sorted(set(numbers)):
+        raise ValueError(
+            f"adaptive_cutoffs={value!r} is no list of rising word ids such as 2000,5000"
+        )
 
 
 # `test` to `large`: Zaremba et al. 2014 (arXiv 1409.2329), section 4.1, with the figures of the

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from ptb.training.report import EpochReport
+from ptb.machine.checked import Limits, check, check_fields, make
+from ptb.training.report import Amount, Count, EpochReport
 
 STRETCH = 100
 # "Below V" must be more than the noise of an untrained model, which costs about log V a word.
 LEARNED_SHARE = 0.9
-# More than all that a run can add up, and little enough to be drawn and printed.
-MOST = 1e100
+# A rollback halves the learning rate, and there are few of them.
+SMALLEST_FACTOR = 1e-100
 
 
 @dataclass(frozen=True)
@@ -37,40 +39,35 @@ class Progress:
     `reports`          one for each epoch that is done
     """
 
-    epoch: int = 0
-    window: int = 0
-    cost: float = 0.0
-    grad_norm: float = 0.0
-    seconds: float = 0.0
-    stretch_windows: int = 0
-    stretch_cost: float = 0.0
+    epoch: Count = 0
+    window: Count = 0
+    cost: Amount = 0.0
+    grad_norm: Amount = 0.0
+    seconds: Amount = 0.0
+    stretch_windows: Annotated[int, Limits(0, STRETCH - 1)] = 0
+    stretch_cost: Amount = 0.0
     learned: bool = False
-    rate_factor: float = 1.0
-    rollbacks: int = 0
-    best_epoch: int = 0
+    rate_factor: Annotated[float, Limits(SMALLEST_FACTOR, 1)] = 1.0
+    rollbacks: Count = 0
+    best_epoch: Count = 0
     reports: tuple[EpochReport, ...] = field(default=(), repr=False)
 
     def __post_init__(self):
         """Raises ValueError for values that no run can have come to."""
-        for each in dataclasses.fields(self)[:-1]:
-            _check_number(each.name, getattr(self, each.name), each.type)
+        check_fields(self)
         epochs = [report.epoch for report in self.reports]
         if epochs != list(range(1, len(epochs) + 1)) or len(epochs) != self.epoch:
             raise ValueError(f"epoch={self.epoch} does not follow the epochs that are reported")
-        for name, most in (("best_epoch", self.epoch), ("stretch_windows", STRETCH - 1)):
-            if getattr(self, name) > most:
-                raise ValueError(f"{name}={getattr(self, name)} is out of bounds")
-        if not 0 < self.rate_factor <= 1:
-            raise ValueError(f"rate_factor={self.rate_factor} is out of bounds")
+        Limits(0, self.epoch).check("best_epoch", self.best_epoch)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Progress:
+    def from_dict(cls, values) -> Progress:
         """The inverse of `dataclasses.asdict`. Raises ValueError for anything else."""
-        try:
-            reports = tuple(_report(report) for report in values["reports"])
-            return cls(**(values | {"reports": reports}))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no progress of a run: {error}") from None
+        check("progress", values, dict)
+        reports = values.get("reports")
+        check("reports", reports, tuple)
+        made = tuple(make(EpochReport, report, "a report") for report in reports)
+        return make(cls, values | {"reports": made}, "progress")
 
     @property
     def best(self) -> EpochReport | None:
@@ -137,18 +134,3 @@ class Progress:
 def _most_nats(learned: bool, vocab_size: int) -> float:
     """What a word may cost: as much as guessing; before anything was learned, twice as much."""
     return (1 if learned else 2) * math.log(vocab_size)
-
-
-def _report(values: dict) -> EpochReport:
-    report = EpochReport(**values)
-    for each in dataclasses.fields(report):
-        _check_number(each.name, getattr(report, each.name), each.type)
-    return report
-
-
-def _check_number(name: str, value, wanted: str) -> None:
-    types = {"bool": bool, "int": int, "float": (int, float)}[wanted]
-    if not isinstance(value, types) or (wanted != "bool" and isinstance(value, bool)):
-        raise ValueError(f"{name}={value!r} is not of type {wanted}")
-    if not 0 <= value <= MOST:
-        raise ValueError(f"{name} is out of bounds")

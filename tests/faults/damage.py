@@ -17,7 +17,7 @@ FILES = (
     "lock",
     "the newest checkpoint",
     "the one before",
-    "checkpoints/best.npz",
+    "checkpoints/best.safetensors",
     "all checkpoints",
 )
 
@@ -61,7 +61,7 @@ def stop_in_the_middle(folder: Path, *flags: str) -> None:
     """Makes a run that was stopped in its third epoch, with three checkpoints."""
     harness.write_text(folder)
     script = harness.train(folder, "--keep=3", *flags)
-    while not (folder / "run" / "checkpoints" / "00000036.npz").exists():
+    while not (folder / "run" / "checkpoints" / "00000036.safetensors").exists():
         assert script.process.is_alive(), script.wait().stderr
         script.process.join(0.005)
     assert harness.stop_somewhere(script, folder, random.Random(0), "terminate")
@@ -70,11 +70,11 @@ def stop_in_the_middle(folder: Path, *flags: str) -> None:
 
 def victims(run: Path, name: str) -> list[Path]:
     """The files that one of FILES stands for."""
-    numbered = sorted((run / "checkpoints").glob("0*.npz"), reverse=True)
+    numbered = sorted((run / "checkpoints").glob("0*.safetensors"), reverse=True)
     return {
         "the newest checkpoint": numbered[:1],
         "the one before": numbered[1:2],
-        "all checkpoints": [*numbered, run / "checkpoints" / "best.npz"],
+        "all checkpoints": [*numbered, run / "checkpoints" / "best.safetensors"],
     }.get(name, [run / name])
 
 

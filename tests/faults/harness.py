@@ -136,7 +136,7 @@ def survive(folder: Path, flags: tuple[str, ...], num_kills: int) -> Kills:
 
 
 def _newest(checkpoints: Path) -> int:
-    return max((int(path.stem) for path in checkpoints.glob("0*.npz")), default=0)
+    return max((int(path.stem) for path in checkpoints.glob("0*.safetensors")), default=0)
 
 
 def _saving(checkpoints: Path) -> bool:

@@ -98,7 +98,7 @@ class Weight:
     shape: tuple[int, ...] | None
 
     def __call__(self, folder: Path) -> None:
-        path = folder / "run" / "checkpoints" / "best.npz"
+        path = folder / "run" / "checkpoints" / "best.safetensors"
         saved = load_checkpoint(path)
         weights = {name: weight for name, weight in saved.weights.items() if name != self.name}
         if self.shape:
@@ -122,7 +122,7 @@ def _no_text(folder: Path) -> None:
 
 
 def _no_best(folder: Path) -> None:
-    (folder / "run" / "checkpoints" / "best.npz").unlink()
+    (folder / "run" / "checkpoints" / "best.safetensors").unlink()
 
 
 def _no_model(folder: Path) -> None:
@@ -280,8 +280,15 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, RUN, "tokens and had", Write("text/test.txt", "a b c d\n" * 7)),
     Case(EVALUATE, RUN, "the word 'q' is not among", Write("text/test.txt", "q\n" * 100)),
     Case(EVALUATE, RUN, "no epoch of the run 'run' has ended yet", _no_best),
-    Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", "")),
-    Case(EVALUATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
+    Case(
+        EVALUATE, RUN, "best.safetensors is damaged", Write("run/checkpoints/best.safetensors", "")
+    ),
+    Case(
+        EVALUATE,
+        RUN,
+        "best.safetensors is damaged",
+        Write("run/checkpoints/best.safetensors", bytes(5000)),
+    ),
 ]
 NO_DESCRIPTIONS = ("[]", "7", "null", "[" * 100_000, '{"config": 1e999}', " " * 2_000_000, b"\x80")
 HUGE = {"hidden_size": 8192, "num_layers": 64}
@@ -375,7 +382,12 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, (*RUN, "--score="), "--score has 0 tokens and needs at least two"),
     Case(GENERATE, (*RUN, "--prefix=a zebra"), "the word 'zebra' is not among"),
     Case(GENERATE, RUN, "no epoch of the run 'run' has ended yet", _no_best),
-    Case(GENERATE, RUN, "best.npz is damaged", Write("run/checkpoints/best.npz", bytes(5000))),
+    Case(
+        GENERATE,
+        RUN,
+        "best.safetensors is damaged",
+        Write("run/checkpoints/best.safetensors", bytes(5000)),
+    ),
     Case(GENERATE, RUN, "is not the vocabulary", Write("run/vocabulary.txt", "a\nb\n")),
     Case(GENERATE, RUN, "config.json cannot be read", Edit(("config", "cell"), 7)),
     Case(GENERATE, RUN, "config.json cannot be read", Edit(("corpus", "source", "tokens"), [])),

@@ -24,7 +24,7 @@ def write_text(folder: Path, num_tokens: int) -> None:
 
 def resident(script: Script, folder: Path) -> list[tuple[float, float]]:
     """(seconds, MiB) of resident memory, every second from FIRST_WINDOWS on."""
-    second = folder / "run" / "checkpoints" / "00000002.npz"
+    second = folder / "run" / "checkpoints" / "00000002.safetensors"
     while not second.exists():
         assert script.process.is_alive(), script.wait().stderr
         time.sleep(0.1)

@@ -171,15 +171,15 @@ def saving(folder: Path) -> str:
         seconds = []
         for _ in range(5):
             began = time.perf_counter()
-            save_checkpoint(folder / "c.npz", Checkpoint("run", Progress(), weights, []))
+            save_checkpoint(folder / "c.safetensors", Checkpoint("run", Progress(), weights, []))
             seconds.append(time.perf_counter() - began)
-        megabytes = (folder / "c.npz").stat().st_size / 1e6
+        megabytes = (folder / "c.safetensors").stat().st_size / 1e6
         rows.append(f"| {model} | {megabytes:.0f} | {median(seconds):.2f} | {max(seconds):.2f} |")
     return "\n".join(
         [
             "## What saving costs",
             "",
-            "Training waits while a checkpoint is written, checked and synced; by default that is "
+            "Training waits while a checkpoint is hashed, written and synced; by default that is "
             "once in 300 s.",
             "",
             "| model, 10,000 words | MB | seconds, median of 5 | highest |",

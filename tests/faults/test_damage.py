@@ -33,8 +33,8 @@ def test_every_damage_to_a_file_is_outlived_or_named(tmp_path, runs, name):
         # made is not replaced.
         blocked = {
             "lock": {damage.a_directory, damage.a_dangling_link},
-            "checkpoints/best.npz": {damage.a_directory, damage.a_dangling_link, None},
+            "checkpoints/best.safetensors": {damage.a_directory, damage.a_dangling_link, None},
         }.get(name, {damage.a_directory})
         assert {what for what, outcome in outcomes.items() if outcome != "identical"} <= blocked
-        if name == "checkpoints/best.npz":
+        if name == "checkpoints/best.safetensors":
             assert outcomes[None] == "refused"

@@ -16,9 +16,14 @@ NAMES = (
     *("measurements.csv", "figure.png", "verdict.md", "README.md", "plot.png", "figures.json"),
     *("truncation/measurements.csv", "truncation/verdict.md", "truncation/figure.png"),
     *(".new-abc/export", "1/saved_model.pb", "2/notes", "model_card.json"),
-    *("checkpoints/00000001.npz", "checkpoints/00000002.npz", "checkpoints/best.npz"),
-    *("checkpoints/.best.npz.99", f"checkpoints/.best.npz.{'0' * 32}"),
-    *("checkpoints/damaged-00000001.npz", "checkpoints/damaged-best.npz"),
+    *(
+        "checkpoints/00000001.safetensors",
+        "checkpoints/00000002.safetensors",
+        "checkpoints/best.safetensors",
+    ),
+    *("checkpoints/.best.safetensors.99", f"checkpoints/.best.safetensors.{'0' * 32}"),
+    *("checkpoints/00000003.npz", "checkpoints/best.npz"),
+    *("checkpoints/damaged-00000001.safetensors", "checkpoints/damaged-best.safetensors"),
 )
 FOREIGN = "--save_path=foreign"
 TRAIN = ("train.py", *inputs.TEXT)
@@ -88,9 +93,13 @@ def test_what_a_user_puts_into_a_run_stays(tmp_path):
     flags = (*inputs.TEXT, "--save_path=run", "--checkpoint_every=3w", "--keep=1")
     assert run("train.py", *flags, folder=tmp_path).returncode == 0
     theirs = ("notes.txt", ".env.2024", ".metrics.csv.1234", f".metrics.csv.{'0' * 32}")
-    theirs += ("checkpoints/.best.npz.99", "checkpoints/damaged-best.npz", "checkpoints/notes.npz")
+    theirs += (
+        "checkpoints/.best.safetensors.99",
+        "checkpoints/damaged-best.safetensors",
+        "checkpoints/notes.safetensors",
+    )
     # A number that no run comes to, and one that this run has left behind.
-    theirs += ("checkpoints/99999999.npz", "checkpoints/00000001.npz")
+    theirs += ("checkpoints/99999999.safetensors", "checkpoints/00000001.safetensors")
     assert not any((tmp_path / "run" / name).exists() for name in theirs)
     for name in theirs:
         (tmp_path / "run" / name).write_text(f"data of {name}")
@@ -98,4 +107,4 @@ def test_what_a_user_puts_into_a_run_stays(tmp_path):
     assert result.returncode == 0, result.stderr
     for name in theirs:
         assert (tmp_path / "run" / name).read_text() == f"data of {name}"
-    assert (tmp_path / "run/checkpoints/100000041.npz").exists()
+    assert (tmp_path / "run/checkpoints/100000041.safetensors").exists()

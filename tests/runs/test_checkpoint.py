@@ -4,13 +4,16 @@ import dataclasses
 import hashlib
 import json
 import os
-import zipfile
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
+from ptb.runs import tensor_file
 from ptb.runs.checkpoint import (
     Checkpoint,
     is_blank,
@@ -34,7 +37,7 @@ CHECKPOINT = Checkpoint(
 
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "c.npz"
+    path = tmp_path / "c.safetensors"
     save_checkpoint(path, CHECKPOINT)
     return path
 
@@ -51,13 +54,50 @@ def test_all_of_it_is_read_back_to_the_bit(path):
     np.testing.assert_array_equal(loaded.state, CHECKPOINT.state)
 
 
-def test_numpy_reads_it_without_pickle_and_its_end_is_the_checksum_of_the_rest(path):
-    with np.load(path, allow_pickle=False) as archive:
-        np.testing.assert_array_equal(
-            archive["weights/Model/embedding"], CHECKPOINT.weights["Model/embedding"]
-        )
+def test_any_reader_of_safetensors_reads_it_and_its_checksum_is_that_of_the_file(path):
+    name = "weights/Model/embedding"
+    np.testing.assert_array_equal(load_file(path)[name], CHECKPOINT.weights["Model/embedding"])
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    assert metadata["format"] == "3"
+    assert json.loads(metadata["progress"])["epoch"] == 1
+    digest = metadata["sha256"].encode()
     content = path.read_bytes()
-    assert content[-64:].decode() == hashlib.sha256(content[:-64]).hexdigest()
+    assert content.count(digest) == 1
+    zeroed = content.replace(digest, b"0" * 64)
+    assert hashlib.sha256(zeroed).hexdigest().encode() == digest
+
+
+def test_arrays_of_every_layout_are_read_back(tmp_path):
+    slots = {
+        "scalar": np.int64(7),
+        "odd": np.arange(3, dtype=np.float32),
+        "transposed": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        "none": np.zeros((0, 3), np.float32),
+    }
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, dataclasses.replace(CHECKPOINT, slots=slots))
+    loaded = load_checkpoint(path).slots
+    for name, array in slots.items():
+        np.testing.assert_array_equal(loaded[name], array)
+        assert loaded[name].dtype == array.dtype
+        assert loaded[name].shape == array.shape
+        assert loaded[name].flags.aligned
+
+
+def test_no_tensor_is_copied_to_save_it_and_each_once_to_load_it(tmp_path):
+    path = tmp_path / "c.safetensors"
+    weights = {f"w{i}": np.ones(1 << 18, np.float32) for i in range(8)}
+    num_bytes = sum(weight.nbytes for weight in weights.values())
+    tracemalloc.start()
+    try:
+        save_checkpoint(path, dataclasses.replace(CHECKPOINT, weights=weights))
+        assert tracemalloc.get_traced_memory()[1] < num_bytes / 8
+        tracemalloc.reset_peak()
+        load_checkpoint(path)
+        assert tracemalloc.get_traced_memory()[1] < 1.25 * num_bytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_any_flipped_bit_and_any_lost_byte_is_noticed(path):
@@ -66,7 +106,7 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(path):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
         path.write_bytes(flipped)
-        with pytest.raises(ValueError, match=r"c\.npz is damaged"):
+        with pytest.raises(ValueError, match=r"c\.safetensors is damaged"):
             load_checkpoint(path)
     for length in range(0, len(whole), 11):
         path.write_bytes(whole[:length])
@@ -76,54 +116,53 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(path):
 
 def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="there is no checkpoint"):
-        load_checkpoint(tmp_path / "none.npz")
+        load_checkpoint(tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="cannot be read"):
         load_checkpoint(tmp_path)
 
 
-def seal(path, write):
-    """An archive from untrusted hands, whose checksum is right."""
-    with path.open("w+b") as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.comment = b"0" * 64
-            write(archive)
-        file.seek(0)
-        content = file.read()[:-64]
-        file.seek(len(content))
-        file.write(hashlib.sha256(content).hexdigest().encode())
-
-
-def array_bytes(tmp_path, array, allow_pickle=False):
-    with (tmp_path / "array").open("wb") as file:
-        np.lib.format.write_array(file, array, allow_pickle=allow_pickle)
-    return (tmp_path / "array").read_bytes()
-
-
-def sealed_meta(tmp_path, text: bytes):
-    path = tmp_path / "c.npz"
-    seal(path, lambda z: z.writestr("meta.npy", array_bytes(tmp_path, np.frombuffer(text, "u1"))))
+def sealed(path, metadata, tensors=None):
+    """A file from untrusted hands, whose checksum is right."""
+    with path.open("wb") as file:
+        tensor_file.write(file, metadata, tensors or {})
     return path
 
 
+PROGRESS = json.dumps(dataclasses.asdict(Progress()))
+
+
+def test_a_sealed_file_of_no_tensors_is_a_checkpoint(tmp_path):
+    metadata = {"format": "3", "run": "abc", "progress": PROGRESS}
+    assert load_checkpoint(sealed(tmp_path / "c.safetensors", metadata)).progress == Progress()
+
+
 @pytest.mark.parametrize(
-    "meta",
+    "metadata",
     [
-        b"",
-        b"[",
-        b"[]",
-        b"7",
-        b"[" * 100_000,
-        b'{"format": 2}',
-        b'{"format": 1, "progress": {}}',
-        b'{"format": 2, "progress": {"reports": 7}}',
-        b'{"format": 2, "progress": {"reports": [{"colour": "blue"}]}}',
-        b'{"format": 2, "progress": {"reports": [], "colour": "blue"}}',
-        b'{"format": 2, "progress": {"reports": [], "epoch": ' + b"9" * 5000 + b"}}",
+        {},
+        {"format": "3"},
+        {"format": "2", "progress": PROGRESS},
+        *(
+            {"format": "3", "progress": progress}
+            for progress in (
+                "",
+                "[",
+                "[]",
+                "7",
+                "null",
+                "[" * 100_000,
+                '{"reports": 7}',
+                '{"reports": [7]}',
+                '{"reports": [{"colour": "blue"}]}',
+                '{"reports": [], "colour": "blue"}',
+                '{"reports": [], "epoch": ' + "9" * 5000 + "}",
+            )
+        ),
     ],
 )
-def test_a_sealed_meta_that_is_none_is_refused(tmp_path, meta):
+def test_sealed_metadata_that_no_run_wrote_is_refused(tmp_path, metadata):
     with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(sealed_meta(tmp_path, meta))
+        load_checkpoint(sealed(tmp_path / "c.safetensors", metadata))
 
 
 NUMBERS = [field.name for field in dataclasses.fields(Progress)][:-1]
@@ -169,59 +208,79 @@ def test_progress_that_contradicts_itself_is_refused(values):
         Progress.from_dict(dataclasses.asdict(CHECKPOINT.progress) | values)
 
 
-def test_sealed_archives_cannot_run_code_or_fill_the_memory(tmp_path):
-    path = tmp_path / "c.npz"
-    objects = array_bytes(tmp_path, np.array([{"format": 2}], dtype=object), allow_pickle=True)
-    small = array_bytes(tmp_path, np.zeros((10, 10), np.float32))
-    huge = small.replace(b"(10, 10)", b"(99999,)")
+def header_of(text, rest=b""):
+    return len(text).to_bytes(8, "little") + text + rest
+
+
+def test_headers_that_promise_what_is_not_there_are_refused(tmp_path):
+    tensor = '{"a":{"dtype":"%s","shape":[%s],"data_offsets":[%s]}}'
     attacks = {
-        "pickled objects": lambda z: z.writestr("meta.npy", objects),
-        "a header of an array that is not there": lambda z: z.writestr("meta.npy", huge),
-        "a compressed bomb": lambda z: z.writestr(
-            "meta.npy", bytes(10_000_000), compress_type=zipfile.ZIP_DEFLATED
+        "no header": b"",
+        "a header longer than the file": (1 << 62).to_bytes(8, "little") + b"{}",
+        "no JSON": header_of(b"text"),
+        "deep JSON": header_of(b"[" * 100_000),
+        "a tensor that is not there": header_of((tensor % ("F32", "99999", "0,399996")).encode()),
+        "a tensor beyond all memory": header_of(
+            (tensor % ("F32", "4611686018427387904,4", "0,16")).encode(), bytes(16)
         ),
-        "a member that is no array": lambda z: z.writestr("../../meta.npy", b"text"),
-        "a later version of arrays": lambda z: z.writestr("meta.npy", b"\x93NUMPY\x02\x00" + huge),
-        "nothing": lambda z: None,
+        "tensors over each other": header_of(
+            b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},'
+            b'"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}',
+            bytes(4),
+        ),
+        "an unknown type": header_of((tensor % ("PICKLE", "1", "0,4")).encode(), bytes(4)),
+        "more behind the tensors": header_of((tensor % ("U8", "1", "0,1")).encode(), bytes(9)),
+        "a checksum that is no text": header_of(b'{"__metadata__":{"sha256":7}}'),
+        "no checksum": header_of(b'{"__metadata__":{"format":"3"}}'),
     }
-    for what, write in attacks.items():
-        seal(path, write)
-        with pytest.raises(ValueError, match="damaged"):
+    path = tmp_path / "c.safetensors"
+    for what, content in attacks.items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"c\.safetensors is damaged"):
             load_checkpoint(path)
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "array", path], what
+        assert list(tmp_path.iterdir()) == [path], what
 
 
-@pytest.mark.parametrize("dtype", ["f8", ">f4", "i4", "c8", "U4", "M8[s]"])
+@pytest.mark.parametrize("dtype", ["f8", "f2", "i4", "c8"])
 def test_weights_of_another_type_are_refused(tmp_path, dtype):
-    weights = {"Model/embedding": np.zeros(3, dtype)}
-    save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, weights=weights))
-    with pytest.raises(ValueError, match="not float32"):
-        load_checkpoint(tmp_path / "c.npz")
+    path = tmp_path / "c.safetensors"
+    tensors = {"weights/Model/embedding": np.zeros(3, dtype)}
+    metadata = {"format": "3", "run": "abc", "progress": PROGRESS}
+    if tensors["weights/Model/embedding"].dtype.str in tensor_file.DTYPES:
+        sealed(path, metadata, tensors)
+    else:
+        with pytest.raises(ValueError, match="has the dtype"):
+            sealed(path, metadata, tensors)
+        save_file(tensors, path, metadata | {"sha256": "0" * 64})
+    with pytest.raises(ValueError, match=r"not float32|has the dtype"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("part", ["weights", "slots"])
-def test_values_that_are_no_number_are_refused(tmp_path, part, value):
+def test_nan_and_infinity_are_refused(tmp_path, part, value):
     array = np.array([1, value, 2], np.float32)
-    save_checkpoint(tmp_path / "c.npz", dataclasses.replace(CHECKPOINT, **{part: {"b": array}}))
-    with pytest.raises(ValueError, match=f"{part}/b has values that are no number or infinite"):
-        load_checkpoint(tmp_path / "c.npz")
+    save_checkpoint(
+        tmp_path / "c.safetensors", dataclasses.replace(CHECKPOINT, **{part: {"b": array}})
+    )
+    with pytest.raises(ValueError, match=f"{part}/b has values that are NaN or infinite"):
+        load_checkpoint(tmp_path / "c.safetensors")
 
 
 def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path):
-    with (tmp_path / "c.npz").open("wb") as file:
+    with (tmp_path / "c.safetensors").open("wb") as file:
         file.truncate(1 << 43)
     with pytest.raises(ValueError, match="does not fit into memory"):
-        load_checkpoint(tmp_path / "c.npz")
+        load_checkpoint(tmp_path / "c.safetensors")
 
 
 def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(tmp_path, path):
     (tmp_path / "precious").write_text("data")
     token = "0" * 32
-    (tmp_path / f".c.npz.{token}").symlink_to("precious")
+    (tmp_path / f".c.safetensors.{token}").symlink_to("precious")
     with pytest.raises(FileExistsError):
         save_checkpoint(path, CHECKPOINT, token)
-    assert (tmp_path / f".c.npz.{token}").is_symlink()
+    assert (tmp_path / f".c.safetensors.{token}").is_symlink()
     save_checkpoint(path, CHECKPOINT)
     assert (tmp_path / "precious").read_text() == "data"
     assert load_checkpoint(path).progress == CHECKPOINT.progress
@@ -237,16 +296,9 @@ def test_the_first_bytes_say_which_run_it_is_of_and_nothing_else_does(tmp_path, 
         path.write_bytes(content)
         assert run_of(path) is None
         assert is_blank(path) == (not any(content))
-    np.savez(path, meta=np.frombuffer(json.dumps({"format": 2}).encode(), "u1"))
+    save_file({"a": np.zeros(3, np.float32)}, path, {"format": "pt", "run": run})
     assert run_of(path) is None
     path.unlink()
     os.mkfifo(path)
     assert run_of(path) is None
     assert not is_blank(path)
-
-
-def test_a_checkpoint_of_the_first_format_is_refused(tmp_path):
-    text = np.frombuffer(json.dumps({"format": 1}).encode(), np.uint8)
-    np.savez(tmp_path / "c.npz", meta=text)
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(tmp_path / "c.npz")

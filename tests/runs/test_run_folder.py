@@ -80,7 +80,7 @@ def test_what_was_saved_last_is_read_where_the_best_is_damaged(folder):
     reports = [report(1, 70.0), report(2, 80.0)]
     folder.save_epoch(checkpoint(folder, reports[:1], 1), keep=1)
     folder.save_epoch(checkpoint(folder, reports, 2), keep=1)
-    (folder.checkpoints.path / "best.npz").write_bytes(b"")
+    (folder.checkpoints.path / "best.safetensors").write_bytes(b"")
     assert folder.load("latest").weights["Model/softmax_b"].tolist() == [2, 2, 2]
 
 
@@ -93,16 +93,16 @@ def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
 
 def test_a_best_checkpoint_of_no_epoch_is_refused(folder):
     folder.save_best(checkpoint(folder, [], window=5))
-    with pytest.raises(ValueError, match=r"best\.npz is of no epoch that has ended"):
+    with pytest.raises(ValueError, match=r"best\.safetensors is of no epoch that has ended"):
         folder.load("best")
 
 
 def test_the_newest_checkpoints_are_kept_and_counted_on(folder):
     for window in range(1, 6):
         folder.save(checkpoint(folder, [], window, window), keep=3)
-    assert names(folder) == ["00000003.npz", "00000004.npz", "00000005.npz"]
+    assert names(folder) == ["00000003.safetensors", "00000004.safetensors", "00000005.safetensors"]
     folder.save(checkpoint(folder, [], 6, 6), keep=1)
-    assert names(folder) == ["00000006.npz"]
+    assert names(folder) == ["00000006.safetensors"]
 
 
 def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_path):
@@ -111,8 +111,8 @@ def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_
         other = RunFolder(tmp_path / "other")
         (other.path / "checkpoints").mkdir(parents=True, exist_ok=True)
         other.start({"config": config, "corpus": {"fingerprint": text}}, "a\nb\n")
-        (other.path / "checkpoints" / "best.npz").write_bytes(
-            (folder.path / "checkpoints" / "best.npz").read_bytes()
+        (other.path / "checkpoints" / "best.safetensors").write_bytes(
+            (folder.path / "checkpoints" / "best.safetensors").read_bytes()
         )
         with pytest.raises(ValueError, match="is of another run"):
             other.load("best")
@@ -124,10 +124,10 @@ def test_a_reader_passes_over_the_checkpoints_of_another_run(folder, tmp_path):
     (other.path / "checkpoints").mkdir(parents=True)
     other.start({"config": CONFIG | {"num_steps": 3}, "corpus": {}}, "<eos>\na\nb\n")
     other.save(checkpoint(other, [], value=6), keep=1)
-    theirs = (other.checkpoints.path / "00000001.npz").read_bytes()
-    (folder.checkpoints.path / "00000009.npz").write_bytes(theirs)
+    theirs = (other.checkpoints.path / "00000001.safetensors").read_bytes()
+    (folder.checkpoints.path / "00000009.safetensors").write_bytes(theirs)
     assert folder.load("latest").weights["Model/softmax_b"].tolist() == [5, 5, 5]
-    (folder.checkpoints.path / "00000001.npz").unlink()
+    (folder.checkpoints.path / "00000001.safetensors").unlink()
     with pytest.raises(ValueError, match="there is no checkpoint of this run in"):
         folder.load("latest")
 
@@ -169,10 +169,14 @@ def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else_is(
     lock.write_text(dead)
     checkpoints = folder.checkpoints.path
     half = [folder.path / f".metrics.csv.{token}", folder.path / f".config.json.{token}"]
+    half += [
+        checkpoints / f".best.safetensors.{token}",
+        checkpoints / f".00000012.safetensors.{token}",
+    ]
     half += [checkpoints / f".best.npz.{token}", checkpoints / f".00000012.npz.{token}"]
     foreign = [folder.path / name for name in (".keep", ".env.2024", f".notes.{token}")]
     foreign += [folder.path / ".metrics.csv.123", folder.path / f".metrics.csv.{'0' * 32}"]
-    foreign += [checkpoints / ".best.npz.99", checkpoints / f".notes.npz.{token}"]
+    foreign += [checkpoints / ".best.safetensors.99", checkpoints / f".notes.safetensors.{token}"]
     for path in (*half, *foreign):
         path.write_bytes(b"half")
     (note,) = folder.acquire()
@@ -199,9 +203,13 @@ def test_what_a_start_leaves_that_died_before_it_had_a_config_is_no_obstacle(tmp
 FOREIGN = (
     *(".env.2024", ".zcompdump-host-5.9", ".vocabulary.txt.1234", ".keep", "notes.txt"),
     *(f".config.json.{'0' * 32}", "vocabulary.txt", "lock", "log.txt", "metrics.csv"),
-    *("timing.csv", "learning_curve.png", "events.out.tfevents.1.host", "best.npz"),
-    *("checkpoints/00000001.npz", "checkpoints/best.npz", "checkpoints/.best.npz.99"),
-    "checkpoints/damaged-00000001.npz",
+    *("timing.csv", "learning_curve.png", "events.out.tfevents.1.host", "best.safetensors"),
+    *(
+        "checkpoints/00000001.safetensors",
+        "checkpoints/best.safetensors",
+        "checkpoints/.best.safetensors.99",
+    ),
+    *("checkpoints/damaged-00000001.safetensors", "checkpoints/00000001.npz"),
 )
 
 
@@ -277,7 +285,7 @@ def test_a_folder_on_a_file_system_without_locks_or_syncs_of_folders_is_used_wit
     assert "has no sync of folders" in no_syncs
     folder.start({"config": {}, "corpus": {}}, "a\n")
     folder.save(checkpoint(folder, []), keep=1)
-    assert names(folder) == ["00000001.npz"]
+    assert names(folder) == ["00000001.safetensors"]
     folder.release()
 
 
@@ -336,7 +344,7 @@ def test_a_run_that_needs_more_memory_than_there_is_is_refused_before_its_weight
     tmp_path, monkeypatch
 ):
     path = trained(tmp_path / "run")
-    (path / "checkpoints" / "best.npz").write_bytes(b"")
+    (path / "checkpoints" / "best.safetensors").write_bytes(b"")
     monkeypatch.setattr("ptb.training.model.memory_bytes", lambda: 50)
     with pytest.raises(ValueError, match="run' does not fit: hidden_size=1 and num_layers=1 need"):
         load_run(path)
@@ -381,7 +389,7 @@ def test_a_description_that_would_break_its_parser_is_refused(folder, text):
 
 
 def test_a_vocabulary_of_ten_million_lines_is_refused_unread(folder, monkeypatch):
-    monkeypatch.setattr("ptb.runs.run_folder.MOST_VOCABULARY_BYTES", 10_000_000)
+    monkeypatch.setattr("ptb.runs.run_folder.MAX_VOCABULARY_BYTES", 10_000_000)
     (folder.path / "vocabulary.txt").write_bytes(b"a\n" * 10_000_000)
     with pytest.raises(ValueError, match="larger than 10,000,000 bytes"):
         folder.vocabulary()

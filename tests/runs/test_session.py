@@ -10,6 +10,7 @@ import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
 from ptb.machine.atomic_file import write_atomically
+from ptb.runs.checkpoint import load_checkpoint
 from ptb.runs.run_folder import CannotSave, RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.runs.session import Session
@@ -19,6 +20,7 @@ from ptb.training.report import best_of
 from ptb.training.step import TrainStep
 from ptb.training.stop import Stopped
 from tests.faults.damage import DAMAGES, a_dangling_link, a_directory, deleted
+from tests.runs.test_checkpoint_format_2 import write_format_2
 
 V = 12
 CONFIG = Config(hidden_size=8, num_layers=1, num_steps=4, batch_size=5, num_epochs=3, keep_prob=0.8)
@@ -101,7 +103,7 @@ def folder(stopped, tmp_path):
 
 
 def newest(folder):
-    return sorted((folder / "checkpoints").glob("0*.npz"))[-1]
+    return sorted((folder / "checkpoints").glob("0*.safetensors"))[-1]
 
 
 def stopped_again_and_again(make_start):
@@ -142,6 +144,16 @@ def test_a_run_of_averaged_weights_that_is_stopped_again_and_again_ends_as_one_t
     assert outcome == whole.outcome()
 
 
+def test_a_run_that_an_older_version_saved_ends_as_one_of_this_version(trainer, whole, folder):
+    for path in (folder / "checkpoints").iterdir():
+        write_format_2(path.with_suffix(".npz"), load_checkpoint(path))
+        path.unlink()
+    start = Start(trainer, folder)
+    start.train()
+    assert start.outcome() == whole
+    assert {path.suffix for path in (folder / "checkpoints").iterdir()} == {".safetensors"}
+
+
 VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
 
 
@@ -155,13 +167,13 @@ VICTIMS = ["newest", "all but the oldest", "all but the best", "best"]
     ],
 )
 def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, folder, which, damage):
-    numbered = sorted((folder / "checkpoints").glob("0*.npz"))
+    numbered = sorted((folder / "checkpoints").glob("0*.safetensors"))
     assert len(numbered) == 3
     victims = {
         "newest": numbered[-1:],
         "all but the oldest": numbered[1:],
         "all but the best": numbered,
-        "best": [folder / "checkpoints" / "best.npz"],
+        "best": [folder / "checkpoints" / "best.safetensors"],
     }[which]
     for path in victims:
         damage(path)
@@ -169,7 +181,7 @@ def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, fold
     foreign = damage in (a_directory, a_dangling_link)
     if foreign and which == "best":
         with pytest.raises(
-            ValueError, match=r"best\.npz is no checkpoint of this run: move it away"
+            ValueError, match=r"best\.safetensors is no checkpoint of this run: move it away"
         ):
             Start(trainer, folder)
         return
@@ -193,7 +205,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused_every_time(trainer, folder,
     for _ in range(2):
         with pytest.raises(
             ValueError,
-            match=r"no checkpoint .* whole: train with another|best\.npz is no checkpoint",
+            match=r"no checkpoint .* whole: train with another|best\.safetensors is no checkpoint",
         ):
             Start(trainer, folder).train()
 
@@ -204,7 +216,7 @@ def test_another_runs_checkpoints_stay_and_are_not_gone_on_from(trainer, whole, 
     with pytest.raises(Stopped):
         other.train(checks=18)
     theirs = newest(other.folder.path).read_bytes()
-    foreign = {newest(folder): theirs, folder / "checkpoints" / "00000000.npz": b"data"}
+    foreign = {newest(folder): theirs, folder / "checkpoints" / "00000000.safetensors": b"data"}
     for path, content in foreign.items():
         path.write_bytes(content)
     start = Start(trainer, folder, SaveOptions(every="4w", keep=1))
@@ -221,12 +233,14 @@ def test_a_best_checkpoint_that_is_not_the_runs_is_refused_before_any_write_and_
     other = Start(trainer, tmp_path / "other", config=dataclasses.replace(CONFIG, seed=2))
     with pytest.raises(Stopped):
         other.train(checks=18)
-    best = folder / "checkpoints" / "best.npz"
+    best = folder / "checkpoints" / "best.safetensors"
     if content is None:
         content = newest(other.folder.path).read_bytes()
     best.write_bytes(content)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match=r"best\.npz is no checkpoint of this run: move it away"):
+    with pytest.raises(
+        ValueError, match=r"best\.safetensors is no checkpoint of this run: move it away"
+    ):
         Start(trainer, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -234,10 +248,10 @@ def test_a_best_checkpoint_that_is_not_the_runs_is_refused_before_any_write_and_
 def test_a_best_checkpoint_that_is_put_there_while_the_run_trains_stays(trainer, tmp_path):
     start = Start(trainer, tmp_path / "run")
     start.session.start()
-    (tmp_path / "run" / "checkpoints" / "best.npz").write_bytes(b"data")
-    with pytest.raises(CannotSave, match=r"best\.npz is no checkpoint of this run"):
+    (tmp_path / "run" / "checkpoints" / "best.safetensors").write_bytes(b"data")
+    with pytest.raises(CannotSave, match=r"best\.safetensors is no checkpoint of this run"):
         list(start.session.epochs())
-    assert (tmp_path / "run" / "checkpoints" / "best.npz").read_bytes() == b"data"
+    assert (tmp_path / "run" / "checkpoints" / "best.safetensors").read_bytes() == b"data"
 
 
 def test_the_lost_best_weights_of_a_finished_run_are_replaced_by_the_last(trainer, tmp_path):
@@ -245,7 +259,7 @@ def test_the_lost_best_weights_of_a_finished_run_are_replaced_by_the_last(traine
     start.train()
     reports = start.folder.load("latest").progress.reports
     best = best_of(reports).epoch
-    (tmp_path / "run" / "checkpoints" / "best.npz").write_bytes(b"")
+    (tmp_path / "run" / "checkpoints" / "best.safetensors").write_bytes(b"")
     start = Start(trainer, tmp_path / "run")
     assert start.train() == []
     assert start.session.load_best().epoch == 3
@@ -364,7 +378,7 @@ def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
 
 
 def test_fewer_epochs_than_are_done_give_no_result_where_the_best_is_lost(trainer, folder):
-    (folder / "checkpoints" / "best.npz").write_bytes(b"")
+    (folder / "checkpoints" / "best.safetensors").write_bytes(b"")
     config = dataclasses.replace(CONFIG, num_epochs=1)
     start = Start(trainer, folder, config=config)
     assert start.train() == []

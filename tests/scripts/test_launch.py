@@ -157,7 +157,7 @@ class Interrupted:
         )
         checkpoints = folder / "run" / "checkpoints"
         until = time.monotonic() + 120
-        while not (checkpoints / "00000010.npz").exists():
+        while not (checkpoints / "00000010.safetensors").exists():
             assert self.launcher.poll() is None and time.monotonic() < until
             time.sleep(0.02)
         pid = self.launcher.pid

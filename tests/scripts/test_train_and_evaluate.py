@@ -135,7 +135,7 @@ def test_a_run_whose_best_checkpoint_is_lost_goes_on_or_says_so(tmp_path, text):
     train = ("train.py", *SHAPE, f"--data_path={text}", "--save_path=run")
     succeed(*train, "--num_epochs=2", folder=tmp_path)
     before = (tmp_path / "run" / "config.json").read_text()
-    (tmp_path / "run" / "checkpoints" / "best.npz").unlink()
+    (tmp_path / "run" / "checkpoints" / "best.safetensors").unlink()
     # The last epoch was the best, so nothing is lost.
     assert len(succeed(*train, "--num_epochs=1", folder=tmp_path).splitlines()) > 2
     assert (tmp_path / "run" / "config.json").read_text() == before

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +10,11 @@ from statistics import median
 from tqdm import tqdm
 
 from ptb.experiments.benchmarks.sides import MULTIPLY, PRODUCTS_ONLY
+from ptb.experiments.benchmarks.worker import work
+from ptb.machine.child import Child, ChildFailed
 
-ROOT = Path(__file__).parents[3]
+# What an answer may take beside the time that it was asked to measure: graphs are compiled first.
+LIMIT_SECONDS = 600
 # By default glibc gives PyTorch's largest blocks back to the system at every step, or keeps them,
 # as the order of its allocations has it: 5,700 to 9,800 words/s on `small`, from process to process
 # (results/performance.md). Told to keep them, PyTorch runs at its best in every process.
@@ -43,20 +42,19 @@ class Entry:
 
 
 class Runner:
-    """A worker process and what it has answered."""
+    """A side in a process of its own, and what it has answered."""
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(self, name: str, folder: Path, seconds: float):
         self.entry = Entry(name)
-        self._errors = (folder / f"{name}.stderr").open("w+")
         self._first = 0
         started = time.time()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ptb.experiments.benchmarks.worker", name, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env=os.environ | ENVIRONMENT.get(name, {}) | {"PYTHONPATH": _import_path()},
+        self._child = Child(
+            work,
+            name,
+            str(folder),
+            seconds=LIMIT_SECONDS + 10 * seconds,
+            environment=ENVIRONMENT.get(name),
+            quiet=True,
         )
         ready = self._answer()
         if ready and "first_step" in ready:
@@ -65,14 +63,10 @@ class Runner:
             self._first = len(ready["costs"])
 
     def ask(self, command: str, seconds: float) -> dict | None:
-        """The answer to one command; None where the side is absent."""
+        """The answer to one command; None if the side is absent."""
         if self.entry.absent:
             return None
-        try:
-            self._process.stdin.write(json.dumps([command, seconds, self._first]) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass
+        self._child.send(command, seconds, self._first)
         answer = self._answer()
         if answer:
             self._first += answer.get("windows", 0)
@@ -80,24 +74,14 @@ class Runner:
         return answer
 
     def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-        self._errors.close()
+        self._child.close()
 
     def _answer(self) -> dict | None:
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().strip().splitlines()
-        self.entry.absent = lines[-1] if lines else f"exit status {self._process.returncode}"
-        return None
-
-
-def _import_path() -> str:
-    """The project first, since a benchmark may be started from any folder."""
-    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        try:
+            return self._child.receive()
+        except ChildFailed as error:
+            self.entry.absent = error.reason
+            return None
 
 
 def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[Entry]:
@@ -106,7 +90,7 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
     Sides that can multiply matrices do that too. A first turn warms up and is not counted. Workers
     that wait use no processor time.
     """
-    runners = [Runner(name, folder) for name in names]
+    runners = [Runner(name, folder, seconds) for name in names]
     try:
         with tqdm(total=(rounds + 1) * len(runners), desc="benchmark", disable=None) as bar:
             for counted in range(-1, rounds):

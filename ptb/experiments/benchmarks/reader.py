@@ -7,15 +7,13 @@ to 35 words.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
 VOCAB_SIZE = 200_000
@@ -28,7 +26,10 @@ def run(num_tokens: int) -> dict[str, dict]:
     with tempfile.TemporaryDirectory() as folder:
         text, cache = Path(folder) / "train.txt", Path(folder) / "cache"
         write_text(text, num_tokens)
-        return {name: _measure(text.parent, cache) for name in ("first start", "second start")}
+        return {
+            name: call(_read, str(text.parent), str(cache))
+            for name in ("first start", "second start")
+        }
 
 
 def table(result: dict[str, dict]) -> str:
@@ -64,20 +65,6 @@ def write_text(path: Path, num_tokens: int, seed: int = 0) -> None:
             num_tokens -= len(block)
 
 
-def _measure(data_path: Path, cache_dir: Path) -> dict:
-    command = [
-        sys.executable,
-        "-m",
-        "ptb.experiments.benchmarks.reader",
-        str(data_path),
-        str(cache_dir),
-    ]
-    done = subprocess.run(
-        command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
-
-
 def _read(data_path: str, cache_dir: str) -> dict:
     """Seconds, tokens and bytes of one reading in this process."""
     from ptb.data.corpus import load_text  # noqa: PLC0415
@@ -92,7 +79,3 @@ def _read(data_path: str, cache_dir: str) -> dict:
         "array_bytes": corpus.train.nbytes,
         "peak_bytes": peak_bytes() - before,
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(_read(*sys.argv[1:])))

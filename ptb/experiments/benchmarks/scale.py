@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from statistics import median
 
 from absl import flags
 
 from ptb.command_line.program import FLAGS, fail, run
 from ptb.experiments.benchmarks.scale_model import Network, message_bytes, words_per_second
-from ptb.experiments.benchmarks.scale_worker import VOCAB_SIZE
+from ptb.experiments.benchmarks.scale_worker import VOCAB_SIZE, work
+from ptb.machine.child import Child
 from ptb.machine.cores import available_cores
 from ptb.machine.environment import versions_in_words
 from ptb.training.cluster import cluster_configs
@@ -40,27 +36,17 @@ class Team:
 
     def __init__(self, distribution: str, config: Config, cores: list[str | None]):
         self.rates: list[float] = []
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the workers)
         self.config = config
         many = distribution == "multi_worker"
         environments = cluster_configs(len(cores)) if many else ["{}"]
         self._workers = [
-            subprocess.Popen(
-                [
-                    *(["taskset", "-c", core] if core else []),
-                    *(
-                        sys.executable,
-                        "-m",
-                        "ptb.experiments.benchmarks.scale_worker",
-                        distribution,
-                    ),
-                    json.dumps(dataclasses.asdict(config)),
-                ],
-                env=os.environ | {"TF_CONFIG": environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                text=True,
+            Child(
+                work,
+                distribution,
+                dataclasses.asdict(config),
+                environment={"TF_CONFIG": environment},
+                prefix=["taskset", "-c", core] if core else [],
+                quiet=True,
             )
             for core, environment in zip(cores, environments, strict=True)
         ]
@@ -69,8 +55,7 @@ class Team:
     def ask(self, command: str, count: int) -> float:
         """The seconds that the slowest worker took."""
         for worker in self._workers:
-            worker.stdin.write(json.dumps([command, count]) + "\n")
-            worker.stdin.flush()
+            worker.send(command, count)
         return self._answers()
 
     def train(self, seconds: float) -> None:
@@ -90,16 +75,12 @@ class Team:
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.stdin.close()
+            worker.stop()
         for worker in self._workers:
-            worker.wait()
+            worker.close()
 
     def _answers(self) -> float:
-        lines = [worker.stdout.readline() for worker in self._workers]
-        if not all(lines):
-            self._errors.seek(0)
-            raise RuntimeError(f"a worker ended: {self._errors.read().decode()}")
-        return max(map(json.loads, lines))
+        return max(worker.receive() for worker in self._workers)
 
 
 def main() -> None:

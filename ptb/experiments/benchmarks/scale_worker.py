@@ -1,17 +1,13 @@
-"""One worker of the measurement of scaling: commands on stdin, answers on stdout.
+"""One worker of the measurement of scaling, for a process of its own (`ptb.machine.child`).
 
-    python3 -m ptb.experiments.benchmarks.scale_worker DISTRIBUTION CONFIG
-
-CONFIG is JSON. `["train", n]` trains on n windows, `["sum", n]` sums n floats over the workers ten
-times; the answer is how many seconds that took.
+`["train", n]` trains on n windows, `["sum", n]` sums n floats over the workers ten times. Answers
+are in seconds.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
+from collections.abc import Generator
 
 from ptb.command_line.devices import define_distribution_flags, start_tensorflow
 from ptb.command_line.program import FLAGS
@@ -25,18 +21,15 @@ TOKENS = 200_000
 SUMS = 10
 
 
-def main(distribution: str, config: str) -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a framework prints goes to stderr
+def work(distribution: str, config: dict) -> Generator[float, list, None]:
+    """Yields the seconds of two windows, then an answer to each command."""
     define_distribution_flags()
     FLAGS(["scale_worker", f"--distribution={distribution}"])
     strategy = start_tensorflow()
-    worker = Worker(strategy, Config.from_dict(json.loads(config)))
-    print(json.dumps(worker.train(2)), file=answers, flush=True)
-    for line in sys.stdin:
-        command, count = json.loads(line)
-        seconds = {"train": worker.train, "sum": worker.sum}[command](count)
-        print(json.dumps(seconds), file=answers, flush=True)
+    worker = Worker(strategy, Config.from_dict(config))
+    command, count = yield worker.train(2)
+    while True:
+        command, count = yield {"train": worker.train, "sum": worker.sum}[command](count)
 
 
 class Worker:
@@ -86,7 +79,3 @@ class Worker:
             total = replicas.run(lambda own: replicas.sum(own / replicas.count), values)
             values = replicas.one(total)
         return values[0]
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,17 +1,13 @@
-"""One side of the benchmark in a process of its own: commands on stdin, answers on stdout.
+"""One side of the benchmark, for a process of its own (`ptb.machine.child`).
 
-    python3 -m ptb.experiments.benchmarks.worker SIDE FOLDER
-
-Each command is a JSON list, `[name, seconds, first]`; each answer a JSON object. A process of its
-own is what makes memory and the time to the first step mean something.
+Each command is `[name, seconds, first]`, each answer an object. A process of its own is what makes
+memory and the time to the first step mean something.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 from ptb.command_line.devices import start_tensorflow
@@ -22,10 +18,8 @@ FIRST_COSTS = 5
 MATMUL_SIZE = 2048
 
 
-def main(name: str, folder: str) -> None:
-    # Whatever a framework prints goes to stderr: stdout is for the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def work(name: str, folder: str) -> Generator[dict, list, None]:
+    """Yields when the first step was done and the first costs, then an answer to each command."""
     if name in PATHS:
         start_tensorflow()
     side = make_side(name, Path(folder))
@@ -34,14 +28,11 @@ def main(name: str, folder: str) -> None:
         ready["costs"] = side.train(0, 1)
         ready["first_step"] = time.time()
         ready["costs"] += side.train(1, FIRST_COSTS - 1)
-    print(json.dumps(ready), file=answers, flush=True)
-    for line in sys.stdin:
-        command, seconds, first = json.loads(line)
-        answer = {"train": train, "evaluate": evaluate, "matmul": matmul}[command](
-            side, seconds, first
-        )
-        answer["peak_bytes"] = peak_bytes()
-        print(json.dumps(answer), file=answers, flush=True)
+    command, seconds, first = yield ready
+    while True:
+        measure = {"train": train, "evaluate": evaluate, "matmul": matmul}[command]
+        answer = measure(side, seconds, first)
+        command, seconds, first = yield answer | {"peak_bytes": peak_bytes()}
 
 
 def train(side, seconds: float, first: int) -> dict:
@@ -84,7 +75,3 @@ def matmul(side, seconds: float, first: int) -> dict:
         product()
         best = min(best, time.perf_counter() - began)
     return {"flops": 2 * MATMUL_SIZE**3 / best}
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -22,7 +22,7 @@ import subprocess
 import time
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, NotRequired, TypedDict
 
 from absl import flags
 
@@ -32,6 +32,7 @@ from ptb.command_line.program import FLAGS, exit_status, note, run_tool, typed_c
 from ptb.command_line.text_source import TextSource
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.checked import Limits, check
 from ptb.machine.environment import machine
 from ptb.machine.process import command_of
 from ptb.machine.untrusted import read_json, read_text
@@ -46,12 +47,37 @@ LOG, RESULT = "train.log", "result.json"
 # Stands in a folder until it is a record. What is beside it was made by the same command.
 UNFINISHED, MARK = "unfinished", "A record is being made here: the same command goes on with it.\n"
 # A hundred thousand epochs, which is the highest number that a config may have.
-MOST_TABLE_BYTES = 30_000_000
+MAX_TABLE_BYTES = 30_000_000
 # No perplexity is higher: that of 700 nats a word, at which it is cut off.
-MOST = 1.1e304
+MAXIMUM = 1.1e304
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
+
+
+Positive = Annotated[float, Limits(1e-6, MAXIMUM)]
+
+
+class Figure(TypedDict):
+    """What `evaluate.py --json` says, as far as it is read again."""
+
+    perplexity: Positive
+
+
+class LastEpoch(TypedDict, total=False):
+    """The figures of the last epoch."""
+
+    valid: Figure
+    test: Figure
+
+
+class Result(TypedDict):
+    """A `result.json`, as far as it is read again."""
+
+    valid: Figure
+    test: Figure
+    seconds: Positive | None
+    last_epoch: NotRequired[LastEpoch | None]
 
 
 def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
@@ -136,7 +162,7 @@ def column(table: Path, name: str) -> list[float]:
     Raises ValueError where it is not there, or has something else than numbers.
     """
     try:
-        rows = csv.DictReader(io.StringIO(read_text(table, MOST_TABLE_BYTES), newline=""))
+        rows = csv.DictReader(io.StringIO(read_text(table, MAX_TABLE_BYTES), newline=""))
         values = [float(row[name]) for row in rows]
     except (OSError, KeyError, TypeError, ValueError, csv.Error):
         values = []
@@ -150,16 +176,11 @@ def read_result(folder: Path) -> dict:
     path = folder / RESULT
     try:
         result = read_json(path)
-        last = result.get("last_epoch") or {}
-        figures = [result["valid"], result["test"], *last.values()]
-        numbers = [figure["perplexity"] for figure in figures]
-        if result["seconds"] is not None:
-            numbers.append(result["seconds"])
-        known = set(last) <= {"valid", "test"}
-        if not known or not all(type(n) in (int, float) and 0 < n < MOST for n in numbers):
-            raise ValueError("its figures are no numbers above 0")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read ({error or type(error).__name__})") from None
+        check("its content", result, Result)
+        if unknown := set(result.get("last_epoch") or {}) - {"valid", "test"}:
+            raise ValueError(f"last_epoch has the unknown {min(unknown)}")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error})") from None
     return result
 
 

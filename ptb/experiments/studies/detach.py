@@ -16,9 +16,11 @@ import itertools
 import math
 import time
 
-from ptb.experiments.studies.child import in_child
+import numpy as np
+
 from ptb.experiments.studies.measurements import Row, Spread, spread
-from ptb.experiments.studies.study import Options, Study
+from ptb.experiments.studies.study import Options, Study, start_quietly
+from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
 WINDOWS = 16  # that are timed, at least
@@ -34,7 +36,7 @@ def cases(options: Options) -> list[Row]:
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
     splits = (corpus.train, len(corpus.vocabulary))
-    return [in_child(_measure_here, case["kept_windows"], case["seed"], *splits)]
+    return [call(_measure_here, case["kept_windows"], case["seed"], *splits)]
 
 
 def _measure_here(kept_windows: int, seed: int, ids, vocab_size: int) -> Row:
@@ -43,6 +45,8 @@ def _measure_here(kept_windows: int, seed: int, ids, vocab_size: int) -> Row:
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
+    start_quietly()
+    ids = np.asarray(ids, np.int32)
     config = Config(rnn_mode="static", seed=seed)
     model = build_model(config, vocab_size)
     model.initialize(config.init_scale, config.seed)

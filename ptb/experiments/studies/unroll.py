@@ -16,9 +16,11 @@ from __future__ import annotations
 import itertools
 import time
 
-from ptb.experiments.studies.child import in_child
+import numpy as np
+
 from ptb.experiments.studies.measurements import Row, doubt, spread, where
-from ptb.experiments.studies.study import Options, Study
+from ptb.experiments.studies.study import Options, Study, start_quietly
+from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
 MODES = {"static": "static", "fused": "fused", "loop": "keras"}
@@ -38,7 +40,7 @@ def cases(options: Options) -> list[Row]:
 def measure(case: Row, corpus, options: Options) -> list[Row]:
     lengths = [num_steps for num_steps in LENGTHS if num_steps <= case["longest"]]
     mode, seed = MODES[case["unroll"]], case["seed"]
-    return in_child(_measure_here, mode, lengths, seed, corpus.train, len(corpus.vocabulary))
+    return call(_measure_here, mode, lengths, seed, corpus.train, len(corpus.vocabulary))
 
 
 def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[Row]:
@@ -46,6 +48,8 @@ def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[R
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
+    start_quietly()
+    ids = np.asarray(ids, np.int32)
     config = Config(rnn_mode=mode, num_layers=1, seed=seed)
     model = build_model(config, vocab_size)
     model.initialize(config.init_scale, config.seed)
