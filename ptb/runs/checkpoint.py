@@ -4,9 +4,8 @@ A checkpoint is an uncompressed NumPy archive, so `np.load` reads it, without pi
 
     meta.npy         JSON: the format, which run it is of, and its `Progress`
     weights/*.npy    each weight under its TF1 name
-    slots/*.npy      what an optimizer keeps for each weight; plain SGD keeps nothing. Of averaged
-                     weights the averages, and at the end of an epoch the trained weights, whose
-                     place in weights/ the averages then have
+    slots/*.npy      what an optimizer keeps; plain SGD keeps nothing. Of averaged weights, each
+                     average as `average/NAME` (but see `averages_by_position`)
     state/*.npy      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
                      which `tf.nest` flattens it
 
@@ -21,8 +20,8 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +31,7 @@ from ptb.machine.atomic_file import write_atomically
 from ptb.machine.memory import memory_bytes
 from ptb.machine.untrusted import open_regular, parse_json
 from ptb.training.progress import Progress
+from ptb.training.state import Snapshot
 
 FORMAT = 2
 DIGEST_BYTES = 64
@@ -45,15 +45,11 @@ HEAD = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that a run goes on from. `run` names the run: its config and its text."""
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Snapshot):
+    """All that a run resumes from. `run` names the run: its config and its text."""
 
     run: str
-    progress: Progress
-    weights: Mapping[str, np.ndarray]
-    state: Sequence[np.ndarray]
-    slots: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None) -> None:
