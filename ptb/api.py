@@ -27,6 +27,8 @@ def load_corpus(
 ) -> Corpus:
     """The text at `data_path`, cut into splits; the built-in corpus if none is given.
 
+    `ptb.data.corpus.load_penn_treebank` fetches Penn Treebank.
+
     Args:
       data_path: a folder with `{train,valid,test}.txt` or `ptb.{train,valid,test}.txt`, plain or
         `.gz`; or one text file, which is cut into 90, 5 and 5 per cent.
