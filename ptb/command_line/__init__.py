@@ -4,7 +4,7 @@
 2. `config_flags`: a `Config` from `--model` and the flag of each field.
 3. `text_source.TextSource`: the text, wherever it is.
 4. `devices.start_tensorflow`: TensorFlow, on the devices and machines that the flags name.
-5. `open_run`, `trained_model`: the run that is made, or that is used; `run_report` prints it.
+5. `training_flags`, `trained_model`: the run that is made, or that is used; `run_report` prints it.
 
 Nothing here imports TensorFlow before the flags are parsed, so `--helpshort` answers at once.
 """

@@ -52,26 +52,23 @@ def note_nothing_learned(report, corpus) -> None:
         )
 
 
-def print_result(config, corpus, model, best) -> None:
+def print_result(result) -> None:
     """Test perplexity of the best epoch, and beside it the floor where that is known."""
-    from ptb.data import reader  # noqa: PLC0415
-    from ptb.training.perplexity import Evaluator  # noqa: PLC0415
-
+    corpus, best, test = result.corpus, result.best, result.test
     print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
     _print_bits("valid", best.valid_perplexity, corpus)
-    if "test" not in corpus.splits:
+    if test is None:
         print("no test split: nothing to test on")
         return
-    score = Evaluator(model)(reader.every_token(corpus.test, 1, config.num_steps))
     print(
-        f"test perplexity {score.perplexity:.3f} "
-        f"({score.nats:.1f} nats over {score.tokens:,} tokens, batch_size 1)"
+        f"test perplexity {test.perplexity:.3f} "
+        f"({test.nats:.1f} nats over {test.tokens:,} tokens, batch_size 1)"
     )
-    _print_bits("test", score.perplexity, corpus)
+    _print_bits("test", test.perplexity, corpus)
     if corpus.summary["test"].unknown:
         print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
     if corpus.grammar:
-        _print_floors(config.num_steps, corpus, score.perplexity)
+        _print_floors(result.config.num_steps, corpus, test.perplexity)
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:

@@ -206,23 +206,6 @@ class TextSource:
         )
 
 
-def reading_changed(source: dict) -> str:
-    """What to add if the text of a run with this `source` is not what it was; often nothing."""
-    from ptb.data.text import READING  # noqa: PLC0415
-
-    if "data_path" not in source or source.get("reading", 1) == READING:
-        return ""
-    if source.get("tokens") == "char":
-        return (
-            " (the reading of spaces changed since: characters keep every space now, and no byte "
-            "order mark)"
-        )
-    return (
-        " (the rules of reading changed since: byte order marks, and an <eos> that is written at a "
-        "line's end, are left out now)"
-    )
-
-
 def _with_notes(corpus):
     for line in corpus.notes:
         note(line)

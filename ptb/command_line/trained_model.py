@@ -7,8 +7,8 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS
-from ptb.command_line.text_source import TextSource, reading_changed
-from ptb.training.model import build_model
+from ptb.command_line.text_source import TextSource
+from ptb.data.options import reading_changed
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -154,10 +154,3 @@ def _splits_of(trained) -> tuple[str, ...]:
 
     known = trained.corpus.get("tokens") or SPLITS
     return tuple(split for split in SPLITS if split in known)
-
-
-def load_model(trained):
-    """The model of a `TrainedModel`, with its weights."""
-    model = build_model(trained.config, len(trained.vocabulary))
-    model.import_weights(trained.weights)
-    return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptb.data.text import TOKENS
+from ptb.data.text import READING, TOKENS
 
 SPLITS = ("train", "valid", "test")
 # The only split of a file that is read whole.
@@ -44,6 +44,21 @@ def parse_shares(text: str) -> tuple[float, ...]:
         return tuple(float(share) for share in text.split(","))
     except ValueError:
         raise ValueError(f"split={text} is no list of numbers: write --split=90,5,5") from None
+
+
+def reading_changed(source: dict) -> str:
+    """What to add if the text of a run with this `source` is not what it was; often nothing."""
+    if "data_path" not in source or source.get("reading", 1) == READING:
+        return ""
+    if source.get("tokens") == "char":
+        return (
+            " (the reading of spaces changed since: characters keep every space now, and no byte "
+            "order mark)"
+        )
+    return (
+        " (the rules of reading changed since: byte order marks, and an <eos> that is written at a "
+        "line's end, are left out now)"
+    )
 
 
 def _check_shares(shares) -> None:

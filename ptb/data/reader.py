@@ -52,8 +52,7 @@ class Windows:
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of window k, int32 `[B, T]` each."""
-        columns = self.starts[k][:, None] + np.arange(self.num_steps + 1)
-        tokens = self.stream[columns]
+        tokens = self.stream[self.starts[k][:, None] + np.arange(self.num_steps + 1)]
         return tokens[:, :-1], tokens[:, 1:]
 
     def take(self, count: int) -> Windows:
@@ -72,12 +71,24 @@ class Windows:
         stream = tf.constant(self.stream)
 
         def window(starts, lengths):
-            tokens = tf.gather(stream, starts[:, None] + tf.range(self.num_steps + 1))
+            tokens = window_tokens(stream, starts, self.num_steps)
             mask = tf.sequence_mask(lengths, self.num_steps, tf.float32)
             return tokens[:, :-1], tokens[:, 1:], mask
 
         slices = tf.data.Dataset.from_tensor_slices((self.starts, self.lengths))
         return slices.map(window, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def window_tokens(stream, starts, num_steps: int):
+    """The T + 1 tokens of each row of a window, as tensors: all but the last are inputs, all but
+    the first are targets.
+
+    `stream` int32 `[N]`; `starts` int32 `[..., B]`, where each row starts; int32 `[..., B, T + 1]`.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    with tf.device("CPU:0"):  # so that a GPU gets this window, and not the whole stream
+        return tf.gather(stream, starts[..., None] + tf.range(num_steps + 1))
 
 
 def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:

@@ -138,6 +138,15 @@ def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]
     return [names[i] for i in ids]
 
 
+def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
+    """The inverse of `split`, a piece for each token. `kind` is "word" or "char"."""
+    space = ""
+    for token in tokens:
+        is_end = token == EOS
+        yield "\n" if is_end else space + token
+        space = "" if is_end or kind == "char" else " "
+
+
 def read(path: Path, numbers: WordLexicon | CharLexicon, lowercase: bool = False) -> TextRead:
     """The tokens of a UTF-8 file, plain or `.gz`, as numbers of the lexicon.
 

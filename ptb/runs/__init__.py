@@ -1,1 +1,11 @@
-"""A run on disk: its folder, its checkpoints, who writes in it, how it resumes."""
+"""A run on disk: its folder, its checkpoints, who writes in it, how it resumes.
+
+The main path, in order:
+
+1. `train.train`: trains from beginning to end; all parts are put together here.
+2. `identity`: which run a folder holds, and whether another start may resume it.
+3. `session.Session`: resumes from the newest checkpoint, saves, rolls back, stops when asked.
+4. `checkpoint_folder.CheckpointFolder`: which checkpoint is the newest, kept, or damaged.
+5. `checkpoint`: a training state in one file.
+6. `trained_model.load_run`: what a run left, to be evaluated, continued or exported.
+"""

@@ -4,9 +4,8 @@ A checkpoint is a safetensors file, sealed with a sha256 (`tensor_file`):
 
     metadata     `format`, `run`: which run it is of, and `progress`: its `Progress` as JSON
     weights/*    each weight under its TF1 name
-    slots/*      what an optimizer keeps for each weight; plain SGD keeps nothing. Of averaged
-                 weights the averages, and at the end of an epoch the trained weights, whose place
-                 in weights/ the averages then have
+    slots/*      what an optimizer keeps; plain SGD keeps nothing. Of averaged weights, each average
+                 as `average/NAME` (but see `averages_by_position`)
     state/*      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
                  which `tf.nest` flattens it
 
@@ -19,8 +18,8 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +30,7 @@ from ptb.machine.memory import memory_bytes
 from ptb.machine.untrusted import open_regular, parse_json
 from ptb.runs import checkpoint_format_2, tensor_file
 from ptb.training.progress import Progress
+from ptb.training.state import Snapshot
 
 FORMAT = 3
 SUFFIX, SUFFIX_2 = ".safetensors", ".npz"
@@ -43,15 +43,11 @@ HEAD = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that a run goes on from. `run` names the run: its config and its text."""
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Snapshot):
+    """All that a run resumes from. `run` names the run: its config and its text."""
 
     run: str
-    progress: Progress
-    weights: Mapping[str, np.ndarray]
-    state: Sequence[np.ndarray]
-    slots: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None) -> None:

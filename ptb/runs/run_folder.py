@@ -32,6 +32,7 @@ from ptb.machine.untrusted import read_text
 from ptb.runs.checkpoint import Checkpoint
 from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
 from ptb.runs.description import read_description
+from ptb.runs.identity import run_id
 from ptb.runs.lock import Lock, is_lock
 from ptb.runs.run_files import (
     FILES,
@@ -43,17 +44,9 @@ from ptb.runs.run_files import (
 )
 from ptb.training.report import EpochReport
 
-GO_ON = "train.py with the flags of this run sets it aside and goes on from the one before"
+RESUME = "train.py with the flags of this run sets it aside and resumes from the one before"
 TIMING = ("seconds", "words_per_second")
 MAX_WORDS = 10_000_000
-
-
-def changeable(config: dict) -> tuple[str, ...]:
-    """What of a config may change from one start of its run to the next.
-
-    The linear schedule's learning rates depend on the number of epochs from the first window on.
-    """
-    return () if config.get("schedule") == "linear" else ("num_epochs",)
 
 
 class CannotSave(OSError):
@@ -166,21 +159,17 @@ class RunFolder:
         return vocabulary
 
     @cached_property
-    def run(self) -> str:
-        """What the checkpoints of this run are named after: its config and its text.
+    def run_id(self) -> str:
+        """The name that the checkpoints of this run bear; see `ptb.runs.identity`.
 
         Read once: a folder that is deleted under the run is noticed where it is written.
         """
-        description = self.description()
-        config = description["config"]
-        config = {n: v for n, v in config.items() if n not in changeable(config)}
-        named = [config, description["corpus"].get("fingerprint")]
-        return sha256(json.dumps(named, sort_keys=True))
+        return run_id(self.description())
 
     @property
     def checkpoints(self) -> CheckpointFolder:
         """The checkpoints of this run."""
-        return CheckpointFolder(self.path / "checkpoints", self.run, self._lock.token)
+        return CheckpointFolder(self.path / "checkpoints", self.run_id, self._lock.token)
 
     def set_aside(self, path: Path) -> Path | None:
         """Renames a damaged checkpoint; its new name, or None for what is not known to be one.
@@ -199,7 +188,7 @@ class RunFolder:
         """Saves the end of an epoch: the checkpoint, and its reports in every form.
 
         Raises CannotSave. What is missing after that, or after a crash, is written when the run
-        goes on: TensorBoard's events are first, since they are never written again.
+        resumes: TensorBoard's events are first, since they are never written again.
         """
         reports = checkpoint.progress.reports
         with self._saving():
@@ -242,7 +231,7 @@ class RunFolder:
         checkpoints = self.checkpoints
         if which == "best" and checkpoints.numbered() and not checkpoints.has_best:
             raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
-        remedy = REMEDY if which == "best" else GO_ON
+        remedy = REMEDY if which == "best" else RESUME
         try:
             found = (
                 checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)

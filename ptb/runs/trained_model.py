@@ -12,13 +12,13 @@ import numpy as np
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
-from ptb.training.model import check_memory, check_weights
+from ptb.training.model import build_model, check_memory, check_weights
 from ptb.training.report import EpochReport
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`weights` are under their TF1 names, and `config` gives their sizes.
+    """`weights` are those to evaluate, under their TF1 names; `config` gives their sizes.
 
     `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
     checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
@@ -49,6 +49,23 @@ class TrainedModel:
         """Whether capitals are read as small letters."""
         return bool(self.source.get("lowercase", False))
 
+    @property
+    def perplexities(self) -> dict[str, float]:
+        """Those of the epoch at whose end the weights were saved; empty if that is not known."""
+        if self.report is None:
+            return {}
+        return {
+            "train, while learning": self.report.train_perplexity,
+            "valid, rows side by side": self.report.valid_perplexity,
+        }
+
+
+def load_model(trained: TrainedModel):
+    """The `LanguageModel` of a trained model, with its weights."""
+    model = build_model(trained.config, len(trained.vocabulary))
+    model.import_weights(trained.weights)
+    return model
+
 
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
@@ -61,8 +78,9 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     with _naming(folder):
         check_memory(config, len(vocabulary), batch_size=1, num_steps=1)
     checkpoint = folder.load(which)
+    weights = checkpoint.evaluation_weights
     with _naming(folder):
-        check_weights(checkpoint.weights, config, len(vocabulary))
+        check_weights(weights, config, len(vocabulary))
     progress = checkpoint.progress
     where = f"epoch {progress.epoch}"
     if progress.window:
@@ -71,7 +89,7 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
         name=f"{folder.path.resolve().name}, {where}",
         config=config,
         vocabulary=vocabulary,
-        weights=dict(checkpoint.weights),
+        weights=weights,
         corpus=saved["corpus"],
         versions=saved.get("versions", {}),
         report=progress.reports[-1] if progress.reports and not progress.window else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from ptb.machine.own_folder import refuse_foreign
@@ -9,6 +10,24 @@ from ptb.serving.client import CARD_FILE, MODEL_FILE
 
 # A version is written in a folder whose name begins so, and then renamed.
 UNFINISHED = ".new-"
+
+
+def make_export_folder(path: str | Path) -> Path:
+    """Makes the folder if there is none.
+
+    Raises ValueError if it cannot be made, or has something in it but no export.
+    """
+    folder = Path(path)
+    try:
+        check_own(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Found out now, and not after the evaluation.
+        tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED).cleanup()
+    except OSError as error:
+        raise ValueError(
+            f"export_path {str(folder)!r} cannot be written ({error.strerror}): give another folder"
+        ) from None
+    return folder
 
 
 def check_own(folder: Path) -> None:

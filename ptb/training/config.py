@@ -55,7 +55,7 @@ class Config:
     ema_momentum: float = _field(
         0.0,
         "averages the weights: the share of the average that each window keeps; the average is "
-        "validated and saved in their place at the end of every epoch; 0 for none",
+        "what is validated, evaluated and exported; 0 for none",
         0.0,
         0.99999,
     )

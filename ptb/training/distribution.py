@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -44,7 +45,7 @@ class Replicas:
 
     def join(self, state):
         """The inverse of `split`: the nest of `[B, ...]` whose rows the replicas have."""
-        whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._in_place, own)), state)
+        whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._padded, own)), state)
         return tf.nest.map_structure(self.one, whole)
 
     def one(self, value):
@@ -53,23 +54,29 @@ class Replicas:
             return value
         return self._strategy.experimental_local_results(value)[0]
 
-    def most(self, number: int) -> int:
+    def max_over_workers(self, number: int) -> int:
         """The largest of the workers' numbers. All must ask at the same point of the run."""
-        return number if self.alone else int(self._most(tf.constant(float(number), tf.float32)))
+        return number if self.alone else int(self._max(tf.constant(float(number), tf.float32)))
 
     def from_chief(self, arrays):
-        """The first worker's nest of float arrays, of shapes that all have, on every worker."""
-        return arrays if self.alone else self._from_chief(arrays)
+        """The first worker's nest of arrays, of shapes and dtypes that all have, on every worker.
+
+        Numbers travel as float32, so integers must be below 2^24.
+        """
+        if self.alone:
+            return arrays
+        sent = self._from_chief(tf.nest.map_structure(lambda a: np.asarray(a, np.float32), arrays))
+        return tf.nest.map_structure(lambda own, a: a.numpy().astype(own.dtype), arrays, sent)
 
     def rows(self, values):
         """This replica's part of `[B, ...]`: B / R rows."""
         if self.count == 1:
             return values
-        first, batch_size = self.place(values.shape[0])
+        first, batch_size = self.row_range(values.shape[0])
         return values[first : first + batch_size // self.count]
 
-    def place(self, batch_size: int):
-        """The first of this replica's rows, and the rows of the batch; None where that is all."""
+    def row_range(self, batch_size: int):
+        """The first of this replica's rows, and the rows of the batch; None if it has all rows."""
         if self.count == 1:
             return None
         return self._id() * (batch_size // self.count), batch_size
@@ -93,7 +100,7 @@ class Replicas:
 
         def outgoing(gradient):
             is_sparse = isinstance(gradient, tf.IndexedSlices)
-            return self._in_place(gradient.values) if is_sparse else gradient
+            return self._padded(gradient.values) if is_sparse else gradient
 
         def incoming(gradient, total):
             is_sparse = isinstance(gradient, tf.IndexedSlices)
@@ -103,8 +110,8 @@ class Replicas:
         return cost, list(map(incoming, gradients, totals))
 
     @tf.function
-    def _most(self, number):
-        numbers = self.run(lambda own: self.sum(self._in_place(own[None])), number)
+    def _max(self, number):
+        numbers = self.run(lambda own: self.sum(self._padded(own[None])), number)
         return tf.reduce_max(self.one(numbers))
 
     @tf.function
@@ -117,7 +124,7 @@ class Replicas:
 
         return tf.nest.map_structure(self.one, self.run(lambda: self.sum(contribution())))
 
-    def _in_place(self, values):
+    def _padded(self, values):
         """`[B, ...]` from this replica's `[B / R, ...]`: zeros where the others' rows are."""
         if self.count == 1:
             return values

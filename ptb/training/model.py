@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ptb.machine.memory import gib, memory_bytes, there_is
+from ptb.machine.own_models import check_own_models
 from ptb.training.config import Config
 
 
@@ -54,6 +55,8 @@ def check_weights(weights: Mapping[str, np.ndarray], config: Config, vocab_size:
 
 def build_model(config: Config, vocab_size: int):
     """The model that `config` describes, its weights not yet set."""
+    check_own_models()
+
     from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
     from ptb.machine.cores import on_gpu  # noqa: PLC0415
 

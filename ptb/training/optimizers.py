@@ -3,12 +3,11 @@
 Either may keep an average of the weights.
 
     optimizer.apply(variables, gradients, learning_rate, scale)
-    optimizer.swap()
 
 `scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
 pass over the weights, without a clipped copy of the gradient. `slots` are what the optimizer
-remembers from step to step, each a `tf.Variable` under its name. `swap` puts the weights that are
-validated and saved at the end of an epoch in the place of those that are trained, and back.
+remembers from step to step, each a `tf.Variable` under its name. `averages` are those of the
+weights, a `tf.Variable` for each in the order of the weights; empty if none are kept.
 
 The operations are those beneath `tf.Variable`'s methods, which on several replicas would ask how to
 join their updates: all of them make the same one, each to its own copy.
@@ -28,6 +27,7 @@ class SGD:
 
     def __init__(self, weights: list):
         self.slots = {}
+        self.averages = []
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         rate = learning_rate * scale
@@ -43,9 +43,6 @@ class SGD:
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=variable.handle, alpha=rate, delta=_dense(gradient, variable)
                 )
-
-    def swap(self) -> None:
-        """The same weights are trained and validated."""
 
 
 class AdamW:
@@ -66,6 +63,7 @@ class AdamW:
             for weight in weights
         ]
         self._updates = tf.Variable(0, trainable=False)
+        self.averages = []
         self.slots = {"updates": self._updates}
         for i, (m, v) in enumerate(self._moments):
             self.slots |= {f"m{i}": m, f"v{i}": v}
@@ -91,9 +89,6 @@ class AdamW:
                 grad=scale * _dense(gradient, variable),
             )
 
-    def swap(self) -> None:
-        """The same weights are trained and validated."""
-
 
 class Averaged:
     """Another optimizer, and an exponential average of the weights after each of its steps.
@@ -102,33 +97,25 @@ class Averaged:
         average = keep * average + (1 - keep) * weight
 
     So it is the plain mean of the weights after all steps, until there are 1 / (1 - momentum) of
-    them. The steps go on from the weights, not from their average, as in Polyak and Juditsky 1992
+    them. Steps start from the weights, not from their average, as in Polyak and Juditsky 1992
     (DOI 10.1137/0330046), who take the plain mean; the name of the momentum is Keras's.
     """
 
     def __init__(self, optimizer, weights: list, momentum: float):
-        self._optimizer, self._weights, self._momentum = optimizer, weights, momentum
-        self._averages = [tf.Variable(tf.zeros(each.shape), trainable=False) for each in weights]
+        self._optimizer, self._momentum = optimizer, momentum
         self._steps = tf.Variable(0, trainable=False)
         self.slots = {**optimizer.slots, "averaged": self._steps}
-        self.slots |= {f"average{i}": average for i, average in enumerate(self._averages)}
+        self.averages = [tf.Variable(tf.zeros(each.shape), trainable=False) for each in weights]
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         self._optimizer.apply(variables, gradients, learning_rate, scale)
         tf.raw_ops.AssignAddVariableOp(resource=self._steps.handle, value=1)
         steps = tf.cast(self._steps.read_value(), tf.float32)
         new = tf.maximum(1 - self._momentum, 1 / steps)
-        for variable, average in zip(variables, self._averages, strict=True):
+        for variable, average in zip(variables, self.averages, strict=True):
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=average.handle, alpha=new, delta=average.read_value() - variable.read_value()
             )
-
-    def swap(self) -> None:
-        """Exchanges the weights and their averages."""
-        for weight, average in zip(self._weights, self._averages, strict=True):
-            value = weight.numpy()
-            weight.assign(average.numpy())
-            average.assign(value)
 
 
 def _dense(gradient, variable):

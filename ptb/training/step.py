@@ -13,8 +13,9 @@ The tutorial's recipe, figure by figure:
     update    weight -= learning_rate * min(1, max_grad_norm / norm) * gradient, or another
               optimizer's
 
-Where several replicas share the rows, each computes the loss of its own over B, the gradients are
-summed, and all make the same update: what comes out is what one machine computes.
+One replica has all rows, and `replicas` then returns what it is given. If several share the rows,
+each computes the loss of its own over B, the gradients are summed, and all make the same update:
+the result is that of one machine.
 """
 
 from __future__ import annotations
@@ -24,13 +25,28 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from ptb.data.reader import window_tokens
+from ptb.training.config import Config
 from ptb.training.distribution import Replicas
-from ptb.training.optimizers import SGD
+from ptb.training.optimizers import SGD, make_optimizer
 
 # Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
 # or half as large until they are finite. Every window begins anew, so that what it comes to does
 # not depend on those before it; a gradient of 16 is rare where norms are clipped at 5 or 10.
 FIRST_LOSS_SCALE = 2.0**12
+
+
+def train_step(model, config: Config, replicas: Replicas | None = None) -> TrainStep:
+    """The step that `config` describes for `model`, with the optimizer."""
+    replicas = replicas or Replicas()
+    with replicas.scope():
+        optimizer = make_optimizer(
+            config.optimizer, model.trainable_weights, config.weight_decay, config.ema_momentum
+        )
+    carries_state = config.sampling == "sequential"
+    return TrainStep(
+        model, config.num_steps, config.max_grad_norm, carries_state, optimizer, replicas
+    )
 
 
 class TrainStep:
@@ -60,7 +76,7 @@ class TrainStep:
         replicas: Replicas | None = None,
     ):
         self._model = model
-        self._optimizer = optimizer or SGD(model.trainable_weights)
+        self.optimizer = optimizer or SGD(model.trainable_weights)
         self._num_steps = num_steps
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state
@@ -74,22 +90,6 @@ class TrainStep:
         seed = tf.constant(seed, tf.int32)
         return self._windows(stream, starts, state, learning_rates, first, count, seed)
 
-    def swap(self) -> None:
-        """Puts averages of the weights, where they are kept, in their place, and back."""
-        self._optimizer.swap()
-
-    def export_slots(self) -> dict[str, np.ndarray]:
-        """What the optimizer remembers, by name; nothing for plain SGD."""
-        return {name: slot.numpy() for name, slot in self._optimizer.slots.items()}
-
-    def import_slots(self, slots: dict[str, np.ndarray]) -> None:
-        """Takes what `export_slots` gave. Raises ValueError for anything else."""
-        expected = {n: (tuple(s.shape), s.dtype) for n, s in self._optimizer.slots.items()}
-        if {n: (s.shape, tf.as_dtype(s.dtype)) for n, s in slots.items()} != expected:
-            raise ValueError("the checkpoint has slots that this optimizer does not have")
-        for name, slot in self._optimizer.slots.items():
-            slot.assign(slots[name])
-
     # Every figure that changes from call to call is a tensor: a call never traces anew.
     @tf.function
     def _windows(self, stream, starts, state, learning_rates, first, count, seed):
@@ -97,8 +97,7 @@ class TrainStep:
         grad_norms = tf.TensorArray(tf.float32, count)
         state = self._replicas.split(state)
         for k in tf.range(first, first + count):
-            with tf.device("CPU:0"):  # so that a GPU gets this window, and not the whole stream
-                tokens = tf.gather(stream, starts[k][:, None] + tf.range(self._num_steps + 1))
+            tokens = window_tokens(stream, starts[k], self._num_steps)
             window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
             cost, grad_norm, state = self._on_replicas(window)
             costs = costs.write(k - first, cost)
@@ -128,7 +127,7 @@ class TrainStep:
         grad_norm = tf.linalg.global_norm(gradients)
         if not self._scales_loss or tf.math.is_finite(grad_norm):
             scale = self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
-            self._optimizer.apply(variables, gradients, learning_rate, scale)
+            self.optimizer.apply(variables, gradients, learning_rate, scale)
         return cost, grad_norm, state
 
     def _gradients(self, tokens, state, seed, loss_scale):
@@ -140,7 +139,7 @@ class TrainStep:
                 *(own[:, :-1], own[:, 1:], state),
                 training=True,
                 seed=seed,
-                rows=replicas.place(tokens.shape[0]),
+                rows=replicas.row_range(tokens.shape[0]),
             )
             cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0)) / replicas.count
             scaled = cost * loss_scale if self._scales_loss else cost

@@ -24,6 +24,8 @@ class Stopped(Exception):
 class StopRequest:
     """While entered, the first signal is kept for `check`; the second one ends the process.
 
+    Outside the main thread, it does nothing.
+
     Python runs a handler only between two of its own instructions, and a call of TensorFlow can
     take seconds. The operating system's handler writes each signal's number to a socket at once,
     where a thread reads it. Files are renamed into place, so leaving at any moment breaks none.
@@ -31,6 +33,13 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         self._signal: int | None = None
+        # Python hands signals to the main thread alone: in another one, nobody can ask.
+        self._listens = threading.current_thread() is threading.main_thread()
+        if self._listens:
+            self._start_listening()
+        return self
+
+    def _start_listening(self) -> None:
         self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here
         self._writer.setblocking(False)
         # What is ignored, as under nohup, stays so.
@@ -39,9 +48,10 @@ class StopRequest:
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
-        return self
 
     def __exit__(self, *_) -> None:
+        if not self._listens:
+            return
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -49,9 +59,9 @@ class StopRequest:
         self._thread.join()
         self._reader.close()
 
-    def check(self, most: Callable[[int], int] = lambda number: number) -> None:
-        """Raises Stopped where somebody asked for it, here or in the process `most` hears of."""
-        if number := most(self._signal or 0):
+    def check(self, max_over_workers: Callable[[int], int] = lambda number: number) -> None:
+        """Raises Stopped if somebody asked for it, here or in another worker."""
+        if number := max_over_workers(self._signal or 0):
             raise Stopped(number)
 
     def _listen(self) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from absl import flags
 
-from ptb.command_line.open_run import define_training_flags
+from ptb.command_line.training_flags import define_training_flags
 
 
 @pytest.fixture

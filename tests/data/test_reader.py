@@ -158,3 +158,14 @@ def test_a_text_too_short_for_one_window_is_refused_with_the_sizes():
     assert len(reader.sequential(np.arange(24), 4, 5)) == 1
     with pytest.raises(ValueError, match="25 tokens"):
         reader.random(np.arange(24), 4, 5, np.random.default_rng(0))
+
+
+def test_window_tokens_are_the_inputs_and_the_target_after_them_for_any_leading_axes():
+    windows = reader.sequential(np.arange(31, dtype=np.int32), 3, 4)
+    for k in range(len(windows)):
+        inputs, targets = windows[k]
+        tokens = reader.window_tokens(windows.stream, windows.starts[k], 4).numpy()
+        np.testing.assert_array_equal(tokens, np.hstack([inputs, targets[:, -1:]]))
+    whole = reader.window_tokens(windows.stream, windows.starts, 4)
+    assert whole.shape == (len(windows), 3, 5)
+    np.testing.assert_array_equal(whole[1, 2], windows.starts[1, 2] + np.arange(5))

@@ -167,7 +167,7 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("worker_timeout", "1", "soon"),
     Case(TRAIN, (*MODEL, "--distribution=multi_worker"), "TF_CONFIG"),
     *_bad_flag("lowercase", "maybe"),
-    Case(TRAIN, ("--on_divergence=rollback",), "give a --save_path"),
+    Case(TRAIN, ("--on_divergence=rollback",), "give a save_path"),
     Case(TRAIN, ("--num_stepz=3",), "num_stepz"),
     Case(TRAIN, (*MODEL, "--weight_decay=0.5"), "is read with --optimizer=adamw only"),
     Case(TRAIN, (*MODEL, "--warmup=0.3"), "is read with --schedule=linear only"),

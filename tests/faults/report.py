@@ -171,7 +171,10 @@ def saving(folder: Path) -> str:
         seconds = []
         for _ in range(5):
             began = time.perf_counter()
-            save_checkpoint(folder / "c.safetensors", Checkpoint("run", Progress(), weights, []))
+            save_checkpoint(
+                folder / "c.safetensors",
+                Checkpoint(run="run", progress=Progress(), weights=weights, state=[]),
+            )
             seconds.append(time.perf_counter() - began)
         megabytes = (folder / "c.safetensors").stat().st_size / 1e6
         rows.append(f"| {model} | {megabytes:.0f} | {median(seconds):.2f} | {max(seconds):.2f} |")

@@ -54,7 +54,7 @@ def write_format_2(path, checkpoint):
 
 def test_all_of_a_checkpoint_is_read_to_the_bit():
     loaded = load_checkpoint(BEST)
-    assert run_of(BEST) == loaded.run == RunFolder(FORMAT_2 / "run").run
+    assert run_of(BEST) == loaded.run == RunFolder(FORMAT_2 / "run").run_id
     assert (loaded.progress.epoch, loaded.progress.best_epoch) == (1, 1)
     parts = {"weights": loaded.weights, "slots": loaded.slots}
     parts["state"] = {f"{i:03}": state for i, state in enumerate(loaded.state)}

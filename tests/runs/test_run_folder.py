@@ -31,7 +31,7 @@ def checkpoint(folder, reports, value=0.0, window=0):
     progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
     shapes = Config(**CONFIG).weight_shapes(3)
     weights = {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
-    return Checkpoint(folder.run, progress, weights, [])
+    return Checkpoint(run=folder.run_id, progress=progress, weights=weights, state=[])
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     assert amid.weights["Model/softmax_b"].tolist() == [3, 3, 3]
     newest = folder.checkpoints.path / names(folder)[0]
     newest.write_bytes(newest.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=f"{newest.name}.*goes on from the one before"):
+    with pytest.raises(ValueError, match=f"{newest.name}.*resumes from the one before"):
         load_run(folder.path, "latest")
 
 

@@ -31,7 +31,7 @@ OPTIONS = SaveOptions(every="4w", keep=3)
 
 @pytest.fixture(scope="module")
 def trainer():
-    """A model and its training, traced once: they keep nothing of a run but the weights."""
+    """A model and its training, traced once: a start of a run sets all of their state."""
     layers = recurrent_layers("fused", "lstm", CONFIG.hidden_size, CONFIG.num_layers)
     model = LanguageModel(V, CONFIG.hidden_size, layers, CONFIG.keep_prob)
     return model, Training(model, TRAIN, VALID, CONFIG)
@@ -50,9 +50,8 @@ class Start:
             description = {"config": dataclasses.asdict(config), "corpus": {"fingerprint": "f"}}
             self.folder.start(description, "a\n")
         training = training or trainer[1]
-        self.session = Session(
-            self.model, training, config, self.folder, options, self.notes.append
-        )
+        training.config = config
+        self.session = Session(training, self.folder, options, self.notes.append)
 
     def train(self, checks=10**9):
         """To the end, or until `check` was called so many times; the epochs that ended."""
@@ -210,7 +209,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused_every_time(trainer, folder,
             Start(trainer, folder).train()
 
 
-def test_another_runs_checkpoints_stay_and_are_not_gone_on_from(trainer, whole, folder, tmp_path):
+def test_another_runs_checkpoints_stay_and_are_not_resumed_from(trainer, whole, folder, tmp_path):
     config = dataclasses.replace(CONFIG, seed=2)
     other = Start(trainer, tmp_path / "other", config=config)
     with pytest.raises(Stopped):
@@ -323,8 +322,7 @@ class Derailing(TrainStep):
 
 
 def derailed(trainer, folder, highest_rate, on_divergence):
-    step = Derailing(trainer[0], highest_rate)
-    training = Training(trainer[0], TRAIN, VALID, CONFIG, step)
+    training = Training(trainer[0], TRAIN, VALID, CONFIG, Derailing(trainer[0], highest_rate))
     options = dataclasses.replace(OPTIONS, on_divergence=on_divergence)
     return Start(trainer, folder, options, training=training)
 
@@ -388,7 +386,8 @@ def test_fewer_epochs_than_are_done_give_no_result_where_the_best_is_lost(traine
 
 def test_without_a_folder_the_best_weights_are_those_in_memory(trainer, whole):
     model, training = trainer
-    session = Session(model, training, CONFIG, None, OPTIONS, print)
+    training.config = CONFIG
+    session = Session(training, None, OPTIONS, print)
     session.start()
     assert [report.epoch for report in session.epochs()] == [1, 2, 3]
     session.load_best()

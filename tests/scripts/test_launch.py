@@ -15,9 +15,8 @@ from ptb.command_line.commands import launch
 from ptb.data import corpus
 from ptb.machine.process import command_of
 from ptb.runs.run_folder import RunFolder
+from ptb.runs.train import train
 from ptb.training.config import Config
-from ptb.training.loop import train_epochs
-from ptb.training.model import build_model
 from tests.forked import ROOT
 from tests.scripts.test_bad_input import one_line_error, run
 
@@ -72,9 +71,8 @@ def test_two_workers_train_as_one_process_does(folder):
     assert "[worker 0] test perplexity" in result.stdout
     text = corpus.load_text(folder / "text", 10_000, ("train", "valid"))
     config = Config.from_dict(RunFolder(folder / "two").description()["config"])
-    model = build_model(config, len(text.vocabulary))
-    model.initialize(config.init_scale, config.seed)
-    (expected,) = train_epochs(model, text.train, text.valid, config)
+    alone = train(config, text)
+    (expected,), model = alone.reports, alone.model
     latest = RunFolder(folder / "two").load("latest")
     (report,), weights = latest.progress.reports, latest.weights
     for name in ("train_perplexity", "valid_perplexity", "mean_grad_norm"):
@@ -183,11 +181,11 @@ FLAGS = ("--save_path=run", "--num_epochs=3", "--checkpoint_every=40w", "--keep=
 def test_a_run_that_lost_a_worker_goes_on_with_two_or_with_one(folder):
     stopped = Interrupted(folder, 1, signal.SIGKILL, *FLAGS)
     assert "worker 1 is lost" in stopped.line
-    assert "the same command goes on from the last checkpoint" in stopped.line
+    assert "the same command resumes from the last checkpoint" in stopped.line
     shutil.copytree(folder / "run", folder / "alone")
     result = launch_workers(folder, 2, *FLAGS)
     assert result.returncode == 0, result.stderr
-    assert "going on with run from epoch 2, after window" in result.stderr
+    assert "resuming run from epoch 2, after window" in result.stderr
     train_alone(folder, *FLAGS, "--save_path=alone")
     whole = launch_workers(folder, 2, *FLAGS, "--save_path=whole")
     assert whole.returncode == 0, whole.stderr
@@ -222,4 +220,4 @@ def test_a_signal_stops_all_workers_at_the_same_window(folder):
     _, errors = launcher.communicate(timeout=60)
     assert launcher.returncode == 130
     assert "[worker 0] stopped at " in errors  # epoch 3, or the end of epoch 2
-    assert "saved: the same command goes on from there" in errors
+    assert "saved: the same command resumes from there" in errors

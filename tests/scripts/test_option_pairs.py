@@ -17,7 +17,6 @@ import pytest
 import tensorflow as tf
 
 from ptb.command_line.commands import train
-from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags
 from ptb.training.config import Config
 from ptb.training.stop import Stopped, StopRequest
@@ -55,13 +54,20 @@ def test_train_refuses_exactly_the_refused_pairs(parse, tmp_path, monkeypatch): 
     option_pairs.write_text(tmp_path)
     monkeypatch.chdir(tmp_path)
 
+    class Checked(Exception):
+        """TensorFlow is about to start."""
+
+    def start_tensorflow():
+        raise Checked
+
+    monkeypatch.setattr(train, "start_tensorflow", start_tensorflow)
+
     def check(row):
         """All that `train.py` checks before it starts TensorFlow."""
         parse(*train_flags(row), "--save_path=run")
         cluster_from_flags.cache_clear()
-        cluster_from_flags()
-        train._save_options()
-        train._load_and_check(config_from_flags())
+        with contextlib.suppress(Checked), train.training_from_flags():
+            pass
 
     for row in ROWS:
         check(row)

@@ -5,15 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.language_model import LanguageModel, recurrent_layers
 from ptb.data import corpus, reader
+from ptb.runs.train import train
 from ptb.training.config import Config
-from ptb.training.loop import train_epochs
 from ptb.training.perplexity import Evaluator
 
 NUM_STEPS = 5
 CONFIG = Config(
-    hidden_size=48, num_steps=NUM_STEPS, num_epochs=4, constant_epochs=2, learning_rate_decay=0.3
+    hidden_size=48,
+    num_layers=1,
+    num_steps=NUM_STEPS,
+    num_epochs=4,
+    constant_epochs=2,
+    learning_rate_decay=0.3,
 )
 
 
@@ -24,15 +28,10 @@ def grammar_corpus():
 
 def trained_perplexity(grammar_corpus, sampling):
     """Of the test split, for a model trained and tested with its state carried or zeroed."""
-    config = dataclasses.replace(CONFIG, sampling=sampling)
-    layers = recurrent_layers("fused", "lstm", config.hidden_size, 1)
-    model = LanguageModel(len(grammar_corpus.vocabulary), config.hidden_size, layers)
-    model.initialize(config.init_scale, seed=1)
-    for _ in train_epochs(model, grammar_corpus.train, grammar_corpus.valid, config):
-        pass
+    result = train(dataclasses.replace(CONFIG, sampling=sampling), grammar_corpus)
     windows = reader.every_token(grammar_corpus.test, 1, NUM_STEPS)
     windows = dataclasses.replace(windows, carries_state=sampling == "sequential")
-    return Evaluator(model)(windows).perplexity
+    return Evaluator(result.model)(windows).perplexity
 
 
 @pytest.mark.slow

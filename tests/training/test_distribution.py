@@ -9,6 +9,7 @@ from ptb.data import reader
 from ptb.training.distribution import Replicas
 from ptb.training.optimizers import make_optimizer
 from ptb.training.perplexity import Evaluator
+from ptb.training.state import TrainingState
 from ptb.training.step import TrainStep
 from tests.training.test_golden_trajectory import trajectory
 
@@ -39,8 +40,8 @@ def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **option
     step = TrainStep(model, T, 0.5, windows.carries_state, optimizer, replicas)
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
     figures = step(stream, starts, model.initial_state(B), rate, seed=(1, 0))
-    step.swap()
-    kept = model.export_weights() | step.export_slots()
+    snapshot = TrainingState(model, optimizer, B).export()
+    kept = snapshot.evaluation_weights | snapshot.slots
     return *tf.nest.map_structure(np.array, figures), kept
 
 

@@ -2,12 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from ptb.data import reader
 from ptb.training.config import Config
-from ptb.training.loop import Diverged, Training, train_epochs
+from ptb.training.loop import Diverged, Training
 from ptb.training.perplexity import Evaluator
 from ptb.training.progress import Progress
 
@@ -33,7 +32,10 @@ def make_model(config=CONFIG, rnn_mode="fused"):
 
 
 def train(model, config=CONFIG):
-    return list(map(without_clock, train_epochs(model, TRAIN, VALID, config)))
+    training = Training(model, TRAIN, VALID, config)
+    for _ in training.advance():
+        pass
+    return list(map(without_clock, training.state.progress.reports))
 
 
 def without_clock(report):
@@ -76,61 +78,63 @@ ADAMW = {
         pytest.param("random", "keras", {}, marks=pytest.mark.slow),
     ],
 )
-def test_training_goes_on_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode, options):
+def test_training_resumes_from_any_place_as_if_it_had_never_stopped(sampling, rnn_mode, options):
     config = dataclasses.replace(CONFIG, sampling=sampling, num_epochs=2, **options)
-    model = make_model(config, rnn_mode)
-    training = Training(model, TRAIN, VALID, config, windows_per_call=4)
-    places = [
-        (
-            place.progress,
-            [np.array(each) for each in tf.nest.flatten(place.state)],
-            model.export_weights(),
-            training.export_slots(),
-        )
-        for place in training.places(training.start())
-    ]
-    last, _, last_weights, _ = places[-1]
-    assert [progress.window for progress, *_ in places] == [4, 8, 12, 16, 20, 24, 28, 29, 0] * 2
+    training = Training(make_model(config, rnn_mode), TRAIN, VALID, config, windows_per_call=4)
+    snapshots = [training.state.export() for _ in training.advance()]
+    last = snapshots[-1]
+    windows = [snapshot.progress.window for snapshot in snapshots]
+    assert windows == [4, 8, 12, 16, 20, 24, 28, 29, 0] * 2
     # Within an epoch, before its validation, and at the start of another.
-    for progress, state, place_weights, slots in (places[2], places[7], places[8], places[13]):
-        resumed = make_model(config, rnn_mode)
-        resumed.import_weights(place_weights)
-        training = Training(resumed, TRAIN, VALID, config, windows_per_call=7)
-        training.import_slots(slots)
-        *_, end = training.places(training.place(progress, state))
-        assert [without_clock(report) for report in end.progress.reports] == [
-            without_clock(report) for report in last.reports
-        ]
-        assert bits(resumed.export_weights()) == bits(last_weights)
+    for snapshot in (snapshots[2], snapshots[7], snapshots[8], snapshots[13]):
+        resumed = Training(make_model(config, rnn_mode), TRAIN, VALID, config, windows_per_call=7)
+        resumed.restore(snapshot)
+        for _ in resumed.advance():
+            pass
+        end = resumed.state.export()
+        assert list(map(without_clock, end.progress.reports)) == list(
+            map(without_clock, last.progress.reports)
+        )
+        assert bits(end.weights) == bits(last.weights)
+        assert bits(end.slots) == bits(last.slots)
 
 
-def test_averages_are_validated_at_the_end_of_an_epoch_and_training_goes_on_from_the_weights():
+def test_averages_are_validated_and_the_model_has_the_trained_weights_at_all_times():
     options = {"learning_rate": 0.5, "learning_rate_decay": 1.0}
     config = dataclasses.replace(CONFIG, num_epochs=2, **options)
-    model = make_model()
-    trained = [
-        (place.progress.window, model.export_weights()) for place in step_by_step(model, config)
-    ]
+    training = Training(make_model(), TRAIN, VALID, config, windows_per_call=1)
+    trained = [(costs, training.state.export()) for costs in training.advance()]
     averaged = make_model()
-    training = step_by_step(averaged, dataclasses.replace(config, ema_momentum=0.95))
+    config = dataclasses.replace(config, ema_momentum=0.95)
+    training = Training(averaged, TRAIN, VALID, config, windows_per_call=1)
     averages, steps = {}, 0
-    for (window, weights), place in zip(trained, training, strict=True):
-        if window:
-            assert bits(averaged.export_weights()) == bits(weights)
+    for (costs, plain), _ in zip(trained, training.advance(), strict=True):
+        snapshot = training.state.export()
+        assert bits(averaged.export_weights()) == bits(snapshot.weights) == bits(plain.weights)
+        if costs:
             steps += 1
             keep = min(0.95, 1 - 1 / steps)
-            for name, weight in weights.items():
+            for name, weight in snapshot.weights.items():
                 averages[name] = keep * averages.get(name, 0) + (1 - keep) * np.float64(weight)
-            continue
-        for name, weight in averaged.export_weights().items():
+        for name, weight in snapshot.evaluation_weights.items():
             np.testing.assert_allclose(weight, averages[name], rtol=1e-4, atol=1e-6)
-        valid = reader.every_token(VALID, config.batch_size, config.num_steps)
-        expected = Evaluator(averaged)(valid).perplexity
-        assert place.progress.reports[-1].valid_perplexity == expected
+        if not costs:
+            with training.state.evaluation_weights():
+                assert bits(averaged.export_weights()) == bits(snapshot.evaluation_weights)
+                valid = reader.every_token(VALID, config.batch_size, config.num_steps)
+                expected = Evaluator(averaged)(valid).perplexity
+            assert snapshot.progress.reports[-1].valid_perplexity == expected
+            assert bits(plain.evaluation_weights) == bits(plain.weights)
     assert steps == 2 * 29
 
 
-def test_where_validation_is_interrupted_the_weights_are_those_of_the_place_before_it():
+def test_averages_of_no_step_are_not_evaluated():
+    config = dataclasses.replace(CONFIG, ema_momentum=0.95)
+    snapshot = Training(make_model(), TRAIN, VALID, config).state.export()
+    assert bits(snapshot.evaluation_weights) == bits(snapshot.weights)
+
+
+def test_if_validation_is_interrupted_the_state_is_that_before_it():
     model = make_model()
     config = dataclasses.replace(CONFIG, ema_momentum=0.95)
     training = Training(model, TRAIN, VALID, config, windows_per_call=100)
@@ -140,32 +144,33 @@ def test_where_validation_is_interrupted_the_weights_are_those_of_the_place_befo
         if stops[0]:
             raise InterruptedError
 
-    places = training.places(training.start(), check)
-    assert next(places).progress.window == 29
+    calls = training.advance(check)
+    assert len(next(calls)) == 29
     before = model.export_weights()
     stops[0] = True
     with pytest.raises(InterruptedError):
-        next(places)
+        next(calls)
     assert bits(model.export_weights()) == bits(before)
+    assert training.state.progress.window == 29
 
 
-def step_by_step(model, config):
-    training = Training(model, TRAIN, VALID, config, windows_per_call=1)
-    return training.places(training.start())
-
-
-def bits(weights):
-    return {name: weight.tobytes() for name, weight in weights.items()}
+def bits(arrays):
+    return {name: array.tobytes() for name, array in arrays.items()}
 
 
 def test_a_place_that_the_run_does_not_have_is_refused():
     training = Training(make_model(), TRAIN, VALID, CONFIG)
-    state = [np.zeros((5, 8), np.float32)] * 2
+    own = training.state.export()
     with pytest.raises(ValueError, match="window=30 is beyond the 29"):
-        training.place(Progress(window=30), state)
+        training.restore(dataclasses.replace(own, progress=Progress(window=30)))
+    state = [np.zeros((5, 8), np.float32)] * 2
     for other in ([], state[:1], [np.zeros((5, 9), np.float32)] * 2, [np.zeros((5, 8))] * 2):
         with pytest.raises(ValueError, match="other shapes"):
-            training.place(Progress(), other)
+            training.restore(dataclasses.replace(own, state=other))
+    averages = {f"average/{name}": weight for name, weight in own.weights.items()}
+    for other in ({"m0": state[0]}, averages):
+        with pytest.raises(ValueError, match="slots that this optimizer does not have"):
+            training.restore(dataclasses.replace(own, slots=other))
 
 
 def test_a_loss_beyond_all_bounds_stops_the_run_before_it_is_saved():

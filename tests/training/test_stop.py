@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -26,6 +27,20 @@ def until(check):
     for _ in range(500):
         check()
         time.sleep(0.01)
+
+
+def test_outside_the_main_thread_signals_stay_with_their_handlers():
+    def train():
+        with StopRequest() as stop:
+            stop.check()
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    handlers = [signal.getsignal(signal.SIGTERM)]
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert len(handlers) == 2
+    assert handlers[0] is handlers[1]
 
 
 def test_a_signal_that_was_ignored_stays_so():

@@ -21,7 +21,6 @@ from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
-    load_model,
     load_text_to_score,
     load_train_of,
     load_trained_model,
@@ -30,6 +29,7 @@ from ptb.data.options import WHOLE
 from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import memory_bytes
+from ptb.runs.trained_model import load_model
 from ptb.training.model import check_memory
 from ptb.training.report import bits_per_character
 

@@ -9,8 +9,6 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 from absl import flags, logging
 
@@ -21,10 +19,10 @@ from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
     load_corpus_of,
-    load_model,
     load_trained_model,
 )
-from ptb.serving.export_folder import check_own
+from ptb.runs.trained_model import load_model
+from ptb.serving.export_folder import make_export_folder
 
 flags.disclaim_key_flags()
 
@@ -34,7 +32,7 @@ def main() -> None:
         if FLAGS.export_path is None:
             raise ValueError("--export_path is missing: give a folder for the export")
         trained = load_trained_model()
-        export_path = _make_export_path()
+        export_path = make_export_folder(FLAGS.export_path)
         # Of a disk that is full, TensorFlow would warn several times.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         start_tensorflow()
@@ -48,30 +46,9 @@ def main() -> None:
     print(path)
 
 
-def _make_export_path() -> Path:
-    """The folder `--export_path`, made where there is none.
-
-    Raises ValueError if it cannot be made, or has something in it but no export.
-    """
-    path = Path(FLAGS.export_path)
-    try:
-        check_own(path)
-        path.mkdir(parents=True, exist_ok=True)
-        # Found out now, and not after the evaluation.
-        tempfile.TemporaryDirectory(dir=path, prefix=".new-").cleanup()
-    except OSError as error:
-        raise ValueError(
-            f"export_path {str(path)!r} cannot be written ({error.strerror}): give another folder"
-        ) from None
-    return path
-
-
 def _perplexities(trained) -> dict:
     """What the card says: of the epoch of a run, and of the test split where the text is there."""
-    known = {}
-    if trained.report is not None:
-        known["train, while learning"] = trained.report.train_perplexity
-        known["valid, rows side by side"] = trained.report.valid_perplexity
+    known = trained.perplexities
     if not FLAGS.evaluate:
         return known
     try:
@@ -80,11 +57,10 @@ def _perplexities(trained) -> dict:
         note(f"the card has no test perplexity: {error}")
         return known
 
-    from ptb.data import reader  # noqa: PLC0415
-    from ptb.training.perplexity import Evaluator  # noqa: PLC0415
+    from ptb.training.perplexity import exact_score  # noqa: PLC0415
 
-    windows = reader.every_token(corpus.test, 1, trained.config.num_steps)
-    known["test, exact"] = Evaluator(load_model(trained))(windows).perplexity
+    score = exact_score(load_model(trained), corpus.test, trained.config.num_steps)
+    known["test, exact"] = score.perplexity
     return known
 
 

@@ -11,6 +11,7 @@ ptb export. A prefix is all that is read, from a state of zeros; without one, a 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -23,8 +24,7 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import split
-from ptb.data.vocabulary import EOS
+from ptb.data.text import join, split
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TOKENS, MAX_WORDS
@@ -101,25 +101,10 @@ def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
     for row in range(FLAGS.num_samples):
         if row:
             print("---")
-        write = _writer(trained.tokens)
-        for token in tokens:
-            write(token)
-        for token in module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row):
-            write(token)
+        drawn = module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row)
+        for piece in join(itertools.chain(tokens, drawn), trained.tokens):
+            print(escape(piece, keep="\t\n"), end="", flush=True)
         print(flush=True)
-
-
-def _writer(tokens: str):
-    """Prints tokens one by one as the text that they make: `<eos>` ends a line."""
-    space = ""
-
-    def write(token: str) -> None:
-        nonlocal space
-        is_end = token == EOS
-        print("\n" if is_end else space + escape(token, keep="\t"), end="", flush=True)
-        space = "" if is_end or tokens == "char" else " "
-
-    return write
 
 
 def _print_score(module, text: bytes) -> None:

@@ -29,11 +29,16 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags, start_tensorflow
-from ptb.command_line.open_run import define_training_flags, open_run
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
 from ptb.command_line.run_report import note_nothing_learned, print_header, print_result, print_row
 from ptb.command_line.text_source import TextSource
-from ptb.training.model import build_model, check_memory
+from ptb.command_line.training_flags import (
+    define_training_flags,
+    labels_from_flags,
+    save_options_from_flags,
+)
+from ptb.runs.run_folder import CannotSave
+from ptb.runs.train import Devices, open_training
 
 flags.disclaim_key_flags()
 
@@ -47,7 +52,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _workers():
-    """Ends with one line where another worker is lost."""
+    """Ends with one line if another worker is lost."""
     from ptb.training.cluster import WorkerLost, lost_workers  # noqa: PLC0415
 
     try:
@@ -55,102 +60,56 @@ def _workers():
             yield
     except WorkerLost as error:
         fail(
-            f"{error}: the same command goes on from the last checkpoint, also with another "
+            f"{error}: the same command resumes from the last checkpoint, also with another "
             "number of workers"
         )
+
+
+def training_from_flags():
+    """The training that the flags describe: a context manager, see `open_training`.
+
+    Raises ValueError for whatever is wrong with them.
+    """
+    config, save, cluster = config_from_flags(), save_options_from_flags(), cluster_from_flags()
+    corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
+    devices = Devices(start_tensorflow, is_chief=cluster is None or cluster.is_chief)
+    return open_training(config, corpus, FLAGS.save_path, save, note, devices, labels_from_flags())
 
 
 def _train(cleanup: contextlib.ExitStack) -> None:
     """The run, in order. `cleanup` is done however it ends."""
     with user_errors():
-        config = config_from_flags()
-        options = _save_options()
-        cluster = cluster_from_flags()
-        is_chief = cluster is None or cluster.is_chief
-        corpus = _load_and_check(config)
-        folder, description = open_run(config, corpus, cleanup) if is_chief else (None, None)
-        model, replicas, session = _session(config, options, corpus, folder, description)
-        reports = session.start().reports
+        training = cleanup.enter_context(training_from_flags())
 
-    from ptb.runs.run_folder import CannotSave  # noqa: PLC0415
     from ptb.training.loop import Diverged  # noqa: PLC0415
-    from ptb.training.stop import Stopped, StopRequest  # noqa: PLC0415
+    from ptb.training.stop import Stopped  # noqa: PLC0415
 
-    if is_chief:
-        print_header(config, corpus, model)
-        for report in reports:
+    if training.is_chief:
+        print_header(training.config, training.corpus, training.model)
+        for report in training.reports:
             print_row(report)
     try:
-        with StopRequest() as stop:
-            for report in session.epochs(lambda: stop.check(replicas.most)):
-                if is_chief:
-                    print_row(report)
-                    note_nothing_learned(report, corpus)
+        for report in training.epochs():
+            if training.is_chief:
+                print_row(report)
+                note_nothing_learned(report, training.corpus)
     except Stopped as stopped:
-        if is_chief:
-            _print_stopped(session)
+        if training.is_chief:
+            _print_stopped(training.where())
         raise SystemExit(stopped.status) from None
     except (Diverged, CannotSave) as error:
         fail(str(error))
-    if is_chief:
-        with user_errors():
-            best = session.load_best()
-        print_result(config, corpus, model, best)
+    with user_errors():
+        result = training.result()
+    if training.is_chief:
+        print_result(result)
 
 
-def _save_options():
-    """The `SaveOptions` of the flags. Raises ValueError for a bad value."""
-    from ptb.runs.save_options import SaveOptions  # noqa: PLC0415
-
-    if FLAGS.on_divergence == "rollback" and FLAGS.save_path is None:
-        raise ValueError("--on_divergence=rollback has nothing to go back to: give a --save_path")
-    return SaveOptions(FLAGS.checkpoint_every, FLAGS.keep, FLAGS.on_divergence)
-
-
-def _load_and_check(config):
-    """The corpus, with windows known to fit, so that nothing fails after the first epoch."""
-    from ptb.data import reader  # noqa: PLC0415
-
-    batch_size, num_steps = config.batch_size, config.num_steps
-    source = TextSource.from_flags()
-    corpus = source.load(("train", "valid"), ("test",), config.vocab_size)
-    for split, check in (
-        ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
-        ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
-        ("test", lambda ids: reader.every_token(ids, 1, num_steps)),
-    ):
-        try:
-            if split in corpus.splits:
-                check(corpus.splits[split])
-        except ValueError as error:
-            raise ValueError(f"the {split} split is too short: {error}") from None
-    check_memory(config, len(corpus.vocabulary), batch_size, num_steps, training=True)
-    return corpus
-
-
-def _session(config, options, corpus, folder, description):
-    """The model, the replicas that train it, and the run."""
-    strategy = start_tensorflow()
-
-    from ptb.runs.session import Session  # noqa: PLC0415
-    from ptb.training.distribution import Replicas  # noqa: PLC0415
-    from ptb.training.loop import Training  # noqa: PLC0415
-
-    replicas = Replicas(strategy)
-    with replicas.scope():
-        model = build_model(config, len(corpus.vocabulary))
-    training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
-    # Nothing is left to refuse: a batch_size that cannot be shared out binds no folder.
-    if folder:
-        folder.start(description, corpus.vocabulary.to_text())
-    return model, replicas, Session(model, training, config, folder, options, note)
-
-
-def _print_stopped(session) -> None:
-    rest = "saved: the same command goes on from there"
+def _print_stopped(where: str) -> None:
+    rest = "saved: the same command resumes from there"
     if FLAGS.save_path is None:
         rest = "nothing is saved without --save_path"
-    print(f"stopped at {session.where()}; {rest}", file=sys.stderr)
+    print(f"stopped at {where}; {rest}", file=sys.stderr)
 
 
 def start() -> None:

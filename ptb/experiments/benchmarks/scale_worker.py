@@ -39,7 +39,7 @@ class Worker:
         import tensorflow as tf  # noqa: PLC0415
 
         from ptb.training.distribution import Replicas  # noqa: PLC0415
-        from ptb.training.step import TrainStep  # noqa: PLC0415
+        from ptb.training.step import train_step  # noqa: PLC0415
 
         self._tf, self._replicas = tf, Replicas(strategy)
         with self._replicas.scope():
@@ -49,9 +49,7 @@ class Worker:
         windows = reader.sequential(ids, config.batch_size, config.num_steps)
         self._stream, self._starts = tf.constant(windows.stream), tf.constant(windows.starts)
         self._state = model.initial_state(config.batch_size)
-        self._step = TrainStep(
-            model, config.num_steps, config.max_grad_norm, replicas=self._replicas
-        )
+        self._step = train_step(model, config, self._replicas)
         self._sum = tf.function(self._sums)
 
     def train(self, count: int) -> float:

@@ -12,6 +12,7 @@ summed over T and averaged over B, one global norm, plain SGD at the rate 1.0, s
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ class Ours(Side):
 
         from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
         from ptb.training.perplexity import Evaluator  # noqa: PLC0415
-        from ptb.training.step import TrainStep  # noqa: PLC0415
+        from ptb.training.step import train_step  # noqa: PLC0415
 
         config = self.config
         layers = recurrent_layers(
@@ -72,7 +73,8 @@ class Ours(Side):
         )
         model = LanguageModel(workload.vocab_size, config.hidden_size, layers, config.keep_prob)
         model.import_weights(workload.weights)
-        self._step = TrainStep(model, config.num_steps, config.max_grad_norm)
+        plain = {"optimizer": "sgd", "ema_momentum": 0.0, "sampling": "sequential"}
+        self._step = train_step(model, dataclasses.replace(config, **plain))
         self._evaluator = Evaluator(model)
         self._state = model.initial_state(config.batch_size)
         self._stream = tf.constant(self.windows.stream)
@@ -139,7 +141,7 @@ class KerasFit(Side):
         stream = tf.constant(self.test_windows.stream)
 
         def window(start):
-            tokens = tf.gather(stream, start[:, None] + tf.range(num_steps + 1))
+            tokens = reader.window_tokens(stream, start, num_steps)
             return tokens[:, :-1], tokens[:, 1:]
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window).prefetch(2)

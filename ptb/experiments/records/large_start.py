@@ -50,24 +50,19 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
     `nats` a word are those of the windows since the row before, `worst_nats` those of the worst of
     them, both while learning; then what `outputs` says.
     """
-    import tensorflow as tf  # noqa: PLC0415
-
+    from ptb.training.loop import Training  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
-    from ptb.training.step import TrainStep  # noqa: PLC0415
 
     model = build_model(config.resolve_rnn_mode(on_gpu=False), len(corpus.vocabulary))
-    model.initialize(config.init_scale, config.seed)
-    step = TrainStep(model, config.num_steps, config.max_grad_norm)
-    windows = reader.sequential(corpus.train, config.batch_size, config.num_steps)
-    stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
-    state, seed = model.initial_state(config.batch_size), (config.seed, 0)
+    training = Training(model, corpus.train, corpus.valid, config, windows_per_call=EVERY)
+    training.initialize()
     singly = min(SINGLY, num_windows)
     ends = [*range(1, singly + 1), *range(EVERY, num_windows + 1, EVERY)]
-    for first, end in zip([0, *ends[:-1]], ends, strict=True):
-        costs, _, state = step(
-            stream, starts, state, config.learning_rate, first, end - first, seed
-        )
-        yield {"window": end} | _nats(costs.numpy(), config) | outputs(model, corpus.valid)
+    calls = training.advance(
+        max_windows=lambda progress: min(e for e in ends if e > progress.window) - progress.window
+    )
+    for end, costs in zip(ends, calls, strict=False):
+        yield {"window": end} | _nats(costs, config) | outputs(model, corpus.valid)
 
 
 def outputs(model, ids: np.ndarray) -> Row:

@@ -6,7 +6,7 @@ The flags are those of `train.py`. The record has `result.json`, and of the run 
 `metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
 weights nor text; give `--save_path=RUN` to keep the run.
 
-Where this is interrupted, the same command goes on with the run. The `seconds` of such a record are
+If this is interrupted, the same command resumes the run. The `seconds` of such a record are
 null, since they were not measured in one piece; its `commit` is that of the last start, and the
 command and the versions in its `config.json` are those of the first.
 """
@@ -27,15 +27,16 @@ from typing import Annotated, BinaryIO, NotRequired, TypedDict
 from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags
-from ptb.command_line.open_run import define_training_flags, refuse_another_run
 from ptb.command_line.program import FLAGS, exit_status, note, run_tool, typed_command, user_errors
 from ptb.command_line.text_source import TextSource
+from ptb.command_line.training_flags import define_training_flags
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.checked import Limits, check
 from ptb.machine.environment import machine
 from ptb.machine.process import command_of
 from ptb.machine.untrusted import read_json, read_text
+from ptb.runs.identity import describe, refuse_another_run
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 
@@ -108,7 +109,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             (folder / UNFINISHED).unlink()
             folder.rmdir()
         if RunFolder(path).exists:
-            note(f"no record was made; the same command goes on with the run in {path}")
+            note(f"no record was made; the same command resumes the run in {path}")
         raise
     if appeared := (_names(folder) - present) & {*COPIED, LOG, RESULT}:
         raise ValueError(
@@ -268,7 +269,7 @@ def _is_unfinished(folder: Path) -> bool:
 
 def _check_run(run: RunFolder, config, corpus) -> None:
     """Raises ValueError where the run is another one, or has more epochs than the record says."""
-    refuse_another_run(run, config, corpus)
+    refuse_another_run(run, describe(config, corpus))
     if not run.exists:
         return
     epochs = Config.from_dict(run.description()["config"]).num_epochs

@@ -157,11 +157,11 @@ def window_norms(stack, ids, num_steps: int):
     """The norm of the gradient of one window's cost, `[G]`; its last word is the same for all."""
     import tensorflow as tf  # noqa: PLC0415
 
+    from ptb.data import reader  # noqa: PLC0415
     from ptb.experiments.studies.stack import window_gradients  # noqa: PLC0415
 
     models, longest, before = len(stack.seeds), max(NORM_LENGTHS), 20
-    columns = len(ids) // ROWS * tf.range(ROWS)[:, None] + tf.range(before + longest + 1)
-    tokens = tf.gather(ids, columns)
+    tokens = reader.window_tokens(ids, len(ids) // ROWS * tf.range(ROWS), before + longest)
     tokens = tf.broadcast_to(tokens, [models, *tokens.shape])
     start = before + longest - num_steps
     state = stack.network.initial_state(models, ROWS)

@@ -4,8 +4,9 @@ Axis letters: G = models, B = batch_size, T = num_steps, K = windows, H = hidden
 V = vocabulary size, N = tokens.
 
 A study trains one model with many seeds and learning rates. One after the other, most of the time
-goes into tracing and into starting small operations. Here all of them share each operation. The
-cells are those of `models.cells`, whose equations hold with a leading axis too; a test compares
+goes into tracing and into starting small operations. Here all of them share each operation: that is
+why this has a step and a loop of its own, and not those of `ptb.training`, which train one model.
+The cells are those of `models.cells`, whose equations hold with a leading axis too; a test compares
 losses, norms and weights with those of `ptb.training.step.TrainStep`.
 """
 
@@ -285,7 +286,7 @@ def _train_windows(
     count = tf.shape(starts)[0]
     costs, norms = (tf.TensorArray(tf.float32, count) for _ in range(2))
     for k in tf.range(count):
-        tokens = tf.gather(stream, starts[k][:, :, None] + tf.range(num_steps + 1))
+        tokens = reader.window_tokens(stream, starts[k], num_steps)
         if not carries_state:
             state = tf.nest.map_structure(tf.zeros_like, state)
         gradients, norm, cost, state = window_gradients(network, weights, tokens, state)
@@ -317,7 +318,7 @@ def _score(network, weights, stream, starts, lengths, num_steps, carries_state):
     state = network.initial_state(models, rows)
     sums = tf.TensorArray(tf.float32, count)
     for k in tf.range(count):
-        tokens = tf.gather(stream, starts[k][:, None] + tf.range(num_steps + 1))
+        tokens = reader.window_tokens(stream, starts[k], num_steps)
         tokens = tf.broadcast_to(tokens, [models, rows, num_steps + 1])
         if not carries_state:
             state = tf.nest.map_structure(tf.zeros_like, state)

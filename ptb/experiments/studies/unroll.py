@@ -13,6 +13,7 @@ it held before.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 
@@ -53,26 +54,27 @@ def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[R
     config = Config(rnn_mode=mode, num_layers=1, seed=seed)
     model = build_model(config, vocab_size)
     model.initialize(config.init_scale, config.seed)
-    _measure_length(model, config.batch_size, 2, ids)  # the first trace pays for the whole process
+    _measure_length(model, config, 2, ids)  # the first trace pays for the whole process
     before = peak_bytes()
     rows = []
     for num_steps in lengths:
-        row = _measure_length(model, config.batch_size, num_steps, ids)
+        row = _measure_length(model, config, num_steps, ids)
         rows.append(row | {"peak_mb": (peak_bytes() - before) / 1e6})
     return rows
 
 
-def _measure_length(model, batch_size: int, num_steps: int, ids) -> Row:
+def _measure_length(model, config, num_steps: int, ids) -> Row:
     """Operations of a training step's graph, seconds to trace it and to run it first, and speed."""
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.data import reader  # noqa: PLC0415
-    from ptb.training.step import TrainStep  # noqa: PLC0415
+    from ptb.training.step import train_step  # noqa: PLC0415
 
+    batch_size = config.batch_size
     text = reader.sequential(ids, batch_size, num_steps).take(WINDOWS_PER_CALL)
     stream, starts = tf.constant(text.stream), tf.constant(text.starts)
     state = model.initial_state(batch_size)
-    step = TrainStep(model, num_steps, max_grad_norm=5.0)
+    step = train_step(model, dataclasses.replace(config, num_steps=num_steps))
     train = tf.function(lambda state: step(stream, starts, state, 0.1, 0, WINDOWS_PER_CALL)[0])
     began = time.perf_counter()
     graph = train.get_concrete_function(state).graph

@@ -90,7 +90,7 @@ def test_the_same_command_goes_on_with_a_record_that_was_ended(made):
     script.process.terminate()
     result = script.wait()
     assert result.returncode == 143, result.stderr
-    assert "note: no record was made; the same command goes on with the run" in result.stderr
+    assert "note: no record was made; the same command resumes the run" in result.stderr
     # The training has ended too, and lets others go on.
     result = run("ptb record", "ended", *flags, folder=made)
     assert result.returncode == 0, result.stderr

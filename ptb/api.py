@@ -1,0 +1,118 @@
+"""What `import ptb` offers beside `ptb.train`: load a text or a run, evaluate, generate, export.
+
+Axis letters: N = tokens of a split.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ptb.data import corpus as corpora
+from ptb.data import reader, text
+from ptb.data.corpus import Corpus
+from ptb.data.options import SPLITS, TextOptions
+from ptb.data.vocabulary import Vocabulary
+from ptb.runs.trained_model import TrainedModel, load_model
+
+if TYPE_CHECKING:
+    from ptb.training.perplexity import Score
+
+
+def load_corpus(
+    data_path: str | Path | None = None,
+    vocab_size: int = 10_000,
+    vocabulary: Vocabulary | None = None,
+    options: TextOptions | None = None,
+) -> Corpus:
+    """The text at `data_path`, cut into splits; the built-in corpus if none is given.
+
+    `ptb.data.corpus.load_penn_treebank` fetches Penn Treebank.
+
+    Args:
+      data_path: a folder with `{train,valid,test}.txt` or `ptb.{train,valid,test}.txt`, plain or
+        `.gz`; or one text file, which is cut into 90, 5 and 5 per cent.
+      vocab_size: the maximum number of words. The rarest words of train become `<unk>`.
+      vocabulary: the words, in place of those of train: `trained.vocabulary` to score another text.
+      options: how the text becomes tokens (`ptb.data.options.TextOptions`).
+
+    Returns:
+      a `Corpus`: `splits` has int32 ids `[N]` by the name of the split; test may be missing.
+
+    Raises ValueError if a file is missing, empty or not UTF-8, or has a word that the vocabulary
+    cannot encode.
+    """
+    if data_path is None:
+        return corpora.built_in(vocab_size, vocabulary)
+    train_and_valid, test = SPLITS[:2], SPLITS[2:]
+    return corpora.load_text(data_path, vocab_size, train_and_valid, test, vocabulary, options)
+
+
+def evaluate(
+    trained: TrainedModel, corpus: Corpus, split: str = "test", batch_size: int = 1
+) -> Score:
+    """The exact score of a split: each token after the first is predicted once.
+
+    Args:
+      trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
+      corpus: a text in the words of `trained`.
+      split: "train", "valid" or "test".
+      batch_size: rows read side by side; each row but the first starts without context.
+
+    Returns:
+      a `Score`: `perplexity`, total `nats`, predicted `tokens`, and the `seconds` that it took.
+
+    Raises ValueError if the split is missing or too short, or the words are others.
+    """
+    from ptb.training.perplexity import Evaluator  # noqa: PLC0415
+
+    if corpus.vocabulary.words != trained.vocabulary.words:
+        raise ValueError(
+            f"the corpus {corpus.name} has other words than the model: load it with "
+            "vocabulary=trained.vocabulary"
+        )
+    if split not in corpus.splits:
+        raise ValueError(f"split={split} is not in the corpus: give {', '.join(corpus.splits)}")
+    windows = reader.every_token(corpus.splits[split], batch_size, trained.config.num_steps)
+    return Evaluator(load_model(trained))(windows)
+
+
+def generate(
+    trained: TrainedModel,
+    prefix: str = "",
+    num_words: int = 100,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 1,
+) -> str:
+    """Continues a text: `prefix` and `num_words` more tokens. The same seed gives the same text.
+
+    Args:
+      temperature: divides the scores; 0 takes the likeliest word each time.
+      top_k: draws among the k likeliest words; 0: among all.
+      top_p: draws among the fewest words whose probabilities sum to at least this.
+
+    Raises ValueError if `prefix` has a word that the model cannot read.
+    """
+    from ptb.serving.sampling import Sampling  # noqa: PLC0415
+    from ptb.serving.saved_model import served_model  # noqa: PLC0415
+
+    tokens = text.split(prefix, trained.tokens, trained.lowercase)
+    trained.vocabulary.encode(tokens)  # raises ValueError
+    sampling = Sampling(temperature, top_k, top_p)
+    with served_model(trained) as module:
+        tokens += module.stream(prefix.encode(), num_words, sampling, seed)
+    return "".join(text.join(tokens, trained.tokens))
+
+
+def export(trained: TrainedModel, export_path: str | Path) -> Path:
+    """Writes a SavedModel that takes plain text to `export_path/1`, or the next free number.
+
+    Returns its folder, whose README.md says how to call it. Raises ValueError if `export_path` has
+    something in it that is no export, or cannot be written.
+    """
+    from ptb.serving.export_folder import make_export_folder  # noqa: PLC0415
+    from ptb.serving.saved_model import export as write  # noqa: PLC0415
+
+    return write(trained, make_export_folder(export_path), trained.perplexities)

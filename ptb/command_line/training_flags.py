@@ -1,0 +1,44 @@
+"""The flags of `train.py`, which `ptb record` takes too, and what they say of saving."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from ptb.command_line.config_flags import define_config_flags
+from ptb.command_line.devices import define_distribution_flags
+from ptb.command_line.program import FLAGS, typed_command
+from ptb.command_line.text_source import define_data_flags, define_text_flags
+from ptb.runs.save_options import SaveOptions
+
+# These flags belong to the scripts that define them, so that --helpshort lists them there.
+flags.disclaim_key_flags()
+
+
+def define_training_flags() -> None:
+    """All that `train.py` takes, and `ptb.experiments.records.record` with it."""
+    define_data_flags()
+    define_distribution_flags()
+    define_text_flags()
+    define_config_flags()
+    flags.DEFINE_string(
+        "checkpoint_every",
+        "300s",
+        "save within an epoch too, every so many seconds (300s) or windows (500w), or 0: do not",
+    )
+    flags.DEFINE_integer("keep", 2, "newest checkpoints to keep, beside the best", 1, 1000)
+    flags.DEFINE_enum(
+        "on_divergence",
+        "stop",
+        ["stop", "rollback"],
+        "stop, or go back to the last checkpoint with half the learning rate, three times at most",
+    )
+
+
+def save_options_from_flags() -> SaveOptions:
+    """Raises ValueError for a bad value."""
+    return SaveOptions(FLAGS.checkpoint_every, FLAGS.keep, FLAGS.on_divergence)
+
+
+def labels_from_flags() -> dict[str, str]:
+    """What the run's `config.json` tells people."""
+    return {"command": typed_command(), "model": FLAGS.model}

@@ -1,0 +1,132 @@
+"""Which run a folder holds, and whether another start may resume it: decided here alone.
+
+A run is its config and its text. Two runs are the same if these are equal, but for what
+`changeable` names. `run_id` says it as a name, after which checkpoints are named, and
+`differences` in words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+
+from ptb.data.options import reading_changed
+from ptb.machine.environment import versions
+from ptb.training.config import Config
+
+# Of a start, and not of the run.
+SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
+# Of a corpus's source: where the text is, which may change as long as its tokens do not.
+WHERE = ("data_path", "dataset", "data_dir", "shares")
+
+
+def changeable(config: dict) -> tuple[str, ...]:
+    """What of a config may change from one start of its run to the next.
+
+    The linear schedule's learning rates depend on the number of epochs from the first window on.
+    """
+    return () if config.get("schedule") == "linear" else ("num_epochs",)
+
+
+def run_id(description: dict) -> str:
+    """The name of a run: a sha256 of its identity, as the version that began the run wrote it."""
+    config = description["config"]
+    identity = [_kept(config, changeable(config)), description["corpus"].get("fingerprint")]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def differences(saved: dict, now: dict) -> list[str]:
+    """In words, how the run described by `saved` differs from `now`; empty for the same run.
+
+    A field that `saved` lacks, since an earlier version wrote it, has its default.
+    """
+    may_change = changeable(saved["config"])
+    old = _kept(_with_defaults(saved["config"]), may_change)
+    new = _kept(now["config"], may_change)
+    found = [f"{n} was {old[n]} and is now {value}" for n, value in new.items() if value != old[n]]
+    old, new = saved["corpus"], now["corpus"]
+    if old.get("fingerprint") != new["fingerprint"]:
+        found.append(
+            f"the corpus was {old.get('name')} ({str(old.get('fingerprint'))[:12]}) and is now "
+            f"{new['name']} ({new['fingerprint'][:12]}){reading_changed(old.get('source', {}))}"
+        )
+    return found
+
+
+def _kept(config: dict, may_change: tuple[str, ...]) -> dict:
+    return {name: value for name, value in config.items() if name not in may_change}
+
+
+def _with_defaults(config: dict) -> dict:
+    return dataclasses.asdict(Config.from_dict(config))
+
+
+def describe(config: Config, corpus, labels: dict | None = None) -> dict:
+    """What `config.json` says of a new run. `labels` are for people: `command`, `model`."""
+    return (labels or {}) | {
+        "config": dataclasses.asdict(config),
+        "corpus": {
+            "name": corpus.name,
+            "source": corpus.source,
+            "fingerprint": corpus.fingerprint,
+            "vocab_size": len(corpus.vocabulary),
+            "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
+        },
+        "versions": versions(),
+    }
+
+
+def refuse_another_run(folder, description: dict) -> None:
+    """Raises ValueError if the `RunFolder` holds another run than the one described."""
+    if not folder.exists:
+        return
+    saved = folder.description()
+    if found := differences(saved, description):
+        may_change = (*changeable(saved["config"]), *SAVE_FLAGS)
+        raise ValueError(
+            f"save_path {str(folder.path)!r} holds another run: {'; '.join(found)}: give another "
+            f"save_path or the same flags ({', '.join(may_change)} may change)"
+        )
+
+
+def open_run(folder, description: dict, note: Callable[[str], None]) -> dict:
+    """Locks the `RunFolder`, new or of the described run; what its `config.json` will say.
+
+    Nothing is written yet but the lock.
+
+    Raises ValueError if the folder holds another run or anything else, or another process writes
+    in it.
+    """
+    refuse_another_run(folder, description)
+    for line in folder.acquire():
+        note(line)
+    # Another process may have started a run since.
+    refuse_another_run(folder, description)
+    if not folder.exists:
+        return description
+    saved = folder.description()
+    _note_other_versions(saved.get("versions"), description["versions"], note)
+    # The command and the versions stay those that the run began with, and so do the fields of the
+    # config, after which its checkpoints are named, also if there are more by now.
+    epochs = (description["config"]["num_epochs"], _with_defaults(saved["config"])["num_epochs"])
+    return saved | {
+        "config": saved["config"] | {"num_epochs": max(epochs)},
+        "corpus": saved["corpus"] | {"source": _moved(saved["corpus"], description["corpus"])},
+    }
+
+
+def _moved(saved: dict, now: dict) -> dict:
+    """The source of a run's text, which has the same tokens, with the location where it is now."""
+    location = {name: now["source"][name] for name in WHERE if name in now["source"]}
+    kept = {n: v for n, v in saved.get("source", {}).items() if n not in WHERE or n in location}
+    return kept | location
+
+
+def _note_other_versions(old, new: dict, note: Callable[[str], None]) -> None:
+    """Arithmetic is the same bit for bit only in the same versions."""
+    for name, version_now in new.items():
+        version_then = old.get(name) if isinstance(old, dict) else None
+        if version_then != version_now:
+            note(f"the run began with {name} {version_then}, and this is {version_now}")

@@ -1,0 +1,221 @@
+"""Trains a language model from beginning to end: the one place where all parts are put together.
+
+    result = train(preset("small"), corpus, "run")
+
+model, step and epochs (`ptb.training.loop`), saving, resuming and rollback (`ptb.runs.session`),
+the best weights, and the test perplexity.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ptb.data import reader
+from ptb.data.corpus import Corpus
+from ptb.runs.identity import describe, open_run
+from ptb.runs.run_folder import RunFolder
+from ptb.runs.save_options import SaveOptions
+from ptb.runs.trained_model import TrainedModel
+from ptb.training.config import Config
+from ptb.training.model import build_model, check_memory
+from ptb.training.report import EpochReport
+
+if TYPE_CHECKING:
+    from models.language_model import LanguageModel
+    from ptb.training.perplexity import Score
+
+
+def train(
+    config: Config,
+    corpus: Corpus,
+    run: str | Path | None = None,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    **options,
+) -> Result:
+    """Trains the model that `config` describes on `corpus`, and tests its best epoch.
+
+    Args:
+      config: every hyperparameter; `ptb.preset("small")`, or a `ptb.Config`.
+      corpus: the text; `ptb.load_corpus()`. It needs the splits train and valid.
+      run: the run folder. If it holds this run, the run is resumed; None: nothing is saved.
+      on_epoch: called with the report of each epoch, as soon as it ends.
+      options: those of `open_training`.
+
+    Returns:
+      the reports of all epochs, the best of them, the model with its weights, and the test score.
+
+    Raises:
+      ValueError: something does not fit together, or the folder holds anything else. Nothing is
+        changed then.
+      Stopped: Ctrl-C or SIGTERM; what was reached is saved.
+      Diverged: the loss is NaN or infinite, or keeps rising.
+      CannotSave: the run folder cannot be written. What was saved before is whole.
+    """
+    with open_training(config, corpus, run, **options) as training:
+        with contextlib.closing(training.epochs()) as reports:
+            for report in reports:
+                on_epoch(report)
+        return training.result()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training comes to.
+
+    `model`    the `LanguageModel`, with the weights of the best epoch
+    `reports`  one for each epoch, also for those of earlier starts of the run
+    `best`     the report of the epoch with the lowest valid perplexity
+    `test`     the exact score of the test split with these weights, `batch_size` 1; None if the
+               corpus has no such split
+    `trained`  the same model with its words, for `ptb.evaluate`, `ptb.generate`, `ptb.export`
+    """
+
+    model: LanguageModel
+    reports: tuple[EpochReport, ...]
+    best: EpochReport
+    test: Score | None
+    config: Config = field(repr=False)
+    corpus: Corpus = field(repr=False)
+    description: dict = field(repr=False)
+
+    @cached_property
+    def trained(self) -> TrainedModel:
+        return TrainedModel(
+            name=f"{self.corpus.name}, epoch {self.best.epoch}",
+            config=self.config,
+            vocabulary=self.corpus.vocabulary,
+            weights=self.model.export_weights(),
+            corpus=self.description["corpus"],
+            versions=self.description["versions"],
+            report=self.best,
+        )
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What trains.
+
+    `start`     called once all else is checked: returns a `tf.distribute.Strategy`, or None for
+                this process alone
+    `is_chief`  whether this process writes the run folder: true for one of several workers
+    """
+
+    start: Callable[[], object] = lambda: None
+    is_chief: bool = True
+
+
+@contextlib.contextmanager
+def open_training(
+    config: Config,
+    corpus: Corpus,
+    run: str | Path | None = None,
+    save: SaveOptions | None = None,
+    note: Callable[[str], None] = lambda line: None,
+    devices: Devices | None = None,
+    labels: dict | None = None,
+) -> Iterator[OpenTraining]:
+    """A training at its start, or where its run stopped; the run folder is this process's own.
+
+    Args:
+      config, corpus, run: as for `train`.
+      save: how often to save, how many checkpoints to keep, and what to do if training diverges.
+      note: called with each line that a user should read.
+      devices: a strategy of TensorFlow, and whether this process is the chief.
+      labels: `command` and `model`, which `config.json` tells people.
+
+    Raises ValueError for whatever can be refused. Nothing is refused later.
+    """
+    save, devices = save or SaveOptions(), devices or Devices()
+    if save.on_divergence == "rollback" and run is None:
+        raise ValueError("on_divergence=rollback has nothing to return to: give a save_path")
+    check_fits(config, corpus)
+    description = describe(config, corpus, labels)
+    with contextlib.ExitStack() as cleanup:
+        folder = None
+        if run is not None and devices.is_chief:
+            folder = RunFolder(run)
+            cleanup.callback(folder.release)
+            description = open_run(folder, description, note)
+        strategy = devices.start()
+
+        # TensorFlow starts here, so that what is wrong so far is said at once.
+        from ptb.runs.session import Session  # noqa: PLC0415
+        from ptb.training.distribution import Replicas  # noqa: PLC0415
+        from ptb.training.loop import Training  # noqa: PLC0415
+
+        replicas = Replicas(strategy)
+        with replicas.scope():
+            model = build_model(config, len(corpus.vocabulary))
+        training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
+        # Only now: a batch_size that the replicas cannot share binds no folder.
+        if folder:
+            folder.start(description, corpus.vocabulary.to_text())
+        session = Session(training, folder, save, note)
+        session.start()
+        yield OpenTraining(training, session, corpus, description, devices.is_chief)
+
+
+class OpenTraining:
+    """A training that can be taken to its end. `model` is the `LanguageModel`."""
+
+    def __init__(self, training, session, corpus: Corpus, description: dict, is_chief: bool):
+        self._training, self._session, self._description = training, session, description
+        self.model, self.config = training.state.model, training.config
+        self.corpus, self.is_chief = corpus, is_chief
+
+    @property
+    def reports(self) -> tuple[EpochReport, ...]:
+        """Those of all epochs so far, also of earlier starts of the run."""
+        return self._training.state.progress.reports
+
+    def epochs(self) -> Iterator[EpochReport]:
+        """Trains to the end of the run, and yields the report of each epoch that ends.
+
+        Raises Stopped, Diverged and CannotSave as `train` does.
+        """
+        from ptb.training.stop import StopRequest  # noqa: PLC0415
+
+        with StopRequest() as stop:
+            max_over_workers = self._training.replicas.max_over_workers
+            yield from self._session.epochs(lambda: stop.check(max_over_workers))
+
+    def where(self) -> str:
+        """The place in the run, in words."""
+        return self._session.where()
+
+    def result(self) -> Result:
+        """Puts the best weights into the model, and tests them.
+
+        The chief does: the other workers keep the last weights, and test nothing. Raises ValueError
+        if the best weights are lost.
+        """
+        from ptb.training.perplexity import exact_score  # noqa: PLC0415
+
+        best, test = self._training.state.progress.best, None
+        if self.is_chief:
+            best = self._session.load_best()
+            if "test" in self.corpus.splits:
+                test = exact_score(self.model, self.corpus.test, self.config.num_steps)
+        reports, description = self.reports, self._description
+        return Result(self.model, reports, best, test, self.config, self.corpus, description)
+
+
+def check_fits(config: Config, corpus: Corpus) -> None:
+    """Raises ValueError if a split is too short for its windows, or the model for the memory."""
+    batch_size, num_steps = config.batch_size, config.num_steps
+    for split, check in (
+        ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
+        ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
+        ("test", lambda ids: reader.every_token(ids, 1, num_steps)),
+    ):
+        try:
+            if split in corpus.splits:
+                check(corpus.splits[split])
+        except ValueError as error:
+            raise ValueError(f"the {split} split is too short: {error}") from None
+    check_memory(config, len(corpus.vocabulary), batch_size, num_steps, training=True)

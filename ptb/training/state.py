@@ -1,0 +1,158 @@
+"""All that training changes, in one object: saved, restored, rolled back and shared as a whole.
+
+Axis letters: B = batch_size, H = hidden size.
+
+The model holds the trained weights at all times. If the optimizer averages them, the averages are
+beside them in the optimizer, and what is validated, kept as the best or exported are the averages:
+the evaluation weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ptb.training.progress import Progress
+
+# A slot of this name and the name of a weight is the average of that weight; COUNT says of how
+# many steps it is.
+AVERAGE, COUNT = "average/", "averaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A training state as arrays, between two windows.
+
+    `progress`  how far the run has come
+    `weights`   the trained weights, under the names of `LanguageModel.export_weights`
+    `state`     the recurrent state of the whole batch, float32 `[B, H]` each, in the order of
+                `tf.nest.flatten`
+    `slots`     what the optimizer keeps, by name; plain SGD keeps nothing
+    """
+
+    progress: Progress
+    weights: Mapping[str, np.ndarray] = field(repr=False)
+    state: Sequence[np.ndarray] = field(repr=False)
+    slots: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def evaluation_weights(self) -> dict[str, np.ndarray]:
+        """The averages of the weights if there are any yet, else the trained weights."""
+        slots, averages = _split(self.slots)
+        return averages if averages and slots[COUNT] > 0 else dict(self.weights)
+
+
+class TrainingState:
+    """The live state, which training changes in place.
+
+    `model`      has the trained weights
+    `optimizer`  has the slots, and the averages of the weights if they are kept
+    `recurrent`  the recurrent state after the last window, a nest of `[B, H]`
+    `progress`   how far the run has come
+    """
+
+    def __init__(self, model, optimizer, batch_size: int):
+        self.model, self.optimizer, self._batch_size = model, optimizer, batch_size
+        self.progress = Progress()
+        self.reset_recurrent()
+
+    def reset(self) -> None:
+        """Goes to the start of a run, but for the weights."""
+        self.progress = Progress()
+        self.reset_recurrent()
+        for slot in (*self.optimizer.slots.values(), *self.optimizer.averages):
+            slot.assign(np.zeros(slot.shape, slot.dtype.as_numpy_dtype))
+
+    def reset_recurrent(self) -> None:
+        """Zeroes the recurrent state, as at the start of every epoch."""
+        self.recurrent = self.model.initial_state(self._batch_size)
+
+    @contextlib.contextmanager
+    def evaluation_weights(self) -> Iterator[None]:
+        """Within it, the model has the weights to evaluate; after it, the trained ones again."""
+        self._exchange_averages()
+        try:
+            yield
+        finally:
+            self._exchange_averages()
+
+    def export_evaluation_weights(self) -> dict[str, np.ndarray]:
+        """A copy of the weights to evaluate, by name."""
+        with self.evaluation_weights():
+            return self.model.export_weights()
+
+    def export(self) -> Snapshot:
+        """A copy of all of it."""
+        import tensorflow as tf  # noqa: PLC0415  (who only reads a checkpoint needs none)
+
+        slots = {name: slot.numpy() for name, slot in self.optimizer.slots.items()}
+        if self.optimizer.averages:
+            averages = self.export_evaluation_weights()
+            slots |= {f"{AVERAGE}{name}": average for name, average in averages.items()}
+        return Snapshot(
+            progress=self.progress,
+            weights=self.model.export_weights(),
+            state=[np.asarray(each) for each in tf.nest.flatten(self.recurrent)],
+            slots=slots,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Takes all of what `export` gave. Raises ValueError for that of another model."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        zeros = self.model.initial_state(self._batch_size)
+        expected = [(tuple(t.shape), t.dtype.as_numpy_dtype) for t in tf.nest.flatten(zeros)]
+        if [(each.shape, each.dtype.type) for each in snapshot.state] != expected:
+            raise ValueError("its recurrent state has other shapes than the model's")
+        slots, averages = _split(snapshot.slots)
+        own = self.optimizer.slots
+        expected = {n: (tuple(slot.shape), slot.dtype.as_numpy_dtype) for n, slot in own.items()}
+        is_known = {n: (a.shape, a.dtype.type) for n, a in slots.items()} == expected
+        if not is_known or bool(averages) != bool(self.optimizer.averages):
+            raise ValueError("the checkpoint has slots that this optimizer does not have")
+        if averages:
+            self.model.import_weights(averages)
+            self._exchange_averages()
+        self.model.import_weights(dict(snapshot.weights))
+        for name, slot in own.items():
+            slot.assign(slots[name])
+        self.recurrent = tf.nest.pack_sequence_as(zeros, list(map(tf.constant, snapshot.state)))
+        self.progress = snapshot.progress
+
+    def share(self, replicas) -> None:
+        """Gives every worker the state of the chief. All workers must call it."""
+        if replicas.alone:
+            return
+        own = self.export()
+        progress = np.frombuffer(json.dumps(dataclasses.asdict(own.progress)).encode(), np.uint8)
+        padding = replicas.max_over_workers(len(progress)) - len(progress)
+        arrays = {
+            "progress": np.pad(progress, (0, padding)),
+            "weights": own.weights,
+            "state": own.state,
+            "slots": own.slots,
+        }
+        arrays = replicas.from_chief(arrays)
+        text = arrays.pop("progress").tobytes().rstrip(b"\0")
+        self.restore(Snapshot(progress=Progress.from_dict(json.loads(text)), **arrays))
+
+    def _exchange_averages(self) -> None:
+        """Exchanges the weights and their averages, one by one: never is there a copy of all."""
+        if not self.optimizer.averages:
+            return
+        pairs = zip(self.model.trainable_weights, self.optimizer.averages, strict=True)
+        for weight, average in pairs:
+            value = weight.numpy()
+            weight.assign(average.numpy())
+            average.assign(value)
+
+
+def _split(slots: Mapping[str, np.ndarray]) -> tuple[dict, dict[str, np.ndarray]]:
+    """What the optimizer keeps beside averages, and the averages by the names of the weights."""
+    averages = {n.removeprefix(AVERAGE): a for n, a in slots.items() if n.startswith(AVERAGE)}
+    return {n: a for n, a in slots.items() if not n.startswith(AVERAGE)}, averages

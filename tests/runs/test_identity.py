@@ -1,0 +1,78 @@
+"""Which run a folder holds, and whether another start may resume it."""
+
+import dataclasses
+
+import pytest
+
+from ptb.data import corpus
+from ptb.runs.identity import describe, differences, open_run, run_id
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
+
+CONFIG = Config(hidden_size=2, num_layers=1, num_epochs=2)
+TEXT = corpus.built_in()
+
+
+def start(path, config, text):
+    """Opens the folder as a start of the run does, and writes what that begins with."""
+    folder = RunFolder(path)
+    description = open_run(folder, describe(config, text), print)
+    folder.start(description, text.vocabulary.to_text())
+    folder.release()
+    return RunFolder(path)
+
+
+def test_a_run_that_an_earlier_version_began_keeps_its_name_so_that_its_checkpoints_are_used(
+    tmp_path,
+):
+    """An earlier version has fewer fields in its config than this one."""
+    earlier = dataclasses.asdict(CONFIG) | {"num_epochs": 1}
+    del earlier["ema_momentum"]
+    begun = {"fingerprint": TEXT.fingerprint}
+    RunFolder(tmp_path).start({"config": earlier, "corpus": begun}, TEXT.vocabulary.to_text())
+    name = RunFolder(tmp_path).run_id
+    folder = start(tmp_path, CONFIG, TEXT)
+    assert folder.run_id == name
+    assert folder.description()["config"] == earlier | {"num_epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_same"),
+    [
+        ({"num_epochs": 9}, True),
+        ({"seed": 2}, False),
+        ({"schedule": "linear"}, False),
+        ({"ema_momentum": 0.5}, False),
+    ],
+)
+def test_two_runs_have_one_name_if_and_only_if_they_do_not_differ(changes, is_same):
+    one = describe(CONFIG, TEXT)
+    other = describe(dataclasses.replace(CONFIG, **changes), TEXT)
+    assert (differences(one, other) == []) == is_same
+    assert (run_id(one) == run_id(other)) == is_same
+    for name, value in {} if is_same else changes.items():
+        assert differences(one, other) == [f"{name} was {one['config'][name]} and is now {value}"]
+
+
+def test_the_epochs_of_a_linear_schedule_are_part_of_the_run():
+    config = dataclasses.replace(CONFIG, schedule="linear")
+    one, more = (describe(dataclasses.replace(config, num_epochs=n), TEXT) for n in (2, 3))
+    assert differences(one, more) == ["num_epochs was 2 and is now 3"]
+    assert run_id(one) != run_id(more)
+
+
+def test_a_run_is_resumed_with_its_text_at_another_place_which_is_then_remembered(tmp_path):
+    lines = "".join(f"a b c {i % 7}\n" for i in range(400))
+    for place in ("old", "new"):
+        (tmp_path / place).mkdir()
+        for split in corpus.SPLITS:
+            (tmp_path / place / f"{split}.txt").write_text(lines)
+    sources = []
+    for place in ("old", "new"):
+        folder = start(tmp_path / "run", CONFIG, corpus.load_text(tmp_path / place))
+        sources.append(folder.description()["corpus"]["source"])
+    assert [source["data_path"] for source in sources] == [
+        str(tmp_path / place) for place in ("old", "new")
+    ]
+    assert sources[0] | {"data_path": ""} == sources[1] | {"data_path": ""}
+    assert folder.description()["corpus"]["name"] == "old"

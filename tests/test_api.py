@@ -1,0 +1,106 @@
+"""`import ptb` as the README shows it."""
+
+import contextlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import ptb
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """The names that the README's example leaves, run in `root` with the model `test`.
+
+    `export` is its last line, which takes seconds and is left to a slow test.
+    """
+    folder = tmp_path_factory.mktemp("example")
+    (folder / "my_text").mkdir()
+    lines = [f"the {a} {b} the {b}\n" for a in "abcd" for b in "wxyz"]
+    for split, times in (("train", 12), ("valid", 2), ("test", 3)):
+        (folder / "my_text" / f"{split}.txt").write_text("".join(lines) * times)
+    (code,) = re.findall(
+        "```python\n(import ptb\n.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
+    )
+    assert 'preset("small")' in code
+    code, export = code.replace('preset("small")', 'preset("test")').split("folder = ")
+    names = {"printed": []}
+    names["print"] = names["printed"].append
+    with contextlib.chdir(folder):
+        exec(code, names)
+    return SimpleNamespace(**names, root=folder, export=export, names=names)
+
+
+def test_the_example_trains_evaluates_and_generates(example):
+    report, test, valid, text = example.printed
+    assert example.result.reports == (report,)
+    assert (example.result.best, report.epoch) == (report, 1)
+    assert (test, example.result.test.tokens) == (example.result.test.perplexity, 3 * 16 * 6 - 1)
+    assert valid == pytest.approx(report.valid_perplexity, rel=0.1)  # which reads rows side by side
+    assert text.startswith("the")
+    assert len(text.replace("\n", " <eos> ").split()) == 21
+
+
+@pytest.mark.slow
+def test_the_example_exports(example):
+    with contextlib.chdir(example.root):
+        folder = eval(example.export, example.names)
+    assert folder == Path("exported/1")
+    assert (example.root / folder / "saved_model.pb").exists()
+
+
+def test_a_saved_run_is_what_the_training_gave(example):
+    for name, weight in example.result.trained.weights.items():
+        np.testing.assert_array_equal(example.trained.weights[name], weight)
+    assert ptb.evaluate(example.trained, example.corpus).nats == example.result.test.nats
+
+
+def test_a_finished_run_that_is_trained_again_gives_the_same_result(example):
+    again = ptb.train(ptb.preset("test"), example.corpus, example.root / "run")
+    assert again.reports == example.result.reports
+    assert again.test.nats == example.result.test.nats
+
+
+def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp_path):
+    trained, corpus = example.trained, example.corpus
+    with pytest.raises(ValueError, match=r"other words than the model.*trained\.vocabulary"):
+        ptb.evaluate(trained, ptb.load_corpus())
+    with pytest.raises(ValueError, match="split=tset is not in the corpus: give train, valid"):
+        ptb.evaluate(trained, corpus, "tset")
+    with pytest.raises(ValueError, match="the valid split is too short: batch_size=5000"):
+        ptb.train(ptb.Config(batch_size=5000, num_steps=1), _with_long_train(corpus), tmp_path)
+    with pytest.raises(
+        ValueError, match="on_divergence=rollback has nothing to return to: give a save_path"
+    ):
+        save = ptb.SaveOptions(on_divergence="rollback")
+        ptb.train(ptb.preset("test"), corpus, save=save)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _with_long_train(corpus):
+    train = np.tile(corpus.train, 20)
+    return type(corpus)(corpus.name, corpus.vocabulary, corpus.splits | {"train": train})
+
+
+def test_an_unknown_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        ptb.no_such_name  # noqa: B018
+    assert {"train", "load_corpus", "generate"} <= set(dir(ptb))
+
+
+def test_a_users_models_py_that_hides_the_package_is_named(tmp_path):
+    (tmp_path / "models.py").write_text("")
+    code = f"import sys; sys.path.append({str(ROOT)!r}); import ptb; ptb.train"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("ImportError: ptb needs its own package `models`")
+    assert f"finds {tmp_path / 'models.py'} in its place: rename that file" in message
