@@ -1,7 +1,7 @@
 """What the figures of the studies have in common: size, colours, spread.
 
-The colours are those of Okabe and Ito, told apart by colour-blind readers too; markers and dashes
-differ as well. Panels stand one above the other, with letters large enough for a phone.
+The colours are those of `ptb.machine.colours`; markers and dashes differ as well. Panels stand one
+above the other, with letters large enough for a phone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ptb.experiments.studies.measurements import Row, estimates
+from ptb.machine.colours import SERIES
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-GREY = "#666666"
 STYLE = {"font.size": 13, "axes.titlesize": 13, "legend.fontsize": 11.5, "lines.linewidth": 2}
 
 
@@ -46,12 +45,13 @@ def line(
 ) -> None:
     """The mean of column `y` against column `x`, and its interval as a band.
 
+    Its colour is that of SERIES unless `style` has another.
     `of` is `estimates`, or `spread` for a band from the lowest to the highest.
     """
     points = of(rows, y, x)
     xs = sorted(points)
     style = {
-        "color": COLOURS[index % len(COLOURS)],
+        "color": SERIES[index % len(SERIES)],
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index % len(DASHES)],
         "markersize": 6,
