@@ -57,6 +57,12 @@ def test_each_number_of_a_page_is_that_of_its_file_or_closed_form(page):
     assert measured.with_numbers_of_now(text) == text, "run python3 docs/measured.py"
 
 
+def test_the_notebook_says_no_number_that_it_does_not_compute():
+    notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert measured.unnamed("\n\n".join(texts)) == []
+
+
 def test_a_number_needs_a_name_unless_it_is_a_setting_a_count_or_a_paper():
     page = "Of 20 rows `0.5` ```math 0.25``` (arXiv 1409.2329) # 1.5\n## 8.1 x\n[a](b#L1.5) lost "
     assert measured.unnamed(page + "12%, 1,024 words, 2.5 nats, 3 times, 4 倍") == [
