@@ -12,21 +12,37 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from ptb.experiments.studies import chinese
 from ptb.experiments.studies.measurements import Row, estimates
-from ptb.machine.colours import SERIES
+from ptb.machine.colours import SERIES, fonts
 
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 STYLE = {"font.size": 13, "axes.titlesize": 13, "legend.fontsize": 11.5, "lines.linewidth": 2}
 
 
-def png(draw: Callable[[list[Row]], Figure], rows: list[Row]) -> bytes:
-    """The figure that `draw` makes of `rows`."""
+def png(draw: Callable[[list[Row]], Figure], rows: list[Row], language: str = "en") -> bytes:
+    """The figure that `draw` makes of `rows`, its labels in English or Chinese ("zh")."""
     content = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        draw(rows).savefig(content, format="png")
+    with matplotlib.rc_context(STYLE | {"font.family": fonts()}):
+        figure = draw(rows)
+        if language == "zh":
+            _label_in_chinese(figure)
+        figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def _label_in_chinese(figure: Figure) -> None:
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            english = [text.get_text() for text in axis.get_ticklabels()]
+            labels = [chinese.label(text) for text in english]
+            if labels != english:
+                axis.set_ticks(axis.get_ticklocs(), labels)
+    for text in figure.findobj(Text):
+        text.set_text(chinese.label(text.get_text()))
 
 
 def panels(count: int, height: float = 4.0):
