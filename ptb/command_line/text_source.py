@@ -23,13 +23,16 @@ flags.disclaim_key_flags()
 DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
 
 
-def define_data_flags(save_path: bool = True) -> None:
-    """Where the text is, and, unless `save_path` is false, `--save_path`."""
+def define_data_flags(save_path: bool = True, otherwise: str = "the built-in corpus") -> None:
+    """Where the text is, and, unless `save_path` is false, `--save_path`.
+
+    `otherwise` says what is read where no flag names a text.
+    """
     define_path(
         "data_path",
         None,
         "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
-        "plain or .gz; the built-in corpus where neither this nor --dataset is given",
+        f"plain or .gz; {otherwise} where neither this nor --dataset is given",
     )
     flags.DEFINE_enum(
         "dataset",

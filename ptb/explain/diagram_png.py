@@ -1,191 +1,176 @@
-"""A `diagram.View` as a PNG: the windows of a batch, or the network unrolled over one of them.
-
-The colours are those of Okabe and Ito, told apart by colour-blind readers too.
-"""
+"""A `diagram.View` as a PNG: the windows of a batch, or the network unrolled over one of them."""
 
 from __future__ import annotations
 
-import warnings
 from typing import BinaryIO
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from matplotlib.transforms import blended_transform_factory
+from ptb.explain.canvas import LETTER, Canvas
+from ptb.explain.diagram import ELLIPSIS, View, display_width, shorten
+from ptb.machine.colours import GRADIENT, GREY, INPUT, LOSS, STATE, TARGET
 
-from ptb.explain.diagram import ELLIPSIS, View
-
-BLUE, ORANGE, RED, GREEN, GREY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#666666"
-PALE = {BLUE: "#d6e8f4", ORANGE: "#fbe9c6", GREY: "#ececec", GREEN: "#d3ece4"}
-WIDTH, DPI = 6.4, 125  # inches, and pixels of an inch
-UNIT = 0.36  # inches of a line
-LABEL = 0.15  # of the width, for the names at the left
-GAP, JOINT = 0.4, 0.3  # between windows and between cells, in boxes
-LETTER = 13  # points
-# Fonts for letters that matplotlib's own lacks, where one of them is installed.
-FONTS = ("Noto Sans CJK SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei", "SimHei")
+GAP, JOINT = 0.3, 0.3  # between windows and between cells, in boxes
+START = 0.75  # of a box, for where a row of a window begins in the text
+SMALL = 0.75 * LETTER
+LINE = 70  # letters of a line
 
 
 def draw_batch(sequential: View, random: View, file: BinaryIO) -> bool:
-    """Inputs and targets of sequential windows, and below them the inputs of random ones.
+    """The cut, inputs and targets of sequential windows, and below them the inputs of random ones.
 
     Returns whether the installed fonts have every letter.
     """
-    rows = len(sequential.rows)
-    canvas = _Canvas(2 * len(sequential.columns) + GAP, 3 * rows + 12.6)
-    canvas.grid(sequential, 0, "Sequential: each row goes on in the next window")
-    canvas.state(sequential, rows + 2.3)
-    canvas.gradient(sequential, rows + 3.5)
-    canvas.grid(sequential, rows + 5, "The targets: one token later", targets=True)
-    canvas.grid(random, 2 * rows + 8, "Random: each row begins somewhere else")
-    canvas.state(random, 3 * rows + 10.3)
-    canvas.gradient(random, 3 * rows + 11.5)
+    rows, say = len(sequential.rows), sequential.say
+    windows = sequential.windows
+    count = min(2, len(windows))
+    canvas = Canvas(count * _width(sequential) + (count - 1) * GAP, 3 * rows + 16.4)
+    canvas.label(0.4, say("picture text", rows=windows.batch_size), weight="bold")
+    _cut(canvas, sequential, 1.5)
+    top = 3.9
+    for view, title, targets in (
+        (sequential, "picture sequential", False),
+        (sequential, "picture targets", True),
+        (random, "picture random", False),
+    ):
+        canvas.label(top, say(title), weight="bold")
+        _grid(canvas, view, top, targets)
+        top += rows + 1.9
+        if not targets:
+            _state(canvas, view, top + 0.3)
+            _gradient(canvas, view, top + 1.3)
+            top += 2.4
+        top += 0.5 if not targets else 0.9
     return canvas.save(file)
 
 
 def draw_unrolled(view: View, file: BinaryIO) -> bool:
-    """One cell for each shown step of row 0 of one window, from the inputs up to the targets.
+    """One cell for each shown step of row 0 of one window, from the inputs up to the losses.
 
     Returns whether the installed fonts have every letter.
     """
-    count, pitch = len(view.columns), 1 + JOINT
-    canvas = _Canvas(JOINT + count * pitch, 13.6)
+    count, pitch, say = len(view.columns), 1 + JOINT, view.say
+    canvas = Canvas(JOINT + count * pitch, 15.8, label=0.17)
     k, inputs, targets = view.first, view.cells(view.first, 0), view.cells(view.first, 0, True)
-    canvas.label(0.5, f"Row 0 of window {k}: num_steps = {view.windows.num_steps}", weight="bold")
+    title = say("unrolled", k=k, steps=view.windows.num_steps)
+    canvas.label(0.5, title, weight="bold")
+    shapes = ("[B, T]", "[B, T]", "[B, T, V]", "[B, T, H]", "[B, T, H]", "[B, T]")
     levels = (
-        (2, "target", ORANGE),
-        (4, "", GREY),
-        (6, "", GREEN),
-        (8, "", GREY),
-        (10, "input", BLUE),
+        (2, say("target"), TARGET, targets),
+        (4, say("loss"), LOSS, ["loss"] * count),
+        (6, "softmax", GREY, ["softmax"] * count),
+        (8.2, "", STATE, ["cell"] * count),
+        (10.4, "embed", GREY, ["embed"] * count),
+        (12.4, say("input"), INPUT, inputs),
     )
-    contents = (targets, ["softmax"] * count, ["cell"] * count, ["embed"] * count, inputs)
-    for (y, label, colour), texts in zip(levels, contents, strict=True):
-        canvas.label(y, label)
+    for (y, label, colour, texts), shape in zip(levels, shapes, strict=True):
+        if label:
+            canvas.label(y - 0.25, label)
+            canvas.label(y + 0.5, shape, color=GREY, fontsize=SMALL)
         for column, text in enumerate(texts):
             x = JOINT + pitch * column
             if view.columns[column] is None:
                 canvas.text(x + 0.5, y, ELLIPSIS, ha="center")
                 continue
             canvas.box(x, y, text, colour)
-            if y < 10:
-                canvas.arrow((x + 0.5, y + 1.6), (x + 0.5, y + 0.4), GREY)
+    canvas.label(7.95, say("state"), color=STATE)
+    beginning = say("carried" if k else "zero")
+    canvas.label(8.7, f"{beginning}, [B, H]", color=GREY, fontsize=SMALL)
+    for column in range(count):
+        x = JOINT + pitch * column
+        if view.columns[column] is None:
+            continue
+        canvas.arrow((x + 0.5, 2.4), (x + 0.5, 3.6), GREY)
+        for low, high in ((5.6, 4.4), (7.8, 6.4), (10, 8.6), (12, 10.8)):
+            canvas.arrow((x + 0.35, low), (x + 0.35, high), GREY)
+            if low < 12:  # a word's id has no gradient
+                canvas.arrow((x + 0.65, high), (x + 0.65, low), GRADIENT, dashed=True)
     for column in range(count + 1):
         x = pitch * column
-        canvas.arrow((x, 6), (x + JOINT, 6), GREEN)
-    canvas.label(6, f"state:\n{'carried' if k else 'zero'}", color=GREEN)
-    canvas.arrow((count * pitch, 11.5), (0, 11.5), RED)
-    canvas.bar(0, 11.1, 11.9)
-    canvas.label(11.5, "gradient", color=RED)
-    canvas.label(12.7, "The same cell, with the same weights, at every step", color=GREY)
+        canvas.arrow((x, 8.05), (x + JOINT, 8.05), STATE)
+        if 0 < column < count:
+            canvas.arrow((x + JOINT, 8.4), (x, 8.4), GRADIENT, dashed=True)
+    canvas.bar(JOINT / 2, 8.2, 8.7)
+    canvas.arrow((count * pitch, 14), (JOINT / 2, 14), GRADIENT, dashed=True)
+    canvas.bar(JOINT / 2, 13.6, 14.4)
+    canvas.label(14, say("gradient"), color=GRADIENT)
+    canvas.label(15.1, say("same weights"), color=GREY)
     return canvas.save(file)
 
 
-class _Canvas:
-    """Boxes, arrows and words on a page whose unit is one box wide and one line high.
-
-    Names stand at the left, before x = 0.
-    """
-
-    def __init__(self, width: float, height: float):
-        self.figure = Figure(figsize=(WIDTH, UNIT * height), dpi=DPI)
-        FigureCanvasAgg(self.figure)
-        self.axes = self.figure.add_axes((LABEL, 0, 0.99 - LABEL, 1))
-        self.axes.set(xlim=(0, width), ylim=(height - 0.4, -0.4))
-        self.axes.set_axis_off()
-        self.words = []
-
-    def grid(self, view: View, top: float, title: str, targets: bool = False) -> None:
-        """A title, the names of the windows, and a line of boxes for each row."""
-        self.label(top, title, weight="bold")
-        for line, row in enumerate(view.rows):
-            self.label(top + 2 + line, ELLIPSIS if row is None else f"row {row}")
-        for k, colour in zip(view.shown, (BLUE, ORANGE), strict=False):
-            left = _left(view, k)
-            self.text(left, top + 1, f"window {k}", color=GREY)
-            for line, row in enumerate(view.rows):
-                if row is not None:
-                    self.line(left, top + 2 + line, view.cells(k, row, targets), colour)
-
-    def line(self, x: float, y: float, words: list[str], colour: str) -> None:
-        """A box for each word; an ellipsis has none."""
-        for column, word in enumerate(words):
-            if word == ELLIPSIS:
-                self.text(x + column + 0.5, y, word, ha="center")
-            else:
-                self.box(x + column, y, word, colour)
-
-    def state(self, view: View, y: float) -> None:
-        """From window to window where it is carried; from zero in each where it is not."""
-        self.label(y, "state", color=GREEN)
-        for k in view.shown:
-            left, right = _left(view, k), _left(view, k) + len(view.columns)
-            carried = view.windows.carries_state and k > 0
-            word = self.text(left, y, "carried" if carried else "zero", color=GREEN)
-            start = self.right_of(word) + 0.1
-            end = right + GAP if view.windows.carries_state and k != view.shown[-1] else right
-            if start < end:
-                self.arrow((start, y), (end - 0.06, y), GREEN)
-
-    def gradient(self, view: View, y: float) -> None:
-        """Back to the beginning of each window, and no farther."""
-        self.label(y, "gradient", color=RED)
-        for k in view.shown:
-            left = _left(view, k)
-            self.arrow((left + len(view.columns), y), (left, y), RED)
-            self.bar(left, y - 0.4, y + 0.4)
-
-    def box(self, x: float, y: float, text: str, colour: str) -> None:
-        style = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 1}
-        patch = FancyBboxPatch(
-            (x + 0.04, y - 0.4), 0.92, 0.8, facecolor=PALE[colour], edgecolor=colour, **style
-        )
-        self.axes.add_patch(patch)
-        self.words.append(self.text(x + 0.5, y, text, ha="center"))
-
-    def arrow(self, start, end, colour: str) -> None:
-        style = {"arrowstyle": "-|>", "mutation_scale": 13, "shrinkA": 0, "shrinkB": 0}
-        self.axes.add_patch(FancyArrowPatch(start, end, color=colour, linewidth=1.8, **style))
-
-    def bar(self, x: float, top: float, bottom: float) -> None:
-        self.axes.plot([x, x], [top, bottom], color=RED, linewidth=3.5, solid_capstyle="butt")
-
-    def text(self, x: float, y: float, text: str, **style):
-        style = {"fontsize": LETTER, "va": "center"} | style
-        return self.axes.text(x, y, text, family=_fonts(), parse_math=False, **style)
-
-    def label(self, y: float, text: str, **style) -> None:
-        """At the left edge of the page."""
-        place = blended_transform_factory(self.figure.transFigure, self.axes.transData)
-        self.text(0.01, y, text, transform=place, **style)
-
-    def right_of(self, word) -> float:
-        """Where a word ends."""
-        return self.axes.transData.inverted().transform(word.get_window_extent())[1, 0]
-
-    def fit_words(self) -> None:
-        """Makes the words in all boxes as much smaller as the longest needs."""
-        pixels = self.axes.transData.transform([(0, 0), (0.86, 0)])
-        room = pixels[1, 0] - pixels[0, 0]
-        widest = max(word.get_window_extent().width for word in self.words)
-        for word in self.words:
-            word.set_fontsize(LETTER * min(1, room / widest))
-
-    def save(self, file: BinaryIO) -> bool:
-        """Whether the installed fonts have every letter. One that they lack is drawn as a box."""
-        with warnings.catch_warnings(record=True) as lacking:
-            warnings.filterwarnings("always", message="Glyph .* missing from")
-            self.fit_words()
-            self.figure.savefig(file, format="png")
-        return not lacking
+def _width(view: View) -> float:
+    """Of a window, in boxes."""
+    return START + len(view.columns)
 
 
 def _left(view: View, k: int) -> float:
     """Where window k begins."""
-    return (k - view.first) * (len(view.columns) + GAP)
+    return (k - view.first) * (_width(view) + GAP)
 
 
-def _fonts() -> list[str]:
-    installed = set(matplotlib.font_manager.get_font_names())
-    return ["DejaVu Sans", *(font for font in FONTS if font in installed)]
+def _cut(canvas: Canvas, view: View, y: float) -> None:
+    """The whole text as a bar of one piece for each row, and where each piece begins."""
+    batch_size, width = view.windows.batch_size, canvas.width
+    length = len(view.windows.stream) // batch_size
+    pieces = view.rows if batch_size > 1 else [0]
+    each = width / len(pieces)
+    for place, row in enumerate(pieces):
+        x = place * each
+        if row is None:
+            canvas.text(x + each / 2, y, ELLIPSIS, ha="center")
+            continue
+        canvas.box(x, y, _piece(view, row, length, len(pieces)), INPUT, width=each, fits=False)
+        start = view.say("from token", start=row * length)
+        canvas.text(x + 0.06, y + 0.95, start, color=GREY, fontsize=SMALL)
+
+
+def _piece(view: View, row: int, length: int, count: int) -> str:
+    """The words of a row, as many as its piece of the bar, one of `count`, has room for."""
+    words: list[str] = []
+    for token in view.windows.stream[row * length : (row + 1) * length]:
+        if display_width(" ".join([*words, view.words[token]])) > LINE / count - 2:
+            return " ".join([*words, ELLIPSIS])
+        words.append(shorten(view.words[token], 16))
+    return " ".join(words)
+
+
+def _grid(canvas: Canvas, view: View, top: float, targets: bool) -> None:
+    """The names of the windows, and a line of boxes for each row, with its place in the text."""
+    for line, row in enumerate(view.rows):
+        canvas.label(top + 2 + line, ELLIPSIS if row is None else view.say("row b", row=row))
+    for k in view.shown:
+        left = _left(view, k)
+        canvas.text(left + START, top + 1, view.say("window k", k=k), color=GREY)
+        style = {"color": GREY, "fontsize": SMALL, "ha": "right"}
+        canvas.text(left + START - 0.08, top + 1, view.say("position"), **style)
+        for line, row in enumerate(view.rows):
+            if row is None:
+                continue
+            start = f"{view.start(k, row) + targets:,}"
+            canvas.text(left + START - 0.08, top + 2 + line, start, **style)
+            for column, word in enumerate(view.cells(k, row, targets)):
+                x = left + START + column
+                if word == ELLIPSIS:
+                    canvas.text(x + 0.5, top + 2 + line, word, ha="center")
+                else:
+                    canvas.box(x, top + 2 + line, word, TARGET if targets else INPUT)
+
+
+def _state(canvas: Canvas, view: View, y: float) -> None:
+    """From window to window where it is carried; from zero in each where it is not."""
+    canvas.label(y, view.say("state"), color=STATE)
+    for k in view.shown:
+        left, right = _left(view, k), _left(view, k) + _width(view)
+        carried = view.windows.carries_state and k > 0
+        word = canvas.text(left, y, view.say("carried" if carried else "zero"), color=STATE)
+        start = canvas.right_of(word) + 0.1
+        end = right + GAP if view.windows.carries_state and k != view.shown[-1] else right
+        if start < end:
+            canvas.arrow((start, y), (end - 0.06, y), STATE)
+
+
+def _gradient(canvas: Canvas, view: View, y: float) -> None:
+    """Back to the beginning of each window, and no farther."""
+    canvas.label(y, view.say("gradient"), color=GRADIENT)
+    for k in view.shown:
+        left = _left(view, k)
+        canvas.arrow((left + _width(view) - 0.04, y), (left + START, y), GRADIENT, dashed=True)
+        canvas.bar(left + START, y - 0.4, y + 0.4)

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from ptb.explain.diagram import ELLIPSIS, LABEL, WIDTH, View, display_width, shorten
+import re
+
+from ptb.explain.diagram import ELLIPSIS, LABEL, View, display_width, shorten
 
 # Select Graphic Rendition codes of a terminal.
-BOLD, RED, GREEN, YELLOW, BLUE = 1, 31, 32, 33, 34
+BOLD, RED, GREEN, YELLOW, BLUE, PURPLE = 1, 31, 32, 33, 34, 35
+STEP = 7  # letters of "softmax"
 
 
 def batch_text(sequential: View, random: View, colour: bool = False) -> str:
     """The whole explanation: the cut, the windows, the targets, and random sampling beside it."""
-    paint = _painter(colour)
+    paint, say = _painter(colour), sequential.say
     windows = sequential.windows
-    batch_size, num_steps = windows.batch_size, windows.num_steps
-    row_len = len(windows.stream) // batch_size
-    left = len(windows.stream) - batch_size * row_len
+    num_tokens, batch_size = len(windows.stream), windows.batch_size
+    length = num_tokens // batch_size
+
+    def heading(name: str, **values) -> list[str]:
+        return [paint(line, BOLD) for line in fill(say(name, **values), sequential.width)]
+
+    def words(name: str, **values) -> list[str]:
+        return fill(say(name, **values), sequential.width)
+
     sections = [
-        paint(f"The text: {len(windows.stream):,} tokens", BOLD),
+        *heading("text", count=_count(sequential, num_tokens, "token")),
         _first_words(sequential),
         "",
-        paint(f"Cut into batch_size = {_count(batch_size, 'row')} of {row_len:,} tokens", BOLD),
-        f"Row b begins at token b x {row_len:,}" + (f"; {left} left over." if left else "."),
-        "The rows are read side by side: each is a text of its own.",
+        *heading("cut", rows=_count(sequential, batch_size, "row"), length=length),
+        *words("row starts", length=length),
         "",
-        paint(f"A window is num_steps = {_count(num_steps, 'column')} of all rows", BOLD),
-        f"There are {len(windows):,}, read from left to right. The inputs of {_names(sequential)}:",
+        *heading("window", columns=_count(sequential, windows.num_steps, "column")),
+        *words(
+            "windows" if len(windows) > 1 else "one window",
+            count=len(windows),
+            predicted=windows.num_tokens,
+            targets=num_tokens - 1,
+            left=num_tokens - 1 - windows.num_tokens,
+            names=_names(sequential),
+        ),
         "",
         *_grid(sequential, paint),
         _state_line(sequential, paint),
         _gradient_line(sequential, paint),
         "",
-        "The state goes on from window to window, row by row. The gradient does not:",
-        "it flows back through the num_steps steps of its window and stops at |.",
+        *words("carried and cut"),
         "",
-        paint("Targets: the same columns, one token later", BOLD),
+        *heading("targets"),
         "",
         *_grid(sequential, paint, targets=True),
         "",
-        paint("Random sampling", BOLD),
-        "Every row of every window begins somewhere else, so no state can go on:",
-        f"it is zero before each. {_names(random).capitalize()}, and where their rows begin:",
+        *heading("random"),
+        *words("random starts", names=_capital(_names(random))),
         "",
         *_grid(random, paint, starts=True),
         _state_line(random, paint),
@@ -50,81 +63,112 @@ def batch_text(sequential: View, random: View, colour: bool = False) -> str:
 
 def unrolled_text(view: View, colour: bool = False) -> str:
     """The unrolled network over row 0 of one window: the same cell once for each step."""
-    paint = _painter(colour)
-    k, num_steps, width = view.first, view.windows.num_steps, max(7, view.word_width)
-    inputs, targets = view.cells(k, 0), view.cells(k, 0, targets=True)
+    paint, say, k = _painter(colour), view.say, view.first
+    before = f"{k - 1} ->" if k else f"{say('zero')} ->"
+    start = max(STEP, display_width(before))
 
-    def line(cells, label="", code=0, joint="   ", start=""):
-        parts = [_centre(cell, 1 if cell == ELLIPSIS else width) for cell in cells]
-        return _pad(label, LABEL) + f"{start:>7}" + paint(joint.join(parts).rstrip(), code)
+    def room(columns, gap: int) -> int:
+        """For the words of one step."""
+        left = view.width - LABEL - start - 2 - columns.count(None) - gap * (len(columns) - 1)
+        return left // (len(columns) - columns.count(None))
+
+    columns = view.columns_where(lambda columns: room(columns, gap=2) >= STEP)
+    gap = 3 if room(columns, gap=3) >= STEP else 2
+    width = max(STEP, min(16, room(columns, gap)))
+    shown = {"columns": columns, "width": width}
+    inputs, targets = view.cells(k, 0, **shown), view.cells(k, 0, targets=True, **shown)
+
+    def line(cells, label="", code=0, joint=" " * gap, lead=""):
+        parts = [cell if cell == ELLIPSIS else _centre(cell, width) for cell in cells]
+        indent = _pad(label, LABEL) + " " * (start - display_width(lead)) + lead
+        return indent + paint(joint.join(parts).rstrip(), code)
 
     def at_each_step(mark):
         return [ELLIPSIS if cell == ELLIPSIS else mark for cell in inputs]
 
-    length = sum(1 if cell == ELLIPSIS else width for cell in inputs) + 3 * (len(inputs) - 1)
-    arrows = line(at_each_step("^"))
-    before = f"{k - 1} ->" if k else "zero ->"
-    state = line(at_each_step("[cell]"), "state", GREEN, joint="-->", start=before)
+    length = sum(1 if each is None else width for each in columns) + gap * (len(columns) - 1)
+    up, down = line(at_each_step("^")), line(at_each_step("v"))
+    state = line(at_each_step("[cell]"), say("state"), GREEN, "-" * (gap - 1) + ">", before)
+    source = say("window before", k=k - 1) if k else say("start of epoch")
+    title = fill(say("unrolled", k=k, steps=view.windows.num_steps), view.width)
     return "\n".join(
         [
-            paint(f"Row 0 of window {k}, unrolled over num_steps = {num_steps}", BOLD),
+            *(paint(each, BOLD) for each in title),
             "",
-            line(targets, "target", YELLOW),
-            arrows,
+            line(targets, say("target"), YELLOW),
+            down,
+            line(at_each_step("loss"), say("loss"), PURPLE),
+            up,
             line(at_each_step("softmax")),
-            arrows,
-            f"{state}{paint('->', GREEN)} {k + 1}",
-            arrows,
+            up,
+            f"{state}{paint('->', GREEN)}",
+            up,
             line(at_each_step("embed")),
-            arrows,
-            line(inputs, "input", BLUE),
+            up,
+            line(inputs, say("input"), BLUE),
             "",
-            _pad("gradient", LABEL + 6) + paint("|<" + "-" * (length - 1), RED),
+            _pad(say("gradient"), LABEL + start - 1) + paint("|<" + "-" * (length - 1), RED),
             "",
-            "One cell, one embedding and one softmax, drawn once for each step: their",
-            "weights are the same at every step, and the gradient of a weight is the sum over",
-            "the steps. One word goes in at each step. The state comes from the window before",
-            f"and goes on to window {k + 1}; the gradient stops at |.",
+            *fill(say("unrolled words", source=source, following=k + 1), view.width),
         ]
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+def fill(text: str, width: int) -> list[str]:
+    """The lines of a paragraph: broken at blanks, and before a Chinese character."""
+    # A mark stays with what is before it, but for one that opens: no line begins with a comma.
+    pieces = re.findall(r"\s*[一-鿿][^\s一-鿿\w\uff08“]*|\s*[^\s一-鿿]+", text)
+    lines, line = [], ""
+    for piece in pieces:
+        if line and display_width(line) + display_width(piece) > width:
+            lines.append(line)
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line] if line else lines
+
+
+def _count(view: View, number: int, noun: str) -> str:
+    if number == 1:
+        return view.say(noun if noun == "token" else f"one {noun}")
+    return view.say(f"{noun}s", count=number)
 
 
 def _names(view: View) -> str:
-    return " and ".join(f"window {k}" for k in view.shown)
+    return view.say("and").join(view.say("window k", k=k) for k in view.shown)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _first_words(view: View) -> str:
     line = " "
-    for token in view.windows.stream[:WIDTH]:
+    for token in view.windows.stream[: view.width]:
         word = shorten(view.words[token], 16)
-        if display_width(line) + display_width(word) + 3 > WIDTH:
-            break
+        if display_width(line) + display_width(word) + 3 > view.width:
+            return f"{line} {ELLIPSIS}"
         line += f" {word}"
-    return f"{line} {ELLIPSIS}"
+    return line
 
 
 def _grid(view: View, paint, targets: bool = False, starts: bool = False) -> list[str]:
     """A header, and a line for each shown row, with the words of each shown window."""
     width = _window_width(view)
-    names = [f"window {k}" for k in view.shown]
-    header = [paint(name, BOLD) + " " * (width - len(name)) for name in names]
+    names = [_clip(view.say("window k", k=k), width) for k in view.shown]
+    header = [paint(name, BOLD) + " " * (width - display_width(name)) for name in names]
     lines = [_line("", header, "   ")]
     for row in view.rows:
         if row is None:
             lines.append(ELLIPSIS)
             continue
         parts = [
-            paint(_join(view, view.cells(k, row, targets)), code)
-            for k, code in zip(view.shown, (BLUE, YELLOW), strict=False)
+            paint(_join(view, view.cells(k, row, targets)), YELLOW if targets else BLUE)
+            for k in view.shown
         ]
-        lines.append(_line(f"row {row}", parts))
+        lines.append(_line(view.say("row b", row=row), parts))
         if starts:
-            at = [_pad(f"at {view.start(k, row):,}", width) for k in view.shown]
-            lines.append(_line("", at, "   "))
+            at = [_clip(view.say("at", start=view.start(k, row)), width) for k in view.shown]
+            lines.append(_line("", [_pad(each, width) for each in at], "   "))
     return lines
 
 
@@ -146,20 +190,27 @@ def _state_line(view: View, paint) -> str:
     width, carries = _window_width(view), view.windows.carries_state
     parts = []
     for k in view.shown:
-        start = "carried " if carries and k else "zero "
+        start = f"{_clip(view.say('carried' if carries and k else 'zero'), width - 2)} "
         end = "-" if carries and k != view.shown[-1] else ">"
-        parts.append(start + "-" * (width - len(start) - 1) + end)
+        parts.append(start + "-" * (width - display_width(start) - 1) + end)
     joint = "-|-" if carries else " | "
-    return _pad("state", LABEL) + paint(f"| {joint.join(parts)} |", GREEN)
+    return _pad(view.say("state"), LABEL) + paint(f"| {joint.join(parts)} |", GREEN)
 
 
 def _gradient_line(view: View, paint) -> str:
     parts = ["<" + "-" * (_window_width(view) - 1) for _ in view.shown]
-    return _pad("gradient", LABEL) + paint(_line("", parts)[LABEL:], RED)
+    return _pad(view.say("gradient"), LABEL) + paint(_line("", parts)[LABEL:], RED)
 
 
 def _pad(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
+
+
+def _clip(label: str, width: int) -> str:
+    """A label in at most `width` columns."""
+    while display_width(label) > width:
+        label = label[:-1]
+    return label
 
 
 def _centre(text: str, width: int) -> str:

@@ -8,9 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from ptb.machine.colours import LOSS, TRAIN
 from ptb.training.report import EpochReport, best_of
-
-BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers too (Okabe and Ito)
 
 
 def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
@@ -22,17 +21,17 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
     axes = figure.subplots()
     train = [report.train_perplexity for report in reports]
     valid = [report.valid_perplexity for report in reports]
-    axes.plot(epochs, train, color=BLUE, marker="o", label="train, while learning")
-    axes.plot(epochs, valid, color=ORANGE, marker="s", label="valid")
+    axes.plot(epochs, train, color=TRAIN, marker="o", label="train, while learning")
+    axes.plot(epochs, valid, color=LOSS, marker="s", label="valid")
     axes.annotate(
         f"best {best.valid_perplexity:.1f}",
         (best.epoch, best.valid_perplexity),
         xytext=(0, 10),
         textcoords="offset points",
         ha="right" if best.epoch > 0.9 * epochs[-1] else "center",
-        color=ORANGE,
+        color=LOSS,
     )
-    axes.set(xlabel="epoch", ylabel="perplexity (log scale)")
+    axes.set(title="Perplexity of each epoch", xlabel="epoch", ylabel="perplexity (log scale)")
     low, high = min(train + valid), max(train + valid)
     # 1, 2, 5, 10, ... would leave a narrow range without a number.
     narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ptb.data.vocabulary import UNKNOWN
+from ptb.machine.colours import GREY, LOSS, fonts
 from ptb.machine.escape import escape
 
-BLUE, GREY = "#0072b2", "#999999"
 WORDS_OF_A_ROW, MOST_ROWS = 25, 20
 
 
@@ -53,13 +53,14 @@ def draw(words: list[Word], title: str, file: BinaryIO) -> None:
     rows = [words[i : i + WORDS_OF_A_ROW] for i in range(0, len(words), WORDS_OF_A_ROW)]
     figure = Figure(figsize=(11, 2.2 * len(rows) + 0.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure.suptitle(title, family=fonts())
     highest = max((word.bits or 0 for word in words), default=0)
     for axes, row in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
         bits = [word.bits or 0 for word in row]
-        colors = [GREY if word.is_unknown else BLUE for word in row]
+        colors = [GREY if word.is_unknown else LOSS for word in row]
         axes.bar(range(len(row)), bits, color=colors)
-        axes.set_xticks(range(len(row)), [_label(word) for word in row], rotation=45, ha="right")
+        labels, style = [_label(word) for word in row], {"rotation": 45, "ha": "right"}
+        axes.set_xticks(range(len(row)), labels, family=fonts(), **style)
         axes.set(ylabel="bits", xlim=(-0.6, len(rows[0]) - 0.4), ylim=(0, 1.05 * highest or 1))
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, format="png")

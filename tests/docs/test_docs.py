@@ -7,9 +7,13 @@ import keras
 import nbformat
 import numpy as np
 import pytest
+import tensorflow as tf
 from nbclient import NotebookClient
 
+from docs import by_hand, measured
 from docs.code_lines import LINK, with_lines_of_now
+from models.cells import BasicRNNCell
+from models.static_rnn import static_rnn
 from ptb.experiments.studies.study import findings
 
 ROOT = Path(__file__).parents[2]
@@ -46,16 +50,106 @@ def test_a_link_to_code_has_the_line_of_what_it_names(page):
     assert with_lines_of_now(text) == text, "run python3 docs/code_lines.py"
 
 
-@pytest.mark.parametrize("name", ["batch_size_and_num_steps", "backpropagation_through_time"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_number_of_a_page_is_that_of_its_file_or_closed_form(page):
+    text = page.read_text(encoding="utf-8")
+    assert measured.unnamed(text) == [], "name them as docs/measured.py says"
+    assert measured.with_numbers_of_now(text) == text, "run python3 docs/measured.py"
+
+
+def test_the_notebook_says_no_number_that_it_does_not_compute():
+    notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert measured.unnamed("\n\n".join(texts)) == []
+
+
+def test_a_number_needs_a_name_unless_it_is_a_setting_a_count_or_a_paper():
+    page = "Of 20 rows `0.5` ```math 0.25``` (arXiv 1409.2329) # 1.5\n## 8.1 x\n[a](b#L1.5) lost "
+    assert measured.unnamed(page + "12%, 1,024 words, 2.5 nats, 3 times, 4 倍") == [
+        *("1.5", "12", "1,024", "2.5", "3", "4")
+    ]
+    assert measured.unnamed("0.50<!--sigmoid(0)--> and 22,507<!--x-->%") == []
+    assert measured.with_numbers_of_now("0.1<!--sigmoid(0)-->") == "0.50<!--sigmoid(0)-->"
+
+
+def test_numbers_come_from_the_rows_that_are_named(tmp_path, monkeypatch):
+    (tmp_path / "some").mkdir()
+    lines = ["held,seed,nats", "words,1,1", "words,2,3", "updates,1,7"]
+    (tmp_path / "some/measurements.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(measured, "RESULTS", tmp_path)
+    assert measured.mean("some", "nats", held="words")() == 2
+    assert measured.perplexity("some", "nats", held="words")() == pytest.approx(np.exp(2))
+    with pytest.raises(ValueError, match="some has no row with"):
+        measured.column("some", "nats", held="seconds")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_by_hand_are_those_of_now(page):
+    text = page.read_text(encoding="utf-8")
+    assert by_hand.with_tables_of_now(text) == text, "run python3 docs/by_hand.py"
+
+
+def test_backpropagation_by_hand_is_automatic_differentiation():
+    h_0 = tf.constant(by_hand.H_0[None])
+    cell = BasicRNNCell(2, dtype="float64")
+    cell.build([1, 1])
+    cell.set_weights([np.vstack([by_hand.W_X, by_hand.W_H]), np.zeros(2)])
+    with tf.GradientTape() as tape:
+        tape.watch(h_0)
+        outputs, state = static_rnn(cell, [tf.constant([[x]]) for x in by_hand.X], h_0)
+        logits = outputs[-1]
+        loss = -tf.nn.log_softmax(logits)[0, by_hand.TARGET]
+    of_kernel, of_h_0 = tape.gradient(loss, [cell.kernel.value, h_0])
+    _, states, p, by_hand_loss = by_hand.forward()
+    np.testing.assert_allclose(state, [states[-1]], rtol=1e-12)
+    assert by_hand_loss == pytest.approx(float(loss), rel=1e-12)
+    np.testing.assert_allclose(np.vstack(by_hand.gradients()), of_kernel, rtol=1e-12)
+    np.testing.assert_allclose([by_hand.backward(states, p)[2]], of_h_0, rtol=1e-12)
+    clipped, norm = tf.clip_by_global_norm([of_kernel], by_hand.MAX_GRAD_NORM)
+    assert by_hand.norm() == pytest.approx(float(norm), rel=1e-12)
+    after = np.vstack([by_hand.W_X, by_hand.W_H]) - by_hand.RATE * clipped[0]
+    np.testing.assert_allclose(np.vstack(by_hand.updated()), after, rtol=1e-12)
+
+
+TRANSLATED = ["batch_size_and_num_steps", "backpropagation_through_time", "misconceptions"]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
 def test_both_languages_have_the_same_links_and_sections(name):
     english, chinese = DOCS / f"{name}.md", DOCS / f"{name}.zh.md"
+    # The anchors of headings are in the language of the page.
     targets = [
-        sorted(target.replace(".zh.md", ".md") for _, target in links(page))
+        sorted(re.sub(r"#(?!L\d).*", "", target.replace(".zh.", ".")) for _, target in links(page))
         for page in (english, chinese)
     ]
     assert targets[0] == targets[1]
     headings = [re.findall("^#+", page.read_text("utf-8"), re.M) for page in (english, chinese)]
     assert headings[0] == headings[1]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_both_languages_have_the_same_numbers(name):
+    pages = [(DOCS / f"{name}{language}.md").read_text("utf-8") for language in ("", ".zh")]
+    numbers = [sorted(match for match in measured.NAMED.findall(page)) for page in pages]
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.slow
+def test_pytorch_says_what_the_page_quotes_and_detach_makes_a_leaf():
+    torch = pytest.importorskip("torch")
+    page = " ".join((DOCS / "misconceptions.md").read_text("utf-8").split())
+    cell, words = torch.nn.LSTM(3, 2), torch.ones(4, 1, 3)
+    optimizer = torch.optim.SGD(cell.parameters(), 0.1)
+    messages = []
+    for retain_graph in (False, True):
+        outputs, state = cell(words)
+        assert [h.is_leaf for h in (state[0], state[0].detach())] == [False, True]
+        outputs.sum().backward(retain_graph=retain_graph)
+        optimizer.step()
+        with pytest.raises(RuntimeError) as error:
+            cell(words, state)[0].sum().backward(retain_graph=retain_graph)
+        messages.append(str(error.value).partition(": [")[0])
+    assert all(message in page for message in messages)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -74,24 +168,23 @@ def test_the_code_of_a_page_gives_what_the_page_says(tmp_path, monkeypatch):
     pages = [DOCS / f"batch_size_and_num_steps{language}.md" for language in ("", ".zh")]
     texts = [page.read_text("utf-8") for page in pages]
     codes = [re.findall("```python\n(.*?)```", text, re.S) for text in texts]
-    tables = [re.findall(r"^\| \d \| ([\d.]+) \| ([\d.]+) \|$", text, re.M) for text in texts]
     assert codes[0] == codes[1]
-    assert tables[0] == tables[1]
     (code,) = codes[0]
     names = {}
     monkeypatch.chdir(tmp_path)
     exec(code, names)
     history = names["history"].history
-    measured = np.transpose([history["perplexity"], history["val_perplexity"]])
+    trained = np.transpose([history["perplexity"], history["val_perplexity"]])
     # The first updates are large: rounding changes the first epoch by a tenth, the second by 2%.
-    printed = np.array(tables[0], float)
-    assert (np.abs(measured / printed - 1) < [[0.2], [0.05]]).all(), measured
+    columns = ("perplexity", "val_perplexity")
+    printed = [measured.column("plain_keras", name, setting="as printed") for name in columns]
+    assert (np.abs(trained / np.transpose(printed) - 1) < [[0.2], [0.05]]).all(), trained
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     reset = names["ResetState"]()
     score = loaded.evaluate(
         names["valid"].dataset(), callbacks=[reset], return_dict=True, verbose=0
     )
-    assert score["perplexity"] == pytest.approx(measured[-1, 1], rel=1e-6)
+    assert score["perplexity"] == pytest.approx(trained[-1, 1], rel=1e-6)
 
 
 @pytest.mark.slow

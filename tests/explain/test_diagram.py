@@ -6,19 +6,22 @@ import pytest
 
 from ptb.data import reader
 from ptb.data.vocabulary import Vocabulary
-from ptb.explain.diagram import View, display_width, shorten
+from ptb.explain.cells import cells_text
+from ptb.explain.cells_png import draw_cells
+from ptb.explain.diagram import SIZES, View, display_width, shorten, sizes_for
 from ptb.explain.diagram_png import draw_batch, draw_unrolled
-from ptb.explain.diagram_text import batch_text, unrolled_text
+from ptb.explain.diagram_text import batch_text, fill, unrolled_text
+from ptb.explain.phrases import PHRASES
 
 WORDS = Vocabulary("abcdefghijklm")
 STREAM = np.arange(13, dtype=np.int32)
 
 
-def views(batch_size=2, num_steps=3, window=0, stream=STREAM, words=WORDS.words):
+def views(batch_size=2, num_steps=3, window=0, stream=STREAM, words=WORDS.words, **style):
     """Sequential and random sampling of the reader's own example."""
     sequential = reader.sequential(stream, batch_size, num_steps)
     random = reader.random(stream, batch_size, num_steps, np.random.default_rng(0))
-    return View(sequential, words, window), View(random, words, 0)
+    return View(sequential, words, window, **style), View(random, words, 0, **style)
 
 
 def squeezed(text):
@@ -28,7 +31,6 @@ def squeezed(text):
 def test_rows_windows_and_targets_are_those_of_the_reader():
     lines = squeezed(batch_text(*views()))
     assert "Cut into batch_size = 2 rows of 6 tokens" in lines
-    assert "Row b begins at token b x 6; 1 left over." in lines
     first = lines.index("row 0 | a b c |")
     assert lines[first + 1] == "row 1 | g h i |"
     assert "row 0 | b c d |" in lines
@@ -55,12 +57,80 @@ def test_a_later_window_continues_the_one_before():
 
 
 @pytest.mark.parametrize(("batch_size", "num_steps"), [(1, 1), (4, 5), (20, 35), (64, 6)])
-def test_a_drawing_fits_into_80_columns(batch_size, num_steps):
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_drawing_fits_into_the_columns_of_the_terminal(batch_size, num_steps, width, language):
     words = [f"{'uncommonlylong' if i % 3 else '天气'}{i}" for i in range(50)]
     stream = np.random.default_rng(0).integers(50, size=9000).astype(np.int32)
-    sequential, random = views(batch_size, num_steps, 0, stream, words)
-    for text in (batch_text(sequential, random), unrolled_text(sequential)):
-        assert max(display_width(line) for line in text.splitlines()) <= 80
+    style = {"width": width, "language": language}
+    for window in (0, 11):
+        sequential, random = views(batch_size, num_steps, window, stream, words, **style)
+        texts = (batch_text(sequential, random), unrolled_text(sequential))
+        for text in (*texts, cells_text(width, language)):
+            assert max(display_width(line) for line in text.splitlines()) <= width
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_not_shreds_of_words():
+    words = ["lenek", "borom", "loson", "koson", "doson"]
+    stream = np.arange(90, dtype=np.int32) % 5
+    lines = squeezed(batch_text(*views(4, 5, 0, stream, words, width=40)))
+    assert "row 0 | len… … dos… | len… … dos… |" in lines
+    lines = squeezed(batch_text(*views(4, 5, 0, stream, list("vwxyz"), width=40)))
+    assert "row 0 | v w x y z | v w x y z |" in lines
+
+
+def test_what_no_window_predicts_is_counted():
+    stream = np.zeros(90_030, np.int32)
+    text = " ".join(batch_text(*views(1000, 50, 0, stream)).split())
+    assert "predicts 50,000 of the 90,029 targets; 40,029 are left over" in text
+    text = " ".join(batch_text(*views(2, 3)).split())
+    assert "predicts 6 of the 12 targets; 6 are left over" in text
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "given", "sizes"),
+    [
+        (90_030, (None, None), (4, 5)),
+        (44, (None, None), (4, 5)),
+        (43, (None, None), (3, 4)),
+        (27, (None, None), (3, 4)),
+        (12, (None, None), (2, 2)),
+        (2, (None, None), (1, 1)),
+        (27, (2, None), (2, 5)),
+        (27, (None, 7), (1, 7)),
+        (27, (90, 90), (90, 90)),
+    ],
+)
+def test_a_short_text_is_drawn_with_smaller_sizes(num_tokens, given, sizes):
+    assert sizes_for(num_tokens, *given) == sizes
+
+
+def test_every_size_that_is_chosen_has_a_window_of_both_samplings():
+    for num_tokens in range(2, 60):
+        sizes = sizes_for(num_tokens, None, None)
+        assert sizes in SIZES
+        views(*sizes, 0, np.zeros(num_tokens, np.int32))
+
+
+def test_every_phrase_is_there_in_both_languages():
+    for english, chinese in PHRASES.values():
+        places = [set(re.findall(r"{\w+", phrase)) for phrase in (english, chinese)]
+        assert places[0] == places[1], english
+        assert english and chinese
+
+
+def test_a_chinese_paragraph_is_broken_between_characters_and_never_before_a_mark():
+    lines = fill("循环神经网络，读一个词（word）。再读一个词。", 12)  # noqa: RUF001
+    assert lines == ["循环神经网", "络，读一个词", "（word）。再", "读一个词。"]  # noqa: RUF001
+    assert fill("one two three", 8) == ["one two", "three"]
+
+
+def test_chinese_is_drawn_in_chinese():
+    sequential, random = views(language="zh", stream=np.tile(STREAM, 4))
+    text = batch_text(sequential, random)
+    assert "第 0 行  | a" in text
+    assert "|-传下来 -" in text
+    assert "窗口 0" in unrolled_text(sequential)
 
 
 def test_middle_rows_and_columns_are_left_out_of_a_large_batch():
@@ -107,6 +177,7 @@ def test_the_pictures_are_as_wide_as_a_page(shape):
     for draw in (
         lambda file: draw_batch(sequential, random, file),
         lambda file: draw_unrolled(sequential, file),
+        draw_cells,
     ):
         file = io.BytesIO()
         assert draw(file), "a letter has no font"

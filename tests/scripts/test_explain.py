@@ -29,12 +29,26 @@ def test_ones_own_text_is_drawn_without_tensorflow(tmp_path):
     assert (tmp_path / "batch.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_three_lines_of_text_are_drawn_whole(tmp_path):
+    (tmp_path / "three.txt").write_text("a b c\nd e f\ng h i\n")
+    result = run("ptb explain", "--data_path=three.txt", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("The text: 12 tokens\n")
+    assert "batch_size = 2 rows of 6 tokens" in result.stdout
+    result = run(
+        *("ptb explain", "--data_path=three.txt", "--batch_size=4", "--num_steps=5"),
+        folder=tmp_path,
+    )
+    assert "use a batch_size of at most 2 or a num_steps of at most 2" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--window=4501", "window=4501 is out of bounds: with batch_size=4 and num_steps=5"),
+        ("--window=2", "window=2 is out of bounds: with batch_size=3 and num_steps=4"),
         ("--batch_size=0", "flag --batch_size=0"),
-        ("--batch_size=90000", "batch_size=90000 x num_steps=5 needs a text of at least"),
+        ("--batch_size=90000", "and this one has 27: use a batch_size of at most 13 or a longer"),
+        ("--language=fr", "flag --language=fr"),
         ("--png=", "--png=: is empty"),
         ("--png=no/folder.png", "--png=no/folder.png cannot be written"),
         ("--data_path=nowhere", "'nowhere' is not a folder or file"),

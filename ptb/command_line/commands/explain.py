@@ -1,16 +1,22 @@
 """Draws what a batch is: rows, windows, targets, the carried state, the cut gradient.
 
-    ptb explain --batch_size=4 --num_steps=5                  the built-in corpus
-    ptb explain --batch_size=4 --num_steps=5 --data_path=DIR  your text
+    ptb explain                                               the letters of the alphabet
+    ptb explain --data_path=FILE                              your text, however short
+    ptb explain --dataset=grammar --batch_size=4 --num_steps=5  the built-in corpus
     ptb explain --unroll                                      the network over one window
+    ptb explain --cell                                        one step of each cell, with numbers
     ptb explain --png=batch.png                               as a picture
+    ptb explain --language=zh                                 in Chinese
 
 docs/batch_size_and_num_steps.md tells the same in words.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
+import string
 import sys
 from pathlib import Path
 
@@ -18,15 +24,24 @@ from absl import flags
 
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
-from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
+from ptb.command_line.text_source import (
+    TextSource,
+    define_data_flags,
+    define_text_flags,
+)
+from ptb.explain.phrases import LANGUAGES
 from ptb.machine.atomic_file import write_atomically
 
 flags.disclaim_key_flags()
+
+ALL_OF_IT = (100.0, 0.0, 0.0)  # one file is drawn whole, not cut into train, valid and test
 
 
 def main() -> None:
     with user_errors():
         check_output_files("png")
+        if FLAGS.cell and FLAGS.unroll:
+            raise ValueError("--cell and --unroll are two drawings: give one of them")
         sequential, random = _views()
     _print(sequential, random)
     if FLAGS.png:
@@ -36,36 +51,65 @@ def main() -> None:
 def _views():
     """What is shown of sequential and of random sampling of the train split."""
     from ptb.data import reader  # noqa: PLC0415
-    from ptb.explain.diagram import View  # noqa: PLC0415
+    from ptb.explain.diagram import NARROW, WIDTH, View, sizes_for  # noqa: PLC0415
 
-    corpus = TextSource.from_flags().load(("train",))
-    shape = (corpus.train, FLAGS.batch_size, FLAGS.num_steps)
-    words = corpus.vocabulary.words
-    sequential = View(reader.epoch(*shape, "sequential", (0, 0)), words, FLAGS.window)
+    stream, words = _text()
+    shape = (stream, *sizes_for(len(stream), FLAGS.batch_size, FLAGS.num_steps))
+    terminal = shutil.get_terminal_size((WIDTH, 24)).columns
+    style = {"width": min(WIDTH, max(NARROW, terminal)), "language": FLAGS.language}
+    sequential = View(reader.epoch(*shape, "sequential", (0, 0)), words, FLAGS.window, **style)
     shuffled = reader.epoch(*shape, "random", (FLAGS.seed, 0))
-    return sequential, View(shuffled, words, min(FLAGS.window, len(shuffled) - 1))
+    first = min(FLAGS.window, len(shuffled) - 1)
+    return sequential, View(shuffled, words, first, **style)
+
+
+def _text():
+    """Ids int32 `[N]`, and the words that they stand for."""
+    source = TextSource.from_flags()
+    if (source.data_path, source.dataset, source.options) == (None, None, None):
+        return _alphabet()
+    if source.is_file and FLAGS.split is None:
+        from ptb.data.options import TextOptions  # noqa: PLC0415
+
+        options = dataclasses.replace(source.options or TextOptions(), shares=ALL_OF_IT)
+        source = dataclasses.replace(source, options=options)
+    corpus = source.load(("train",))
+    return corpus.train, corpus.vocabulary.words
+
+
+def _alphabet():
+    import numpy as np  # noqa: PLC0415
+
+    words = [*string.ascii_lowercase, "<eos>"]
+    return np.arange(len(words), dtype=np.int32), words
 
 
 def _print(sequential, random) -> None:
+    from ptb.explain.cells import cells_text  # noqa: PLC0415
     from ptb.explain.diagram_text import batch_text, unrolled_text  # noqa: PLC0415
 
     # A terminal that lacks a letter of the text shows a question mark in its place.
     sys.stdout.reconfigure(errors="replace")
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if FLAGS.unroll:
+    if FLAGS.cell:
+        print(cells_text(sequential.width, FLAGS.language))
+    elif FLAGS.unroll:
         print(unrolled_text(sequential, colour))
     else:
         print(batch_text(sequential, random, colour))
 
 
 def _draw(sequential, random) -> None:
+    from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
     from ptb.explain.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
 
     legible = True
 
     def draw(file):
         nonlocal legible
-        if FLAGS.unroll:
+        if FLAGS.cell:
+            legible = draw_cells(file, FLAGS.language)
+        elif FLAGS.unroll:
             legible = draw_unrolled(sequential, file)
         else:
             legible = draw_batch(sequential, random, file)
@@ -83,12 +127,18 @@ def _draw(sequential, random) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags(save_path=False)
+    define_data_flags(save_path=False, otherwise="the alphabet")
     define_text_flags()
-    flags.DEFINE_integer("batch_size", 4, "rows of text that are read side by side", 1, 100_000)
-    flags.DEFINE_integer("num_steps", 5, "tokens of a row in one window", 1, 1000)
+    flags.DEFINE_integer(
+        "batch_size", None, "rows of text that are read side by side (4, or what fits)", 1, 100_000
+    )
+    flags.DEFINE_integer(
+        "num_steps", None, "tokens of a row in one window (5, or what fits)", 1, 1000
+    )
     flags.DEFINE_integer("window", 0, "the window that is shown, with the one after it", 0)
     flags.DEFINE_integer("seed", 1, "seed of the random sampling", 0, 2**31 - 1)
     flags.DEFINE_bool("unroll", False, "draw the unrolled network over row 0 of the window")
+    flags.DEFINE_bool("cell", False, "draw one step of the plain RNN, the GRU and the LSTM")
+    flags.DEFINE_enum("language", "en", LANGUAGES, "English or Chinese")
     define_path("png", None, "file for the same as a picture")
     run(main)

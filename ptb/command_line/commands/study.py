@@ -4,6 +4,7 @@ ptb study NAME [--quick] [--out=DIR]          one study: `ptb study` alone runs 
 ptb study --out=results/studies               the full runs, and an overview, OUT/README.md
 ptb study --quick                             each in about a minute
 ptb study --recheck --out=results/studies     do the verdicts hold with other seeds?
+ptb study NAME --language=zh                  verdict and figure in Chinese too
 """
 
 from __future__ import annotations

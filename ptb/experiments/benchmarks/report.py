@@ -12,8 +12,9 @@ from ptb.experiments.benchmarks.race import Entry
 from ptb.experiments.benchmarks.sides import PEERS
 from ptb.experiments.benchmarks.workload import Workload
 from ptb.machine.atomic_file import write_atomically
+from ptb.machine.colours import GREY, SERIES
 
-BLUE, GREY = "#0072b2", "#999999"
+OURS, OTHERS = SERIES[0], SERIES[-1]
 
 
 def summary(entries: list[Entry], workload: Workload) -> dict:
@@ -109,8 +110,13 @@ def draw(result: dict, title: str, path: Path) -> None:
         [rates[name]["median"] - rates[name]["min"] for name in names],
         [rates[name]["max"] - rates[name]["median"] for name in names],
     ]
-    colors = [GREY if name in PEERS else BLUE for name in names]
-    axes.barh(names, medians, xerr=errors, color=colors, ecolor="black", capsize=3)
+    colors = [OTHERS if name in PEERS else OURS for name in names]
+    style = {"ecolor": GREY, "error_kw": {"linewidth": 2}, "capsize": 3}
+    axes.barh(names, medians, xerr=errors, color=colors, **style)
+    for colour, label in ((OURS, "this project"), (OTHERS, "PyTorch, and plain Keras")):
+        axes.barh(0, 0, color=colour, label=label)
+    axes.errorbar([], [], xerr=[], color=GREY, capsize=3, label="lowest to highest round")
+    axes.legend(loc="lower right", bbox_to_anchor=(0.98, 0.08), fontsize=9)
     for name, value, most in zip(names, medians, errors[1], strict=True):
         axes.text(value + most, name, f"  {value:,.0f}", va="center")
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]

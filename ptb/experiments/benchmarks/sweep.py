@@ -16,6 +16,7 @@ from ptb.command_line.devices import start_tensorflow
 from ptb.experiments.benchmarks.sides import Ours
 from ptb.experiments.benchmarks.workload import Workload
 from ptb.machine.atomic_file import write_atomically
+from ptb.machine.colours import GREY
 from ptb.runs.curve import log_axis
 
 VALUES = {
@@ -73,9 +74,9 @@ def _draw(name: str, medians: dict[int, float], slope: float, path: Path) -> Non
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.plot(values, milliseconds, marker="o", color="#0072b2", label="measured")
+    axes.plot(values, milliseconds, marker="o", color="black", label="measured")
     linear = [milliseconds[-1] * value / values[-1] for value in values]
-    axes.plot(values, linear, "--", color="#999999", label="linear through the last")
+    axes.plot(values, linear, "--", color=GREY, label="linear through the last")
     axes.set(xlabel=f"{name} (log scale)", ylabel="one training step, ms (log scale)")
     log_axis(axes, "x", values)
     log_axis(axes, "y")

@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from ptb.command_line.program import check_output_file, run_tool, user_errors
 from ptb.experiments.records.record import column
 from ptb.machine.atomic_file import write_atomically
+from ptb.machine.colours import shades
 from ptb.machine.own_folder import PNG
 from ptb.runs.curve import log_axis
 from ptb.training.config import preset
@@ -25,7 +26,6 @@ from ptb.training.config import preset
 flags.disclaim_key_flags()
 
 PUBLISHED = {"small": 120.70, "medium": 86.97, "large": 82.75}
-COLOURS = ("#0072b2", "#d55e00", "#009e73")
 TICKS = (80, 90, 100, 110, 120, 130, 140, 150, 175, 200, 250, 300, 400, 500, 600, 700, 800, 1000)
 
 
@@ -37,7 +37,7 @@ def draw(folder: Path) -> Figure:
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for (model, published), colour in zip(PUBLISHED.items(), COLOURS, strict=True):
+    for (model, published), colour in zip(PUBLISHED.items(), shades(len(PUBLISHED)), strict=True):
         records = sorted(folder.glob(f"{model}/*/metrics.csv"))
         if not records:
             continue
@@ -52,7 +52,8 @@ def draw(folder: Path) -> Figure:
         axes.plot(num_epochs, published, "*", color=colour, markersize=13, label=label)
     if not axes.lines:
         raise ValueError(f"{folder} has no record of {', '.join(PUBLISHED)}")
-    axes.set(xlabel="epoch", ylabel="valid perplexity (log scale)")
+    axes.set(title="Each line a run, each star a published end", xlabel="epoch")
+    axes.set_ylabel("valid perplexity (log scale)")
     log_axis(axes, "y", TICKS)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)

@@ -24,10 +24,11 @@ from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.data import reader
-from ptb.experiments.studies.figure import COLOURS, DASHES, GREY, MARKERS, panels, png
+from ptb.experiments.studies.figure import MARKERS, panels, png
 from ptb.experiments.studies.measurements import Row, to_csv
 from ptb.experiments.studies.study import CSV
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.colours import SERIES
 from ptb.machine.own_folder import refuse_foreign, refuse_other_content
 from ptb.runs.curve import log_axis
 from ptb.training.config import Config, preset
@@ -35,6 +36,7 @@ from ptb.training.config import Config, preset
 flags.disclaim_key_flags()
 
 SINGLY, EVERY = 5, 25
+ALIKE = 0.01  # of the variation at the start: outputs that vary less are alike for all words
 # The words over which outputs are compared, and those before them, while the state settles.
 WORDS, SETTLING = 150, 20
 CASES: list[Row] = [
@@ -98,26 +100,35 @@ def _nats(costs, config: Config) -> Row:
 
 
 def draw(rows: list[Row]) -> Figure:
-    """Each column against the window, with a line for each case."""
+    """Each column against the window: a seed whose outputs become alike stands out."""
     rows = [row for row in rows if row["variation"] != ""]
     figure, all_axes = panels(3)
     columns = {
-        "nats": "Nats a word, while learning",
-        "common_score": "Highest score from the mean of the outputs",
-        "variation": "Variation of the outputs from word to word",
+        "nats": ("The loss, while learning", "nats a word"),
+        "common_score": ("The score that every word gets alike", "logits, the highest"),
+        "variation": ("How much the outputs differ from word to word", "standard deviation"),
     }
-    cases = dict.fromkeys(row["case"] for row in rows)
-    styles = zip((*COLOURS, GREY), (*MARKERS, "*"), (*DASHES, "-"), strict=True)
-    for case, (colour, marker, dash) in zip(cases, styles, strict=False):
+    cases = list(dict.fromkeys(row["case"] for row in rows))
+    others = "other seeds"
+    changed = [case for case in cases if "," in case]
+    for case in cases:
         own = [row for row in rows if row["case"] == case]
-        style = {"color": colour, "marker": marker, "linestyle": dash, "label": case}
+        if case in changed:
+            index = 1 + changed.index(case)
+            style = {"color": SERIES[index], "marker": MARKERS[index], "label": case}
+        elif own[-1]["variation"] < ALIKE * own[0]["variation"]:
+            label = f"{case}: all outputs become alike"
+            style = {"color": SERIES[0], "marker": "o", "zorder": 3, "label": label}
+        else:
+            style = {"color": SERIES[-1], "marker": ".", "label": others}
+            others = None
         for axes, column in zip(all_axes, columns, strict=True):
             axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
-    for axes, title in zip(all_axes, columns.values(), strict=True):
+    for axes, (title, unit) in zip(all_axes, columns.values(), strict=True):
         log_axis(axes, "x", sorted({row["window"] for row in rows} - {4}))
-        axes.set(title=title, xlabel="window (log scale)")
+        axes.set(title=title, xlabel="window (log scale)", ylabel=unit)
     log_axis(all_axes[-1], "y", [10.0**-n for n in range(8)])
-    all_axes[0].legend(fontsize=9)
+    all_axes[0].legend(fontsize=9.5)
     return figure
 
 

@@ -269,7 +269,8 @@ def _table(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row]):
-    from ptb.experiments.studies.figure import GREY, line, panels  # noqa: PLC0415
+    from ptb.experiments.studies.figure import line, panels  # noqa: PLC0415
+    from ptb.machine.colours import GREY, LOSS, TRAIN  # noqa: PLC0415
     from ptb.runs.curve import log_axis  # noqa: PLC0415
 
     sizes = sorted({row["batch_size"] for row in rows})
@@ -277,8 +278,9 @@ def draw(rows: list[Row]):
     figure, all_axes = panels(len(held) + 1, height=3.7)
     for axes, which in zip(all_axes, held, strict=False):
         some = where(rows, held=which)
-        line(axes, [r for r in some if has_learned(r)], "batch_size", "valid_nats", 0, "valid")
-        line(axes, [r for r in some if has_learned(r)], "batch_size", "train_nats", 1, "train")
+        learned = [row for row in some if has_learned(row)]
+        line(axes, learned, "batch_size", "valid_nats", 0, "valid", color=LOSS)
+        line(axes, learned, "batch_size", "train_nats", 1, "train", color=TRAIN)
         axes.axhline(rows[0]["unigram_nats"], linestyle=":", color=GREY, label="words' frequencies")
         axes.set(title=f"After the {which}", ylabel="loss, nats a word")
         axes.legend(loc="best", fontsize=10.5)

@@ -6,13 +6,14 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 
 from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.experiments.studies import NAMES
-from ptb.experiments.studies.study import VERDICT, define_flags, findings
+from ptb.experiments.studies.study import VERDICT, define_flags, findings, in_chinese
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
 from ptb.machine.process import command_of
@@ -35,25 +36,35 @@ def main() -> int | None:
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    measured = [flag for flag in sys.argv[1:] if flag != "--redraw"]
-    write_overview(Path(FLAGS.out), shlex.join(["ptb", "study", *measured]))
+    measured = [
+        flag for flag in sys.argv[1:] if flag != "--redraw" and not flag.startswith("--language")
+    ]
+    command = shlex.join(["ptb", "study", *measured])
+    write_overview(Path(FLAGS.out), command)
+    if FLAGS.language == "zh":
+        write_overview(Path(FLAGS.out), command, in_chinese)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1
     return None
 
 
-def write_overview(folder: Path, command: str) -> None:
-    """What each study in `folder` found."""
+def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -> None:
+    """What each study in `folder` found; `of` turns the files' names into those of a language."""
     lines = [TITLE, "", f"`{command}`"]
     for name in NAMES:
-        path = folder / name / VERDICT
+        path = folder / name / of(VERDICT)
         if path.exists():
             title, _, answer = path.read_text(encoding="utf-8").partition("\n")
             question = title.removeprefix("# ")
-            lines += ["", f"## [{question}]({name}/{VERDICT})", ""]
-            lines += [f"- {each[0].upper()}{each[1:]}" for each in findings(answer)]
-    write_text_atomically(folder / OVERVIEW, "\n".join(lines) + "\n")
+            lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
+            lines += [f"- {capital(each)}" for each in findings(answer)]
+    write_text_atomically(folder / of(OVERVIEW), "\n".join(lines) + "\n")
+
+
+def capital(finding: str) -> str:
+    """The finding as a sentence of its own; one that begins with code stays."""
+    return finding if "_" in finding.partition(" ")[0] else finding[0].upper() + finding[1:]
 
 
 def start() -> None:

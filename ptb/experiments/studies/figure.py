@@ -1,7 +1,7 @@
 """What the figures of the studies have in common: size, colours, spread.
 
-The colours are those of Okabe and Ito, told apart by colour-blind readers too; markers and dashes
-differ as well. Panels stand one above the other, with letters large enough for a phone.
+The colours are those of `ptb.machine.colours`; markers and dashes differ as well. Panels stand one
+above the other, with letters large enough for a phone.
 """
 
 from __future__ import annotations
@@ -12,22 +12,37 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from ptb.experiments.studies import chinese
 from ptb.experiments.studies.measurements import Row, estimates
+from ptb.machine.colours import SERIES, fonts
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-GREY = "#666666"
 STYLE = {"font.size": 13, "axes.titlesize": 13, "legend.fontsize": 11.5, "lines.linewidth": 2}
 
 
-def png(draw: Callable[[list[Row]], Figure], rows: list[Row]) -> bytes:
-    """The figure that `draw` makes of `rows`."""
+def png(draw: Callable[[list[Row]], Figure], rows: list[Row], language: str = "en") -> bytes:
+    """The figure that `draw` makes of `rows`, its labels in English or Chinese ("zh")."""
     content = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        draw(rows).savefig(content, format="png")
+    with matplotlib.rc_context(STYLE | {"font.family": fonts()}):
+        figure = draw(rows)
+        if language == "zh":
+            _label_in_chinese(figure)
+        figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def _label_in_chinese(figure: Figure) -> None:
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            english = [text.get_text() for text in axis.get_ticklabels()]
+            labels = [chinese.label(text) for text in english]
+            if labels != english:
+                axis.set_ticks(axis.get_ticklocs(), labels)
+    for text in figure.findobj(Text):
+        text.set_text(chinese.label(text.get_text()))
 
 
 def panels(count: int, height: float = 4.0):
@@ -46,12 +61,13 @@ def line(
 ) -> None:
     """The mean of column `y` against column `x`, and its interval as a band.
 
+    Its colour is that of SERIES unless `style` has another.
     `of` is `estimates`, or `spread` for a band from the lowest to the highest.
     """
     points = of(rows, y, x)
     xs = sorted(points)
     style = {
-        "color": COLOURS[index % len(COLOURS)],
+        "color": SERIES[index % len(SERIES)],
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index % len(DASHES)],
         "markersize": 6,

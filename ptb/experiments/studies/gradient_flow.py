@@ -366,7 +366,8 @@ def _weights(scale: float, epochs: int) -> str:
 def draw(rows: list[Row]):
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    from ptb.experiments.studies.figure import COLOURS, DASHES, panels  # noqa: PLC0415
+    from ptb.experiments.studies.figure import DASHES, panels  # noqa: PLC0415
+    from ptb.machine.colours import GREY, NETWORKS, SERIES  # noqa: PLC0415
 
     networks = list(dict.fromkeys(row["network"] for row in rows))
     farthest = max(row["k"] for row in rows)
@@ -392,11 +393,12 @@ def draw(rows: list[Row]):
                 [10 ** getattr(each, end) for each in points.values()]
                 for end in ("mean", "low", "high")
             )
-            style = {"color": COLOURS[index], "linestyle": DASHES[index]}
+            colour = SERIES[NETWORKS[network]]
+            style = {"color": colour, "linestyle": DASHES[index]}
             axes.plot(list(points), mean, label=network, **style)
-            axes.fill_between(list(points), low, high, color=COLOURS[index], alpha=0.2, linewidth=0)
+            axes.fill_between(list(points), low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(yscale="log", ylim=(1e-9, 1e3), xlim=(0, farthest), title=title)
-        axes.axhspan(1e-9, VANISHED, color="#999999", alpha=0.15, linewidth=0)
+        axes.axhspan(1e-9, VANISHED, color=GREY, alpha=0.1, linewidth=0)
         place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
         axes.text(1.02, 1e-6, "vanished", **place)
         axes.set(xlabel="k, steps back", ylabel="gradient norm, times k = 0")

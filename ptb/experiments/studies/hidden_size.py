@@ -156,19 +156,20 @@ def _table(rows: list[Row]) -> str:
 
 def draw(rows: list[Row]):
     from ptb.experiments.studies.figure import legend_above, line, panels  # noqa: PLC0415
+    from ptb.machine.colours import LOSS, shades  # noqa: PLC0415
     from ptb.runs.curve import log_axis  # noqa: PLC0415
 
     sizes = sorted({row["hidden_size"] for row in rows})
     ends = last_points(rows, "hidden_size", "seed")
     figure, (at_end, by_updates, by_cost) = panels(3, height=3.9)
-    line(at_end, ends, "hidden_size", "valid_nats", 0, "")
+    line(at_end, ends, "hidden_size", "valid_nats", 0, "", color=LOSS)
     log_axis(at_end, "x", sizes)
     at_end.set(title=f"Loss after the same {ends[0]['updates']} updates")
     at_end.set_xlabel("hidden_size, units (log scale)")
-    for index, size in enumerate(sizes):
-        some = where(rows, hidden_size=size)
-        line(by_updates, some, "updates", "valid_nats", index, f"{size} units")
-        line(by_cost, some, "giga_multiplications", "valid_nats", index, f"{size} units")
+    for index, (size, colour) in enumerate(zip(sizes, shades(len(sizes)), strict=True)):
+        some, style = where(rows, hidden_size=size), {"color": colour}
+        line(by_updates, some, "updates", "valid_nats", index, f"{size} units", **style)
+        line(by_cost, some, "giga_multiplications", "valid_nats", index, f"{size} units", **style)
     by_updates.set(title="Loss against updates", xlabel="updates")
     legend_above(by_updates, ncols=2)
     log_axis(by_cost, "x")

@@ -366,7 +366,8 @@ def _notes(rows: list[Row], delays: list[int]) -> list[str]:
 
 
 def draw(rows: list[Row]):
-    from ptb.experiments.studies.figure import COLOURS, MARKERS, panels  # noqa: PLC0415
+    from ptb.experiments.studies.figure import MARKERS, panels  # noqa: PLC0415
+    from ptb.machine.colours import NETWORKS, SERIES  # noqa: PLC0415
 
     delays = sorted({row["delay"] for row in rows})
     optimizers = list(dict.fromkeys(row["optimizer"] for row in rows))
@@ -385,7 +386,7 @@ def draw(rows: list[Row]):
                     [100 * (each.mean - each.low) for each in shares],
                     [100 * (each.high - each.mean) for each in shares],
                 ],
-                color=COLOURS[index],
+                color=SERIES[NETWORKS[network]],
                 marker=MARKERS[index],
                 linestyle="none",
                 capsize=3,

@@ -328,13 +328,19 @@ def _norm_table(rows: list[Row]) -> str:
 
 def draw(rows: list[Row]):
     from ptb.experiments.studies.figure import (  # noqa: PLC0415
-        COLOURS,
         DASHES,
-        GREY,
         MARKERS,
         legend_above,
         line,
         panels,
+    )
+    from ptb.machine.colours import (  # noqa: PLC0415
+        GREY,
+        NETWORKS,
+        RESET,
+        SERIES,
+        STATE,
+        shades,
     )
     from ptb.runs.curve import log_axis  # noqa: PLC0415
 
@@ -347,22 +353,28 @@ def draw(rows: list[Row]):
             for row in where(losses, setting=state)
             if has_learned(row)
         ]
-        line(quality, some, "num_steps", "perplexity", index, f"state {state}")
+        style = {"color": STATE if state == "carried" else RESET}
+        line(quality, some, "num_steps", "perplexity", index, f"state {state}", **style)
         if not math.isnan(losses[0]["floor"]):
             label = "floor, memory of num_steps" if state == "reset" else "floor, full memory"
             floors = estimates(some, "floor", "num_steps")
-            style = ":" if state == "reset" else "-."
-            quality.plot(lengths, [floors[n].mean for n in lengths], style, color=GREY, label=label)
+            dash = ":" if state == "reset" else "-."
+            quality.plot(lengths, [floors[n].mean for n in lengths], dash, color=GREY, label=label)
     quality.set(title="Loss after the same words", ylabel="valid perplexity")
     log_axis(quality, "x", lengths)
     legend_above(quality)
     windows = sorted({row["window"] for row in norms})
-    for index, setting in enumerate(dict.fromkeys(row["setting"] for row in norms)):
+    settings = list(dict.fromkeys(row["setting"] for row in norms))
+    # The trained networks have their own colours, the radii go from light to dark.
+    trained = {f"{name}, trained": SERIES[place] for name, place in NETWORKS.items()}
+    radii = [setting for setting in settings if setting not in trained]
+    colours = trained | dict(zip(radii, shades(len(radii)), strict=True))
+    for index, setting in enumerate(settings):
         some = values_by(where(norms, setting=setting), "grad_norm", "window")
         sizes.plot(
             windows,
             [np.median(some[n]) for n in windows],
-            color=COLOURS[index],
+            color=colours[setting],
             marker=MARKERS[index],
             linestyle=DASHES[index],
             label=setting,

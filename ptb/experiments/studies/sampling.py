@@ -172,7 +172,8 @@ def _verb(gap: Spread, positive: str) -> str:
 
 
 def draw(rows: list[Row]):
-    from ptb.experiments.studies.figure import COLOURS, GREY, panels  # noqa: PLC0415
+    from ptb.experiments.studies.figure import panels  # noqa: PLC0415
+    from ptb.machine.colours import GREY, RESET, STATE  # noqa: PLC0415
 
     lengths = sorted({row["num_steps"] for row in rows})
     figure, all_axes = panels(len(lengths), height=4.0)
@@ -194,7 +195,13 @@ def draw(rows: list[Row]):
             ]
             places = [i + (index - 0.5) * width for i in range(len(KINDS))]
             axes.bar(
-                places, means, width, yerr=errors, color=COLOURS[index], capsize=4, label=label
+                places,
+                means,
+                width,
+                yerr=errors,
+                color=(STATE, RESET)[index],
+                capsize=4,
+                label=label,
             )
             # At the foot of the bars, where no floor crosses them.
             for place, mean in zip(places, means, strict=True):

@@ -15,10 +15,12 @@ from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, run, typed_command, user_errors
+from ptb.command_line.program import FLAGS, note, run, typed_command, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.experiments.studies.measurements import Row, from_csv, to_csv
+from ptb.explain.phrases import LANGUAGES
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.colours import fonts
 from ptb.machine.environment import machine, versions_in_words
 from ptb.machine.escape import escape
 from ptb.machine.own_folder import refuse_foreign
@@ -214,7 +216,24 @@ class Study:
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
         lines += [*other, *provenance]
         write_text_atomically(folder / VERDICT, "\n".join(lines) + "\n")
+        if _language() == "zh":
+            self.report_in_chinese(rows, folder)
+            return
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
+
+    def report_in_chinese(self, rows: list[Row], folder: Path) -> None:
+        """The same in Chinese, in files of its own."""
+        from ptb.experiments.studies.chinese import chinese  # noqa: PLC0415
+        from ptb.experiments.studies.figure import png  # noqa: PLC0415
+
+        verdict = chinese((folder / VERDICT).read_text(encoding="utf-8"))
+        has_font = len(fonts()) > 1
+        if not has_font:
+            note("no installed font has Chinese letters: the figure is labelled in English")
+        content = png(self.draw, rows, "zh" if has_font else "en")
+        write_atomically(folder / in_chinese(FIGURE), lambda file: file.write(content))
+        write_text_atomically(folder / in_chinese(VERDICT), verdict)
+        print(verdict)
 
 
 def define_flags() -> None:
@@ -235,6 +254,9 @@ def define_flags() -> None:
     )
     define_path(
         "beside", None, "OUT of another text: the verdict says which findings are the same there"
+    )
+    flags.DEFINE_enum(
+        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
     )
     flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
 
@@ -266,6 +288,16 @@ def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
     """A table of the findings, and what they are elsewhere."""
     rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
     return [f"| finding | {heading} |", "|---|---|", *rows]
+
+
+def in_chinese(name: str) -> str:
+    """What a file is called in Chinese: `verdict.zh.md`."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.zh.{suffix}"
+
+
+def _language() -> str:
+    return FLAGS.language if "language" in FLAGS else "en"
 
 
 def findings(verdict: str) -> list[str]:

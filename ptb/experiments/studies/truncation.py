@@ -231,15 +231,16 @@ def _means(rows: list[Row], value: str, by: str) -> dict:
 
 
 def draw(rows: list[Row]):
-    from ptb.experiments.studies.figure import GREY, line, panels  # noqa: PLC0415
+    from ptb.experiments.studies.figure import line, panels  # noqa: PLC0415
+    from ptb.machine.colours import GREY, shades  # noqa: PLC0415
     from ptb.runs.curve import log_axis  # noqa: PLC0415
 
     epochs = sorted({row["trained_epochs"] for row in rows})
     lengths_ = sorted({row["num_steps"] for row in rows})
     figure, (by_epoch, by_group) = panels(2, height=4.0)
-    for index, each in enumerate(epochs):
+    for index, (each, colour) in enumerate(zip(epochs, shades(len(epochs)), strict=True)):
         some = where(rows, trained_epochs=each, weights=RECURRENT)
-        line(by_epoch, some, "num_steps", "cosine", index, _when(each))
+        line(by_epoch, some, "num_steps", "cosine", index, _when(each), color=colour)
     groups = dict.fromkeys(row["weights"] for row in rows)
     for index, name in enumerate(groups):
         some = where(rows, trained_epochs=epochs[-1], weights=name)

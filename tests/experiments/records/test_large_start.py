@@ -68,20 +68,25 @@ def test_pytorch_starts_from_the_same_weights(corpus):
     assert row["nats"] == pytest.approx(np.mean([each["nats"] for each in ours]), rel=1e-3)
 
 
-def test_the_picture_has_a_line_for_every_case():
+def test_the_picture_has_a_line_for_every_case_and_names_the_one_whose_outputs_become_alike():
     rows = [
         {
             "case": case,
             "window": w,
             "nats": w * 2.0,
             "worst_nats": 9.0,
-            "variation": v,
+            "variation": v if w == 25 or not v else v * later,
             "common_score": 1.0,
         }
-        for case, v in (("seed 1", 0.001), ("seed 2", 0.01), ("PyTorch, seed 1", ""))
+        for case, v, later in (
+            *(("seed 1", 0.001, 0.009), ("seed 2", 0.01, 0.02)),
+            *(("seed 1, learning_rate 0.5", 0.01, 1), ("PyTorch, seed 1", "", 1)),
+        )
         for w in (25, 50)
     ]
     nats, _, variations = large_start.draw(rows).axes
-    assert [line.get_label() for line in nats.lines] == ["seed 1", "seed 2"]
+    assert [line.get_label() for line in nats.lines] == [
+        *("seed 1: all outputs become alike", "other seeds", "seed 1, learning_rate 0.5")
+    ]
     np.testing.assert_array_equal(nats.lines[0].get_xydata(), [(25, 50.0), (50, 100.0)])
-    np.testing.assert_array_equal(variations.lines[1].get_ydata(), [0.01, 0.01])
+    np.testing.assert_array_equal(variations.lines[1].get_ydata(), [0.01, 0.0002])

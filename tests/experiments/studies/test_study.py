@@ -170,13 +170,16 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
             "truncation",
             "--redraw",
             "--out=out",
+            "--language=zh",
             folder=tmp_path,
             PYTHONPATH=f"{tmp_path / 'hidden'}:{ROOT}",
         )
         assert result.returncode == 0, result.stderr
-        assert said in result.stdout
         assert said in (folder / "verdict.md").read_text()
+        assert "截断" in result.stdout
+        assert result.stdout == (folder / "verdict.zh.md").read_text("utf-8") + "\n"
         assert (folder / "figure.png").exists()
+        assert (folder / "figure.zh.png").exists()
 
 
 @pytest.mark.parametrize("name", NAMES)

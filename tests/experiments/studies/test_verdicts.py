@@ -16,10 +16,32 @@ from ptb.experiments.studies import (
     truncation,
     unroll,
 )
+from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.figure import STYLE
+from tests.experiments.studies.test_chinese import left_in_english
 
 SEEDS = (1, 2, 3, 4, 5)
 UNIGRAM = 4.0
+STUDIES = (
+    *(batch_size, detach, gradient_flow, hidden_size, memory),
+    *(num_steps, sampling, truncation, unroll),
+)
+
+
+@pytest.fixture(autouse=True)
+def every_verdict_is_there_in_chinese(monkeypatch):
+    """Whatever a study says here, it can say in Chinese."""
+
+    def checked(verdict):
+        def said(rows):
+            english = verdict(rows)
+            assert left_in_english(chinese(english)) == []
+            return english
+
+        return said
+
+    for study in STUDIES:
+        monkeypatch.setattr(study, "verdict", checked(study.verdict))
 
 
 def trained(seed, loss, **columns):

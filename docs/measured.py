@@ -1,0 +1,344 @@
+"""Every measured number of the pages, and where it comes from: python3 docs/measured.py
+
+On a page a number is followed by its name in NUMBERS, which readers do not see:
+
+    2.293<!--same words, batch 1-->
+
+The value is computed from a file in results/, or is a closed form. This program writes the values
+of now into the pages; a test fails when one is out of date.
+
+A number needs a name if it has a decimal point or a comma, or stands before a unit of UNITS. These
+need none: whole numbers (sizes, steps, layers, counts of an example, years), settings, which are
+written as code (`0.5`), what is in code or a formula, papers (arXiv 1409.2329), findings that a
+page quotes (`Measured: *finding*`, held by a test of their own), and blocks that `by_hand.py`
+writes.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "results"
+UNITS = r"%|times|words/s|MB|ms\b|nats|倍|奈特|毫秒"
+NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?"
+NAMED = re.compile(rf"({NUMBER})<!--(?!by hand)([^>]+?)-->")
+UNNAMED = re.compile(
+    rf"(?<![\w.,])\d[\d,]*\.\d+|(?<![\w.,])\d+,[\d,]*\d|(?<![\w.,])\d+(?=\s?(?:{UNITS}))"
+)
+EXEMPT = re.compile(
+    r"```.*?```|Measured: .*?\(\[|`[^`]*`|<!--by hand.*?<!--end-->|^#.*?$|\]\([^)]*\)|https?://\S+"
+    r"|arXiv[ :]\d{4}\.\d{4,5}|<!--.*?-->",
+    re.M | re.S,
+)
+
+
+def with_numbers_of_now(page: str) -> str:
+    """The text of a page with the value of each named number as it is now."""
+    return NAMED.sub(lambda match: f"{value(match[2])}<!--{match[2]}-->", page)
+
+
+def unnamed(page: str) -> list[str]:
+    """The numbers of a page that need a name and have none."""
+    return UNNAMED.findall(EXEMPT.sub(" ", NAMED.sub(" ", page)))
+
+
+def value(name: str) -> str:
+    """The number of a name as it is written. Raises KeyError for an unknown name."""
+    spec, compute = NUMBERS[name]
+    return format(compute(), spec)
+
+
+@functools.cache
+def _rows(study: str) -> list[dict]:
+    with open(RESULTS / study / "measurements.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def column(study: str, name: str, **wanted) -> list[float]:
+    """A column of `results/STUDY/measurements.csv`, in the rows that have what is wanted."""
+    rows = _rows(study)
+    for key, wish in wanted.items():
+        rows = [row for row in rows if row[key] == str(wish)]
+    if not rows:
+        raise ValueError(f"{study} has no row with {wanted}")
+    return [float(row[name]) for row in rows]
+
+
+def mean(study: str, name: str, **wanted) -> Callable[[], float]:
+    return lambda: fmean(column(study, name, **wanted))
+
+
+def perplexity(study: str, name: str, **wanted) -> Callable[[], float]:
+    """exp of the mean of a column of nats."""
+    return lambda: math.exp(fmean(column(study, name, **wanted)))
+
+
+def per_cent(study: str, name: str, **wanted) -> Callable[[], float]:
+    return lambda: 100 * fmean(column(study, name, **wanted))
+
+
+def ratio(one: Callable[[], float], other: Callable[[], float]) -> Callable[[], float]:
+    return lambda: one() / other()
+
+
+def gap(one: Callable[[], float], other: Callable[[], float]) -> Callable[[], float]:
+    return lambda: one() - other()
+
+
+def geometric_mean(study: str, name: str, **wanted) -> Callable[[], float]:
+    return lambda: math.exp(fmean(map(math.log, column(study, name, **wanted))))
+
+
+def cell(file: str, row: str, place: int) -> Callable[[], float]:
+    """A number in a table of a Markdown file of results/: the row that begins so, and its place."""
+
+    def read() -> float:
+        lines = (RESULTS / file).read_text(encoding="utf-8").splitlines()
+        (line,) = (line for line in lines if line.startswith(f"| {row} |"))
+        return float(line.split("|")[place + 1].replace(",", ""))
+
+    return read
+
+
+def exact(number: float) -> Callable[[], float]:
+    """A closed form."""
+    return lambda: number
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def remember(network: str, delay: int) -> Callable[[], float]:
+    """Which per cent of the seeds are right 62.5% of the time or more, trained with SGD."""
+
+    def share() -> float:
+        some = column("studies/memory", "accuracy", optimizer="SGD", network=network, delay=delay)
+        return 100 * fmean(accuracy >= 0.625 for accuracy in some)
+
+    return share
+
+
+def factor_of_a_step(where: dict) -> Callable[[], float]:
+    """What a step back multiplies the gradient by, averaged over 60 steps and the seeds."""
+
+    def factor() -> float:
+        last, first = (column("studies/gradient_flow", "norm", k=k, **where) for k in (60, 0))
+        return fmean((one / other) ** (1 / 60) for one, other in zip(last, first, strict=True))
+
+    return factor
+
+
+def _batch_size() -> dict:
+    study, numbers = "studies/batch_size", {}
+    for held in ("same words", "same updates"):
+        for size in (1, 4, 20, 64, 256):
+            where = {"held": held, "batch_size": size}
+            numbers |= {
+                f"{held}, batch {size}": (".3f", mean(study, "valid_nats", **where)),
+                f"{held}, batch {size}: updates": (",.0f", mean(study, "updates", **where)),
+                f"{held}, batch {size}: clipped": (".0f", per_cent(study, "clipped", **where)),
+            }
+        for size in (1, 256):
+            where = {"held": held, "batch_size": size}
+            losses = (mean(study, f"{split}_nats", **where) for split in ("valid", "train"))
+            numbers[f"{held}, batch {size}: generalization gap"] = (".3f", gap(*losses))
+    scale = [s for s in column(study, "noise_scale", held="same words") if not math.isnan(s)]
+    for size in (1, 4, 20, 64, 256):
+        noise = fmean(math.sqrt(each / size) for each in scale)
+        numbers[f"noise, batch {size}"] = (".2f", exact(noise))
+    return numbers | {
+        "batch 256 over batch 1": (
+            ".2f",
+            ratio(
+                *(
+                    perplexity(study, "valid_nats", held="same words", batch_size=size)
+                    for size in (256, 1)
+                )
+            ),
+        ),
+        "noise equals signal": (".0f", exact(fmean(scale))),
+        "frequencies": (".3f", mean(study, "unigram_nats")),
+        "frequencies, perplexity": (".1f", perplexity(study, "unigram_nats")),
+    }
+
+
+def _num_steps() -> dict:
+    study, numbers = "studies/num_steps", {}
+    for state in ("carried", "reset"):
+        for steps in (1, 2, 5, 10, 20, 40):
+            where = {"measured": "loss", "setting": state, "num_steps": steps}
+            numbers[f"{state}, {steps} steps"] = (".2f", perplexity(study, "valid_nats", **where))
+            numbers[f"{state}, {steps} steps: updates"] = (",.0f", mean(study, "updates", **where))
+    for steps in (5, 10, 20):
+        where = {"measured": "loss", "setting": "reset", "num_steps": steps}
+        numbers[f"floor, {steps} steps"] = (".2f", mean(study, "floor", **where))
+    for network in ("RNN, radius 0.5", "RNN, radius 1.5", "RNN, radius 2", "LSTM, trained"):
+        where = {"measured": "gradient norm", "setting": network}
+        numbers[f"growth, {network}"] = (
+            ".3g",
+            ratio(
+                geometric_mean(study, "grad_norm", window=80, **where),
+                geometric_mean(study, "grad_norm", window=10, **where),
+            ),
+        )
+    return numbers
+
+
+def _sampling() -> dict:
+    study, numbers = "studies/sampling", {}
+    kinds = {
+        "carried": "sequential, carried",
+        "reset": "sequential, reset",
+        "random": "random",
+    }
+    for steps in (5, 20):
+        for kind, sampling in kinds.items():
+            for scored in ("carried", "reset"):
+                where = {"num_steps": steps, "sampling": sampling}
+                numbers[f"{steps} steps, trained {kind}, scored {scored}"] = (
+                    ".2f",
+                    perplexity(study, f"nats_if_{scored}", **where),
+                )
+        loss = {
+            kind: mean(study, f"nats_if_{kind}", num_steps=steps, sampling=kinds[kind])
+            for kind in ("carried", "reset")
+        }
+        random = mean(study, "nats_if_carried", num_steps=steps, sampling="random")
+        numbers[f"{steps} steps, worth of carrying"] = (".3f", gap(loss["reset"], loss["carried"]))
+        numbers[f"{steps} steps, cost of random"] = (".3f", gap(random, loss["carried"]))
+    return numbers
+
+
+def _gradient_flow() -> dict:
+    study, numbers = "studies/gradient_flow", {}
+    for network in ("RNN", "GRU", "LSTM", "LSTM, forget bias 1"):
+        where = {"network": network, "trained_epochs": 3}
+        near = ratio(*(geometric_mean(study, "norm", k=k, **where) for k in (20, 0)))
+        loss = {"k": 0, **where}
+        numbers |= {
+            f"{network}: factor": (".3f", factor_of_a_step(where)),
+            f"{network}: left after 20 steps": (".5f", near),
+            f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
+            f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),
+            f"{network}: gate": (".2f", mean(study, "gate", **loss)),
+            f"{network}: radius": (".2f", mean(study, "spectral_radius", **loss)),
+        }
+    return numbers
+
+
+def _others() -> dict:
+    cosine = {"trained_epochs": 4, "weights": "recurrent kernel"}
+    numbers = {
+        f"cosine, {steps} steps": (
+            ".3f",
+            mean("studies/truncation", "cosine", num_steps=steps, **cosine),
+        )
+        for steps in (1, 5, 10, 20, 40)
+    }
+    delays = {"RNN": (10, 20, 50), "GRU": (50, 100, 200), "LSTM": (5, 10)}
+    delays["LSTM, forget bias 1"] = (10, 20)
+    for network, some in delays.items():
+        for delay in some:
+            numbers[f"{network} remembers {delay}"] = (".0f", remember(network, delay))
+    for size in (8, 64, 128):
+        where = {"hidden_size": size, "updates": 450}
+        numbers[f"{size} units"] = (".3f", mean("studies/hidden_size", "valid_nats", **where))
+        numbers[f"{size} units: multiplications"] = (
+            ".1f",
+            mean("studies/hidden_size", "giga_multiplications", **where),
+        )
+    kept = {each: {"kept_windows": each} for each in (1, 16)}
+    time = {each: mean("studies/detach", "ms_per_window", **kept[each]) for each in kept}
+    numbers |= {
+        "1 window kept: ms": (".1f", time[1]),
+        "16 windows kept: ms": (".1f", time[16]),
+        "16 windows kept: times as long": (".1f", ratio(time[16], time[1])),
+        "16 windows kept: MB": (".0f", mean("studies/detach", "extra_mb", **kept[16])),
+    }
+    for unroll in ("static", "fused", "loop"):
+        where = {"unroll": unroll, "num_steps": 160}
+        numbers |= {
+            f"{unroll}: operations": (",.0f", mean("studies/unroll", "operations", **where)),
+            f"{unroll}: words/s": (",.0f", mean("studies/unroll", "words_per_second", **where)),
+            f"{unroll}: MB": (",.0f", mean("studies/unroll", "peak_mb", **where)),
+        }
+    for setting in ("as printed", "deterministic"):
+        for epoch in (1, 2):
+            for name in ("perplexity", "val_perplexity"):
+                where = {"setting": setting, "epoch": epoch}
+                numbers[f"keras {setting}, epoch {epoch}: {name}"] = (
+                    ".2f",
+                    mean("plain_keras", name, **where),
+                )
+    # Keras's own loss divides by all entries of the 26 windows, of which the last are padding.
+    masked = mean("plain_keras", "val_perplexity", setting="as printed", epoch=2)
+    padded = lambda: masked() ** (10_026 / (26 * 20 * 20))  # noqa: E731
+    numbers["keras with padding"] = (".2f", padded)
+    bits = "`--precision=mixed_bfloat16`", "TF32"
+    speeds = [cell("gpu.md", f"`rnn_mode=keras`, {each}", 1) for each in bits]
+    return numbers | {"bfloat16 over TF32": (".2f", ratio(*speeds))}
+
+
+def _closed_forms() -> dict:
+    numbers = {
+        "built-in corpus": (",d", exact(90_030)),
+        "built-in corpus, start of row 1": (",d", exact(90_030 // 4)),
+        "small: predictions of a window": (",d", exact(20 * 20)),
+        "sigmoid(0)": (".2f", exact(sigmoid(0))),
+        "sigmoid(1)": (".2f", exact(sigmoid(1))),
+        "sigmoid(0)**10": (".4f", exact(sigmoid(0) ** 10)),
+        "sigmoid(1)**10": (".4f", exact(sigmoid(1) ** 10)),
+        "0.5**10": (".5f", exact(0.5**10)),
+        "0.5**20": (".7f", exact(0.5**20)),
+        "0.9**20": (".3f", exact(0.9**20)),
+        "0.99**20": (".3f", exact(0.99**20)),
+        "1.5**10": (".1f", exact(1.5**10)),
+        "1.1**20": (".2f", exact(1.1**20)),
+        "vocabulary": (",d", exact(10_000)),
+        "80 over 10": (".0f", exact(80 / 10)),
+        "words of a study": (
+            ",.0f",
+            mean("studies/batch_size", "words", held="same words", batch_size=1),
+        ),
+        "loss scale": (",d", exact(2**12)),
+        "log 10,000": (".2f", exact(math.log(10_000))),
+    }
+    for name, batch_size, num_steps, units in (
+        ("small", 20, 20, 200),
+        ("medium", 20, 35, 650),
+        ("large", 20, 35, 1500),
+    ):
+        products = 2 * 2 * units * 4 * units + 10_000 * units
+        weights = products + 2 * 4 * units + 10_000
+        words = batch_size * num_steps
+        numbers |= {
+            f"{name}: weights": (",d", exact(weights + 10_000 * units)),
+            f"{name}: weights above": (",d", exact(weights)),
+            f"{name}: MB": (".1f", exact(4 * weights / 1e6)),
+            f"{name}: embedding MB": (".1f", exact(4 * words * units / 1e6)),
+            f"{name}: GFLOP": (".1f", exact(6 * words * products / 1e9)),
+        }
+    return numbers
+
+
+NUMBERS = {
+    **_batch_size(),
+    **_num_steps(),
+    **_sampling(),
+    **_gradient_flow(),
+    **_others(),
+    **_closed_forms(),
+}
+
+
+if __name__ == "__main__":
+    for each in DOCS.glob("*.md"):
+        each.write_text(with_numbers_of_now(each.read_text(encoding="utf-8")), encoding="utf-8")

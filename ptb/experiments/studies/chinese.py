@@ -1,0 +1,379 @@
+"""Verdicts in Chinese, `chinese(text)`, and labels of figures, `label(text)`, from the English ones.
+
+A verdict is written once, in English, by its study. Here each of its sentences stands beside its
+Chinese one, as in a catalogue of gettext: what is in braces is found in the English sentence and put
+into the other. A sentence that is not here stays English; a test finds those of the recorded verdicts.
+
+    {n}  a number, with its interval: 2.293 (2.288 to 2.299)
+    {w}  words, which are translated by themselves
+"""
+
+# ruff: noqa: E501, RUF001  (a sentence is a line; Chinese has marks of its own)
+
+from __future__ import annotations
+
+import functools
+import re
+
+NUMBER = r"[-+]?\d[\d.,]*(?:e[+-]\d+)?%?(?: \([^()]*\))?(?<![.,])"
+WORDS = r"(?:[^.\n*|]|\.(?=\d))+?"
+
+SENTENCES = {
+    # What all studies say.
+    "A first look: {n1} seeds, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
+    "A first look: {n1} seed, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
+    "Brackets: 95% intervals of the mean (bootstrap), over {n} seeds.": "括号里是平均值的 95% 置信区间（自助法），{n} 个种子。",
+    "Brackets: 95% intervals of the share of seeds (Wilson), over {n} seeds.": "括号里是种子所占比例的 95% 置信区间（Wilson），{n} 个种子。",
+    "Brackets: the range, over {n} seeds.": "括号里是从最低到最高的范围，{n} 个种子。",
+    "Not counted: {w}. Some seed there diverged, or learned no more than the words' frequencies.": "没有计入：{w}。那里有的种子发散了，或者只学到了词频。",
+    "Each has the learning rate with the lowest mean valid loss, on seeds kept for that: {w}. The grids spanned {n1} to {n2}.": "每种设置都用平均验证损失最低的学习率，用专门留出的种子来选：{w}。网格从 {n1} 到 {n2}。",
+    "None lies at the edge of its grid.": "没有一个在网格的边上。",
+    "At the edge of its grid, so that a better rate may exist: {w}.": "在网格的边上，因而可能有更好的学习率：{w}。",
+    "The words' frequencies alone cost {n} nats a word.": "只知道词频时，每词的损失是 {n} 奈特。",
+    "The words' frequencies alone cost {n}.": "只知道词频时是 {n}。",
+    "The words' frequencies alone have a perplexity of {n}.": "只知道词频时，困惑度是 {n}。",
+    "{n1} of {n2} findings are the same on {w}.": "{n2} 条结论中有 {n1} 条在 {w} 上相同。",
+    "On another text: {w}": "在另一个文本上：{w}",
+    # batch_size
+    "Is a larger batch only faster, with about the same loss?": "批大一点只是更快，损失差不多吗？",
+    "After the same words (about {n}):": "读同样多的词之后（约 {n} 个）：",
+    "After the same updates (about {n}):": "更新同样多次之后（约 {n} 次）：",
+    "**After the {w1}, batch_size {w2} have the lowest loss, not clear which**: {n1} nats a word with {n2}": "**{w1}，batch_size 为 {w2} 的损失最低，分不清哪个更低**：{n2} 时每词 {n1} 奈特",
+    "**After the {w1}, batch_size {w2} has the lowest loss**: {n1} nats a word with {n2}": "**{w1}，batch_size 为 {w2} 的损失最低**：{n2} 时每词 {n1} 奈特",
+    "**After the {w}, batch {n1} and batch {n2} have about the same loss**": "**{w}，批为 {n1} 和批为 {n2} 的损失差不多**",
+    "**After the {w}, batch {n1} and batch {n2} have losses that are not clearly apart**": "**{w}，批为 {n1} 和批为 {n2} 的损失分不清高下**",
+    "**After the {w}, batch {n1} and batch {n2} do not have the same loss: that of batch {n3} is higher**": "**{w}，批为 {n1} 和批为 {n2} 的损失不同：批为 {n3} 的较高**",
+    "**After the {w}, batch {n1} and batch {n2} do not have the same loss: that of batch {n3} is lower**": "**{w}，批为 {n1} 和批为 {n2} 的损失不同：批为 {n3} 的较低**",
+    ": {n1} nats a word, {n2} times the perplexity (the same: within {n3} nats)": "：每词相差 {n1} 奈特，困惑度是 {n2} 倍（相差不到 {n3} 奈特算相同）",
+    "**After the {w}, the generalization gap is larger with batch {n1} than with batch {n2}**": "**{w}，批为 {n1} 的泛化差距比批为 {n2} 的大**",
+    "**After the {w}, the generalization gap is smaller with batch {n1} than with batch {n2}**": "**{w}，批为 {n1} 的泛化差距比批为 {n2} 的小**",
+    "**After the {w}, the generalization gap does not clearly differ between batch {n1} and batch {n2}**": "**{w}，批为 {n1} 和批为 {n2} 的泛化差距没有明显不同**",
+    ": valid less train loss is {n1} and {n2} nats a word": "：验证损失减训练损失，每词是 {n1} 和 {n2} 奈特",
+    "**The gradient's noise is larger than its signal up to batch {n}**": "**批不超过 {n} 时，梯度的噪声大于信号**",
+    "**The gradient's noise is not clearly larger than its signal at any batch**": "**无论批多大，梯度的噪声都不明显大于信号**",
+    ", at the weights of batch 20 after the same words: noise over signal is {w}. The two are equal at a batch of {n} rows (simple noise scale).": "（在批为 20、读同样多的词之后的权重上）：噪声与信号之比{w}。批有 {n} 行时两者相等（simple noise scale）。",
+    "Speed is not part of this: {w} measures it.": "这里不比较速度：用 {w} 测量。",
+    # num_steps
+    "How many time steps are enough?": "多少个时间步就够？",
+    "After the same words (about {n}), each num_steps at its best learning rate:": "读同样多的词（约 {n} 个），每种 num_steps 用各自最好的学习率：",
+    "**With the state {w}, nothing was learned.**": "**状态{w}时，什么也没有学到。**",
+    "**With the state {w}, num_steps {n} is enough**": "**状态{w}时，num_steps 为 {n} 就够**",
+    "**With the state {w}, nothing below num_steps {n} is enough**": "**状态{w}时，num_steps 小于 {n} 都不够**",
+    ", a perplexity within {n1} of the lowest: {n2}. The lowest is {n3} at num_steps {n4}.": "，困惑度与最低的相差不到 {n1}：{n2}。最低的是 {n3}，在 num_steps 为 {n4} 时。",
+    ", a perplexity within {n1} of the lowest: {n2}. The lowest is {n3} at num_steps {n4}, not clearly below {w}.": "，困惑度与最低的相差不到 {n1}：{n2}。最低的是 {n3}，在 num_steps 为 {n4} 时，并不明显低于 {w}。",
+    "Not clear: num_steps {w}.": "不清楚：num_steps 为 {w} 时。",
+    "That is the longest that was tried: more may be better still.": "这是试过的最长的，再长可能更好。",
+    "From the same words a longer window makes fewer updates: {n1} at num_steps {n2}, {n3} at {n4}. With more words the longest may do better.": "读同样多的词，窗口越长更新越少：num_steps 为 {n2} 时 {n1} 次，为 {n4} 时 {n3} 次。词更多时，最长的可能会更好。",
+    "**A longer window explodes the gradient of the {w}.**": "**窗口变长，下列网络的梯度会爆炸：{w}。**",
+    "**A longer window does not explode the gradient of the {w}.**": "**窗口变长，下列网络的梯度不会爆炸：{w}。**",
+    "**A longer window does not clearly explode the gradient of the {w}.**": "**窗口变长，下列网络的梯度是否爆炸并不清楚：{w}。**",
+    "A window of {n1} steps sums {n2} times the terms of one of {n3}. So its norm may grow {n4} times without any term growing. It explodes where it grows more.": "{n1} 步的窗口求和的项数是 {n3} 步的 {n2} 倍，所以即使没有一项变大，范数也可以变成 {n4} 倍。超过它才叫爆炸。",
+    "Norm of a window's gradient before any clip, the median over the seeds, by its length in steps. Last, how many times as large it is at {n1} as at {n2} steps (a geometric mean):": "裁剪之前一个窗口的梯度范数（各种子的中位数），按窗口的步数。最后一列：{n1} 步时是 {n2} 步时的多少倍（几何平均）：",
+    # sampling
+    "Sequential or random sampling: what is carrying the state worth?": "顺序采样还是随机采样：传递状态有什么好处？",
+    "At num_steps {n1}, after the same {n2} words (a difference of at most {n3} nats a word is called none):": "num_steps 为 {n1}，读同样的 {n2} 个词之后（每词相差不超过 {n3} 奈特算没有差别）：",
+    "**At num_steps {n}, carrying the state {w}**, against zeroing it in training and in scoring: {n1} nats a word": "**num_steps 为 {n} 时，传递状态{w}**，与训练和评分时都清零相比：每词 {n1} 奈特",
+    "**At num_steps {n}, with a zeroed state random order {w}**, against sequential order: {n1} nats": "**num_steps 为 {n}、状态清零时，随机的次序{w}**，与顺序相比：每词 {n1} 奈特",
+    "**At num_steps {n}, training on random windows {w} once the state is carried in scoring**, against training with the carried state: {n1} nats": "**num_steps 为 {n} 时，只要评分时传递状态，用随机窗口训练{w}**，与训练时传递状态相比：每词 {n1} 奈特",
+    "valid perplexity at num_steps {n}": "num_steps 为 {n} 时的验证困惑度",
+    "The computed floor is {n1} with full memory. With a memory of one window it is {n2}.": "算出来的下限：有全部记忆时是 {n1}，只有一个窗口的记忆时是 {n2}。",
+    # detach
+    "What happens when the graph is not cut at window ends?": "如果计算图不在窗口末尾切断，会怎样？",
+    "**Memory grows with every window that is kept**: {n1} MB beyond a single window with {n2} windows kept, about {n3} MB a window.": "**每留一个窗口，内存都会增长**：留 {n2} 个窗口时，比只留一个多 {n1} MB，每个窗口约 {n3} MB。",
+    "**Memory stays**: {n1} MB beyond a single window with {n2} windows kept, about {n3} MB a window.": "**内存不增长**：留 {n2} 个窗口时，比只留一个多 {n1} MB，每个窗口约 {n3} MB。",
+    "**A window takes ever longer**": "**一个窗口的时间越来越长**",
+    "**A window takes hardly longer**": "**一个窗口的时间几乎不变**",
+    ": {n1} ms when the graph is cut at each window, {n2} ms on the average of {n3} kept ones, {n4} times as long; over the last settings as the number kept to the power {n5} (1 is linear).": "：每个窗口都切断时 {n1} 毫秒，留 {n3} 个时平均 {n2} 毫秒，是 {n4} 倍；在最后几种设置上，随所留数目的 {n5} 次方增长（1 是线性）。",
+    "Never cut, both go on growing until memory ends.": "从不切断的话，两者一直增长，直到内存用完。",
+    "Never cut, not both grew in this measurement.": "这次测量中，从不切断时两者没有都增长。",
+    "Measured on the model {w}: 2 x 200 LSTM, batch_size 20, num_steps 20.": "在模型 {w} 上测量：2 x 200 LSTM，batch_size 20，num_steps 20。",
+    # gradient_flow
+    "How far back does a gradient reach, in a plain RNN, a GRU and an LSTM?": "在普通 RNN、GRU 和 LSTM 里，梯度能往回走多远？",
+    "**The plain RNN did not learn, so nothing is compared with it.**": "**普通 RNN 没有学会，所以不与它比较。**",
+    "After training on the same words, each network at its best learning rate:": "用同样的词训练之后，每种网络用各自最好的学习率：",
+    "**the gradient of the {w} reaches farther back than the plain RNN's**": "**{w} 的梯度比普通 RNN 的走得更远**",
+    "**the gradient of the {w} reaches less far back than the plain RNN's**": "**{w} 的梯度不如普通 RNN 的走得远**",
+    "**it is not clear whether the {w} or the plain RNN reaches farther**": "**{w} 和普通 RNN 哪个走得更远并不清楚**",
+    ": a step back multiplies it by {n1}, the RNN's by {n2}": "：每往回一步乘以 {n1}，普通 RNN 的乘以 {n2}",
+    "**{n} steps back, the gradient of every trained network has {w}.**": "**往回 {n} 步，每种训练后的网络的梯度：{w}。**",
+    "**{n} steps back, the gradient of the trained networks has: {w}.**": "**往回 {n} 步，训练后的网络的梯度：{w}。**",
+    "**With a forget bias of 1 the trained LSTM's gradient reaches farther than with 0.**": "**训练后的 LSTM，遗忘偏置为 1 时梯度比为 0 时走得更远。**",
+    "**With a forget bias of 1 the trained LSTM's gradient reaches less far than with 0.**": "**训练后的 LSTM，遗忘偏置为 1 时梯度不如为 0 时走得远。**",
+    "**It is not clear whether a forget bias of 1 helps the trained LSTM's gradient.**": "**遗忘偏置为 1 对训练后的 LSTM 的梯度有没有帮助，并不清楚。**",
+    "**Before training, the {w1} reaches farthest** (init_scale): {w2}.": "**训练之前，{w1} 走得最远**（init_scale）：{w2}。",
+    "**Before training, which network reaches farthest depends on the weights' scale** (init_scale): {w}.": "**训练之前，哪种网络走得最远取决于权重的大小**（init_scale）：{w}。",
+    "The factor of one step back, and what is left after {n1} steps. Vanished: less than {n2} of the norm at k = 0. Exploded: more than {n3} times it. Radius: the spectral radius of the recurrent matrix, in GRU and LSTM the candidate's.": "往回一步的因子，以及 {n1} 步之后还剩多少。消失：不到 k = 0 时范数的 {n2}。爆炸：超过它的 {n3} 倍。谱半径：循环矩阵的谱半径，在 GRU 和 LSTM 里是候选值的。",
+    "The gate is the LSTM's forget gate, the GRU's update gate, and the slope 1 - h² of the RNN's tanh.": "门是 LSTM 的遗忘门、GRU 的更新门，以及普通 RNN 的 tanh 的斜率 1 - h²。",
+    "Measured with one layer of {n} units. Another size may answer otherwise.": "用一层 {n} 个单元测量。换一种大小，答案可能不同。",
+    "init_scale {n1}, after epoch {n2}": "init_scale {n1}，第 {n2} 轮之后",
+    "{n1}, vanished, radius {n2}": "{n1}，消失，谱半径 {n2}",
+    "{n1}, exploded, radius {n2}": "{n1}，爆炸，谱半径 {n2}",
+    "{n1}, reaches, radius {n2}": "{n1}，到达，谱半径 {n2}",
+    # memory
+    "After how many steps does each cell forget?": "每种单元过多少步就忘了？",
+    "Trained with {w}, for the same number of updates:": "用 {w} 训练，更新同样多次：",
+    "**With {w1}, the {w2} remembers longer than the {w3}**: they part at {n1} words, which {n2} of the {w4}'s seeds remember and {n3} of the RNN's.": "**用 {w1} 训练时，{w2} 比 {w3} 记得久**：隔 {n1} 个词时分出高下，{w4} 有 {n2} 的种子记得住，RNN 有 {n3}。",
+    "**With {w1}, it is not clear whether the {w2} or the RNN remembers longer**: at no delay up to {n} words do their intervals part.": "**用 {w1} 训练时，{w2} 和 RNN 哪个记得久并不清楚**：间隔直到 {n} 个词，两者的区间都没有分开。",
+    "Seeds that remember, at each delay in words (guessing is right {n1} of the time; to remember is to be right {n2} of the time or more):": "每种间隔（词数）下记得住的种子（猜对的机会是 {n1}；答对 {n2} 以上算记得住）：",
+    "Longest: the last delay before one at which the interval of the share reaches down to half. A dash: not tried, since no seed remembers a shorter one.": "最长：比例的区间还没有降到一半的最后一个间隔。横线：没有试，因为更短的间隔也没有种子记得住。",
+    "More training would change it: between {n1} and {n2} updates the longest delay grew for {w}.": "再多训练会改变结果：从 {n1} 次更新到 {n2} 次，最长的间隔变长的有 {w}。",
+    "The longest delays were the same after {n1} updates as after {n2}.": "更新 {n1} 次和 {n2} 次之后，最长的间隔相同。",
+    "What is measured is what so much training teaches, not what a network could hold.": "测的是这么多训练能教会什么，而不是网络能装下多少。",
+    "The learning rate is tuned for each network, delay and optimizer on seeds of its own. The grids spanned {n1} to {n2}.": "对每种网络、间隔和优化器，用另外的种子选学习率。网格从 {n1} 到 {n2}。",
+    "No network that forgot had its best rate at the edge of its grid.": "忘了的网络里，没有一个的最好学习率在网格的边上。",
+    "A better rate may exist beyond the grid's edge for {w}.": "下列情况在网格之外可能有更好的学习率：{w}。",
+    "Measured with {n1} units and batches of {n2} sequences; the gradient is clipped at a norm of {n3}.": "用 {n1} 个单元、每批 {n2} 个序列测量；梯度范数裁剪到 {n3}。",
+    "Trained with {w}": "用 {w} 训练",
+    # hidden_size
+    "Do larger hidden sizes train faster or slower?": "隐藏层越大，训练越快还是越慢？",
+    "**After the same {n} updates (and words), {w1} units learn most; {w2}**": "**更新（和读词）同样的 {n} 次，{w1} 个单元学得最多；{w2}**",
+    "**After the same {n} updates (and words), {w1} units learn most, not clear which; {w2}**": "**更新（和读词）同样的 {n} 次，{w1} 个单元学得最多，分不清哪个更多；{w2}**",
+    "{n1} units learn more than {n2}": "{n1} 个单元学得比 {n2} 个多",
+    "{n1} units learn less than {n2}": "{n1} 个单元学得比 {n2} 个少",
+    "{n1} and {n2} units are not clearly apart": "{n1} 个和 {n2} 个单元分不清高下",
+    ": {n1} nats a word with {n2}, {n3} with {n4}, {n5} with {n6}.": "：{n2} 个单元每词 {n1} 奈特，{n4} 个 {n3}，{n6} 个 {n5}。",
+    "**After the same number of multiplications, the larger of two sizes learns more**": "**乘法次数相同时，两种大小中较大的学得较多**",
+    "**After the same number of multiplications, the larger of two sizes learns less**": "**乘法次数相同时，两种大小中较大的学得较少**",
+    "**After the same number of multiplications, no size is clearly ahead**": "**乘法次数相同时，没有哪种大小明显领先**",
+    "**After the same number of multiplications, the larger of two sizes learns ({w})**": "**乘法次数相同时，两种大小中较大的学得（{w}）**",
+    "Nats a word: {w}. Counted are those of the LSTM and the softmax, forward and backward.": "每词的奈特数：{w}。算的是 LSTM 和 softmax 的乘法，包括前向和反向。",
+    "{n1} billion: {n2} with {n3} units, {n4} with {n5}": "{n1} 十亿次：{n3} 个单元 {n2}，{n5} 个 {n4}",
+    "The share of clipped windows is that of the last tenth of the training.": "被裁剪的窗口的比例是训练最后十分之一里的。",
+    "Seconds are not part of this: {w} measures speed.": "这里不比较秒数：用 {w} 测量速度。",
+    "Loss after the same {n} updates": "更新同样的 {n} 次之后的损失",
+    "{n} units": "{n} 个单元",
+    # unroll
+    "Static unroll, loop, or fused: what does each cost?": "静态展开、循环、融合：各有什么代价？",
+    "**The graph grows with num_steps for {w1} and stays about the same for {w2}**": "**{w1} 的计算图随 num_steps 增长，{w2} 的大致不变**",
+    "**The graph grows with num_steps for {w}**": "**{w} 的计算图随 num_steps 增长**",
+    "**The graph stays about the same for {w}**": "**{w} 的计算图大致不变**",
+    ": from num_steps {n1} to {n2}, {n3} times as many, the number of its operations grows by these factors: {w}.": "：num_steps 从 {n1} 到 {n2}，变成 {n3} 倍，运算数分别变成这么多倍：{w}。",
+    "**At num_steps {n} the fastest is {w}**": "**num_steps 为 {n} 时最快的是 {w}**",
+    " (not clearly: the interval of {w} overlaps), ": "（并不明显：与 {w} 的区间重叠），",
+    "{n1} times {w1} and {n2} times {w2}.": "是 {w1} 的 {n1} 倍、{w2} 的 {n2} 倍。",
+    "The longer trace of fused against loop at num_steps {n1} is paid back after {n2} words of training.": "num_steps 为 {n1} 时，fused 比 loop 追踪得久，训练 {n2} 个词之后就补回来了。",
+    "at num_steps {n}": "num_steps 为 {n} 时",
+    "Measured on one layer of 200 LSTM units, batch_size 20.": "用一层 200 个 LSTM 单元、batch_size 20 测量。",
+    # truncation
+    "How wrong is the truncated gradient?": "截断的梯度误差有多大？",
+    "**At num_steps {n}, the cut hardly turns the gradient of the recurrent weights after training**": "**训练之后，num_steps 为 {n} 时，截断几乎不改变循环权重的梯度方向**",
+    "**At num_steps {n}, the cut noticeably turns the gradient of the recurrent weights after training**": "**训练之后，num_steps 为 {n} 时，截断明显改变循环权重的梯度方向**",
+    "**At num_steps {n}, the cut turns, not clearly noticeably, the gradient of the recurrent weights after training**": "**训练之后，num_steps 为 {n} 时，截断是否明显改变循环权重的梯度方向并不清楚**",
+    ": its cosine with the full gradient is {n1}, its length {n2} of the full one's. (Hardly: a cosine of at least {n3}.) The cosine is {w}. The full gradient flows through {n4} steps.": "：它与完整梯度的余弦是 {n1}，长度是完整的 {n2}。（几乎不改变：余弦至少 {n3}。）其他各组权重的余弦：{w}。完整的梯度流过 {n4} 步。",
+    "**After epoch {n1}, the recurrent weights need num_steps {n2}** for a cosine of {n3}: {n4} there, {n5} at num_steps {n6}.": "**第 {n1} 轮之后，循环权重需要 num_steps 为 {n2}** 才有 {n3} 的余弦：那时是 {n4}，num_steps 为 {n6} 时是 {n5}。",
+    "**Before training, the recurrent weights need num_steps {n2}** for a cosine of {n3}: {n4} there, {n5} at num_steps {n6}.": "**训练之前，循环权重需要 num_steps 为 {n2}** 才有 {n3} 的余弦：那时是 {n4}，num_steps 为 {n6} 时是 {n5}。",
+    "Cosine with the full gradient, {w}:": "与完整梯度的余弦，{w}：",
+    "Valid loss in nats a word: {w}.": "验证损失，每词的奈特数：{w}。",
+    "Direction by group of weights, {w}": "各组权重的梯度方向，{w}",
+    "Before training, init_scale {n}": "训练之前，init_scale {n}",
+}
+
+# What stands by itself: in a table, in a figure, or where a sentence has {w}. The longest come first.
+NAMES = {
+    "LSTM, forget bias 1": "LSTM（遗忘偏置 1）",
+    "valid loss, nats a word": "验证损失（每词奈特数）",
+    "windows clipped, %": "被裁剪的窗口，%",
+    "windows clipped, state carried": "被裁剪的窗口，传递状态",
+    "windows clipped, state reset": "被裁剪的窗口，清零状态",
+    "valid perplexity, state carried": "验证困惑度，传递状态",
+    "valid perplexity, state reset": "验证困惑度，清零状态",
+    "computed floor, full memory": "算出的下限，全部记忆",
+    "computed floor, memory of num_steps": "算出的下限，num_steps 个词的记忆",
+    "multiplications, billions (log scale)": "乘法次数，十亿（对数刻度）",
+    "multiplications, billions": "乘法次数，十亿",
+    "scored with the state carried": "评分时传递状态",
+    "scored with it zeroed at each window": "评分时每个窗口清零",
+    "scored with it zeroed": "评分时清零",
+    "trained sequential, carried": "顺序训练，传递状态",
+    "trained sequential, reset": "顺序训练，清零状态",
+    "trained random": "随机训练",
+    "sequential, carried": "顺序，传递",
+    "sequential, reset": "顺序，清零",
+    "operations in the graph": "计算图的运算数",
+    "seconds to trace it": "追踪的秒数",
+    "seconds of the first call": "第一次调用的秒数",
+    "peak memory, MB": "内存峰值，MB",
+    "Operations in the graph of a training step": "一个训练步的计算图的运算数",
+    "operations (log scale)": "运算数（对数刻度）",
+    "seconds (log scale)": "秒（对数刻度）",
+    "Time to trace it": "追踪的时间",
+    "Speed of training": "训练速度",
+    "words a second": "每秒词数",
+    "words/s": "每秒词数",
+    "Peak memory of training": "训练的内存峰值",
+    "memory, MB": "内存，MB",
+    "Memory beyond one window": "比一个窗口多用的内存",
+    "Time for one window, on the average": "一个窗口的平均时间",
+    "time, ms": "时间，毫秒",
+    "windows kept in the graph before it is cut": "切断之前留在计算图里的窗口数",
+    "Windows whose gradient was clipped": "梯度被裁剪的窗口",
+    "After the same words": "读同样多的词之后",
+    "After the same updates": "更新同样多次之后",
+    "Loss after the same words": "读同样多的词之后的损失",
+    "Loss against updates": "损失随更新次数的变化",
+    "Loss against multiplications": "损失随乘法次数的变化",
+    "loss, nats a word": "损失，每词奈特数",
+    "batch_size (log scale)": "batch_size（对数刻度）",
+    "num_steps (log scale)": "num_steps（对数刻度）",
+    "hidden_size, units (log scale)": "hidden_size，单元数（对数刻度）",
+    "norm (log scale), median of seeds": "范数（对数刻度），种子的中位数",
+    "Gradient of one window": "一个窗口的梯度",
+    "words' frequencies": "只知道词频",
+    "floor, memory of num_steps": "下限，num_steps 个词的记忆",
+    "floor, memory of one window": "下限，一个窗口的记忆",
+    "floor, full memory": "下限，全部记忆",
+    "how it was trained": "怎样训练的",
+    "valid perplexity": "验证困惑度",
+    "Direction of the recurrent weights' gradient": "循环权重的梯度方向",
+    "cosine with the full gradient": "与完整梯度的余弦",
+    "gradient norm, times k = 0": "梯度范数，k = 0 时的倍数",
+    "k, steps back": "k，往回的步数",
+    "After training": "训练之后",
+    "after training": "训练之后",
+    "before training": "训练之前",
+    "Before training": "训练之前",
+    "seeds that remember, %": "记得住的种子，%",
+    "delay, words from symbol to question": "间隔：从符号到提问的词数",
+    "recurrent kernel": "循环核",
+    "input kernel": "输入核",
+    "all weights": "全部权重",
+    "embedding": "嵌入",
+    "bias": "偏置",
+    "spectral radius": "谱半径",
+    "mean gate": "门的平均值",
+    "held equal": "保持相同的",
+    "same words": "读同样多的词",
+    "same updates": "更新同样多次",
+    "state carried": "传递状态",
+    "state reset": "清零状态",
+    "not trained": "未训练",
+    "not clear": "不清楚",
+    "vanished": "消失",
+    "exploded": "爆炸",
+    "done neither": "既没有消失也没有爆炸",
+    "trained with": "优化器",
+    "makes no clear difference": "没有明显差别",
+    "makes no difference": "没有差别",
+    "finding": "结论",
+    "the same": "相同",
+    "Studies": "研究",
+    "updates": "更新次数",
+    "network": "网络",
+    "growth": "增长倍数",
+    "weights": "权重",
+    "longest": "最长",
+    "carried": "传递",
+    "reset": "清零",
+    "random": "随机",
+    "gains": "更好",
+    "costs": "更差",
+    "valid": "验证",
+    "train": "训练",
+    "command": "命令",
+    "versions": "版本",
+    "machine": "机器",
+    "figures": "数据",
+    "figure": "图",
+    "text": "文本",
+    "left out": "未测",
+    "none": "没有",
+}
+# Inside of what {w} found, after the names.
+INSIDE = {
+    r"RNN, radius ([\d.]+)": r"RNN（谱半径 \1）",
+    r"(RNN|LSTM), trained": r"\1（训练后）",
+    r"^([\d.]+) for epoch (.+)": r"第 \2 轮：\1",
+    r"^([\d.]+) for (?:the )?(.+)": r"\2：\1",
+    r"([\d.]+(?: \([^()]*\))?) for (?:the )?([^;,]+)": r"\2 \1",
+    r"([\d.]+(?: \([^()]*\))?) with (\d+)": r"批为 \2 时 \1",
+    r"\bafter epoch (\d+)": r"第 \1 轮之后",
+    r"(.+) with (SGD|Adam) \((\d+) words, then (\d+)\)": r"用 \2 的 \1（\3 个词，后来 \4 个）",
+    r"\((\d+%) of windows clipped\)": r"（\1 的窗口被裁剪）",
+    r"(.+) at ([\d.]+)$": r"\2 时 \1",
+    r"^(?:of )?the ": "",
+    r", ": "，",
+}
+
+
+def chinese(text: str) -> str:
+    """A verdict in Chinese. Code between backticks stays as it is."""
+    head, line, provenance = text.partition("\n| | |\n")
+    lines = [_line(each) for each in head.split("\n")]
+    rows = [_row(each, names_only=True) for each in provenance.split("\n")]
+    return "\n".join(lines) + (line + "\n".join(rows) if line else "")
+
+
+def label(text: str) -> str:
+    """What stands in a figure."""
+    return _intervals(_inside(_line(text)))
+
+
+def _line(line: str) -> str:
+    if line.startswith("|"):
+        return _row(line)
+    if line in NAMES:
+        return NAMES[line]
+    for sentence, made in _patterns():
+        line = sentence.sub(functools.partial(_put, made), line)
+    line = line.replace("![figure](figure.png)", "![图](figure.zh.png)")
+    line = line.replace("verdict.md)", "verdict.zh.md)")
+    if re.search("[一-鿿]", line):
+        line = _intervals(line)
+        line = re.sub(r"(?<=[。：；，）]) (?=\S)| (?=（)|(?<=[一-鿿]) (?=[一-鿿])", "", line)
+        line = line.replace("**, ", "**，")
+        line = re.sub(r"\*\*\. ", "**。", re.sub(r"\.$", "。", line))
+        line = re.sub(r";$", "；", line)
+    return line
+
+
+def _row(line: str, names_only: bool = False) -> str:
+    """A row of a table: each of its cells by itself."""
+    cells = [cell.strip() for cell in line.split("|")]
+    if names_only:  # of what made the verdict only the name is translated
+        return " | ".join([*(NAMES.get(cell, cell) for cell in cells[:2]), *cells[2:]]).strip()
+    return " | ".join(label(cell) if cell else "" for cell in cells).strip()
+
+
+def _inside(words: str) -> str:
+    """What {w} found: the names in it, and what joins them."""
+    if words.startswith("`") or re.fullmatch(NUMBER, words):
+        return words
+    if len(items := words.split("; ")) > 1:
+        return "；".join(map(_inside, items))
+    for sentence, made in _patterns():
+        if sentence.fullmatch(words):
+            return sentence.sub(functools.partial(_put, made), words)
+    if len(items := words.split(" and ")) > 1:
+        return "、".join(map(_inside, items))
+    for name in sorted(NAMES, key=len, reverse=True):
+        words = re.sub(rf"(?<![\w]){re.escape(name)}(?![\w])", NAMES[name], words)
+    for pattern, made in INSIDE.items():
+        words = re.sub(pattern, made, words)
+    return words
+
+
+def _put(made: str, match: re.Match) -> str:
+    found = {
+        name: _inside(value) if name.startswith("w") else value
+        for name, value in match.groupdict().items()
+    }
+    return made.format(**found)
+
+
+def _intervals(line: str) -> str:
+    return re.sub(r" ?\(([-+\d.,e%]+) to ([-+\d.,e%]+)\)", r"（\1 到 \2）", line)
+
+
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern, str]]:
+    """Each English sentence as a pattern, the longest first, and the Chinese one."""
+    found = []
+    for english in sorted(SENTENCES, key=len, reverse=True):
+        pattern = re.escape(english).replace(r"\.", r"\.(?!\d)")
+        for name in re.findall(r"{(\w+)}", english):
+            kind = NUMBER if name.startswith("n") else WORDS
+            pattern = pattern.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>{kind})")
+        if re.search(r"{w\d?}$", english):
+            pattern += "$"
+        found.append((re.compile(pattern), SENTENCES[english]))
+    return found

@@ -1,0 +1,62 @@
+"""Verdicts in Chinese say what the English ones say."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from ptb.experiments.studies import NAMES
+from ptb.experiments.studies.chinese import NAMES as PHRASES
+from ptb.experiments.studies.chinese import SENTENCES, chinese, label
+from ptb.experiments.studies.study import findings
+
+RESULTS = Path(__file__).parents[3] / "results/studies"
+NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d.,]*(?:e[+-]\d+)?%?(?<![.,])")
+
+
+def left_in_english(text):
+    """Runs of three English words that are not code, a file, or what made the verdict."""
+    text = re.sub(r"`[^`]*`|\([^)]*\)|（simple noise scale）", "", text.partition("\n| | |")[0])  # noqa: RUF001
+    return re.findall(r"[A-Za-z]{2,} [a-z]{2,} [a-z']{2,}", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recorded_verdict_in_chinese_is_that_of_now_and_complete(name):
+    english = (RESULTS / name / "verdict.md").read_text("utf-8")
+    recorded = (RESULTS / name / "verdict.zh.md").read_text("utf-8")
+    assert chinese(english) == recorded, "run ptb study --redraw --language=zh"
+    assert left_in_english(recorded) == []
+    assert len(findings(recorded)) == len(findings(english))
+    assert sorted(NUMBERS.findall(recorded)) == sorted(NUMBERS.findall(english))
+
+
+def test_a_sentence_is_put_into_the_other_language_with_its_numbers_and_names():
+    english = (
+        "**With SGD, the LSTM, forget bias 1 remembers longer than the RNN**: they part at 20 "
+        "words, which 90% (60% to 98%) of the LSTM, forget bias 1's seeds remember and 0% of the "
+        "RNN's."
+    )
+    assert chinese(english) == (
+        "**用 SGD 训练时，LSTM（遗忘偏置 1） 比 RNN 记得久**："  # noqa: RUF001
+        "隔 20 个词时分出高下，LSTM（遗忘偏置 1） 有 90%（60% 到 98%）的种子记得住，RNN 有 0%。"  # noqa: RUF001
+    ).replace("） ", "）")  # noqa: RUF001
+    assert label("RNN, radius 0.5") == "RNN（谱半径 0.5）"  # noqa: RUF001
+    assert label("1e-05") == "1e-05"
+
+
+def test_a_sentence_that_is_not_known_stays():
+    assert chinese("Nobody wrote this before.") == "Nobody wrote this before."
+
+
+def test_every_sentence_has_the_same_places_in_both_languages():
+    for english, other in SENTENCES.items():
+        found = [sorted(re.findall(r"{\w+}", each)) for each in (english, other)]
+        assert found[0] == found[1], english
+    assert all(PHRASES.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_question_of_each_study_is_there(name):
+    study = importlib.import_module(f"ptb.experiments.studies.{name}").STUDY
+    assert study.question in SENTENCES
