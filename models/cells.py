@@ -2,74 +2,24 @@
 
 Axis letters: B = batch_size, D = size of the input, H = num_units.
 
-A cell is called as `output, next_state = cell(inputs, state)` with `inputs` `[B, D]` and `output`
-`[B, H]`, float32. `[x, h]` is the concatenation of the input and the previous output along the
-last axis, so that one product serves both. They also work as cells of `keras.layers.RNN`.
+A cell is called as `output, next_state = cell(inputs, state)` (`models.cell`). `[x, h]` is the
+concatenation of the input and the previous output along the last axis, so that one product serves
+both. The next state of a cell with one part has the form of the state that is given: TensorFlow 1's
+was the plain tensor.
 """
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
-
-class _Cell(keras.layers.Layer):
-    """A cell whose state is one `[B, H]` tensor, its previous output, or a tuple of that one.
-
-    The next state has the form of the state that is given: TensorFlow 1's was the plain tensor.
-    `tf1_weights` maps the names that the weights had in TensorFlow 1 to the weights.
-    """
-
-    def __init__(self, num_units: int, kernel_initializer="glorot_uniform", **kwargs):
-        super().__init__(**kwargs)
-        if num_units < 1:
-            raise ValueError(f"num_units={num_units} must be at least 1")
-        self.num_units = num_units
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.state_size = num_units
-        self.output_size = num_units
-        self.tf1_weights = {}
-
-    def _add_affine(self, tf1_scope: str, input_size: int, output_size: int, bias: float = 0.0):
-        """A kernel `[input_size, output_size]` and a bias `[output_size]`."""
-
-        def weight(name, shape, initializer):
-            variable = self.add_weight(
-                name=(tf1_scope + name).replace("/", "_"), shape=shape, initializer=initializer
-            )
-            self.tf1_weights[f"{self.tf1_name}/{tf1_scope}{name}"] = variable
-            return variable
-
-        kernel = weight("kernel", (input_size, output_size), self.kernel_initializer)
-        return kernel, weight("bias", (output_size,), keras.initializers.Constant(bias))
-
-    def initial_state(self, batch_size: int):
-        """The state before the first step: zeros."""
-        return tf.nest.map_structure(
-            lambda size: tf.zeros([batch_size, size]), _as_tuple(self.state_size)
-        )
-
-    def get_initial_state(self, batch_size=None):
-        """The same under the name that `keras.layers.RNN` asks for, as the list it expects."""
-        return keras.tree.flatten(self.initial_state(batch_size))
-
-    def get_config(self):
-        initializer = keras.initializers.serialize(self.kernel_initializer)
-        return super().get_config() | {
-            "num_units": self.num_units,
-            "kernel_initializer": initializer,
-        }
+from models.cell import Cell
 
 
-class BasicRNNCell(_Cell):
+class BasicRNNCell(Cell):
     """h' = tanh([x, h] kernel + bias). `kernel` `[D + H, H]`, `bias` `[H]` (Elman 1990)."""
 
-    tf1_name = "basic_rnn_cell"
-
     def build(self, input_shape):
-        self.kernel, self.bias = self._add_affine(
-            "", input_shape[-1] + self.num_units, self.num_units
-        )
+        self.kernel, self.bias = self.add_affine("", input_shape[-1], self.num_units)
 
     def call(self, inputs, states):
         (h,) = _as_tuple(states)
@@ -77,7 +27,7 @@ class BasicRNNCell(_Cell):
         return h, _like(states, h)
 
 
-class GRUCell(_Cell):
+class GRUCell(Cell):
     """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078), as TF1 computes it.
 
         r, u = split(sigmoid([x, h] gates_kernel + gates_bias))
@@ -88,15 +38,12 @@ class GRUCell(_Cell):
     product, unlike in cuDNN and in `keras.layers.GRU(reset_after=True)`.
     """
 
-    tf1_name = "gru_cell"
-
     def build(self, input_shape):
-        size = input_shape[-1] + self.num_units
-        self.gates_kernel, self.gates_bias = self._add_affine(
-            "gates/", size, 2 * self.num_units, bias=1.0
+        self.gates_kernel, self.gates_bias = self.add_affine(
+            "gates_", input_shape[-1], 2 * self.num_units, bias=1.0
         )
-        self.candidate_kernel, self.candidate_bias = self._add_affine(
-            "candidate/", size, self.num_units
+        self.candidate_kernel, self.candidate_bias = self.add_affine(
+            "candidate_", input_shape[-1], self.num_units
         )
 
     def call(self, inputs, states):
@@ -108,7 +55,7 @@ class GRUCell(_Cell):
         return h, _like(states, h)
 
 
-class LSTMCell(_Cell):
+class LSTMCell(Cell):
     """TF1's `BasicLSTMCell`, the LSTM of Zaremba et al. 2014 (arXiv 1409.2329), equation 4.
 
         i, j, f, o = split([x, h] kernel + bias)
@@ -119,17 +66,14 @@ class LSTMCell(_Cell):
     part of `bias`.
     """
 
-    tf1_name = "basic_lstm_cell"
+    state_names = ("c", "h")
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
         super().__init__(num_units, **kwargs)
         self.forget_bias = forget_bias
-        self.state_size = [num_units, num_units]
 
     def build(self, input_shape):
-        self.kernel, self.bias = self._add_affine(
-            "", input_shape[-1] + self.num_units, 4 * self.num_units
-        )
+        self.kernel, self.bias = self.add_affine("", input_shape[-1], 4 * self.num_units)
 
     def call(self, inputs, states):
         c, h = states
@@ -142,9 +86,58 @@ class LSTMCell(_Cell):
         return super().get_config() | {"forget_bias": self.forget_bias}
 
 
-def layer_scope(layer: int) -> str:
-    """Where TensorFlow 1 kept the weights of layer 0, 1, ... of the tutorial's graph."""
-    return f"Model/RNN/multi_rnn_cell/cell_{layer}/"
+class PeepholeLSTMCell(LSTMCell):
+    """TF1's `LSTMCell(use_peepholes=True)`: the gates see c too (Gers and Schmidhuber 2000).
+
+        i, j, f, o = split([x, h] kernel + bias)
+        c' = sigmoid(f + forget_bias + w_f_diag * c) * c + sigmoid(i + w_i_diag * c) * tanh(j)
+        h' = sigmoid(o + w_o_diag * c') * tanh(c')
+
+    The peepholes `w_f_diag`, `w_i_diag`, `w_o_diag` are `[H]`: a gate sees its own unit's c alone.
+    Weight dropout leaves them. All else is as in `LSTMCell`.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.w_f_diag, self.w_i_diag, self.w_o_diag = (
+            self.add_weight(
+                shape=(self.num_units,),
+                initializer=self.kernel_initializer,
+                name=f"w_{gate}_diag",
+            )
+            for gate in "fio"
+        )
+
+    def call(self, inputs, states):
+        c, h = states
+        i, j, f, o = tf.split(_affine([inputs, h], self.kernel, self.bias), 4, axis=-1)
+        f, i = f + self.forget_bias + self.w_f_diag * c, i + self.w_i_diag * c
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
+        h = tf.sigmoid(o + self.w_o_diag * c) * tf.tanh(c)
+        return h, (c, h)
+
+
+class MinGRUCell(Cell):
+    """The minimal GRU of Feng et al. 2024 (arXiv 2410.01201), section 3.1.2.
+
+        z, n = split(x kernel + bias)
+        h'   = (1 - sigmoid(z)) * h + sigmoid(z) * n
+
+    `kernel` `[D, 2H]`, `bias` `[2H]`. Neither the gate nor the candidate n depends on h, so no
+    weight is recurrent.
+    """
+
+    def build(self, input_shape):
+        self.kernel, self.bias = self.add_affine(
+            "", input_shape[-1], 2 * self.num_units, recurrent=False
+        )
+
+    def call(self, inputs, states):
+        (h,) = _as_tuple(states)
+        z, n = tf.split(_affine([inputs], self.kernel, self.bias), 2, axis=-1)
+        z = tf.sigmoid(z)
+        h = (1 - z) * h + z * n
+        return h, _like(states, h)
 
 
 def _affine(inputs, kernel, bias):

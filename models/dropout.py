@@ -32,21 +32,22 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
 def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
     """A scope in which some recurrent weights of `layer`, from its previous output, are zero.
 
-    Keeps each of them, `[H, gates * H]`, with chance `keep_prob` and scales it by 1 / keep_prob:
-    one mask, drawn from `seed`, int32 `[2]`, for all rows and steps that are computed in the scope
-    (Merity, Keskar, Socher 2018, arXiv 1708.02182, section 2; it is the DropConnect of Wan et al.
-    2013). The weights from the layer's input stay. The gradient reaches the weights that are kept.
+    Keeps each of them with chance `keep_prob` and scales it by 1 / keep_prob: one mask, drawn from
+    `seed`, int32 `[2]`, for all rows and steps that are computed in the scope (Merity, Keskar,
+    Socher 2018, arXiv 1708.02182, section 2; it is the DropConnect of Wan et al. 2013). Only what
+    the layer's `recurrent_blocks` name is dropped. The gradient reaches the weights that are kept.
     """
     masked = []
-    for i, kernel in enumerate(layer.recurrent_kernels()):
-        num_rows, num_columns = kernel.shape
-        num_inputs = num_rows - layer.num_units
+    for i, (weight, block) in enumerate(layer.recurrent_blocks()):
+        limits = [each.indices(size) for each, size in zip(block, weight.shape, strict=True)]
         draws = tf.random.stateless_uniform(
-            [layer.num_units, num_columns], tf.random.fold_in(seed, i)
+            [end - begin for begin, end, _ in limits], tf.random.fold_in(seed, i)
         )
         mask = layer.in_own_layout(tf.where(draws < keep_prob, 1 / keep_prob, 0.0))
-        mask = tf.pad(mask, [[num_inputs, 0], [0, 0]], constant_values=1.0)
-        masked.append((kernel, kernel.value * mask))
+        around = [
+            [begin, size - end] for (begin, end, _), size in zip(limits, weight.shape, strict=True)
+        ]
+        masked.append((weight, weight.value * tf.pad(mask, around, constant_values=1.0)))
     return keras.StatelessScope(masked)
 
 

@@ -13,6 +13,7 @@ gates before their nonlinearities, in the order i, j, f, o.
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 from models.softmax import transposed
@@ -25,6 +26,7 @@ from ptb.machine.cores import on_gpu
 BLOCK = 5
 
 
+@keras.saving.register_keras_serializable("models")
 class FusedLSTM(StaticRNN):
     """`StaticRNN(LSTMCell(H))`, faster: the same weights, the same numbers."""
 

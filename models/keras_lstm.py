@@ -6,20 +6,26 @@ Keras and TensorFlow 1 compute the same LSTM from weights that are laid out diff
     Keras  kernel [D, 4H], recurrent_kernel [H, 4H] in the order i, f, j, o,
            forget_bias added to `bias`
 
+TF1's is the canonical form, that of `cells.LSTMCell`.
+
 Axis letters: B = batch_size, T = num_steps, D = input size, H = hidden size, V = vocabulary size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from models.cells import LSTMCell, layer_scope
+from models import tf1_names
 
-TF1_NAME = LSTMCell.tf1_name
+# The variables of Keras's layer, in its order.
+OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
 
 
+@keras.saving.register_keras_serializable("models")
 class KerasLSTM(keras.layers.Layer):
     """One layer over a window: `outputs, next_state = layer(inputs, state)`.
 
@@ -35,6 +41,17 @@ class KerasLSTM(keras.layers.Layer):
         self.lstm = keras.layers.LSTM(
             num_units, return_sequences=True, return_state=True, dtype=self.dtype_policy
         )
+
+    @classmethod
+    def of_cell(cls, cell) -> KerasLSTM:
+        """The layer that computes what `cells.LSTMCell` does, with its precision."""
+        return cls(cell.num_units, cell.forget_bias, dtype=cell.dtype_policy)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "num_units": self.num_units,
+            "forget_bias": self.forget_bias,
+        }
 
     def build(self, input_shape):
         batch_size, input_size = input_shape
@@ -53,22 +70,38 @@ class KerasLSTM(keras.layers.Layer):
         """The Keras layers whose precision is that of this one."""
         return [self, self.lstm, self.lstm.cell]
 
-    def recurrent_kernels(self) -> list:
-        """The variable of the recurrent weights, `[H, 4H]`."""
-        return [self.lstm.cell.recurrent_kernel]
+    def own_weights(self) -> dict[str, keras.Variable]:
+        """The variables by name, in the layout of Keras."""
+        cell = self.lstm.cell
+        return dict(zip(OWN_NAMES, (cell.kernel, cell.recurrent_kernel, cell.bias), strict=True))
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the weights by name, in the canonical form."""
+        input_size, width = self.lstm.cell.kernel.shape
+        return {"kernel": (input_size + self.num_units, width), "bias": (width,)}
+
+    def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
+        """A value for each number of the weights, from Keras's layout into TF1's.
+
+        `are_weights` is False for what is no weight itself, such as a gradient: the forget bias is
+        no part of it.
+        """
+        own = [values[name] for name in OWN_NAMES]
+        return to_tf1(own, self.forget_bias if are_weights else 0.0)
+
+    def from_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
+        """The inverse of `to_canonical`."""
+        own = to_keras(values, self.forget_bias if are_weights else 0.0)
+        return dict(zip(OWN_NAMES, own, strict=True))
+
+    def recurrent_blocks(self) -> list[tuple]:
+        """The variable of the recurrent weights, `[H, 4H]`, all of it."""
+        return [(self.lstm.cell.recurrent_kernel, np.s_[:, :])]
 
     def in_own_layout(self, mask):
         """A mask `[H, 4H]` in TF1's order of the gates, i, j, f, o, in that of Keras."""
         i, j, f, o = tf.split(mask, 4, axis=1)
         return tf.concat([i, f, j, o], axis=1)
-
-    def export_weights(self) -> dict[str, np.ndarray]:
-        """The weights in TF1's layout under TF1's names."""
-        return to_tf1(self.lstm.get_weights(), self.forget_bias)
-
-    def import_weights(self, weights: dict[str, np.ndarray]) -> None:
-        """Takes what `export_weights` of any LSTM layer gave."""
-        self.lstm.set_weights(to_keras(weights, self.forget_bias))
 
 
 @keras.saving.register_keras_serializable("models")
@@ -82,7 +115,7 @@ class StatefulLanguageModel(keras.Model):
     from a `LanguageModel` by `import_weights(language_model.export_weights())`: a fresh one has
     Keras's own.
 
-    `save` and `save_weights` keep the weights, and not the state: a loaded model starts from zeros.
+    `save` and `save_weights` keep the weights and the state: a loaded model goes on with the text.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):
@@ -112,6 +145,21 @@ class StatefulLanguageModel(keras.Model):
     def get_config(self) -> dict:
         return dict(self._arguments)
 
+    def save_own_variables(self, store) -> None:
+        """The state of each layer; Keras keeps the weights."""
+        super().save_own_variables(store)
+        for i, lstm in enumerate(self.lstms):
+            for name, part in zip(("h", "c"), lstm.states, strict=True):
+                store[f"state_{i}_{name}"] = part.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """The state as it was saved; zeros from a file of weights alone."""
+        self.reset_state()
+        if "state_0_h" in store:
+            for i, lstm in enumerate(self.lstms):
+                for name, part in zip(("h", "c"), lstm.states, strict=True):
+                    part.assign(store[f"state_{i}_{name}"])
+
     def reset_state(self) -> None:
         """Zeroes the state: before each epoch, and before another text."""
         for lstm in self.lstms:
@@ -119,19 +167,17 @@ class StatefulLanguageModel(keras.Model):
 
     def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float = 0.0) -> None:
         """Takes what `LanguageModel.export_weights` gave."""
-        self.embedding.set_weights([weights["Model/embedding"]])
+        weights = tf1_names.renamed(weights)
+        self.embedding.set_weights([weights["embedding"]])
         for i, lstm in enumerate(self.lstms):
-            scope = layer_scope(i)
-            layer = {
-                name: weights[scope + name] for name in (f"{TF1_NAME}/kernel", f"{TF1_NAME}/bias")
-            }
+            layer = {name: weights[f"layers/{i}/{name}"] for name in ("kernel", "bias")}
             lstm.set_weights(to_keras(layer, forget_bias))
-        self.softmax.set_weights([weights["Model/softmax_w"], weights["Model/softmax_b"]])
+        self.softmax.set_weights([weights["softmax_w"], weights["softmax_b"]])
 
 
-def to_keras(weights: dict[str, np.ndarray], forget_bias: float) -> list[np.ndarray]:
+def to_keras(weights: Mapping[str, np.ndarray], forget_bias: float) -> list[np.ndarray]:
     """`[kernel, recurrent_kernel, bias]` of a Keras LSTM from the kernel and bias of TF1."""
-    kernel, bias = weights[f"{TF1_NAME}/kernel"], weights[f"{TF1_NAME}/bias"]
+    kernel, bias = weights["kernel"], weights["bias"]
     hidden_size = len(bias) // 4
     i, j, f, o = np.split(np.vstack([kernel, bias]), 4, axis=1)
     f[-1] += forget_bias
@@ -144,4 +190,4 @@ def to_tf1(weights: list[np.ndarray], forget_bias: float) -> dict[str, np.ndarra
     i, f, j, o = np.split(np.vstack(weights), 4, axis=1)
     f[-1] -= forget_bias
     rows = np.concatenate([i, j, f, o], axis=1)
-    return {f"{TF1_NAME}/kernel": rows[:-1], f"{TF1_NAME}/bias": rows[-1]}
+    return {"kernel": rows[:-1], "bias": rows[-1]}

@@ -3,13 +3,15 @@
 Axis letters: B = batch_size, T = num_steps, H = hidden size, V = vocabulary size.
 
 The weights depend on neither B nor T, and neither does the class: one model trains on
-`[20, 35]` windows and is evaluated on `[1, 100]`. `export_weights` names the weights as the
-tutorial's TF1 graph did, so that they move between unrolls, checkpoints and TF1 itself.
+`[20, 35]` windows and is evaluated on `[1, 100]`. Each weight is named by its path, such as
+`layers/0/kernel`, in one canonical form for each cell, so that weights move between unrolls and
+checkpoints. `tf1_names` has the names that they had in the tutorial's graph.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 
 import keras
@@ -17,12 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
-from models.cells import BasicRNNCell, GRUCell, LSTMCell, layer_scope
 from models.dropout import dropout, weight_dropout
-from models.fused_lstm import FusedLSTM
-from models.keras_lstm import KerasLSTM
+from models.registry import CELLS, import_all, rnn_modes
 from models.softmax import softmax_nats
-from models.static_rnn import StaticRNN
+from models.weights import WeightsByPath
 
 
 def recurrent_layers(
@@ -40,20 +40,16 @@ def recurrent_layers(
 
     Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
-    dtype = {"dtype": precision}
-    makers = {
-        ("fused", "lstm"): lambda: FusedLSTM(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
-        ("static", "lstm"): lambda: StaticRNN(LSTMCell(hidden_size, forget_bias, **dtype), **dtype),
-        ("static", "gru"): lambda: StaticRNN(GRUCell(hidden_size, **dtype), **dtype),
-        ("static", "rnn"): lambda: StaticRNN(BasicRNNCell(hidden_size, **dtype), **dtype),
-        ("keras", "lstm"): lambda: KerasLSTM(hidden_size, forget_bias, **dtype),
-    }
-    if (rnn_mode, cell) not in makers:
+    if cell not in CELLS or rnn_mode not in rnn_modes(cell):
         raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
-    return [makers[rnn_mode, cell]() for _ in range(num_layers)]
+    make_cell, make_layer = CELLS[cell].cell_class(), CELLS[cell].layer_class(rnn_mode).of_cell
+    options = {"forget_bias": forget_bias} if "forget_bias" in CELLS[cell].reads else {}
+    cells = [make_cell(hidden_size, **options, dtype=precision) for _ in range(num_layers)]
+    return [make_layer(each) for each in cells]
 
 
-class LanguageModel(keras.Model):
+@keras.saving.register_keras_serializable("models")
+class LanguageModel(WeightsByPath, keras.Model):
     """`logits, next_state = model(tokens, state, training, seed)`.
 
     `tokens` int32 `[B, T]`, `logits` float32 `[B, T, V]`: the scores of the word after each token.
@@ -83,7 +79,7 @@ class LanguageModel(keras.Model):
         weight_keep_prob: float = 1.0,
     ):
         super().__init__(dtype=layers[0].dtype_policy, autocast=False)
-        self.vocab_size = vocab_size
+        self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.keep_prob = keep_prob
         self.weight_keep_prob = weight_keep_prob
         self.tie_weights = tie_weights
@@ -92,7 +88,8 @@ class LanguageModel(keras.Model):
         self.recurrent = layers
         self.embedding = self._add("embedding", vocab_size, hidden_size)
         for layer in layers:
-            layer.build((None, hidden_size))
+            if not layer.built:  # as those of a saved model are
+                layer.build((None, hidden_size))
         if not tie_weights:
             self.softmax_w = self._add("softmax_w", hidden_size, vocab_size)
         self.softmax_b = self._add("softmax_b", vocab_size)
@@ -101,13 +98,39 @@ class LanguageModel(keras.Model):
             self.cluster_b = self._add("cluster_b", len(self.cutoffs))
         self.built = True
 
+    def get_config(self) -> dict:
+        return {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "layers": [keras.saving.serialize_keras_object(layer) for layer in self.recurrent],
+            "keep_prob": self.keep_prob,
+            "tie_weights": self.tie_weights,
+            "cutoffs": list(self.cutoffs),
+            "weight_keep_prob": self.weight_keep_prob,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> LanguageModel:
+        import_all()  # so that Keras knows their classes
+        layers = [keras.saving.deserialize_keras_object(each) for each in config["layers"]]
+        return cls(**(config | {"layers": layers}))
+
+    def summary(self, *args, print_fn: Callable[[str], None] = print, **kwargs) -> None:
+        """Prints every weight with its shape and its numbers; other arguments are Keras's."""
+        shapes = self.weight_shapes()
+        print_fn(f"{self.name}: {' -> '.join(type(layer).__name__ for layer in self.recurrent)}")
+        width = max(map(len, shapes))
+        for name, shape in shapes.items():
+            print_fn(f"  {name:{width}}  {shape!s:>16}  {math.prod(shape):>12,}")
+        print_fn(f"  {'in all':{width}}  {'':>16}  {sum(map(math.prod, shapes.values())):>12,}")
+
     def _add(self, name: str, *shape: int):
         # Zeros until `initialize`: a draw of Keras' own would take time and memory for nothing.
         # Read in float32 in every precision.
         return self.add_weight(name=name, shape=shape, initializer="zeros", autocast=False)
 
     def initial_state(self, batch_size: int) -> tuple:
-        """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
+        """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
     def call(self, tokens, state, training=False, seed=None, rows=None):
@@ -182,69 +205,26 @@ class LanguageModel(keras.Model):
         return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, place))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
-        """Draws every weight and bias uniformly from +-init_scale, as the tutorial does.
+        """Draws every trainable weight and bias uniformly from +-init_scale, as the tutorial does.
 
         With `counts` `[V]`, how often train has each word, the softmax bias starts at the log of
         the words' shares instead: the model then begins as a unigram model.
         """
         rng = np.random.default_rng(seed)
+        own = self.own_weights()
         weights = {
             name: rng.uniform(-init_scale, init_scale, shape).astype(np.float32)
+            if name not in own or own[name].trainable
+            else own[name].numpy()
             for name, shape in self.weight_shapes().items()
         }
         if counts is not None:
             shares = (counts + 0.5) / (counts + 0.5).sum()
-            weights["Model/softmax_b"] = np.log(shares).astype(np.float32)
+            weights["softmax_b"] = np.log(shares).astype(np.float32)
             if self.cutoffs:
                 clusters = np.add.reduceat(shares, self.cutoffs)
-                weights["Model/cluster_b"] = np.log(clusters).astype(np.float32)
+                weights["cluster_b"] = np.log(clusters).astype(np.float32)
         self.import_weights(weights)
-
-    def export_weights(self) -> dict[str, np.ndarray]:
-        """Every weight under its TF1 name, such as `Model/softmax_w`."""
-        return self._each(lambda variable: variable.numpy(), lambda array: array)
-
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of `export_weights`, without a copy of the large ones."""
-        return self._each(lambda variable: tuple(variable.shape), lambda array: array.shape)
-
-    def _each(self, of_variable: Callable, of_array: Callable) -> dict:
-        """Under every TF1 name, in the order in which `initialize` draws, one or the other."""
-        ends = {name: of_variable(variable) for name, variable in self._ends().items()}
-        weights = {"Model/embedding": ends.pop("Model/embedding")}
-        for i, layer in enumerate(self.recurrent):
-            for name, value in layer.export_weights().items():
-                weights[f"{layer_scope(i)}{name}"] = of_array(value)
-        return weights | ends
-
-    def _ends(self) -> dict:
-        """The variables below and above the recurrent layers, each under its TF1 name."""
-        names = ["embedding"] + ([] if self.tie_weights else ["softmax_w"]) + ["softmax_b"]
-        names += ["cluster_w", "cluster_b"] if self.cutoffs else []
-        return {f"Model/{name}": getattr(self, name) for name in names}
-
-    def import_weights(self, weights: dict[str, np.ndarray]) -> None:
-        """Takes what `export_weights` of any model of this shape gave, or the tutorial itself.
-
-        Raises ValueError where a weight is missing, unknown, or of another shape.
-        """
-        # The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
-        weights = {n.replace("/lstm_cell/", "/basic_lstm_cell/"): w for n, w in weights.items()}
-        expected = self.weight_shapes()
-        given = {name: value.shape for name, value in weights.items()}
-        if given != expected:
-            name = sorted(set(given.items()) ^ set(expected.items()))[0][0]
-            raise ValueError(
-                f"the weight {name} has shape {given.get(name)} where the model has "
-                f"{expected.get(name)}: these weights are of another model"
-            )
-        for i, layer in enumerate(self.recurrent):
-            scope = layer_scope(i)
-            layer.import_weights(
-                {n.removeprefix(scope): w for n, w in weights.items() if n.startswith(scope)}
-            )
-        for name, weight in self._ends().items():
-            weight.assign(weights[name])
 
 
 def _fold_in(seed, place: int):

@@ -12,10 +12,9 @@ copy of the cell's operations for each step, and backpropagation walks them in r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -34,7 +33,7 @@ def static_rnn(
         copied through unchanged. A scalar in the state belongs to no row: it changes until the
         longest row ends.
       scope: None. In TensorFlow 1 it was the start of the names of the weights; here the cell owns
-        its weights, and the names are those of `cell.tf1_weights`.
+        its weights and names them.
 
     Returns:
       outputs, T tensors `[B, H]` or what else the cell gives, and the state after the last step, in
@@ -121,19 +120,36 @@ def _lengths(sequence_length, batch_size: int | None):
     return lengths
 
 
+@keras.saving.register_keras_serializable("models")
 class StaticRNN(keras.layers.Layer):
     """`static_rnn` as a layer: `outputs, next_state = layer(inputs, state)`.
 
-    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`.
+    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`. What follows `call` is what
+    `LanguageModel` asks of every recurrent layer. The canonical form of its weights is that of the
+    cell, however a layer computes, so that they move between layers and checkpoints.
     """
 
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
         self.cell = cell
 
+    @classmethod
+    def of_cell(cls, cell) -> StaticRNN:
+        """The layer that unrolls `cell`, with its precision."""
+        return cls(cell, dtype=cell.dtype_policy)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"cell": keras.saving.serialize_keras_object(self.cell)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> StaticRNN:
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**(config | {"cell": cell}))
+
     def build(self, input_shape):
-        self.cell.build(input_shape)
-        self.cell.built = True
+        if not self.cell.built:  # as that of a saved model is
+            self.cell.build(input_shape)
+            self.cell.built = True
 
     @property
     def num_units(self) -> int:
@@ -149,19 +165,29 @@ class StaticRNN(keras.layers.Layer):
         """The Keras layers whose precision is that of this one."""
         return [self, self.cell]
 
-    def recurrent_kernels(self) -> list:
-        """The variables `[D + H, ...]` whose last H rows are the recurrent weights."""
-        return [weight for weight in self.cell.tf1_weights.values() if len(weight.shape) == 2]
+    def own_weights(self) -> dict[str, keras.Variable]:
+        """The variables by name, in the layout in which this layer computes."""
+        return self.cell.named_weights()
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the weights by name, in the canonical form."""
+        return {name: tuple(weight.shape) for name, weight in self.own_weights().items()}
+
+    def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
+        """A value for each number of the weights, from this layer's layout into the canonical form.
+
+        `are_weights` is False for what is no weight itself, such as a gradient.
+        """
+        return dict(values)
+
+    def from_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
+        """The inverse of `to_canonical`."""
+        return dict(values)
+
+    def recurrent_blocks(self) -> list[tuple]:
+        """The recurrent weights: pairs of a variable and a slice for each of its axes."""
+        return self.cell.recurrent_blocks()
 
     def in_own_layout(self, mask):
-        """A mask `[H, gates * H]` in TF1's order of the gates, in that of `recurrent_kernels`."""
+        """A mask of one of `recurrent_blocks` in the canonical form, in this layer's layout."""
         return mask
-
-    def export_weights(self) -> dict[str, np.ndarray]:
-        """The weights under the names that they had in TensorFlow 1."""
-        return {name: weight.numpy() for name, weight in self.cell.tf1_weights.items()}
-
-    def import_weights(self, weights: dict[str, np.ndarray]) -> None:
-        """Takes what `export_weights` of any layer with this cell gave."""
-        for name, weight in self.cell.tf1_weights.items():
-            weight.assign(weights[name])

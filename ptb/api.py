@@ -13,7 +13,7 @@ from ptb.data import reader, text
 from ptb.data.corpus import Corpus
 from ptb.data.options import SPLITS, TextOptions
 from ptb.data.vocabulary import Vocabulary
-from ptb.runs.trained_model import TrainedModel, load_model
+from ptb.runs.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from ptb.training.perplexity import Score
@@ -74,7 +74,7 @@ def evaluate(
     if split not in corpus.splits:
         raise ValueError(f"split={split} is not in the corpus: give {', '.join(corpus.splits)}")
     windows = reader.every_token(corpus.splits[split], batch_size, trained.config.num_steps)
-    return Evaluator(load_model(trained))(windows)
+    return Evaluator(trained.build())(windows)
 
 
 def generate(

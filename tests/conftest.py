@@ -48,6 +48,14 @@ def deterministic_operations_on_two_devices():
     tf.config.set_logical_device_configuration(cpu, two)
 
 
+@pytest.fixture
+def eagerly():
+    """Functions run without being traced, which takes longer than the few windows of a test."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def two_devices() -> tf.distribute.Strategy:
     """A strategy with two replicas."""

@@ -7,20 +7,25 @@ import os
 
 from absl import flags
 
+from models.registry import CELLS, cells_that_read
 from ptb.command_line.program import FLAGS
 from ptb.training.config import PRESETS, Config, preset
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
-# What is read only where another field has this value.
+# A field that is read only if another field has one of these values.
 READ_WITH = {
-    "weight_decay": ("optimizer", "adamw"),
-    "warmup": ("schedule", "linear"),
-    "constant_epochs": ("schedule", "step"),
-    "learning_rate_decay": ("schedule", "step"),
-    "adaptive_cutoffs": ("softmax", "adaptive"),
-    "forget_bias": ("cell", "lstm"),
+    "weight_decay": ("optimizer", ("adamw",)),
+    "warmup": ("schedule", ("linear",)),
+    "constant_epochs": ("schedule", ("step",)),
+    "learning_rate_decay": ("schedule", ("step",)),
+    "adaptive_cutoffs": ("softmax", ("adaptive",)),
+    **{
+        option: ("cell", cells_that_read(option))
+        for entry in CELLS.values()
+        for option in entry.reads
+    },
 }
 
 
@@ -50,12 +55,12 @@ def config_from_flags() -> Config:
     run = FLAGS.save_path if "save_path" in FLAGS else None
     if run and os.path.exists(os.path.join(run, "config.json")):
         return config
-    for name, (other, value) in READ_WITH.items():
+    for name, (other, values) in READ_WITH.items():
         unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
-        if not unchanged and getattr(config, other) != value:
+        if not unchanged and getattr(config, other) not in values:
             raise ValueError(
-                f"--{name}={given[name]} is read with --{other}={value} only: give that, or leave "
-                "it out"
+                f"--{name}={given[name]} is read with --{other}={' or '.join(values)} only: give "
+                "that, or leave it out"
             )
     return config
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from absl import flags
 
@@ -73,21 +75,34 @@ def start_tensorflow():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     check_temporary_folder()
     _share_one_arena()
+    with _without_notes():
+        import tensorflow as tf  # noqa: PLC0415
+
+        tf.get_logger().setLevel("ERROR")
+        tf.config.experimental.enable_op_determinism()
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(available_cores())
+        strategy = _strategy_from_flags()
+        tf.config.list_logical_devices()
+        return strategy
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow as `start_tensorflow` does, and leaves the devices to other processes."""
+    with _without_notes():
+        import tensorflow  # noqa: F401, PLC0415
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keeps what TensorFlow writes to stderr back, unless it fails."""
     check_room_for_tensorflow()
     sys.stderr.flush()
     stderr = os.dup(2)
     with _scratch_file() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import tensorflow as tf  # noqa: PLC0415
-
-            tf.get_logger().setLevel("ERROR")
-            tf.config.experimental.enable_op_determinism()
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(available_cores())
-            strategy = _strategy_from_flags()
-            tf.config.list_logical_devices()
-            return strategy
+            yield
         except ValueError:  # of a flag, or of TF_CONFIG: the notes say nothing of it
             raise
         except Exception:

@@ -3,7 +3,7 @@
 A checkpoint is a safetensors file, sealed with a sha256 (`tensor_file`):
 
     metadata     `format`, `run`: which run it is of, and `progress`: its `Progress` as JSON
-    weights/*    each weight under its TF1 name
+    weights/*    each weight under its path in the model; in older files, under its TF1 name
     slots/*      what an optimizer keeps; plain SGD keeps nothing. Of averaged weights, each average
                  as `average/NAME` (but see `averages_by_position`)
     state/*      the recurrent state of the whole batch, float32 `[B, H]` each, in the order in
@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from models import tf1_names
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.memory import memory_bytes
 from ptb.machine.untrusted import open_regular, parse_json
@@ -111,7 +112,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(
             run=str(meta.get("run")),
             progress=Progress.from_dict(meta.get("progress")),
-            weights=parts["weights"],
+            weights=tf1_names.renamed(parts["weights"]),
             state=[parts["state"][name] for name in sorted(parts["state"])],
             slots=parts["slots"],
         )

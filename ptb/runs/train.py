@@ -148,6 +148,8 @@ def open_training(
         from ptb.training.distribution import Replicas  # noqa: PLC0415
         from ptb.training.loop import Training  # noqa: PLC0415
 
+        sizes = config.batch_size, config.num_steps
+        check_memory(config, len(corpus.vocabulary), *sizes, training=True)
         replicas = Replicas(strategy)
         with replicas.scope():
             model = build_model(config, len(corpus.vocabulary))
@@ -206,7 +208,7 @@ class OpenTraining:
 
 
 def check_fits(config: Config, corpus: Corpus) -> None:
-    """Raises ValueError if a split is too short for its windows, or the model for the memory."""
+    """Raises ValueError if a split is too short for its windows."""
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
@@ -218,4 +220,3 @@ def check_fits(config: Config, corpus: Corpus) -> None:
                 check(corpus.splits[split])
         except ValueError as error:
             raise ValueError(f"the {split} split is too short: {error}") from None
-    check_memory(config, len(corpus.vocabulary), batch_size, num_steps, training=True)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from models.weights import check_weights
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
-from ptb.training.model import build_model, check_memory, check_weights
+from ptb.training.model import build_model, check_memory, size_of
 from ptb.training.report import EpochReport
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`weights` are those to evaluate, under their TF1 names; `config` gives their sizes.
+    """`weights` are those to evaluate, as `LanguageModel.export_weights` names them.
+
+    `config` has their sizes.
 
     `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
     checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
@@ -59,28 +61,39 @@ class TrainedModel:
             "valid, rows side by side": self.report.valid_perplexity,
         }
 
+    def build(self, rnn_mode: str | None = None):
+        """The model with its weights, unrolled as `rnn_mode` says, or as in training.
 
-def load_model(trained: TrainedModel):
-    """The `LanguageModel` of a trained model, with its weights."""
-    model = build_model(trained.config, len(trained.vocabulary))
-    model.import_weights(trained.weights)
-    return model
+        Imports TensorFlow. Raises ValueError if the weights are not those of the config, or are
+        more than this machine has memory for.
+        """
+        self.check()
+        config = self.config
+        if rnn_mode:
+            config = dataclasses.replace(config, rnn_mode=rnn_mode, precision="float32")
+        model = build_model(config, len(self.vocabulary))
+        model.import_weights(self.weights)
+        return model
+
+    def check(self) -> None:
+        """Raises what `build` raises, without building anything. Imports TensorFlow."""
+        config, vocab_size = self.config, len(self.vocabulary)
+        try:
+            check_memory(config, vocab_size, batch_size=1, num_steps=1)
+            check_weights(self.weights, size_of(config, vocab_size).shapes)
+        except ValueError as error:
+            raise ValueError(f"the model {self.name!r} does not fit: {error}") from None
 
 
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
 
-    Raises ValueError where it is missing or damaged, or is more than this machine has memory for.
+    Raises ValueError if it is missing or damaged.
     """
     folder = RunFolder(path)
     saved = folder.description()
     config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
-    with _naming(folder):
-        check_memory(config, len(vocabulary), batch_size=1, num_steps=1)
     checkpoint = folder.load(which)
-    weights = checkpoint.evaluation_weights
-    with _naming(folder):
-        check_weights(weights, config, len(vocabulary))
     progress = checkpoint.progress
     where = f"epoch {progress.epoch}"
     if progress.window:
@@ -89,20 +102,11 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
         name=f"{folder.path.resolve().name}, {where}",
         config=config,
         vocabulary=vocabulary,
-        weights=weights,
+        weights=checkpoint.evaluation_weights,
         corpus=saved["corpus"],
         versions=saved.get("versions", {}),
         report=progress.reports[-1] if progress.reports and not progress.window else None,
     )
-
-
-@contextlib.contextmanager
-def _naming(folder: RunFolder) -> Iterator[None]:
-    """Says of which run it is that something does not fit."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"the run {str(folder.path)!r} does not fit: {error}") from None
 
 
 def load_tutorial_checkpoint(prefix: str, train_vocabulary: Vocabulary) -> TrainedModel:

@@ -7,23 +7,20 @@ the order in which `ptb.data.vocabulary` too counts them.
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import tensorflow as tf
 
-from models.cells import layer_scope
+from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.training.config import Config
-
-# The tutorial's block mode names the cell `lstm_cell`, its basic mode `basic_lstm_cell`.
-CELL_NAMES = ("lstm_cell", "basic_lstm_cell")
+from ptb.training.model import size_of
 
 
 def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]]:
-    """The sizes and the weights, under TF1's names, in the checkpoint `prefix`.
+    """The sizes and the weights, by name, in the checkpoint `prefix`.
 
     `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
     is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
@@ -31,11 +28,11 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()
-        names = _weight_names(shapes)
+        names = tf1_names.tutorial_names(shapes)
         needed = sum(4 * math.prod(shapes[name]) for name in names)
         if needed > memory_bytes():
             raise ValueError(f"it needs {gib(needed)}, and {there_is()}")
-        weights = {name: reader.get_tensor(name) for name in names}
+        weights = tf1_names.renamed({name: reader.get_tensor(name) for name in names})
     except KeyError as error:
         raise ValueError(
             f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
@@ -67,23 +64,8 @@ def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
     return Vocabulary([*vocabulary.words, *unused])
 
 
-def _weight_names(shapes: dict) -> list[str]:
-    """The names of the model's weights. Raises KeyError with that of one that is missing."""
-    cells = []
-    for layer in itertools.count():
-        found = [c for c in CELL_NAMES if f"{layer_scope(layer)}{c}/kernel" in shapes]
-        if not found:
-            break
-        cells += [f"{layer_scope(layer)}{found[0]}/{part}" for part in ("kernel", "bias")]
-    names = ["Model/embedding", *cells, "Model/softmax_w", "Model/softmax_b"]
-    for name in [*names, *([] if cells else [f"{layer_scope(0)}{CELL_NAMES[0]}/kernel"])]:
-        if name not in shapes:
-            raise KeyError(name)
-    return names
-
-
 def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
-    shape = weights["Model/embedding"].shape
+    shape = weights["embedding"].shape
     if len(shape) != 2:
         raise ValueError(f"the checkpoint {prefix} has an embedding of shape {shape}: it needs two")
     vocab_size, hidden_size = shape
@@ -93,16 +75,9 @@ def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
 
 def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
     """Raises ValueError for a weight of a shape that does not fit the sizes, or of no numbers."""
-    size, rows = config.hidden_size, config.vocab_size
-    shapes = {
-        "embedding": (rows, size),
-        "kernel": (2 * size, 4 * size),
-        "bias": (4 * size,),
-        "softmax_w": (size, rows),
-        "softmax_b": (rows,),
-    }
+    shapes = size_of(config, config.vocab_size).shapes
     for name, weight in weights.items():
-        expected = shapes[name.rpartition("/")[2]]
+        expected = shapes[name]
         if weight.shape != expected:
             raise ValueError(
                 f"the checkpoint {prefix} has {name} of shape {weight.shape} where its other sizes "

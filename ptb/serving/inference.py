@@ -25,12 +25,21 @@ class Inference:
         self.vocab_size = model.vocab_size
 
     @property
+    def state_names(self) -> list[str]:
+        """The name of each tensor of the state, in the order in which `tf.nest` flattens it."""
+        return [
+            f"state_{layer}_{part}"
+            for layer, cell in enumerate(self._cells)
+            for part in cell.state_names
+        ]
+
+    @property
     def variables(self) -> list:
         """The `tf.Variable`s of the weights."""
         return [weight.value for weight in self._model.weights]
 
     def initial_state(self, batch_size) -> tuple:
-        """Zeros: for every layer `(c, h)`, or `(h,)` for cells without c, each `[B, H]`."""
+        """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return self._model.initial_state(batch_size)
 
     def read(self, ids, state: tuple) -> tuple:
@@ -43,9 +52,9 @@ class Inference:
     def logits(self, state: tuple):
         """The scores of the next word, float32 `[B, V]`.
 
-        A cell's output is its `h`, so the state alone has all that they depend on.
+        A cell's output is a part of its state, so the state alone has all that they depend on.
         """
-        return self._model.logits_after(state[-1][-1])
+        return self._model.logits_after(self._cells[-1].output_of(state[-1]))
 
     def nats(self, ids):
         """The cross-entropy of each token, float32 `[B, N]`, from all before it and a zero state.

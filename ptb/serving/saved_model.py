@@ -9,7 +9,6 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from models.language_model import LanguageModel, recurrent_layers
 from ptb.machine import strict_json
 from ptb.runs.trained_model import TrainedModel
 from ptb.serving import model_card
@@ -26,19 +25,9 @@ def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterato
     The file is in the folder `temporary`, or in that of the system. Raises OSError where it cannot
     be written.
     """
-    config, vocabulary = trained.config, trained.vocabulary
+    vocabulary = trained.vocabulary
     # One step at a time in a loop: how the run unrolled its windows does not matter here.
-    layers = recurrent_layers(
-        "static", config.cell, config.hidden_size, config.num_layers, config.forget_bias
-    )
-    model = LanguageModel(
-        len(vocabulary),
-        config.hidden_size,
-        layers,
-        tie_weights=config.tie_weights,
-        cutoffs=config.cutoffs,
-    )
-    model.import_weights(trained.weights)
+    model = trained.build(rnn_mode="static")
     with tempfile.TemporaryDirectory(dir=temporary) as folder:
         file = Path(folder) / "vocabulary.txt"
         try:

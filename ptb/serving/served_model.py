@@ -31,10 +31,7 @@ class ServedModel(tf.Module):
         self._tokenizer = tokenizer
         self._weights = inference.variables  # a SavedModel carries what the module holds
         self._zeros = inference.initial_state(1)
-        parts = [("c", "h") if len(state) == 2 else ("h",) for state in self._zeros]
-        self._state_names = [
-            f"state_{layer}_{part}" for layer, names in enumerate(parts) for part in names
-        ]
+        self._state_names = inference.state_names
 
     def signatures(self) -> dict:
         """The concrete functions of a SavedModel, by name."""

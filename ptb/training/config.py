@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.registry import CELLS, rnn_modes
 from ptb.machine.checked import check_fields, make
 
 RNN_MODES = ("auto", "fused", "static", "keras")
-CELLS = ("lstm", "gru", "rnn")
 SAMPLINGS = ("sequential", "random")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("step", "linear")
@@ -92,9 +91,10 @@ class Config:
     def __post_init__(self):
         check_fields(self)
         _check_cutoffs(self.adaptive_cutoffs)
-        if self.cell != "lstm" and self.rnn_mode in ("fused", "keras"):
+        if self.rnn_mode not in ("auto", *rnn_modes(self.cell)):
+            have = [cell for cell in CELLS if self.rnn_mode in rnn_modes(cell)]
             raise ValueError(
-                f"rnn_mode={self.rnn_mode} has only cell=lstm: use rnn_mode=static "
+                f"rnn_mode={self.rnn_mode} has only cell={' or '.join(have)}: use rnn_mode=static "
                 f"for cell={self.cell}"
             )
 
@@ -105,36 +105,13 @@ class Config:
             return ()
         return tuple(int(part) for part in self.adaptive_cutoffs.split(","))
 
-    def num_weights(self, vocab_size: int) -> int:
-        """Weights of the model, biases included."""
-        return sum(map(math.prod, self.weight_shapes(vocab_size).values()))
-
-    def weight_shapes(self, vocab_size: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight of the model under its TF1 name, without building the model."""
-        size = self.hidden_size
-        kernels = {
-            "lstm": {"basic_lstm_cell": 4 * size},
-            "gru": {"gru_cell/gates": 2 * size, "gru_cell/candidate": size},
-            "rnn": {"basic_rnn_cell": size},
-        }[self.cell]
-        shapes: dict[str, tuple[int, ...]] = {"Model/embedding": (vocab_size, size)}
-        for layer in range(self.num_layers):
-            for name, width in kernels.items():
-                scope = f"Model/RNN/multi_rnn_cell/cell_{layer}/{name}"
-                shapes |= {f"{scope}/kernel": (2 * size, width), f"{scope}/bias": (width,)}
-        if not self.tie_weights:
-            shapes["Model/softmax_w"] = (size, vocab_size)
-        shapes["Model/softmax_b"] = (vocab_size,)
-        if clusters := sum(cutoff < vocab_size for cutoff in self.cutoffs):
-            shapes |= {"Model/cluster_w": (size, clusters), "Model/cluster_b": (clusters,)}
-        return shapes
-
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
         """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
         if self.rnn_mode != "auto":
             return self
         fastest = "keras" if on_gpu else "fused"
-        return dataclasses.replace(self, rnn_mode=fastest if self.cell == "lstm" else "static")
+        is_there = fastest in rnn_modes(self.cell)
+        return dataclasses.replace(self, rnn_mode=fastest if is_there else "static")
 
     @classmethod
     def from_dict(cls, values: dict) -> Config:

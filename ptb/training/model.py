@@ -1,56 +1,17 @@
-"""The model that a config describes, and whether it fits into memory."""
+"""The model that a config describes, how large it is, and whether it fits into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass
 
 from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.machine.own_models import check_own_models
 from ptb.training.config import Config
 
-
-def check_memory(
-    config: Config, vocab_size: int, batch_size: int, num_steps: int, training: bool = False
-) -> None:
-    """Raises ValueError where a model cannot fit into memory.
-
-    That is its weights, for `training` their gradients and what the optimizer keeps too, and what
-    one window of `batch_size` x `num_steps` words leaves.
-    """
-    present = memory_bytes()
-    copies = 1
-    if training:
-        copies = 2 + 2 * (config.optimizer == "adamw") + (config.ema_momentum > 0)
-    weights = copies * 4 * config.num_weights(vocab_size)
-    if weights > present:
-        raise ValueError(
-            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{gib(weights)} for weights{' and gradients' if training else ''}, "
-            f"and {there_is()}: make one of the two smaller"
-        )
-    # Logits and probabilities of each word, and six values of each unit of each layer.
-    window = (
-        4 * batch_size * num_steps * (2 * vocab_size + 6 * config.num_layers * config.hidden_size)
-    )
-    if weights + window > present:
-        raise ValueError(
-            f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for one window, "
-            f"beside {gib(weights)} for weights, and {there_is()}: make one of the two smaller"
-        )
-
-
-def check_weights(weights: Mapping[str, np.ndarray], config: Config, vocab_size: int) -> None:
-    """Raises ValueError for a weight more, fewer or of another shape than the model's."""
-    expected = config.weight_shapes(vocab_size)
-    given = {name: weight.shape for name, weight in weights.items()}
-    if given != expected:
-        name = min(set(given.items()) ^ set(expected.items()))[0]
-        raise ValueError(
-            f"the weight {name} has the shape {given.get(name)}, and its config and vocabulary ask "
-            f"for {expected.get(name)}"
-        )
+FLOAT_BYTES = 4
 
 
 def build_model(config: Config, vocab_size: int):
@@ -60,7 +21,8 @@ def build_model(config: Config, vocab_size: int):
     from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
     from ptb.machine.cores import on_gpu  # noqa: PLC0415
 
-    config = config.resolve_rnn_mode(on_gpu())
+    if config.rnn_mode == "auto":  # asking for a GPU starts TensorFlow
+        config = config.resolve_rnn_mode(on_gpu())
     layers = recurrent_layers(
         config.rnn_mode,
         config.cell,
@@ -78,3 +40,87 @@ def build_model(config: Config, vocab_size: int):
         config.cutoffs,
         config.weight_keep_prob,
     )
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model is, in numbers.
+
+    `shapes` has the shape of each weight by name, `slots` counts what the optimizer keeps, and
+    `values_per_token` what the layers compute for a token: the gates and the state.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    slots: int
+    values_per_token: int
+
+    @property
+    def num_weights(self) -> int:
+        """Weights of the model, biases included."""
+        return sum(map(math.prod, self.shapes.values()))
+
+
+def size_of(config: Config, vocab_size: int) -> Size:
+    """The size of the model that `config` describes. Allocates none of its weights.
+
+    Imports TensorFlow. The model is built in a graph that never runs.
+    """
+    unrolled = dataclasses.replace(config, rnn_mode="static", precision="float32")
+    return _size_of(unrolled, vocab_size)
+
+
+@functools.cache
+def _size_of(config: Config, vocab_size: int) -> Size:
+    import tensorflow as tf  # noqa: PLC0415
+
+    from ptb.training.optimizers import make_optimizer, named_trainable_weights  # noqa: PLC0415
+
+    with tf.Graph().as_default():
+        model = build_model(config, vocab_size)
+        optimizer = make_optimizer(
+            config.optimizer,
+            named_trainable_weights(model),
+            config.weight_decay,
+            config.ema_momentum,
+        )
+        slots = [
+            math.prod(slot.shape) for kind in optimizer.slots.values() for slot in kind.values()
+        ]
+        values = [
+            size[-1]
+            for layer in model.recurrent
+            for size in (
+                *(shape for shape in layer.weight_shapes().values() if len(shape) > 1),
+                *(tuple(part.shape) for part in tf.nest.flatten(layer.initial_state(1))),
+            )
+        ]
+        return Size(model.weight_shapes(), sum(slots), sum(values))
+
+
+def check_memory(
+    config: Config, vocab_size: int, batch_size: int, num_steps: int, training: bool = False
+) -> None:
+    """Raises ValueError if a model cannot fit into memory. Imports TensorFlow.
+
+    That is its weights, for `training` their gradients and what the optimizer keeps too, and what
+    one window of `batch_size` x `num_steps` words leaves.
+    """
+    present = memory_bytes()
+    size = size_of(config, vocab_size)
+    weights = FLOAT_BYTES * size.num_weights
+    if training:
+        weights = 2 * weights + FLOAT_BYTES * size.slots
+    if weights > present:
+        raise ValueError(
+            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
+            f"{gib(weights)} for weights{' and gradients' if training else ''}, "
+            f"and {there_is()}: make one of the two smaller"
+        )
+    # Logits and probabilities of each word, and the values of each layer.
+    per_token = 2 * vocab_size + size.values_per_token
+    window = FLOAT_BYTES * batch_size * num_steps * per_token
+    if weights + window > present:
+        raise ValueError(
+            f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for one window, "
+            f"beside {gib(weights)} for weights, and {there_is()}: make one of the two smaller"
+        )

@@ -5,9 +5,11 @@ Either may keep an average of the weights.
     optimizer.apply(variables, gradients, learning_rate, scale)
 
 `scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
-pass over the weights, without a clipped copy of the gradient. `slots` are what the optimizer
-remembers from step to step, each a `tf.Variable` under its name. `averages` are those of the
-weights, a `tf.Variable` for each in the order of the weights; empty if none are kept.
+pass over the weights, without a clipped copy of the gradient.
+
+What the optimizer remembers from step to step are `slots`, a `tf.Variable` for each weight, by kind
+and then by the weight's name, and `counters`, scalars by name. `weights` are the trained weights by
+name, in the order of the variables that `apply` gets.
 
 The operations are those beneath `tf.Variable`'s methods, which on several replicas would ask how to
 join their updates: all of them make the same one, each to its own copy.
@@ -15,19 +17,28 @@ join their updates: all of them make the same one, each to its own copy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from ptb.machine.cores import on_gpu
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
+# The kind of slots that are weights themselves; the others are moments of the gradient.
+AVERAGE = "average"
+# The counter of the steps that an average is of.
+COUNT = "averaged"
+
+Slots = dict[str, dict[str, tf.Variable]]
+Counters = dict[str, tf.Variable]
 
 
 class SGD:
     """weight -= learning_rate * scale * gradient."""
 
-    def __init__(self, weights: list):
-        self.slots = {}
-        self.averages = []
+    def __init__(self, weights: Mapping):
+        self.slots: Slots = {}
+        self.counters: Counters = {}
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         rate = learning_rate * scale
@@ -56,22 +67,17 @@ class AdamW:
     sqrt(1 - BETA_2^t), as TensorFlow's own kernel has it.
     """
 
-    def __init__(self, weights: list, weight_decay: float = 0.0):
+    def __init__(self, weights: Mapping, weight_decay: float = 0.0):
         self._weight_decay = weight_decay
-        self._moments = [
-            [tf.Variable(tf.zeros(weight.shape), trainable=False) for _ in range(2)]
-            for weight in weights
-        ]
+        self.slots: Slots = {"m": _zeros(weights), "v": _zeros(weights)}
         self._updates = tf.Variable(0, trainable=False)
-        self.averages = []
-        self.slots = {"updates": self._updates}
-        for i, (m, v) in enumerate(self._moments):
-            self.slots |= {f"m{i}": m, f"v{i}": v}
+        self.counters: Counters = {"updates": self._updates}
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         tf.raw_ops.AssignAddVariableOp(resource=self._updates.handle, value=1)
         updates = tf.cast(self._updates.read_value(), tf.float32)
-        for variable, gradient, (m, v) in zip(variables, gradients, self._moments, strict=True):
+        moments = (kind.values() for kind in self.slots.values())
+        for variable, gradient, m, v in zip(variables, gradients, *moments, strict=True):
             if self._weight_decay and len(variable.shape) > 1:
                 tf.raw_ops.AssignSubVariableOp(
                     resource=variable.handle, value=learning_rate * self._weight_decay * variable
@@ -101,21 +107,29 @@ class Averaged:
     (DOI 10.1137/0330046), who take the plain mean; the name of the momentum is Keras's.
     """
 
-    def __init__(self, optimizer, weights: list, momentum: float):
+    def __init__(self, optimizer, weights: Mapping, momentum: float):
         self._optimizer, self._momentum = optimizer, momentum
         self._steps = tf.Variable(0, trainable=False)
-        self.slots = {**optimizer.slots, "averaged": self._steps}
-        self.averages = [tf.Variable(tf.zeros(each.shape), trainable=False) for each in weights]
+        self.slots: Slots = {**optimizer.slots, AVERAGE: _zeros(weights)}
+        self.counters: Counters = {**optimizer.counters, COUNT: self._steps}
 
     def apply(self, variables: list, gradients: list, learning_rate, scale) -> None:
         self._optimizer.apply(variables, gradients, learning_rate, scale)
         tf.raw_ops.AssignAddVariableOp(resource=self._steps.handle, value=1)
         steps = tf.cast(self._steps.read_value(), tf.float32)
         new = tf.maximum(1 - self._momentum, 1 / steps)
-        for variable, average in zip(variables, self.averages, strict=True):
+        for variable, average in zip(variables, self.slots[AVERAGE].values(), strict=True):
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=average.handle, alpha=new, delta=average.read_value() - variable.read_value()
             )
+
+
+def _zeros(weights: Mapping) -> dict[str, tf.Variable]:
+    """A variable of zeros for each weight, by its name."""
+    return {
+        name: tf.Variable(tf.zeros(weight.shape), trainable=False)
+        for name, weight in weights.items()
+    }
 
 
 def _dense(gradient, variable):
@@ -125,10 +139,16 @@ def _dense(gradient, variable):
     return gradient
 
 
+def named_trainable_weights(model) -> dict:
+    """The model's `trainable_weights` by name, in their order."""
+    names = {id(weight): name for name, weight in model.own_weights().items()}
+    return {names[id(weight)]: weight for weight in model.trainable_weights}
+
+
 def make_optimizer(
-    name: str, weights: list, weight_decay: float = 0.0, ema_momentum: float = 0.0
+    name: str, weights: Mapping, weight_decay: float = 0.0, ema_momentum: float = 0.0
 ) -> SGD | AdamW | Averaged:
-    """The optimizer of that name for `weights`, Keras variables or tensors with a shape.
+    """The optimizer of that name for `weights`, Keras variables or tensors with a shape, by name.
 
     With an `ema_momentum` above 0 the weights are averaged. Raises ValueError for an unknown name.
     """

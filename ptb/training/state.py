@@ -19,8 +19,8 @@ import numpy as np
 
 from ptb.training.progress import Progress
 
-# A slot of this name and the name of a weight is the average of that weight; COUNT says of how
-# many steps it is.
+# The names of an optimizer's slots and counters in a checkpoint (`ptb.training.slots`) that are the
+# averages of the weights, and say of how many steps they are.
 AVERAGE, COUNT = "average/", "averaged"
 
 
@@ -43,8 +43,10 @@ class Snapshot:
     @property
     def evaluation_weights(self) -> dict[str, np.ndarray]:
         """The averages of the weights if there are any yet, else the trained weights."""
-        slots, averages = _split(self.slots)
-        return averages if averages and slots[COUNT] > 0 else dict(self.weights)
+        if not self.slots.get(COUNT, 0):
+            return dict(self.weights)
+        averages = {n.removeprefix(AVERAGE): a for n, a in self.slots.items() if AVERAGE in n}
+        return dict(self.weights) | averages
 
 
 class TrainingState:
@@ -65,8 +67,10 @@ class TrainingState:
         """Goes to the start of a run, but for the weights."""
         self.progress = Progress()
         self.reset_recurrent()
-        for slot in (*self.optimizer.slots.values(), *self.optimizer.averages):
-            slot.assign(np.zeros(slot.shape, slot.dtype.as_numpy_dtype))
+        optimizer = self.optimizer
+        slots = (slot for kind in optimizer.slots.values() for slot in kind.values())
+        for each in (*optimizer.counters.values(), *slots):
+            each.assign(np.zeros(each.shape, each.dtype.as_numpy_dtype))
 
     def reset_recurrent(self) -> None:
         """Zeroes the recurrent state, as at the start of every epoch."""
@@ -90,37 +94,27 @@ class TrainingState:
         """A copy of all of it."""
         import tensorflow as tf  # noqa: PLC0415  (who only reads a checkpoint needs none)
 
-        slots = {name: slot.numpy() for name, slot in self.optimizer.slots.items()}
-        if self.optimizer.averages:
-            averages = self.export_evaluation_weights()
-            slots |= {f"{AVERAGE}{name}": average for name, average in averages.items()}
+        from ptb.training.slots import export_slots  # noqa: PLC0415
+
         return Snapshot(
             progress=self.progress,
             weights=self.model.export_weights(),
             state=[np.asarray(each) for each in tf.nest.flatten(self.recurrent)],
-            slots=slots,
+            slots=export_slots(self.optimizer, self.model),
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Takes all of what `export` gave. Raises ValueError for that of another model."""
         import tensorflow as tf  # noqa: PLC0415
 
+        from ptb.training.slots import import_slots  # noqa: PLC0415
+
         zeros = self.model.initial_state(self._batch_size)
         expected = [(tuple(t.shape), t.dtype.as_numpy_dtype) for t in tf.nest.flatten(zeros)]
         if [(each.shape, each.dtype.type) for each in snapshot.state] != expected:
             raise ValueError("its recurrent state has other shapes than the model's")
-        slots, averages = _split(snapshot.slots)
-        own = self.optimizer.slots
-        expected = {n: (tuple(slot.shape), slot.dtype.as_numpy_dtype) for n, slot in own.items()}
-        is_known = {n: (a.shape, a.dtype.type) for n, a in slots.items()} == expected
-        if not is_known or bool(averages) != bool(self.optimizer.averages):
-            raise ValueError("the checkpoint has slots that this optimizer does not have")
-        if averages:
-            self.model.import_weights(averages)
-            self._exchange_averages()
-        self.model.import_weights(dict(snapshot.weights))
-        for name, slot in own.items():
-            slot.assign(slots[name])
+        self.model.import_weights(snapshot.weights)
+        import_slots(self.optimizer, self.model, snapshot.slots)
         self.recurrent = tf.nest.pack_sequence_as(zeros, list(map(tf.constant, snapshot.state)))
         self.progress = snapshot.progress
 
@@ -143,16 +137,10 @@ class TrainingState:
 
     def _exchange_averages(self) -> None:
         """Exchanges the weights and their averages, one by one: never is there a copy of all."""
-        if not self.optimizer.averages:
+        averages = self.optimizer.slots.get(AVERAGE.rstrip("/"), {}).values()
+        if not averages:
             return
-        pairs = zip(self.model.trainable_weights, self.optimizer.averages, strict=True)
-        for weight, average in pairs:
+        for weight, average in zip(self.model.trainable_weights, averages, strict=True):
             value = weight.numpy()
             weight.assign(average.numpy())
             average.assign(value)
-
-
-def _split(slots: Mapping[str, np.ndarray]) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the optimizer keeps beside averages, and the averages by the names of the weights."""
-    averages = {n.removeprefix(AVERAGE): a for n, a in slots.items() if n.startswith(AVERAGE)}
-    return {n: a for n, a in slots.items() if not n.startswith(AVERAGE)}, averages

@@ -28,7 +28,7 @@ import tensorflow as tf
 from ptb.data.reader import window_tokens
 from ptb.training.config import Config
 from ptb.training.distribution import Replicas
-from ptb.training.optimizers import SGD, make_optimizer
+from ptb.training.optimizers import SGD, make_optimizer, named_trainable_weights
 
 # Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
 # or half as large until they are finite. Every window begins anew, so that what it comes to does
@@ -41,7 +41,10 @@ def train_step(model, config: Config, replicas: Replicas | None = None) -> Train
     replicas = replicas or Replicas()
     with replicas.scope():
         optimizer = make_optimizer(
-            config.optimizer, model.trainable_weights, config.weight_decay, config.ema_momentum
+            config.optimizer,
+            named_trainable_weights(model),
+            config.weight_decay,
+            config.ema_momentum,
         )
     carries_state = config.sampling == "sequential"
     return TrainStep(
@@ -76,7 +79,7 @@ class TrainStep:
         replicas: Replicas | None = None,
     ):
         self._model = model
-        self.optimizer = optimizer or SGD(model.trainable_weights)
+        self.optimizer = optimizer or SGD(named_trainable_weights(model))
         self._num_steps = num_steps
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state

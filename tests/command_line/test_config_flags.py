@@ -32,6 +32,17 @@ def test_a_figure_that_nothing_reads_is_refused_but_where_its_run_goes_on(parse,
     assert config_from_flags().weight_decay == 0.5
 
 
+def test_a_figure_of_some_cells_is_read_with_those_that_the_registry_names(parse):
+    parse("--cell=peephole_lstm", "--forget_bias=1", "--weight_keep_prob=0.5")
+    assert config_from_flags().forget_bias == 1
+    parse("--cell=gru", "--forget_bias=1")
+    with pytest.raises(ValueError, match="is read with --cell=lstm or peephole_lstm only"):
+        config_from_flags()
+    parse("--cell=min_gru", "--weight_keep_prob=0.5")
+    with pytest.raises(ValueError, match=r"weight_keep_prob=0.5 is read with --cell=lstm or gru"):
+        config_from_flags()
+
+
 def test_the_flags_of_every_record_give_its_config(parse):
     assert len(RECORDS) >= 8
     for path in RECORDS:

@@ -173,7 +173,11 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--warmup=0.3"), "is read with --schedule=linear only"),
     Case(TRAIN, (*MODEL, "--adaptive_cutoffs=3"), "is read with --softmax=adaptive only"),
     Case(TRAIN, ("--model=fast", "--constant_epochs=9"), "is read with --schedule=step only"),
-    Case(TRAIN, (*MODEL, "--cell=gru", "--forget_bias=1"), "is read with --cell=lstm only"),
+    Case(
+        TRAIN,
+        (*MODEL, "--cell=gru", "--forget_bias=1"),
+        "is read with --cell=lstm or peephole_lstm only",
+    ),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
     Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
@@ -347,15 +351,15 @@ READERS = (
 RUNS_FROM_OTHER_HANDS = [
     Case(script, flags, message, damage)
     for message, damage in (
-        ("GiB for weights", Edit(("config",), HUGE)),
+        ("is of another run", Edit(("config",), HUGE)),
         ("says 9", Words("".join(f"{word}\n" for word in "abcdefg"))),
         ("says 9", Words("".join(f"{word}\n" for word in "abcdefghij"))),
         ("line 2 is ''", Words("<eos>\n\n" + "".join(f"{word}\n" for word in "bcdefgh"))),
         ("neither <eos> nor <unk>", Words("".join(f"{word}\n" for word in "abcdefghi"))),
         ("which is no word", Words("<eos>\na\rb\n" + "".join(f"{word}\n" for word in "bcdefgh"))),
-        ("the weight Model/other has", Weight("Model/other", (3,))),
-        ("the weight Model/softmax_b has", Weight("Model/softmax_b", None)),
-        ("the weight Model/softmax_b has", Weight("Model/softmax_b", (3,))),
+        ("the weight other has", Weight("other", (3,))),
+        ("the weight softmax_b has", Weight("softmax_b", None)),
+        ("the weight softmax_b has", Weight("softmax_b", (3,))),
         ("config.json cannot be read", Edit(("versions",), ["3.11"])),
         ("config.json cannot be read", Edit(("config", "learning_rate"), 10**400)),
     )

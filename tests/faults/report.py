@@ -23,6 +23,7 @@ import numpy as np
 from ptb.machine.environment import versions_in_words
 from ptb.runs.checkpoint import Checkpoint, save_checkpoint
 from ptb.training.config import preset
+from ptb.training.model import size_of
 from ptb.training.progress import Progress
 from tests.faults import damage, disk, harness, inputs, memory
 from tests.forked import run
@@ -167,7 +168,7 @@ def saving(folder: Path) -> str:
     rows = []
     folder.mkdir()
     for model in ("small", "medium", "large"):
-        weights = {"weights": np.ones(preset(model).num_weights(10_000), np.float32)}
+        weights = {"weights": np.ones(size_of(preset(model), 10_000).num_weights, np.float32)}
         seconds = []
         for _ in range(5):
             began = time.perf_counter()

@@ -36,9 +36,13 @@ def one_line(case, result):
 
 
 def check(case, world, tmp_path):
-    """The answer also comes at once: nothing but fetching Penn Treebank needs TensorFlow for it."""
+    """The answer also comes at once: TensorFlow is needed to fetch Penn Treebank, or for a model.
+
+    How large a model is, and which weights it has, only its layers know.
+    """
     folder = world
-    hidden = [] if "--dataset=ptb" in case.flags else [hide_tensorflow]
+    of_a_model = "GiB for weights" in case.message or "the weight " in case.message
+    hidden = [] if of_a_model or "--dataset=ptb" in case.flags else [hide_tensorflow]
     if case.damage:
         folder = shutil.copytree(world, tmp_path / "world", copy_function=shutil.copy)
         inputs.Edit(("corpus", "source", "data_path"), str(folder / "text"))(folder)

@@ -19,16 +19,16 @@ def test_the_masks_of_some_rows_are_those_that_the_whole_batch_gets_there(size):
 def test_weight_dropout_zeroes_weights_from_the_last_output_only_and_for_the_scope_only():
     (layer,) = recurrent_layers("static", "gru", 30, 1)
     layer.build((None, 20))
-    before = [kernel.numpy() for kernel in layer.recurrent_kernels()]
+    before = [kernel.numpy() for kernel, _ in layer.recurrent_blocks()]
     with weight_dropout(layer, 0.8, (1, 2)):
-        inside = [np.array(kernel.value) for kernel in layer.recurrent_kernels()]
+        inside = [np.array(kernel.value) for kernel, _ in layer.recurrent_blocks()]
     assert [kernel.shape for kernel in inside] == [(50, 60), (50, 30)]
     for kernel, dropped in zip(before, inside, strict=True):
         np.testing.assert_array_equal(dropped[:20], kernel[:20])
         scale = dropped[20:] / kernel[20:]
         np.testing.assert_allclose(np.unique(scale.round(5)), [0.0, 1.25])
         assert (scale > 0).mean() == pytest.approx(0.8, abs=0.04)
-    for kernel, value in zip(layer.recurrent_kernels(), before, strict=True):
+    for (kernel, _), value in zip(layer.recurrent_blocks(), before, strict=True):
         np.testing.assert_array_equal(kernel.numpy(), value)
 
 

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.cells import GRUCell
 from models.dynamic_rnn import dynamic_rnn
+from models.registry import CELLS
 from models.static_rnn import static_rnn
 
 T, B, H = 5, 3, 4
 
 
-@pytest.mark.parametrize("make", [BasicRNNCell, GRUCell, LSTMCell])
-def test_rows_of_any_length_get_what_the_static_unroll_gives_them(make):
+@pytest.mark.parametrize("name", CELLS)
+def test_rows_of_any_length_get_what_the_static_unroll_gives_them(name):
+    make = CELLS[name].cell_class()
     cells = [make(H), make(H)]
     inputs = np.random.default_rng(0).normal(size=(T, B, H)).astype(np.float32)
     lengths = np.array([5, 0, 2])

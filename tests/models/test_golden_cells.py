@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models import tf1_names
+from models.cells import BasicRNNCell, GRUCell, LSTMCell, PeepholeLSTMCell
 from models.static_rnn import static_rnn
 
-CELLS = {"basic_rnn": BasicRNNCell, "gru": GRUCell, "basic_lstm": LSTMCell}
+CELLS = {
+    "basic_rnn": BasicRNNCell,
+    "gru": GRUCell,
+    "basic_lstm": LSTMCell,
+    "peephole_lstm": PeepholeLSTMCell,
+}
 
 
 class Golden:
@@ -27,11 +33,20 @@ class Golden:
         bias = {"forget_bias": float(self["forget_bias"])} if "forget_bias" in self.arrays else {}
         self.cell = CELLS[prefix](num_units, **bias)
         self.cell.build((None, input_size))
-        for name, weight in self.cell.tf1_weights.items():
-            weight.assign(self[f"var.rnn.{name.replace('/', '.')}"])
+        self.weights = self.cell.named_weights()
+        for name, weight in self.weights.items():
+            weight.assign(self.of_weights("var.rnn.")[name])
 
     def __getitem__(self, name):
         return self.arrays[name]
+
+    def of_weights(self, prefix):
+        """The arrays of that prefix by the names of the weights."""
+        arrays = {n: a for n, a in self.arrays.items() if n.startswith(prefix)}
+        return {
+            tf1_names.cell_weight_name(n.removeprefix(prefix).replace(".", "/")): a
+            for n, a in arrays.items()
+        }
 
     def states(self, name):
         return tuple(self[f"{name}_{i}"] for i in range(self.num_states))
@@ -51,7 +66,7 @@ def close(actual, expected):
 
 def test_golden_outputs_final_state_and_gradients(golden):
     inputs = tf.constant(golden["inputs"])
-    weights = {name: weight.value for name, weight in golden.cell.tf1_weights.items()}
+    weights = {name: weight.value for name, weight in golden.weights.items()}
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs, state = static_rnn(golden.cell, tf.unstack(inputs), golden.states("initial_state"))
@@ -61,8 +76,10 @@ def test_golden_outputs_final_state_and_gradients(golden):
     for actual, expected in zip(state, golden.states("final_state"), strict=True):
         close(actual, expected)
     close(input_gradient, golden["grad_inputs"])
+    recorded = golden.of_weights("grad.rnn.")
+    assert recorded.keys() == gradients.keys()
     for name, gradient in gradients.items():
-        close(gradient, golden[f"grad.rnn.{name.replace('/', '.')}"])
+        close(gradient, recorded[name])
 
 
 def test_golden_outputs_and_final_state_with_sequence_lengths(golden):

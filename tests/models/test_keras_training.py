@@ -87,12 +87,18 @@ def test_without_a_reset_a_text_is_read_in_the_context_of_another(exact):
     assert abs(values[1] / perplexity - 1) > 1e-5
 
 
-def test_a_saved_model_is_read_again_with_its_compilation_and_a_state_of_zeros(exact, tmp_path):
+def test_a_saved_model_is_read_again_with_its_compilation_and_its_state(exact, tmp_path):
     perplexity, weights = exact
     model = make(weights)
     model.evaluate(VALID.dataset(), verbose=0)  # leaves a state
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert isinstance(loaded, StatefulLanguageModel)
-    score = loaded.evaluate(VALID.dataset(), return_dict=True, verbose=0)
+    window, _ = TRAIN[0]
+    in_context = model(window).numpy()
+    np.testing.assert_array_equal(loaded(window), in_context)
+    loaded.reset_state()
+    assert np.abs(loaded(window) - in_context).max() > 1e-3
+    options = {"verbose": 0, "callbacks": [ResetState()]}
+    score = loaded.evaluate(VALID.dataset(), return_dict=True, **options)
     assert score["perplexity"] == pytest.approx(perplexity, rel=1e-6)

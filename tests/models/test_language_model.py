@@ -4,15 +4,11 @@ import tensorflow as tf
 
 from models.dropout import dropout
 from models.language_model import LanguageModel, recurrent_layers
+from models.registry import CELLS, cells_that_read, rnn_modes
 
 V, H, B, T = 11, 6, 3, 5
-UNROLLS = [
-    ("static", "lstm"),
-    ("static", "gru"),
-    ("static", "rnn"),
-    ("fused", "lstm"),
-    ("keras", "lstm"),
-]
+UNROLLS = [(mode, cell) for cell in CELLS for mode in rnn_modes(cell)]
+OTHER_UNROLLS = [(mode, cell) for mode, cell in UNROLLS if mode != "static"]
 
 
 def make(
@@ -58,12 +54,12 @@ def test_the_gradient_stops_at_the_incoming_state(rnn_mode, cell):
 
 
 @pytest.mark.parametrize(("keep_prob", "weight_keep_prob"), [(1.0, 1.0), (0.5, 1.0), (0.5, 0.6)])
-@pytest.mark.parametrize("rnn_mode", ["fused", "keras"])
+@pytest.mark.parametrize(("rnn_mode", "cell"), OTHER_UNROLLS)
 def test_all_unrolls_give_the_same_numbers_from_the_same_weights(
-    rnn_mode, keep_prob, weight_keep_prob
+    rnn_mode, cell, keep_prob, weight_keep_prob
 ):
     static, other = (
-        make(mode, "lstm", keep_prob, 0.7, weight_keep_prob=weight_keep_prob)
+        make(mode, cell, keep_prob, 0.7, weight_keep_prob=weight_keep_prob)
         for mode in ("static", rnn_mode)
     )
     other.import_weights(static.export_weights())
@@ -84,40 +80,71 @@ def test_weights_pass_through_the_keras_layout_unchanged():
         np.testing.assert_allclose(weight, static.export_weights()[name], atol=1e-6)
 
 
-def test_weights_have_the_names_and_shapes_of_the_tutorials_graph():
+def test_weights_are_named_by_their_path_in_the_model():
     shapes = {name: weight.shape for name, weight in make().export_weights().items()}
-    cell = "Model/RNN/multi_rnn_cell/cell_{}/basic_lstm_cell/{}"
+    cell = "layers/{}/{}"
     assert shapes == {
-        "Model/embedding": (V, H),
+        "embedding": (V, H),
         cell.format(0, "kernel"): (2 * H, 4 * H),
         cell.format(0, "bias"): (4 * H,),
         cell.format(1, "kernel"): (2 * H, 4 * H),
         cell.format(1, "bias"): (4 * H,),
-        "Model/softmax_w": (H, V),
-        "Model/softmax_b": (V,),
+        "softmax_w": (H, V),
+        "softmax_b": (V,),
     }
 
 
 def test_weights_of_another_shape_are_refused_by_name():
     weights = make().export_weights()
-    weights["Model/softmax_b"] = np.zeros(V + 1, np.float32)
-    with pytest.raises(ValueError, match=r"Model/softmax_b has shape \(12,\).*\(11,\)"):
+    weights["softmax_b"] = np.zeros(V + 1, np.float32)
+    with pytest.raises(ValueError, match=r"softmax_b has shape \(12,\).*\(11,\)"):
         make().import_weights(weights)
-    del weights["Model/softmax_b"]
-    with pytest.raises(ValueError, match="Model/softmax_b has shape None"):
+    del weights["softmax_b"]
+    with pytest.raises(ValueError, match="softmax_b has shape None"):
         make().import_weights(weights)
 
 
-def test_all_weights_start_uniform_within_init_scale():
-    model = make(num_layers=1)
+@pytest.mark.parametrize(
+    ("cell", "parts"),
+    [
+        ("lstm", [("kernel", 4), ("bias", 4)]),
+        ("rnn", [("kernel", 1), ("bias", 1)]),
+        (
+            "gru",
+            [
+                ("gates_kernel", 2),
+                ("gates_bias", 2),
+                ("candidate_kernel", 1),
+                ("candidate_bias", 1),
+            ],
+        ),
+    ],
+)
+def test_weights_are_drawn_in_the_order_of_the_graph(cell, parts):
+    """A seed gives the weights that it always gave."""
+    model, rng = make(cell=cell), np.random.default_rng(3)
+    shapes = {"embedding": (V, H)}
+    for layer in range(2):
+        for name, gates in parts:
+            rows = (2 * H,) if "kernel" in name else ()
+            shapes[f"layers/{layer}/{name}"] = (*rows, gates * H)
+    shapes |= {"softmax_w": (H, V), "softmax_b": (V,)}
+    weights = model.export_weights()
+    assert list(weights) == list(shapes)
+    for name, shape in shapes.items():
+        drawn = rng.uniform(-0.5, 0.5, shape).astype(np.float32)
+        np.testing.assert_array_equal(weights[name], drawn, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_all_weights_start_uniform_within_init_scale(cell):
+    model = make(cell=cell, num_layers=1)
     model.initialize(init_scale=0.1, seed=1)
     weights = model.export_weights()
     for name, weight in weights.items():
-        assert 0.05 < np.abs(weight).max() <= 0.1, name
+        assert 0.03 < np.abs(weight).max() <= 0.1, name
     model.initialize(init_scale=0.1, seed=1)
-    np.testing.assert_array_equal(
-        model.export_weights()["Model/softmax_w"], weights["Model/softmax_w"]
-    )
+    np.testing.assert_array_equal(model.export_weights()["softmax_w"], weights["softmax_w"])
 
 
 def test_dropout_keeps_the_mean_and_draws_a_fresh_mask_for_each_step():
@@ -127,9 +154,13 @@ def test_dropout_keeps_the_mean_and_draws_a_fresh_mask_for_each_step():
     assert (dropped[0] != dropped[1]).any()
 
 
-@pytest.mark.parametrize("dropped", ["keep_prob", "weight_keep_prob"])
-def test_dropout_needs_a_seed_and_repeats_with_it_and_is_off_outside_of_training(dropped):
-    model, whole = make(**{dropped: 0.5}), make()
+@pytest.mark.parametrize(
+    ("dropped", "cell"),
+    [("keep_prob", cell) for cell in CELLS]
+    + [("weight_keep_prob", cell) for cell in cells_that_read("weight_keep_prob")],
+)
+def test_dropout_needs_a_seed_and_repeats_with_it_and_is_off_outside_of_training(dropped, cell):
+    model, whole = make(cell=cell, **{dropped: 0.5}), make(cell=cell)
     state = model.initial_state(B)
     with pytest.raises(ValueError, match="seed"):
         model(tokens(), state, training=True)
@@ -139,6 +170,14 @@ def test_dropout_needs_a_seed_and_repeats_with_it_and_is_off_outside_of_training
     np.testing.assert_array_equal(first, again)
     assert (first.numpy() != other.numpy()).any()
     np.testing.assert_array_equal(model(tokens(), state)[0], whole(tokens(), state)[0])
+
+
+def test_a_cell_without_recurrent_weights_has_none_to_drop():
+    dropped, whole = make(cell="min_gru", weight_keep_prob=0.5), make(cell="min_gru")
+    state = whole.initial_state(B)
+    np.testing.assert_array_equal(
+        dropped(tokens(), state, training=True, seed=(1, 2))[0], whole(tokens(), state)[0]
+    )
 
 
 def test_weight_dropout_draws_another_mask_for_each_layer():
@@ -172,8 +211,8 @@ def test_tied_weights_get_the_gradient_of_both_ends():
     tied.initialize(init_scale=0.5, seed=3)
     untied = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1))
     weights = tied.export_weights()
-    assert "Model/softmax_w" not in weights
-    untied.import_weights(weights | {"Model/softmax_w": weights["Model/embedding"].T})
+    assert "softmax_w" not in weights
+    untied.import_weights(weights | {"softmax_w": weights["embedding"].T})
     gradients = []
     for model in (tied, untied):
         with tf.GradientTape() as tape:
@@ -197,4 +236,4 @@ def test_with_counts_a_model_of_zero_weights_starts_as_a_unigram_model(cutoffs):
 def test_a_vocabulary_that_fits_into_the_head_has_one_level():
     model = LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1), cutoffs=(V, 50))
     assert model.cutoffs == ()
-    assert "Model/cluster_w" not in model.export_weights()
+    assert "cluster_w" not in model.export_weights()

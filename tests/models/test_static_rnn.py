@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.cells import BasicRNNCell, GRUCell, LSTMCell, MinGRUCell
+from models.registry import CELLS
 from models.static_rnn import static_rnn
 
 
@@ -119,7 +120,7 @@ def test_a_plain_tensor_is_a_state_of_the_gru():
     np.testing.assert_allclose(outputs[0][:, 0], [0.83972824] * 3 + [0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("cell_class", [BasicRNNCell, GRUCell])
+@pytest.mark.parametrize("cell_class", [BasicRNNCell, GRUCell, MinGRUCell])
 def test_the_state_comes_out_as_it_goes_in(cell_class):
     cell = cell_class(2)
     plain, in_tuple = (
@@ -170,9 +171,9 @@ def test_inputs_and_a_state_are_required():
         static_rnn(Counter(), [tf.zeros([2, 1])])
 
 
-@pytest.mark.parametrize("cell_class", [BasicRNNCell, GRUCell, LSTMCell])
-def test_cells_run_in_keras_rnn_too(cell_class):
-    cell = cell_class(3)
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_run_in_keras_rnn_too(name):
+    cell = CELLS[name].cell_class()(3)
     inputs = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
     expected, _ = static_rnn(cell, tf.unstack(inputs, axis=1), dtype=tf.float32)
     outputs = keras.layers.RNN(cell, return_sequences=True)(inputs)

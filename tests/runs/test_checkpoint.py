@@ -29,9 +29,9 @@ REPORT = EpochReport(1, 1.0, 180.0, 90.0, 3.0, 10.0, 100.0)
 CHECKPOINT = Checkpoint(
     run="abc",
     progress=Progress(1, 7, 1 / 3, 0.1, 2.5, 8, 0.7, True, 0.5, 1, 1, (REPORT,)),
-    weights={"Model/embedding": RANDOM.normal(size=(4, 3)).astype(np.float32)},
+    weights={"embedding": RANDOM.normal(size=(4, 3)).astype(np.float32)},
     state=[RANDOM.normal(size=(2, 3)).astype(np.float32) for _ in range(2)],
-    slots={"Model/embedding/momentum": np.arange(12, dtype=np.float32).reshape(4, 3)},
+    slots={"embedding/momentum": np.arange(12, dtype=np.float32).reshape(4, 3)},
 )
 
 
@@ -55,8 +55,8 @@ def test_all_of_it_is_read_back_to_the_bit(path):
 
 
 def test_any_reader_of_safetensors_reads_it_and_its_checksum_is_that_of_the_file(path):
-    name = "weights/Model/embedding"
-    np.testing.assert_array_equal(load_file(path)[name], CHECKPOINT.weights["Model/embedding"])
+    name = "weights/embedding"
+    np.testing.assert_array_equal(load_file(path)[name], CHECKPOINT.weights["embedding"])
     with safe_open(path, "np") as file:
         metadata = file.metadata()
     assert metadata["format"] == "3"
@@ -244,9 +244,9 @@ def test_headers_that_promise_what_is_not_there_are_refused(tmp_path):
 @pytest.mark.parametrize("dtype", ["f8", "f2", "i4", "c8"])
 def test_weights_of_another_type_are_refused(tmp_path, dtype):
     path = tmp_path / "c.safetensors"
-    tensors = {"weights/Model/embedding": np.zeros(3, dtype)}
+    tensors = {"weights/embedding": np.zeros(3, dtype)}
     metadata = {"format": "3", "run": "abc", "progress": PROGRESS}
-    if tensors["weights/Model/embedding"].dtype.str in tensor_file.DTYPES:
+    if tensors["weights/embedding"].dtype.str in tensor_file.DTYPES:
         sealed(path, metadata, tensors)
     else:
         with pytest.raises(ValueError, match="has the dtype"):

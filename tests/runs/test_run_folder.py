@@ -16,6 +16,7 @@ from ptb.runs.lock import MARK
 from ptb.runs.run_folder import CannotSave, RunFolder
 from ptb.runs.trained_model import load_run
 from ptb.training.config import Config
+from ptb.training.model import size_of
 from ptb.training.progress import Progress
 from ptb.training.report import EpochReport, best_of
 
@@ -29,7 +30,7 @@ def report(epoch, valid):
 def checkpoint(folder, reports, value=0.0, window=0):
     best = best_of(reports).epoch if reports else 0
     progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
-    shapes = Config(**CONFIG).weight_shapes(3)
+    shapes = size_of(Config(**CONFIG), 3).shapes
     weights = {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
     return Checkpoint(run=folder.run_id, progress=progress, weights=weights, state=[])
 
@@ -53,8 +54,8 @@ def test_latest_and_best_are_kept_apart(folder):
         reports.append(report(epoch, valid))
         folder.save_epoch(checkpoint(folder, reports, epoch), keep=1)
     latest, best = folder.load("latest"), folder.load("best")
-    assert latest.weights["Model/softmax_b"].tolist() == [3, 3, 3]
-    assert best.weights["Model/softmax_b"].tolist() == [2, 2, 2]
+    assert latest.weights["softmax_b"].tolist() == [3, 3, 3]
+    assert best.weights["softmax_b"].tolist() == [2, 2, 2]
     assert list(latest.progress.reports) == reports
     assert list(best.progress.reports) == reports[:2]
 
@@ -69,7 +70,7 @@ def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     folder.save(checkpoint(folder, reports, 3, window=7), keep=1)
     amid = load_run(folder.path, "latest")
     assert (amid.name, amid.report) == ("run, epoch 3 after 7 windows", None)
-    assert amid.weights["Model/softmax_b"].tolist() == [3, 3, 3]
+    assert amid.weights["softmax_b"].tolist() == [3, 3, 3]
     newest = folder.checkpoints.path / names(folder)[0]
     newest.write_bytes(newest.read_bytes()[:-9])
     with pytest.raises(ValueError, match=f"{newest.name}.*resumes from the one before"):
@@ -81,7 +82,7 @@ def test_what_was_saved_last_is_read_where_the_best_is_damaged(folder):
     folder.save_epoch(checkpoint(folder, reports[:1], 1), keep=1)
     folder.save_epoch(checkpoint(folder, reports, 2), keep=1)
     (folder.checkpoints.path / "best.safetensors").write_bytes(b"")
-    assert folder.load("latest").weights["Model/softmax_b"].tolist() == [2, 2, 2]
+    assert folder.load("latest").weights["softmax_b"].tolist() == [2, 2, 2]
 
 
 def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
@@ -126,7 +127,7 @@ def test_a_reader_passes_over_the_checkpoints_of_another_run(folder, tmp_path):
     other.save(checkpoint(other, [], value=6), keep=1)
     theirs = (other.checkpoints.path / "00000001.safetensors").read_bytes()
     (folder.checkpoints.path / "00000009.safetensors").write_bytes(theirs)
-    assert folder.load("latest").weights["Model/softmax_b"].tolist() == [5, 5, 5]
+    assert folder.load("latest").weights["softmax_b"].tolist() == [5, 5, 5]
     (folder.checkpoints.path / "00000001.safetensors").unlink()
     with pytest.raises(ValueError, match="there is no checkpoint of this run in"):
         folder.load("latest")
@@ -328,26 +329,27 @@ def trained(path, change=lambda weights: weights):
 
 
 def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path):
-    assert load_run(trained(tmp_path / "run")).weights["Model/softmax_b"].shape == (3,)
+    assert load_run(trained(tmp_path / "run")).weights["softmax_b"].shape == (3,)
     changes = {
-        "more": lambda weights: weights | {"Model/other": np.zeros(3, np.float32)},
-        "fewer": lambda weights: {n: w for n, w in weights.items() if n != "Model/softmax_b"},
-        "other": lambda weights: weights | {"Model/softmax_b": np.zeros(4, np.float32)},
+        "more": lambda weights: weights | {"other": np.zeros(3, np.float32)},
+        "fewer": lambda weights: {n: w for n, w in weights.items() if n != "softmax_b"},
+        "other": lambda weights: weights | {"softmax_b": np.zeros(4, np.float32)},
     }
     for name, change in changes.items():
         path = trained(tmp_path / name, change)
-        with pytest.raises(ValueError, match=f"run '{path}' does not fit: the weight Model/"):
-            load_run(path)
+        with pytest.raises(ValueError, match=f"'{name}, epoch 1' does not fit: the weight "):
+            load_run(path).check()
 
 
-def test_a_run_that_needs_more_memory_than_there_is_is_refused_before_its_weights_are_read(
+def test_a_model_that_needs_more_memory_than_there_is_is_refused_before_it_is_built(
     tmp_path, monkeypatch
 ):
-    path = trained(tmp_path / "run")
-    (path / "checkpoints" / "best.safetensors").write_bytes(b"")
+    run = load_run(trained(tmp_path / "run"))
     monkeypatch.setattr("ptb.training.model.memory_bytes", lambda: 50)
-    with pytest.raises(ValueError, match="run' does not fit: hidden_size=1 and num_layers=1 need"):
-        load_run(path)
+    monkeypatch.setattr("ptb.runs.trained_model.build_model", None)
+    for asked in (run.check, run.build):
+        with pytest.raises(ValueError, match="1' does not fit: hidden_size=1 and num_layers=1 ne"):
+            asked()
 
 
 def test_vocabulary_and_description_are_read_back(folder):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.cells import layer_scope
 from models.language_model import LanguageModel, recurrent_layers
 from ptb.data import reader
 from ptb.data.corpus import load_text
@@ -19,10 +18,26 @@ V, H, L = 7, 4, 3
 REAL = Path(__file__).parents[3] / "shared" / "tutorial_checkpoint"
 
 
-def weights():
+def by_name():
+    """Weights under the names of this project."""
     model = LanguageModel(V, H, recurrent_layers("static", "lstm", H, L))
     model.initialize(0.5, seed=2)
     return model.export_weights()
+
+
+def layer_scope(layer):
+    return f"Model/RNN/multi_rnn_cell/cell_{layer}/"
+
+
+def weights():
+    """The same under those of the tutorial's graph."""
+    scopes = {f"layers/{i}/": f"{layer_scope(i)}basic_lstm_cell/" for i in range(L)}
+    return {
+        next(
+            (tf1 + n.removeprefix(s) for s, tf1 in scopes.items() if n.startswith(s)), f"Model/{n}"
+        ): w
+        for n, w in by_name().items()
+    }
 
 
 def write(prefix, tensors):
@@ -44,10 +59,10 @@ def test_sizes_and_weights_are_those_of_the_checkpoint(tmp_path, cell):
     config, read = read_tutorial_checkpoint(write(tmp_path / "model", saved))
     assert (config.vocab_size, config.hidden_size, config.num_layers) == (V, H, L)
     assert (config.cell, config.forget_bias) == ("lstm", 0.0)
-    assert read.keys() == saved.keys()
+    assert read.keys() == by_name().keys()
     model = LanguageModel(V, H, recurrent_layers("fused", "lstm", H, L))
     model.import_weights(read)
-    for name, weight in weights().items():
+    for name, weight in by_name().items():
         np.testing.assert_array_equal(model.export_weights()[name], weight)
 
 

@@ -11,6 +11,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
+from models.registry import CELLS, cells_that_read, rnn_modes
+
 Row = dict[str, str]  # a value for each option
 
 # Fits every row: a few windows an epoch, which two replicas can share.
@@ -26,7 +28,7 @@ COMMON = (
 # The values of each option as a flag; "" leaves it out.
 OPTIONS = dict(
     rnn_mode=["--rnn_mode=auto", "--rnn_mode=fused", "--rnn_mode=static", "--rnn_mode=keras"],
-    cell=["--cell=lstm", "--cell=gru", "--cell=rnn"],
+    cell=[f"--cell={cell}" for cell in CELLS],
     precision=["", "--precision=mixed_float16", "--precision=mixed_bfloat16"],
     softmax=["--softmax=full", "--softmax=adaptive"],
     adaptive_cutoffs=["", "--adaptive_cutoffs=3", "--adaptive_cutoffs=2,5000"],
@@ -59,25 +61,33 @@ OPTIONS = dict(
     evaluation=["", "--dynamic_evaluation", "--neural_cache=9", "--batch_size=2"],
 )
 
-# A flag, and the value of another option beside which alone it is read.
+
+def _cells(allows) -> tuple[str, set[str]]:
+    return "cell", {f"--cell={cell}" for cell in CELLS if allows(cell)}
+
+
+# A flag, and the values of another option beside which alone it is read.
 READ_WITH = {
-    "--rnn_mode=fused": ("cell", "--cell=lstm"),
-    "--rnn_mode=keras": ("cell", "--cell=lstm"),
-    "--forget_bias=1": ("cell", "--cell=lstm"),
-    "--weight_decay=0.1": ("optimizer", "--optimizer=adamw"),
-    "--warmup=0.4": ("schedule", "--schedule=linear"),
-    "--constant_epochs=0": ("schedule", "--schedule=step"),
-    "--adaptive_cutoffs=3": ("softmax", "--softmax=adaptive"),
-    "--adaptive_cutoffs=2,5000": ("softmax", "--softmax=adaptive"),
-    "--num_devices=2": ("distribution", "--distribution=mirrored"),
-    "--split=70,10,20": ("data_path", "--data_path=all.txt"),
+    "--rnn_mode=fused": _cells(lambda cell: "fused" in rnn_modes(cell)),
+    "--rnn_mode=keras": _cells(lambda cell: "keras" in rnn_modes(cell)),
+    "--forget_bias=1": _cells(lambda cell: cell in cells_that_read("forget_bias")),
+    "--weight_keep_prob=0.7": _cells(lambda cell: cell in cells_that_read("weight_keep_prob")),
+    "--weight_decay=0.1": ("optimizer", {"--optimizer=adamw"}),
+    "--warmup=0.4": ("schedule", {"--schedule=linear"}),
+    "--constant_epochs=0": ("schedule", {"--schedule=step"}),
+    "--adaptive_cutoffs=3": ("softmax", {"--softmax=adaptive"}),
+    "--adaptive_cutoffs=2,5000": ("softmax", {"--softmax=adaptive"}),
+    "--num_devices=2": ("distribution", {"--distribution=mirrored"}),
+    "--split=70,10,20": ("data_path", {"--data_path=all.txt"}),
 }
 
 
 def refused(row: Row) -> bool:
     """Whether `train.py` refuses the values of `row`, which may leave options open."""
-    needed = {READ_WITH[value] for value in row.values() if value in READ_WITH}
-    return len(dict(needed) | row) < len(needed | row.items())
+    allowed = {option: {value} for option, value in row.items()}
+    for option, values in (READ_WITH[value] for value in row.values() if value in READ_WITH):
+        allowed[option] = allowed.get(option, values) & values
+    return not all(allowed.values())
 
 
 def pairs() -> list[Row]:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.registry import rnn_modes
 from ptb.command_line.commands import train
 from ptb.command_line.devices import cluster_from_flags
 from ptb.training.config import Config
@@ -154,10 +155,11 @@ def on_other_replicas(row):
 
 def in_other_modes(row):
     """The row in every other mode that can unroll its cell."""
-    if row["cell"] != "--cell=lstm":
-        return []
+    cell = row["cell"].removeprefix("--cell=")
+    modes = [f"--rnn_mode={mode}" for mode in rnn_modes(cell)]
     own = row["rnn_mode"].replace("auto", "fused")
-    modes = [f"--rnn_mode={mode}" for mode in ("fused", "static", "keras")]
+    if own not in modes:  # what auto is for a cell without a fused layer
+        own = "--rnn_mode=static"
     return [row | {"rnn_mode": mode} for mode in modes if mode != own]
 
 

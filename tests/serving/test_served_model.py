@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.registry import CELLS
 from ptb.data import reader
 from ptb.serving.inference import ROWS_AT_ONCE
 from ptb.serving.sampling import Sampling
@@ -12,8 +13,8 @@ from tests.serving.conftest import make_trained
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
 CASES = [
+    *({"cell": cell} for cell in CELLS if cell not in ("lstm", "rnn")),
     {"forget_bias": 1.5},
-    {"cell": "gru"},
     {"cell": "rnn", "tie_weights": True},
     {"tie_weights": True, "softmax": "adaptive", "adaptive_cutoffs": "4,9"},
 ]

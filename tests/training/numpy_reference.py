@@ -12,27 +12,27 @@ def sigmoid(x):
 
 
 class NumpyTutorial:
-    """`weights`: a dict of TF1 names to arrays, as `LanguageModel.export_weights` gives them."""
+    """`weights`: arrays by name, as `LanguageModel.export_weights` gives them."""
 
     def __init__(self, weights, batch_size, forget_bias, learning_rate, max_grad_norm):
         self.weights = {name: np.array(w, np.float64) for name, w in weights.items()}
         self.forget_bias = forget_bias
         self.learning_rate, self.max_grad_norm = learning_rate, max_grad_norm
         self.kernels = sorted(name for name in weights if name.endswith("kernel"))
-        hidden_size = self.weights["Model/embedding"].shape[1]
+        hidden_size = self.weights["embedding"].shape[1]
         self.state = [np.zeros((2, batch_size, hidden_size)) for _ in self.kernels]
 
     def step(self, inputs, targets):
         """One window, int `[B, T]` each: the cost and the gradient norm before the update."""
         batch_size, num_steps = inputs.shape
         w = self.weights
-        layer_inputs = w["Model/embedding"][inputs].transpose(1, 0, 2)
+        layer_inputs = w["embedding"][inputs].transpose(1, 0, 2)
         tapes = []
         for layer, kernel in enumerate(self.kernels):
             tape, layer_inputs = self._forward(layer, kernel, layer_inputs)
             tapes.append(tape)
-        softmax_w = w.get("Model/softmax_w", w["Model/embedding"].T)
-        logits = layer_inputs @ softmax_w + w["Model/softmax_b"]
+        softmax_w = w.get("softmax_w", w["embedding"].T)
+        logits = layer_inputs @ softmax_w + w["softmax_b"]
         logits -= logits.max(axis=-1, keepdims=True)
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         steps, rows = np.arange(num_steps)[:, None], np.arange(batch_size)
@@ -41,16 +41,16 @@ class NumpyTutorial:
         d_logits = probabilities / batch_size
         d_logits[steps, rows, targets.T] -= 1 / batch_size
         d_softmax_w = np.einsum("tbh,tbv->hv", layer_inputs, d_logits)
-        gradients = {"Model/softmax_b": d_logits.sum(axis=(0, 1))}
+        gradients = {"softmax_b": d_logits.sum(axis=(0, 1))}
         d_outputs = d_logits @ softmax_w.T
         for kernel, tape in reversed(list(zip(self.kernels, tapes, strict=True))):
             d_outputs, d_kernel, d_bias = self._backward(kernel, tape, d_outputs)
             gradients |= {kernel: d_kernel, kernel.replace("kernel", "bias"): d_bias}
 
-        d_embedding = np.zeros_like(w["Model/embedding"])
+        d_embedding = np.zeros_like(w["embedding"])
         np.add.at(d_embedding, inputs.T, d_outputs)
-        if "Model/softmax_w" in w:
-            gradients["Model/softmax_w"] = d_softmax_w
+        if "softmax_w" in w:
+            gradients["softmax_w"] = d_softmax_w
             # The embedding's rows enter the norm one by one, as TF1's IndexedSlices do.
             of_embedding = d_outputs
         else:
@@ -59,7 +59,7 @@ class NumpyTutorial:
             of_embedding = d_embedding
         norm = np.sqrt(sum((g**2).sum() for g in (*gradients.values(), of_embedding)))
         rate = self.learning_rate * min(1.0, self.max_grad_norm / norm)
-        for name, gradient in (gradients | {"Model/embedding": d_embedding}).items():
+        for name, gradient in (gradients | {"embedding": d_embedding}).items():
             w[name] -= rate * gradient
         return cost, norm
 

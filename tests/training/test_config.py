@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ptb.training.config import CELLS, PRESETS, Config, preset
-from ptb.training.model import build_model, check_weights
+from models.registry import CELLS, rnn_modes
+from ptb.training.config import PRESETS, Config, preset
+from ptb.training.model import build_model, size_of
 
 
 def test_presets_are_the_tutorials():
@@ -83,22 +84,31 @@ def test_auto_is_the_fused_layer_on_a_cpu_and_keras_on_a_gpu():
 
 @pytest.mark.parametrize("softmax", ["full", "adaptive"])
 @pytest.mark.parametrize("tie_weights", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_shapes_of_the_weights_are_the_models_own(tie_weights, softmax, cell):
+@pytest.mark.parametrize(
+    ("cell", "rnn_mode"), [(cell, mode) for cell in CELLS for mode in rnn_modes(cell)]
+)
+def test_a_size_is_that_of_the_model_and_its_optimizer(tie_weights, softmax, cell, rnn_mode):
     options = {"tie_weights": tie_weights, "softmax": softmax, "adaptive_cutoffs": "3,7,20"}
-    config = Config(hidden_size=6, num_layers=3, cell=cell, rnn_mode="static", **options)
+    config = Config(hidden_size=6, num_layers=3, cell=cell, rnn_mode=rnn_mode, **options)
     model = build_model(config, 11)
-    assert config.weight_shapes(11) == model.weight_shapes()
-    assert config.num_weights(11) == model.count_params()
-    weights = model.export_weights()
-    check_weights(weights, config, 11)
-    first, *rest = weights
-    more, other = {**weights, "more": weights[first]}, {**weights, first: weights[first][:-1]}
-    for wrong in (more, other, {name: weights[name] for name in rest}):
-        with pytest.raises(
-            ValueError, match=r"has the shape .*, and its config and vocabulary ask"
-        ):
-            check_weights(wrong, config, 11)
+    size = size_of(config, 11)
+    assert size.shapes == model.weight_shapes()
+    assert list(size.shapes) == list(model.weight_shapes())
+    assert size.shapes == {name: w.shape for name, w in model.export_weights().items()}
+    assert size.num_weights == model.count_params()
+    kept = {"optimizer": "adamw", "ema_momentum": 0.9}
+    assert (size.slots, size_of(dataclasses.replace(config, **kept), 11).slots) == (
+        0,
+        3 * size.num_weights,
+    )
+
+
+def test_a_size_is_known_without_room_for_the_model():
+    config = Config(hidden_size=8192, num_layers=64)
+    size = size_of(config, 10_000)
+    ends = 2 * 10_000 * 8192 + 10_000
+    assert size.num_weights == ends + 64 * (16384 + 1) * 4 * 8192
+    assert size.values_per_token == 64 * 6 * 8192
 
 
 @pytest.mark.parametrize("field", ["learning_rate", "num_epochs", "seed", "init_scale"])

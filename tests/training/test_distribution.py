@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
+from models.registry import CELLS
 from ptb.data import reader
 from ptb.training.distribution import Replicas
-from ptb.training.optimizers import make_optimizer
+from ptb.training.optimizers import make_optimizer, named_trainable_weights
 from ptb.training.perplexity import Evaluator
 from ptb.training.state import TrainingState
 from ptb.training.step import TrainStep
@@ -23,9 +24,11 @@ def two(two_devices):
     return Replicas(two_devices)
 
 
-def make_model(replicas, rnn_mode="fused", num_layers=1, precision="float32", **options):
+def make_model(
+    replicas, rnn_mode="fused", num_layers=1, precision="float32", cell="lstm", **options
+):
     with replicas.scope():
-        layers = recurrent_layers(rnn_mode, "lstm", H, num_layers, precision=precision)
+        layers = recurrent_layers(rnn_mode, cell, H, num_layers, precision=precision)
         model = LanguageModel(V, H, layers, **options)
     model.initialize(0.3, seed=1)
     return model
@@ -36,7 +39,7 @@ def train(replicas, windows=WINDOWS, optimizer="sgd", ema_momentum=0.0, **option
     rate = 0.01 if optimizer == "adamw" else 1.0
     model = make_model(replicas, **options)
     with replicas.scope():
-        optimizer = make_optimizer(optimizer, model.trainable_weights, 0.01, ema_momentum)
+        optimizer = make_optimizer(optimizer, named_trainable_weights(model), 0.01, ema_momentum)
     step = TrainStep(model, T, 0.5, windows.carries_state, optimizer, replicas)
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts)
     figures = step(stream, starts, model.initial_state(B), rate, seed=(1, 0))
@@ -58,7 +61,6 @@ def assert_equal_runs(one, two, rtol=1e-5, atol=1e-4):
     "options",
     [
         {"rnn_mode": "fused"},
-        {"rnn_mode": "static", "keep_prob": 0.6, "weight_keep_prob": 0.7},
         {"rnn_mode": "keras"},
         # What a step keeps; a sparse gradient of the embedding, and a dense one.
         {"optimizer": "adamw", "ema_momentum": 0.9},
@@ -69,6 +71,18 @@ def assert_equal_runs(one, two, rtol=1e-5, atol=1e-4):
 def test_two_replicas_train_as_one_does(two, options):
     assert len(WINDOWS) > 100
     assert_equal_runs(train(Replicas(), **options), train(two, **options))
+
+
+SLOW = ("gru", "rnn", "peephole_lstm")
+
+
+@pytest.mark.parametrize(
+    "cell", [pytest.param(c, marks=[pytest.mark.slow] if c in SLOW else []) for c in CELLS]
+)
+def test_two_replicas_train_every_cell_as_one_does(two, cell):
+    options = {"rnn_mode": "static", "cell": cell, "keep_prob": 0.6, "weight_keep_prob": 0.7}
+    runs = [train(replicas, WINDOWS.take(4), **options) for replicas in (Replicas(), two)]
+    assert_equal_runs(*runs)
 
 
 @pytest.mark.slow

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.language_model import LanguageModel, recurrent_layers
+from models import tf1_names
 from ptb.data import reader
+from ptb.training.config import Config
 from ptb.training.distribution import Replicas
+from ptb.training.model import build_model
 from ptb.training.step import TrainStep
 from tests.training.numpy_reference import NumpyTutorial
 
@@ -37,18 +39,21 @@ class Trajectory:
 
     def _weights(self, prefix):
         return {
-            name.removeprefix(prefix)
-            .replace(".", "/")
-            .replace("/lstm_cell/", "/basic_lstm_cell/"): w
+            tf1_names.weight_name(name.removeprefix(prefix).replace(".", "/")): w
             for name, w in self.arrays.items()
             if name.startswith(prefix)
         }
 
     def model(self, rnn_mode):
-        vocab_size, hidden_size = self.initial["Model/embedding"].shape
+        vocab_size, hidden_size = self.initial["embedding"].shape
         num_layers = sum(name.endswith("kernel") for name in self.initial)
-        layers = recurrent_layers(rnn_mode, "lstm", hidden_size, num_layers, self.forget_bias)
-        model = LanguageModel(vocab_size, hidden_size, layers)
+        config = Config(
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            forget_bias=self.forget_bias,
+            rnn_mode=rnn_mode,
+        )
+        model = build_model(config, vocab_size)
         model.import_weights(self.initial)
         return model
 

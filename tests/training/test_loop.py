@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.language_model import LanguageModel, recurrent_layers
+from models.registry import CELLS
 from ptb.data import reader
 from ptb.training.config import Config
 from ptb.training.loop import Diverged, Training
@@ -24,7 +25,7 @@ TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (600, 90))
 
 
 def make_model(config=CONFIG, rnn_mode="fused"):
-    layers = recurrent_layers(rnn_mode, "lstm", config.hidden_size, config.num_layers)
+    layers = recurrent_layers(rnn_mode, config.cell, config.hidden_size, config.num_layers)
     ends = {"tie_weights": config.tie_weights, "cutoffs": config.cutoffs}
     model = LanguageModel(V, config.hidden_size, layers, config.keep_prob, **ends)
     model.initialize(config.init_scale, config.seed)
@@ -97,6 +98,28 @@ def test_training_resumes_from_any_place_as_if_it_had_never_stopped(sampling, rn
         )
         assert bits(end.weights) == bits(last.weights)
         assert bits(end.slots) == bits(last.slots)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_resumes_from_a_checkpoint_as_if_it_had_never_stopped(cell):
+    adamw = {"optimizer": "adamw", "learning_rate": 0.01, "ema_momentum": 0.9}
+    config = dataclasses.replace(CONFIG, cell=cell, num_epochs=1, weight_keep_prob=0.7, **adamw)
+
+    def start():
+        model = make_model(config, "static")
+        return Training(model, TRAIN[:121], VALID[:20], config, windows_per_call=3)
+
+    training = start()
+    snapshots = [training.state.export() for _ in training.advance()]
+    resumed = start()
+    resumed.restore(snapshots[0])
+    for _ in resumed.advance():
+        pass
+    end, again = snapshots[-1], resumed.state.export()
+    assert bits(again.weights) == bits(end.weights) != bits(snapshots[0].weights)
+    assert bits(again.slots) == bits(end.slots)
+    assert without_clock(again.progress.reports[0]) == without_clock(end.progress.reports[0])
 
 
 def test_averages_are_validated_and_the_model_has_the_trained_weights_at_all_times():
@@ -182,7 +205,7 @@ def test_a_loss_beyond_all_bounds_stops_the_run_before_it_is_saved():
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
     model = make_model()
     weights = model.export_weights()
-    weights["Model/softmax_b"][0] = np.nan
+    weights["softmax_b"][0] = np.nan
     model.import_weights(weights)
     with pytest.raises(Diverged, match=r"epoch 1 at window 0: loss nan.*learning_rate below 1"):
         train(model)

@@ -22,7 +22,7 @@ def test_adamw_follows_the_papers_equations(decay):
     start, gradients = rng.normal(size=(3, 2)), rng.normal(size=(5, 3, 2))
     rates, scale = [0.1, 0.2, 0.3, 0.1, 0.05], 0.5
     weight = tf.Variable(start, dtype=tf.float32)
-    optimizer = AdamW([weight], decay)
+    optimizer = AdamW({"w": weight}, decay)
     for gradient, rate in zip(gradients, rates, strict=True):
         optimizer.apply([weight], [tf.constant(gradient, tf.float32)], rate, scale)
     expected = numpy_adamw(start, scale * gradients, rates, decay)
@@ -35,7 +35,7 @@ def test_adamw_sums_the_rows_of_a_sparse_gradient_and_leaves_biases_undecayed():
     dense = tf.constant([[2.0], [0.0], [5.0]])
     matrices = [tf.Variable(tf.ones([3, 1])) for _ in range(2)]
     bias = tf.Variable(tf.ones([3]))
-    optimizer = AdamW([*matrices, bias], weight_decay=0.1)
+    optimizer = AdamW({"a": matrices[0], "b": matrices[1], "bias": bias}, weight_decay=0.1)
     optimizer.apply([*matrices, bias], [sparse, dense, tf.zeros([3])], 0.1, 1.0)
     np.testing.assert_array_equal(matrices[0], matrices[1])
     np.testing.assert_array_equal(bias, np.ones(3))
@@ -44,16 +44,16 @@ def test_adamw_sums_the_rows_of_a_sparse_gradient_and_leaves_biases_undecayed():
 def test_sgd_touches_only_the_rows_that_a_sparse_gradient_names():
     weight = tf.Variable(tf.ones([3, 1]))
     gradient = tf.IndexedSlices(tf.constant([[1.0], [2.0]]), tf.constant([2, 2]))
-    SGD([weight]).apply([weight], [gradient], 0.5, 0.1)
+    SGD({"w": weight}).apply([weight], [gradient], 0.5, 0.1)
     np.testing.assert_allclose(weight, [[1], [1], [1 - 0.5 * 0.1 * 3]])
-    assert SGD([weight]).slots == {}
+    assert SGD({"w": weight}).slots == SGD({"w": weight}).counters == {}
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_an_average_is_the_mean_of_the_first_steps_then_exponential(name):
     weight, twin = (tf.Variable([1.0, -2.0]) for _ in range(2))
-    averaged = make_optimizer(name, [weight], 0.1, ema_momentum=0.6)
-    plain = make_optimizer(name, [twin], 0.1)
+    averaged = make_optimizer(name, {"w": weight}, 0.1, ema_momentum=0.6)
+    plain = make_optimizer(name, {"w": twin}, 0.1)
     steps = []
     for gradient in ([1.0, 2.0], [3.0, -1.0], [0.5, 4.0], [-2.0, 1.0]):
         for optimizer, variable in ((averaged, weight), (plain, twin)):
@@ -62,6 +62,6 @@ def test_an_average_is_the_mean_of_the_first_steps_then_exponential(name):
         steps.append(twin.numpy().astype(np.float64))
     mean = (steps[0] + steps[1]) / 2
     expected = 0.6 * (0.6 * mean + 0.4 * steps[2]) + 0.4 * steps[3]
-    np.testing.assert_allclose(averaged.averages[0], expected, rtol=1e-6)
-    assert set(averaged.slots) - set(plain.slots) == {"averaged"}
-    assert plain.averages == []
+    np.testing.assert_allclose(averaged.slots["average"]["w"], expected, rtol=1e-6)
+    assert set(averaged.slots) - set(plain.slots) == {"average"}
+    assert set(averaged.counters) - set(plain.counters) == {"averaged"}

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
+from models.registry import CELLS, rnn_modes
 from ptb.data import reader
 from ptb.training import step as step_module
-from ptb.training.optimizers import make_optimizer
+from ptb.training.optimizers import make_optimizer, named_trainable_weights
 from ptb.training.perplexity import Evaluator
 from ptb.training.step import TrainStep
 
@@ -33,7 +34,7 @@ def train(model, windows=10, learning_rate=1.0, optimizer=None):
 @pytest.mark.parametrize("precision", LOW)
 @pytest.mark.parametrize(
     ("rnn_mode", "cell"),
-    [("fused", "lstm"), ("static", "lstm"), ("keras", "lstm"), ("static", "gru")],
+    [(mode, cell) for cell in CELLS for mode in rnn_modes(cell)],
 )
 def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     precision, rnn_mode, cell
@@ -53,7 +54,7 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
         error = np.abs(low - full).max()
         assert 0 < error < 0.02
     # What leaves a layer has no more digits than its precision.
-    last = next_state[-1][-1]
+    last = next_state[-1][-1]  # a tensor that the top layer gave
     low_dtype = precision.removeprefix("mixed_")
     np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
 
@@ -89,10 +90,10 @@ def test_gradients_too_small_for_float16_survive_since_the_loss_is_scaled():
     for precision in ("float32", "mixed_float16"):
         model = make_model(precision)
         weights = model.export_weights()
-        weights["Model/softmax_w"] *= 1e-6
+        weights["softmax_w"] *= 1e-6
         model.import_weights(weights)
         train(model, windows=1, learning_rate=100.0)
-        name = "Model/RNN/multi_rnn_cell/cell_0/basic_lstm_cell/kernel"
+        name = "layers/0/kernel"
         changes.append(model.export_weights()[name] - weights[name])
     assert np.abs(changes[0]).max() > 0
     np.testing.assert_allclose(changes[1], changes[0], atol=0.1 * np.abs(changes[0]).max())
@@ -110,11 +111,11 @@ def test_a_loss_scale_that_overflows_is_halved_until_the_gradient_is_finite(monk
 def test_a_gradient_that_no_scale_makes_finite_is_reported_and_changes_no_weight():
     model = make_model("mixed_float16")
     weights = model.export_weights()
-    weights["Model/softmax_b"][0] = np.inf
+    weights["softmax_b"][0] = np.inf
     model.import_weights(weights)
-    optimizer = make_optimizer("sgd", model.trainable_weights, ema_momentum=0.9)
+    optimizer = make_optimizer("sgd", named_trainable_weights(model), ema_momentum=0.9)
     _, norms, _ = train(model, windows=1, optimizer=optimizer)
     assert not np.isfinite(norms[0])
-    assert optimizer.slots["averaged"] == 0
+    assert optimizer.counters["averaged"] == 0
     for name, weight in model.export_weights().items():
         np.testing.assert_array_equal(weight, weights[name])

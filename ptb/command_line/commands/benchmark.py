@@ -21,6 +21,7 @@ from pathlib import Path
 from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
+from ptb.command_line.devices import import_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from ptb.command_line.text_source import TextSource
@@ -155,6 +156,7 @@ def _workload():
     from ptb.experiments.benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
+    import_tensorflow()
     check_memory(config, VOCAB_SIZE, config.batch_size, config.num_steps, training=True)
     if FLAGS.data_path is None:
         return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))

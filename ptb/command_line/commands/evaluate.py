@@ -29,7 +29,6 @@ from ptb.data.options import WHOLE
 from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import memory_bytes
-from ptb.runs.trained_model import load_model
 from ptb.training.model import check_memory
 from ptb.training.report import bits_per_character
 
@@ -50,10 +49,11 @@ def main() -> None:
         trained = load_trained_model()
         corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
         windows = _windows(trained, corpus.splits[split])
-        _print_what_is_scored(corpus, split)
         train_windows = _train_windows(trained) if FLAGS.dynamic_evaluation else None
         start_tensorflow()
-        model = load_model(trained)
+        _check_memory(trained, windows, train_windows)
+        model = trained.build()
+        _print_what_is_scored(corpus, split)
 
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -122,7 +122,6 @@ def _windows(trained, ids):
 
     num_steps = _num_steps(trained)
     windows = reader.every_token(ids, FLAGS.batch_size, num_steps)
-    check_memory(trained.config, len(trained.vocabulary), windows.batch_size, num_steps)
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
 
@@ -150,8 +149,16 @@ def _train_windows(trained):
 
     train = load_train_of(trained).train
     batch_size, num_steps = min(DYNAMIC_BATCH, len(train) - 1), _num_steps(trained)
-    check_memory(trained.config, len(trained.vocabulary), batch_size, num_steps, training=True)
     return reader.every_token(train, batch_size, num_steps)
+
+
+def _check_memory(trained, windows, train_windows) -> None:
+    """Raises ValueError if the model, or a window of either, does not fit into memory."""
+    trained.check()
+    for each, training in ((windows, False), (train_windows, True)):
+        if each is not None:
+            sizes = each.batch_size, each.num_steps
+            check_memory(trained.config, len(trained.vocabulary), *sizes, training=training)
 
 
 def _evaluator(model, train_windows):

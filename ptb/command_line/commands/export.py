@@ -9,6 +9,7 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from absl import flags, logging
 
@@ -21,7 +22,6 @@ from ptb.command_line.trained_model import (
     load_corpus_of,
     load_trained_model,
 )
-from ptb.runs.trained_model import load_model
 from ptb.serving.export_folder import make_export_folder
 
 flags.disclaim_key_flags()
@@ -32,10 +32,17 @@ def main() -> None:
         if FLAGS.export_path is None:
             raise ValueError("--export_path is missing: give a folder for the export")
         trained = load_trained_model()
+        was_there = Path(FLAGS.export_path).exists()
         export_path = make_export_folder(FLAGS.export_path)
         # Of a disk that is full, TensorFlow would warn several times.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         start_tensorflow()
+        try:
+            trained.check()
+        except ValueError:
+            if not was_there:
+                export_path.rmdir()
+            raise
         perplexities = _perplexities(trained)
 
     from ptb.serving.saved_model import export  # noqa: PLC0415
@@ -59,7 +66,7 @@ def _perplexities(trained) -> dict:
 
     from ptb.training.perplexity import exact_score  # noqa: PLC0415
 
-    score = exact_score(load_model(trained), corpus.test, trained.config.num_steps)
+    score = exact_score(trained.build(), corpus.test, trained.config.num_steps)
     known["test, exact"] = score.perplexity
     return known
 

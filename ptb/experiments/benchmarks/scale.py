@@ -14,6 +14,7 @@ from statistics import median
 
 from absl import flags
 
+from ptb.command_line.devices import import_tensorflow
 from ptb.command_line.program import FLAGS, fail, run
 from ptb.experiments.benchmarks.scale_model import Network, message_bytes, words_per_second
 from ptb.experiments.benchmarks.scale_worker import VOCAB_SIZE, work
@@ -89,6 +90,7 @@ def main() -> None:
         fail(f"--models has the unknown {', '.join(unknown)}: choose from {', '.join(PRESETS)}")
     if available_cores() < 2:
         fail("two workers need two cores, and this process has one")
+    import_tensorflow()
     _print_head()
     networks, ones = {}, {}
     for name in FLAGS.models:

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ptb.training.config import Config
-
-FLOAT_BYTES = 4
+from ptb.training.model import FLOAT_BYTES, size_of
 
 
 def message_bytes(config: Config, vocab_size: int) -> int:
@@ -23,7 +22,7 @@ def message_bytes(config: Config, vocab_size: int) -> int:
     embedding = vocab_size * config.hidden_size
     rows = config.batch_size * config.num_steps * config.hidden_size
     tied = embedding if config.tie_weights else 0
-    return FLOAT_BYTES * (config.num_weights(vocab_size) - embedding + tied + rows)
+    return FLOAT_BYTES * (size_of(config, vocab_size).num_weights - embedding + tied + rows)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ptb.data import reader
-from ptb.experiments.benchmarks.workload import Workload, lstm_scope
+from ptb.experiments.benchmarks.workload import Workload
 
 LEARNING_RATE = 1.0
 
@@ -63,15 +63,12 @@ class Ours(Side):
         super().__init__(workload)
         import tensorflow as tf  # noqa: PLC0415  (a worker imports its own framework only)
 
-        from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
+        from ptb.training.model import build_model  # noqa: PLC0415
         from ptb.training.perplexity import Evaluator  # noqa: PLC0415
         from ptb.training.step import train_step  # noqa: PLC0415
 
-        config = self.config
-        layers = recurrent_layers(
-            rnn_mode, "lstm", config.hidden_size, config.num_layers, precision=precision
-        )
-        model = LanguageModel(workload.vocab_size, config.hidden_size, layers, config.keep_prob)
+        config = dataclasses.replace(self.config, rnn_mode=rnn_mode, precision=precision)
+        model = build_model(config, workload.vocab_size)
         model.import_weights(workload.weights)
         plain = {"optimizer": "sgd", "ema_momentum": 0.0, "sampling": "sequential"}
         self._step = train_step(model, dataclasses.replace(config, **plain))
@@ -186,14 +183,14 @@ class Torch(Side):
     def _import(self, weights) -> None:
         """PyTorch's gates are i, f, j, o, in rows; its second bias is zero."""
         torch, hidden_size = self._torch, self.config.hidden_size
-        values = {"weight": weights["Model/softmax_w"].T, "bias": weights["Model/softmax_b"]}
+        values = {"weight": weights["softmax_w"].T, "bias": weights["softmax_b"]}
         with torch.no_grad():
             for name, value in values.items():
                 getattr(self._softmax, name).copy_(torch.from_numpy(value.copy()))
-            self._embedding.weight.copy_(torch.from_numpy(weights["Model/embedding"]))
+            self._embedding.weight.copy_(torch.from_numpy(weights["embedding"]))
             for layer in range(self.config.num_layers):
-                scope = lstm_scope(layer)
-                rows = np.vstack([weights[f"{scope}kernel"], weights[f"{scope}bias"]])
+                parts = [weights[f"layers/{layer}/{name}"] for name in ("kernel", "bias")]
+                rows = np.vstack(parts)
                 i, j, f, o = np.split(rows, 4, axis=1)
                 rows = torch.from_numpy(np.concatenate([i, f, j, o], axis=1).T.copy())
                 getattr(self._lstm, f"weight_ih_l{layer}").copy_(rows[:, :hidden_size])

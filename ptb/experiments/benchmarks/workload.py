@@ -9,18 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ptb.training.config import Config
-
-
-def lstm_scope(layer: int) -> str:
-    """The TF1 name of an LSTM layer. `models.cells` has it too, and TensorFlow with it."""
-    return f"Model/RNN/multi_rnn_cell/cell_{layer}/basic_lstm_cell/"
+from ptb.training.model import size_of
 
 
 @dataclass(frozen=True)
 class Workload:
     """The same for all sides, passed to them through a folder.
 
-    `ids` int32 `[N]`; `weights` under their TF1 names, with one kernel `[2H, 4H]` a layer.
+    `ids` int32 `[N]`; `weights` by name, as `LanguageModel.export_weights` gives them.
     """
 
     config: Config
@@ -30,21 +26,11 @@ class Workload:
 
     @classmethod
     def create(cls, config: Config, vocab_size: int, ids: np.ndarray) -> Workload:
-        """Draws the weights uniformly from +-init_scale."""
-        hidden_size = config.hidden_size
-        shapes = {"Model/embedding": (vocab_size, hidden_size)}
-        for layer in range(config.num_layers):
-            scope = lstm_scope(layer)
-            shapes[f"{scope}kernel"] = (2 * hidden_size, 4 * hidden_size)
-            shapes[f"{scope}bias"] = (4 * hidden_size,)
-        shapes |= {
-            "Model/softmax_w": (hidden_size, vocab_size),
-            "Model/softmax_b": (vocab_size,),
-        }
+        """Draws the weights uniformly from +-init_scale. Imports TensorFlow."""
         rng, scale = np.random.default_rng(config.seed), config.init_scale
         weights = {
             name: rng.uniform(-scale, scale, shape).astype(np.float32)
-            for name, shape in shapes.items()
+            for name, shape in size_of(config, vocab_size).shapes.items()
         }
         return cls(config, vocab_size, ids, weights)
 

@@ -60,7 +60,9 @@ def verify(folder: Path, run: Path | None) -> bool:
 
 def _flags(config: Config) -> list[str]:
     """The flags of every field that has a part in the figures."""
-    unread = {name for name, (other, value) in READ_WITH.items() if getattr(config, other) != value}
+    unread = {
+        name for name, (other, values) in READ_WITH.items() if getattr(config, other) not in values
+    }
     fields = dataclasses.asdict(config).items()
     return [f"--{name}={value}" for name, value in fields if name not in unread]
 

@@ -12,6 +12,7 @@ losses, norms and weights with those of `ptb.training.step.TrainStep`.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -19,19 +20,9 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow as tf
 
-from models.cells import BasicRNNCell, GRUCell, LSTMCell
+from models.registry import CELLS
 from ptb.data import reader
 
-# A cell's weights: rows (2H for `[x, h]`, 1 for a bias) and columns, both in units of H; its state.
-_CELLS = {
-    "rnn": (BasicRNNCell, {"kernel": 1, "bias": 1}, 1),
-    "gru": (
-        GRUCell,
-        {"gates_kernel": 2, "gates_bias": 2, "candidate_kernel": 1, "candidate_bias": 1},
-        1,
-    ),
-    "lstm": (LSTMCell, {"kernel": 4, "bias": 4}, 2),
-}
 # Rows side by side in scoring: nine in ten thousand tokens start without context.
 SCORED_ROWS, SCORED_STEPS = 10, 20
 
@@ -56,13 +47,9 @@ class Network:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """The shape of each weight of one model, in the order in which `initialize` draws."""
         size = self.hidden_size
-        cell = {
-            name: (2 * size if "kernel" in name else 1, columns * size)
-            for name, columns in _CELLS[self.cell][1].items()
-        }
         return {
             "embedding": (self.vocab_size, size),
-            **cell,
+            **_cell_shapes(self.cell, size),
             "softmax_w": (size, self.outputs),
             "softmax_b": (1, self.outputs),
         }
@@ -83,7 +70,7 @@ class Network:
     def initial_state(self, models: int, rows: int) -> tuple:
         """Zeros."""
         zeros = tf.zeros([models, rows, self.hidden_size])
-        return (zeros,) * _CELLS[self.cell][2]
+        return (zeros,) * len(CELLS[self.cell].cell_class().state_names)
 
     def embed(self, weights: Weights, tokens):
         """The T inputs of the cell, one tensor `[T, G, B, H]`, for `tokens` `[G, B, T]`."""
@@ -93,11 +80,11 @@ class Network:
 
     def step(self, weights: Weights, inputs, state: tuple) -> tuple:
         """One step of the cell: output `[G, B, H]` and next state, from inputs `[G, B, H]`."""
-        kind, names, _ = _CELLS[self.cell]
+        names = _cell_shapes(self.cell, self.hidden_size)
         cell = SimpleNamespace(
             forget_bias=self.forget_bias, **{name: weights[name] for name in names}
         )
-        output, state = kind.call(cell, inputs, state)
+        output, state = CELLS[self.cell].cell_class().call(cell, inputs, state)
         return output, tuple(state)
 
     def run(self, weights: Weights, embedded, state: tuple):
@@ -329,6 +316,16 @@ def _score(network, weights, stream, starts, lengths, num_steps, carries_state):
     return sums.stack()
 
 
+@functools.cache
+def _cell_shapes(name: str, size: int) -> dict[str, tuple[int, int]]:
+    """The shape of each weight of one cell, a bias as a row. Allocates none of them."""
+    with tf.Graph().as_default():
+        cell = CELLS[name].cell_class()(size)
+        cell.build((None, size))
+        shapes = {n: tuple(weight.shape) for n, weight in cell.named_weights().items()}
+    return {n: shape if len(shape) == 2 else (1, *shape) for n, shape in shapes.items()}
+
+
 def unigram_nats(corpus) -> float:
     """Nats a word of the valid split for a model that knows train's word frequencies alone."""
     counts = np.bincount(corpus.train, minlength=len(corpus.vocabulary)) + 0.5
@@ -344,13 +341,9 @@ def stack_of_one(model) -> tuple[Network, Weights]:
     """The network and weights of a trained `models.language_model.LanguageModel` of one layer."""
     (layer,) = model.recurrent
     cell = layer.cell
-    (kind,) = (name for name, each in _CELLS.items() if isinstance(cell, each[0]))
+    (kind,) = (name for name, entry in CELLS.items() if type(cell) is entry.cell_class())
     forget_bias = getattr(cell, "forget_bias", 0.0)
     network = Network(kind, model.vocab_size, cell.num_units, model.vocab_size, forget_bias)
-    arrays = {
-        name.partition("/")[2].replace("/", "_"): array
-        for name, array in layer.export_weights().items()
-    }
-    arrays |= {name: getattr(model, name) for name in ("embedding", "softmax_w", "softmax_b")}
+    arrays = {name.removeprefix("layers/0/"): a for name, a in model.export_weights().items()}
     shapes = network.shapes()
     return network, {name: tf.reshape(arrays[name], [1, *shapes[name]]) for name in shapes}

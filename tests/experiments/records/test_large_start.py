@@ -45,11 +45,11 @@ def test_outputs_that_are_all_alike_do_not_vary(corpus, model):
     model.import_weights(weights)
     assert large_start.outputs(model, corpus.valid) == {"variation": 0, "common_score": 0}
     # One unit of the top layer that follows the word: the mean over the units is an eighth of it.
-    weights["Model/embedding"][:, 0] = np.where(np.arange(len(corpus.vocabulary)) % 2, 3.0, -3.0)
+    weights["embedding"][:, 0] = np.where(np.arange(len(corpus.vocabulary)) % 2, 3.0, -3.0)
     for layer in range(2):
-        kernel = weights[f"Model/RNN/multi_rnn_cell/cell_{layer}/basic_lstm_cell/kernel"]
+        kernel = weights[f"layers/{layer}/kernel"]
         kernel[0, 8] = 9.0  # of the first input to the first unit's new value
-    weights["Model/softmax_w"][0, 5] = 2.0
+    weights["softmax_w"][0, 5] = 2.0
     model.import_weights(weights)
     outputs, _ = model.outputs(corpus.valid[None, :150], model.initial_state(1))
     first = np.stack(outputs)[20:, 0, 0]

@@ -58,9 +58,7 @@ def test_models_side_by_side_train_as_each_alone(short_corpus, cell, forget_bias
         assert rows[g]["clipped"] == pytest.approx((norms.numpy() > 1.5).mean())
         weights = model.export_weights()
         for name in ("embedding", "softmax_w", "softmax_b"):
-            np.testing.assert_allclose(
-                np.squeeze(stack.weights[name][g]), weights[f"Model/{name}"], atol=1e-5
-            )
+            np.testing.assert_allclose(np.squeeze(stack.weights[name][g]), weights[name], atol=1e-5)
         scored = reader.every_token(short_corpus.valid, 10, 3)
         score = Evaluator(model)(dataclasses.replace(scored, carries_state=not reset))
         assert rows[g]["valid_nats"] == pytest.approx(score.nats / score.tokens, rel=1e-5)
