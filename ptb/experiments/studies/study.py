@@ -227,6 +227,9 @@ def define_flags() -> None:
     """The flags that all studies have."""
     define_data_flags(save_path=False)
     define_text_flags()
+    flags.DEFINE_enum(
+        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
+    )
     flags.DEFINE_bool("quick", False, "fewer and smaller settings: about a minute on two cores")
     define_path("out", "runs/studies", "folder; each study writes to OUT/NAME")
     flags.DEFINE_integer(
@@ -238,9 +241,6 @@ def define_flags() -> None:
     )
     flags.DEFINE_bool(
         "recheck", False, "measure again with other seeds: does the verdict in OUT hold?"
-    )
-    flags.DEFINE_enum(
-        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
     )
     flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
 
@@ -256,16 +256,6 @@ def _load():
             )
     splits = {split: corpus.splits[split][:most] for split, most in MOST_TOKENS.items()}
     return dataclasses.replace(corpus, splits=splits)
-
-
-def in_chinese(name: str) -> str:
-    """What a file is called in Chinese: `verdict.zh.md`."""
-    stem, _, suffix = name.rpartition(".")
-    return f"{stem}.zh.{suffix}"
-
-
-def _language() -> str:
-    return FLAGS.language if "language" in FLAGS else "en"
 
 
 def findings(verdict: str) -> list[str]:
@@ -362,3 +352,13 @@ def _kept_provenance(folder: Path) -> list[str]:
     path = folder / VERDICT
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
+
+
+def in_chinese(name: str) -> str:
+    """What a file is called in Chinese: `verdict.zh.md`."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.zh.{suffix}"
+
+
+def _language() -> str:
+    return FLAGS.language if "language" in FLAGS else "en"
