@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.tf1_names import weight_name
 from ptb.runs.checkpoint import load_checkpoint, run_of
 from ptb.runs.checkpoint_folder import CheckpointFolder
 from ptb.runs.run_folder import RunFolder
@@ -61,6 +62,10 @@ def test_all_of_a_checkpoint_is_read_to_the_bit():
     read = {f"{part}/{name}": a for part, arrays in parts.items() for name, a in arrays.items()}
     with np.load(BEST, allow_pickle=False) as archive:
         saved = {name: archive[name] for name in archive.files if name != "meta"}
+    saved = {
+        f"{part}/{weight_name(name) if part == 'weights' else name}": array
+        for (part, _, name), array in ((key.partition("/"), array) for key, array in saved.items())
+    }
     assert read.keys() == saved.keys()
     for name, array in saved.items():
         np.testing.assert_array_equal(read[name], array)

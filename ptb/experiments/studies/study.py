@@ -240,6 +240,9 @@ def define_flags() -> None:
     """The flags that all studies have."""
     define_data_flags(save_path=False)
     define_text_flags()
+    flags.DEFINE_enum(
+        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
+    )
     flags.DEFINE_bool("quick", False, "fewer and smaller settings: about a minute on two cores")
     define_path("out", "runs/studies", "folder; each study writes to OUT/NAME")
     flags.DEFINE_integer(
@@ -254,9 +257,6 @@ def define_flags() -> None:
     )
     define_path(
         "beside", None, "OUT of another text: the verdict says which findings are the same there"
-    )
-    flags.DEFINE_enum(
-        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
     )
     flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
 
@@ -288,16 +288,6 @@ def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
     """A table of the findings, and what they are elsewhere."""
     rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
     return [f"| finding | {heading} |", "|---|---|", *rows]
-
-
-def in_chinese(name: str) -> str:
-    """What a file is called in Chinese: `verdict.zh.md`."""
-    stem, _, suffix = name.rpartition(".")
-    return f"{stem}.zh.{suffix}"
-
-
-def _language() -> str:
-    return FLAGS.language if "language" in FLAGS else "en"
 
 
 def findings(verdict: str) -> list[str]:
@@ -402,3 +392,13 @@ def _kept_provenance(folder: Path) -> list[str]:
     path = folder / VERDICT
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
+
+
+def in_chinese(name: str) -> str:
+    """What a file is called in Chinese: `verdict.zh.md`."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.zh.{suffix}"
+
+
+def _language() -> str:
+    return FLAGS.language if "language" in FLAGS else "en"
