@@ -87,7 +87,18 @@ class Cell(keras.layers.Layer):
         """Says that `weight[block]` multiplies the previous state, so weight dropout may drop it.
 
         `block` has a slice of step 1 for each axis. Nothing is recurrent unless it is declared.
+        Raises ValueError for any other block.
         """
+        slices = isinstance(block, tuple) and all(isinstance(each, slice) for each in block)
+        if (
+            not slices
+            or len(block) != len(weight.shape)
+            or {each.step for each in block} - {None, 1}
+        ):
+            raise ValueError(
+                f"block={block!r} of {weight.name}: give a tuple of slices of step 1, one for each "
+                f"of its {len(weight.shape)} axes"
+            )
         self._recurrent.append((weight, block))
 
     def recurrent_blocks(self) -> list[tuple]:

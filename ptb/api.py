@@ -66,6 +66,7 @@ def evaluate(
     """
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
+    _check_trained(trained)
     if corpus.vocabulary.words != trained.vocabulary.words:
         raise ValueError(
             f"the corpus {corpus.name} has other words than the model: load it with "
@@ -98,6 +99,7 @@ def generate(
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
 
+    _check_trained(trained)
     tokens = text.split(prefix, trained.tokens, trained.lowercase)
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
@@ -112,7 +114,17 @@ def export(trained: TrainedModel, export_path: str | Path) -> Path:
     Returns its folder, whose README.md says how to call it. Raises ValueError if `export_path` has
     something in it that is no export, or cannot be written.
     """
+    _check_trained(trained)
     from ptb.serving.export_folder import make_export_folder  # noqa: PLC0415
     from ptb.serving.saved_model import export as write  # noqa: PLC0415
 
     return write(trained, make_export_folder(export_path), trained.perplexities)
+
+
+def _check_trained(trained) -> None:
+    """Raises TypeError for anything but a trained model."""
+    if not isinstance(trained, TrainedModel):
+        raise TypeError(
+            f"trained is of type {type(trained).__name__}: give ptb.load_run(path), or "
+            "result.trained of ptb.train"
+        )

@@ -104,3 +104,20 @@ def test_a_users_models_py_that_hides_the_package_is_named(tmp_path):
     message = done.stderr.splitlines()[-1]
     assert message.startswith("ImportError: ptb needs its own package `models`")
     assert f"finds {tmp_path / 'models.py'} in its place: rename that file" in message
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda text: ptb.train("small", text), 'config is of type str: give ptb.preset("small")'),
+        (lambda text: ptb.train(ptb.preset("test"), "DIR"), "corpus is of type str"),
+        (lambda text: ptb.train(ptb.preset("test"), text, save={}), "save is of type dict"),
+        (lambda text: ptb.train(ptb.preset("test"), text, on_epoch=3), "on_epoch is of type int"),
+        (lambda text: ptb.evaluate("run", text), "trained is of type str: give ptb.load_run"),
+        (lambda text: ptb.generate("run"), "trained is of type str: give ptb.load_run"),
+        (lambda text: ptb.export("run", "out"), "trained is of type str: give ptb.load_run"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_at_once_with_what_to_give(call, said):
+    with pytest.raises(TypeError, match=re.escape(said)):
+        call(ptb.load_corpus())

@@ -9,14 +9,18 @@ from absl import flags
 
 from models.registry import CELLS, cells_that_read
 from ptb.command_line.program import FLAGS
-from ptb.training.config import PRESETS, Config, preset
+from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
 # A field that is read only if another field has one of these values.
 READ_WITH = {
-    "weight_decay": ("optimizer", ("adamw",)),
+    **{
+        option: ("optimizer", tuple(name for name, reads in OPTIMIZERS.items() if option in reads))
+        for options in OPTIMIZERS.values()
+        for option in options
+    },
     "warmup": ("schedule", ("linear",)),
     "constant_epochs": ("schedule", ("step",)),
     "learning_rate_decay": ("schedule", ("step",)),

@@ -50,12 +50,17 @@ def train(
       the reports of all epochs, the best of them, the model with its weights, and the test score.
 
     Raises:
+      TypeError: an argument is of another type.
       ValueError: something does not fit together, or the folder holds anything else. Nothing is
         changed then.
       Stopped: Ctrl-C or SIGTERM; what was reached is saved.
       Diverged: the loss is NaN or infinite, or keeps rising.
       CannotSave: the run folder cannot be written. What was saved before is whole.
     """
+    if not callable(on_epoch):
+        raise TypeError(
+            f"on_epoch is of type {type(on_epoch).__name__}: give a function of a report"
+        )
     with open_training(config, corpus, run, **options) as training:
         with contextlib.closing(training.epochs()) as reports:
             for report in reports:
@@ -130,6 +135,7 @@ def open_training(
 
     Raises ValueError for whatever can be refused. Nothing is refused later.
     """
+    _check_arguments(config, corpus, save, note)
     save, devices = save or SaveOptions(), devices or Devices()
     if save.on_divergence == "rollback" and run is None:
         raise ValueError("on_divergence=rollback has nothing to return to: give a save_path")
@@ -205,6 +211,19 @@ class OpenTraining:
                 test = exact_score(self.model, self.corpus.test, self.config.num_steps)
         reports, description = self.reports, self._description
         return Result(self.model, reports, best, test, self.config, self.corpus, description)
+
+
+def _check_arguments(config, corpus, save, note) -> None:
+    """Raises TypeError for what cannot be trained at all, before anything is done."""
+    for name, value, wanted, remedy in (
+        ("config", config, Config, 'ptb.preset("small") or ptb.Config(...)'),
+        ("corpus", corpus, Corpus, "ptb.load_corpus(...)"),
+        ("save", save, (SaveOptions, type(None)), "ptb.SaveOptions(...)"),
+    ):
+        if not isinstance(value, wanted):
+            raise TypeError(f"{name} is of type {type(value).__name__}: give {remedy}")
+    if not callable(note):
+        raise TypeError(f"note is of type {type(note).__name__}: give a function of a line")
 
 
 def check_fits(config: Config, corpus: Corpus) -> None:

@@ -12,7 +12,8 @@ from ptb.machine.checked import check_fields, make
 
 RNN_MODES = ("auto", "fused", "static", "keras")
 SAMPLINGS = ("sequential", "random")
-OPTIMIZERS = ("sgd", "adamw")
+# Each with the options that it alone reads.
+OPTIMIZERS = {"sgd": (), "adamw": ("weight_decay",)}
 SCHEDULES = ("step", "linear")
 SOFTMAXES = ("full", "adaptive")
 SOFTMAX_BIASES = ("uniform", "unigram")

@@ -1,5 +1,7 @@
 """Every registered cell: one step, its gradient, its description. New cells against NumPy."""
 
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -145,5 +147,18 @@ def test_what_is_declared_recurrent_multiplies_the_previous_output_alone(name):
 
 
 def test_the_cells_that_read_an_option_are_those_of_the_registry():
-    assert cells_that_read("forget_bias") == ("lstm", "peephole_lstm")
-    assert cells_that_read("weight_keep_prob") == ("lstm", "gru", "rnn", "peephole_lstm")
+    takes_bias = [
+        n for n in CELLS if "forget_bias" in inspect.signature(CELLS[n].cell_class()).parameters
+    ]
+    assert cells_that_read("forget_bias") == tuple(takes_bias)
+    assert {"lstm", "peephole_lstm"} <= set(takes_bias)
+    recurrent = [name for name in CELLS if make(name).recurrent_blocks()]
+    assert cells_that_read("weight_keep_prob") == tuple(recurrent)
+    assert {"lstm", "gru", "rnn"} <= set(recurrent)
+
+
+def test_a_recurrent_block_without_a_slice_for_each_axis_is_refused():
+    cell = make("gru")
+    for block in (np.s_[:], np.s_[:, :, :], np.s_[::2, :], (0, 1)):
+        with pytest.raises(ValueError, match="block"):
+            cell.declare_recurrent(cell.weights[0], block)

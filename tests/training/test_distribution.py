@@ -7,6 +7,7 @@ import tensorflow as tf
 from models.language_model import LanguageModel, recurrent_layers
 from models.registry import CELLS
 from ptb.data import reader
+from ptb.training.config import OPTIMIZERS
 from ptb.training.distribution import Replicas
 from ptb.training.optimizers import make_optimizer, named_trainable_weights
 from ptb.training.perplexity import Evaluator
@@ -86,7 +87,7 @@ def test_two_replicas_train_every_cell_as_one_does(two, cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_two_replicas_train_as_one_does_in_float16(two, optimizer):
     """Each replica rounds its part of a gradient to float16."""
     options = {"optimizer": optimizer, "precision": "mixed_float16", "ema_momentum": 0.9}

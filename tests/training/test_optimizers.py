@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ptb.training.config import OPTIMIZERS
 from ptb.training.optimizers import BETA_1, BETA_2, EPSILON, SGD, AdamW, make_optimizer
 
 
@@ -49,7 +50,7 @@ def test_sgd_touches_only_the_rows_that_a_sparse_gradient_names():
     assert SGD({"w": weight}).slots == SGD({"w": weight}).counters == {}
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_average_is_the_mean_of_the_first_steps_then_exponential(name):
     weight, twin = (tf.Variable([1.0, -2.0]) for _ in range(2))
     averaged = make_optimizer(name, {"w": weight}, 0.1, ema_momentum=0.6)
