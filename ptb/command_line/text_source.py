@@ -54,7 +54,12 @@ def define_data_flags(save_path: bool = True, otherwise: str = "the built-in cor
 
 def define_text_flags() -> None:
     """How the text in `--data_path` becomes tokens."""
-    flags.DEFINE_string("tokens", None, "what one time step reads: word, char (word)")
+    flags.DEFINE_string(
+        "tokens",
+        None,
+        "what one time step reads: word (what lies between white space), char, wordpunct (words "
+        "and punctuation apart) (word)",
+    )
     flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
     flags.DEFINE_integer(
         "min_count",

@@ -16,7 +16,7 @@ from ptb.data import cache, text
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
 from ptb.data.options import SPLITS, WHOLE, TextOptions
-from ptb.data.summary import SplitSummary, summarize
+from ptb.data.summary import Extents, SplitSummary, summarize
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
 DEFAULT_SHARES = (90.0, 5.0, 5.0)
@@ -26,7 +26,7 @@ DEFAULT_SHARES = (90.0, 5.0, 5.0)
 class Corpus:
     """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
 
-    `summary` says what is in each split, and `tokens` what an id stands for: "word" or "char".
+    `summary` says what is in each split, and `tokens` what an id stands for: one of `text.TOKENS`.
     `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
     `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
     `files` are those that the splits were read from, and `notes` say what was left out of them.
@@ -136,7 +136,9 @@ def _load(
         numbers = text.lexicon(options.tokens)
         texts, contents = read(files, numbers, options)
         limits = (vocab_size, options.min_count)
-        corpus = _corpus(path.name, texts, numbers.tokens, vocabulary, limits, kept, files)
+        corpus = _corpus(
+            path.name, texts, (numbers.tokens, options.tokens), vocabulary, limits, kept, files
+        )
         notes = tuple(line for content in contents.values() for line in content.notes)
         corpus = dataclasses.replace(corpus, notes=notes)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
@@ -173,8 +175,9 @@ def load_penn_treebank(
     dataset = "ptb" if tokens == "word" else "ptb_char"
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, "tokens": tokens}
-    corpus = _corpus(dataset, texts, numbers.tokens, vocabulary, (vocab_size, None), splits)
-    return dataclasses.replace(corpus, tokens=tokens, source=source)
+    named = (numbers.tokens, tokens)
+    corpus = _corpus(dataset, texts, named, vocabulary, (vocab_size, None), splits)
+    return dataclasses.replace(corpus, source=source)
 
 
 def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None) -> Corpus:
@@ -183,7 +186,8 @@ def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None
     texts = {
         split: text.encode([" ".join(words)], numbers)[0] for split, words in generate().items()
     }
-    corpus = _corpus("grammar", texts, numbers.tokens, vocabulary, (vocab_size, None))
+    named = (numbers.tokens, "word")
+    corpus = _corpus("grammar", texts, named, vocabulary, (vocab_size, None))
     # With a capped vocabulary it is another text, whose floor nobody computed.
     grammar = default_grammar() if corpus.vocabulary.unknown_id is None else None
     source = {"dataset": "grammar", "tokens": "word"}
@@ -193,17 +197,19 @@ def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None
 def _corpus(
     name: str,
     texts: dict[str, np.ndarray],
-    tokens: list[str],
+    named: tuple[list[str], str],
     vocabulary: Vocabulary | None,
     limits: tuple[int | None, int | None],
     kept: Sequence[str] = SPLITS,
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> Corpus:
-    """Turns the numbers of a lexicon's `tokens`, in place, into the ids of the vocabulary.
+    """Turns the numbers of a lexicon, in place, into the ids of the vocabulary.
 
-    `limits` are vocab_size and min_count, for where the vocabulary must be made. `kept` are the
-    splits of the corpus, `files` what errors name.
+    `named` are the lexicon's tokens, and what kind they are (`text.TOKENS`). `limits` are
+    vocab_size and min_count, for where the vocabulary must be made. `kept` are the splits of the
+    corpus, `files` what errors name.
     """
+    tokens, kind = named
     counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
     vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
@@ -213,14 +219,16 @@ def _corpus(
             "more text, or, if it has no spaces between its words, --tokens=char"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
+    extents = Extents(tokens, kind)
     summary = {}
     for split in kept:
         if unknown := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
             where = f"{files[split]}: " if split in files else ""
             raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[unknown[0]])}")
+        predicted = extents.predicted(texts[split])
         text.renumber(texts[split], table)
-        summary[split] = summarize(texts[split], counts[split], vocabulary)
-    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary)
+        summary[split] = summarize(texts[split], counts[split], vocabulary, predicted)
+    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary, kind)
 
 
 def _vocabulary(
