@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ptb.data import cache, text
+from ptb.data import cache, standard, text
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
 from ptb.data.options import SPLITS, WHOLE, TextOptions
@@ -130,7 +130,9 @@ def _load(
     """The splits `kept` of what is read from `files`, or was once and is in the cache."""
     settings = dataclasses.asdict(options)
     known = vocabulary.to_text() if vocabulary else None
-    entry = cache.Entry(cache_dir, files, [settings, text.READING, vocab_size, known, kept])
+    by_bytes = options.shares is not None and standard.is_cut_by_bytes(path, options.tokens)
+    key = [settings, text.READING, vocab_size, known, kept, by_bytes]
+    entry = cache.Entry(cache_dir, files, key)
     corpus = entry.load(Corpus)
     if corpus is None:
         numbers = text.lexicon(options.tokens)
@@ -142,6 +144,7 @@ def _load(
         notes = tuple(line for content in contents.values() for line in content.notes)
         corpus = dataclasses.replace(corpus, notes=notes)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
+    lengths = {split: len(ids) for split, ids in corpus.splits.items()}
     resolved = path.resolve()
     return dataclasses.replace(
         corpus,
@@ -149,7 +152,48 @@ def _load(
         tokens=options.tokens,
         source={"data_path": str(resolved), **settings, "reading": text.READING},
         files=files,
+        notes=(*corpus.notes, *standard.notes(files, lengths, options.tokens)),
     )
+
+
+def load_tfds(
+    dataset: str,
+    data_dir: str | Path | None = None,
+    vocab_size: int | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    optional_splits: tuple[str, ...] = (),
+    vocabulary: Vocabulary | None = None,
+    options: TextOptions | None = None,
+) -> Corpus:
+    """The text of a dataset of TFDS, `tfds:NAME` as `ptb.data.tfds_text` reads it.
+
+    Raises ValueError if it cannot be fetched, has no such text or split, or has a word that the
+    vocabulary cannot encode.
+    """
+    from ptb.data.tfds_text import TfdsText, blocks_of_texts  # noqa: PLC0415
+
+    wanted, options = TfdsText.parse(dataset), options or TextOptions()
+    if options.shares:
+        raise ValueError(
+            f"--split cuts one file: write the splits as {dataset},train=...,valid=..."
+        )
+    blocks, found = blocks_of_texts(wanted, data_dir)
+    required = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    if missing := [split for split in required if split not in found]:
+        raise ValueError(
+            f"{dataset} has no {missing[0]} split: add ,{missing[0]}=SPLIT to its name"
+        )
+    numbers = text.lexicon(options.tokens)
+    names = [split for split in (*required, *optional_splits) if split in found]
+    texts = {split: text.encode(blocks(split), numbers, options.lowercase)[0] for split in names}
+    kept = tuple(split for split in names if split in splits + optional_splits)
+    named, limits = (numbers.tokens, options.tokens), (vocab_size, options.min_count)
+    corpus = _corpus(wanted.name, texts, named, vocabulary, limits, kept)
+    settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
+    folder = str(Path(data_dir).resolve()) if data_dir else None
+    source = {"dataset": dataset, "data_dir": folder, **settings}
+    notes = tuple(f"{split} is {found[split]} of {wanted.name}" for split in kept)
+    return dataclasses.replace(corpus, source=source, notes=notes)
 
 
 def load_penn_treebank(

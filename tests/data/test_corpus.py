@@ -55,7 +55,7 @@ def test_a_missing_split_matters_only_where_it_is_asked_for(tmp_path):
     write(tmp_path, train="a\nb\n", valid="b\na\n")
     loaded = corpus.load_text(tmp_path, splits=("train", "valid"), optional_splits=("test",))
     assert sorted(loaded.splits) == ["train", "valid"]
-    with pytest.raises(ValueError, match=r"test split is missing: .* ptb.test.txt nor test.txt"):
+    with pytest.raises(ValueError, match=r"test split is missing: .* ptb.test.txt, test.txt"):
         corpus.load_text(tmp_path)
 
 

@@ -48,12 +48,20 @@ def blocks_of_sentences(
 
 
 def _prepared(tokens: str, data_dir: str | Path | None) -> Builder:
+    return prepare(lambda: Builder(data_dir=data_dir, config=tokens), data_dir)
+
+
+def prepare(make: Callable, data_dir: str | Path | None):
+    """The builder that `make` makes, with its dataset in `data_dir`, fetched if it is not there.
+
+    Raises ValueError without a folder to keep it in, and whatever the builder raises.
+    """
     if data_dir is None and os.path.expanduser("~") == "~":
-        raise ValueError("there is no home folder to keep Penn Treebank in: give --data_dir")
-    builder = Builder(data_dir=data_dir, config=tokens)
+        raise ValueError("there is no home folder to keep the dataset in: give --data_dir")
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     with _no_notes():
+        builder = make()
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         builder.download_and_prepare(download_config=config)
     return builder
