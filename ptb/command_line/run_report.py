@@ -20,6 +20,8 @@ def print_header(config, corpus, model) -> None:
         f"fingerprint {corpus.fingerprint[:12]}"
     )
     print(summary.table(corpus.summary))
+    for reason in corpus.reasons:
+        print(reason)
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
         note("train has no <unk>, so the model never learns it")
     print(

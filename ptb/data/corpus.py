@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ptb.data import cache, standard, text
+from ptb.data import cache, standard, text, unknown
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
 from ptb.data.options import SPLITS, WHOLE, TextOptions
@@ -30,6 +30,7 @@ class Corpus:
     `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
     `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
     `files` are those that the splits were read from, and `notes` say what was left out of them.
+    `reasons` say why words became `<unk>`, where the vocabulary was made of this text.
     `grammar` is what the text was generated from, where it was: it knows the best reachable
     perplexity.
     """
@@ -43,6 +44,7 @@ class Corpus:
     grammar: Grammar | None = None
     files: dict[str, Path] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def train(self) -> np.ndarray:
@@ -192,7 +194,9 @@ def load_tfds(
     settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, **settings}
-    notes = tuple(f"{split} is {found[split]} of {wanted.name}" for split in kept)
+    notes = tuple(
+        f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
+    )
     return dataclasses.replace(corpus, source=source, notes=notes)
 
 
@@ -255,30 +259,37 @@ def _corpus(
     """
     tokens, kind = named
     counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
-    vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
+    reasons: tuple[str, ...] = ()
+    if vocabulary is None:
+        vocabulary, made_by = _vocabulary(tokens, counts, *limits)
+        reasons = tuple(unknown.reasons(tokens, counts, vocabulary, made_by, kind))
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
             f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
             "given and other splits have other words, among its --vocab_size most frequent; give "
-            "more text, or, if it has no spaces between its words, --tokens=char"
+            "--tokens=char, which needs no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     extents = Extents(tokens, kind)
     summary = {}
     for split in kept:
-        if unknown := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
+        if lacking := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
             where = f"{files[split]}: " if split in files else ""
-            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[unknown[0]])}")
+            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[lacking[0]])}")
         predicted = extents.predicted(texts[split])
         text.renumber(texts[split], table)
         summary[split] = summarize(texts[split], counts[split], vocabulary, predicted)
-    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary, kind)
+    ids = {split: texts[split] for split in kept}
+    return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
 
 
 def _vocabulary(
     tokens: list[str], counts: dict[str, np.ndarray], vocab_size: int | None, min_count: int | None
-) -> Vocabulary:
-    """The vocabulary of train. `TextOptions` tells what a `min_count` of None does."""
+) -> tuple[Vocabulary, unknown.Limits]:
+    """The vocabulary of train, and what made it.
+
+    `TextOptions` tells what a `min_count` of None does.
+    """
     in_train = counts["train"] > 0
     # A text of one line has its only <eos> in the last split.
     train = {EOS: 0} | {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
@@ -286,5 +297,6 @@ def _vocabulary(
     lacks = ~in_train & np.array([token != EOS for token in tokens])
     lacking = any(np.any(split_counts[lacks]) for split_counts in counts.values())
     if min_count is not None or UNKNOWN in vocabulary or not lacking:
-        return vocabulary
-    return Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)
+        return vocabulary, unknown.Limits(vocab_size, min_count or 1, min_count is not None)
+    vocabulary = Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)
+    return vocabulary, unknown.Limits(vocab_size, 2, is_given=False)

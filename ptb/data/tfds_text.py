@@ -60,7 +60,7 @@ def blocks_of_texts(
     import tensorflow as tf  # noqa: PLC0415  (a wrong name is refused before it is loaded)
     import tensorflow_datasets as tfds  # noqa: PLC0415
 
-    from ptb.data.penn_treebank.sentences import prepare  # noqa: PLC0415
+    from ptb.data.penn_treebank.sentences import prepare, without_notes  # noqa: PLC0415
 
     def make():
         return tfds.builder(text.name, data_dir=data_dir)
@@ -70,15 +70,12 @@ def blocks_of_texts(
     splits = _splits(builder, text)
 
     def blocks(split: str) -> Iterator[str]:
-        in_order = tfds.ReadConfig(interleave_cycle_length=1)
-        examples = _fetched(
-            text,
-            lambda: builder.as_dataset(
-                split=splits[split],
-                read_config=in_order,
-                decoders=tfds.decode.PartialDecoding({name: True}),
-            ),
-        )
+        options = {
+            "read_config": tfds.ReadConfig(interleave_cycle_length=1),  # in order
+            "decoders": tfds.decode.PartialDecoding({name: True}),
+        }
+        with without_notes():
+            examples = _fetched(text, lambda: builder.as_dataset(split=splits[split], **options))
         for example in examples.as_numpy_iterator():
             written = _clean(example[name], text)
             yield written if written.endswith("\n") else f"{written}\n"

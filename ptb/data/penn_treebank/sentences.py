@@ -31,7 +31,8 @@ def blocks_of_sentences(
     separator = " " if tokens == "word" else ""
 
     def blocks(split: str) -> Iterator[str]:
-        examples = builder.as_dataset(split=TFDS_NAMES[split])
+        with without_notes():
+            examples = builder.as_dataset(split=TFDS_NAMES[split])
         sentences = examples.map(
             lambda example: tf.strings.reduce_join(example["tokens"], separator=separator)
         )
@@ -60,7 +61,7 @@ def prepare(make: Callable, data_dir: str | Path | None):
         raise ValueError("there is no home folder to keep the dataset in: give --data_dir")
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    with _no_notes():
+    with without_notes():
         builder = make()
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         builder.download_and_prepare(download_config=config)
@@ -68,10 +69,10 @@ def prepare(make: Callable, data_dir: str | Path | None):
 
 
 @contextlib.contextmanager
-def _no_notes():
-    """Leaves TFDS its progress bars, and keeps its notes from stdout, which is for figures."""
+def without_notes():
+    """Leaves TFDS its progress bars, and keeps its notes to itself: stdout is for figures."""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
