@@ -6,20 +6,22 @@ import math
 
 from ptb.command_line.program import FLAGS, note
 from ptb.machine.escape import escape
-from ptb.training.report import bits_per_character
 
 COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
 def print_header(config, corpus, model) -> None:
     from ptb.data import summary  # noqa: PLC0415
+    from ptb.data.text import UNITS  # noqa: PLC0415
 
-    unit = "characters" if corpus.tokens == "char" else "words"
+    unit = UNITS[corpus.tokens]
     print(
         f"corpus {escape(corpus.name)}: vocabulary of {len(corpus.vocabulary):,} {unit}, "
         f"fingerprint {corpus.fingerprint[:12]}"
     )
     print(summary.table(corpus.summary))
+    for reason in corpus.reasons:
+        print(reason)
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
         note("train has no <unk>, so the model never learns it")
     print(
@@ -72,9 +74,21 @@ def print_result(result) -> None:
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:
-    bits = bits_per_character(perplexity, corpus.tokens)
+    print_comparable(split, perplexity, corpus.summary[split], corpus.tokens)
+
+
+def print_comparable(part: str, perplexity: float, counts, tokens: str) -> None:
+    """What models with other tokens can be compared by: bits per character, and for each word.
+
+    `counts` is the `SplitSummary` of the text.
+    """
+    by_word = counts.word_perplexity(perplexity)
+    if tokens not in ("word", "char") and by_word is not None:
+        print(f"{part} perplexity per word {by_word:.3f}")
+    bits = counts.bits_per_character(perplexity)
     if bits is not None:
-        print(f"{split} bits per character {bits:.4f}")
+        spelled = " (the spelling of <unk> is not counted)" if counts.unknown else ""
+        print(f"{part} bits per character {bits:.4f}{spelled}")
 
 
 def _print_floors(num_steps: int, corpus, perplexity: float) -> None:

@@ -34,11 +34,12 @@ def define_data_flags(save_path: bool = True, otherwise: str = "the built-in cor
         "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
         f"plain or .gz; {otherwise} where neither this nor --dataset is given",
     )
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
         "dataset",
         None,
-        list(DATASETS),
-        "Penn Treebank in words or in characters, fetched through TFDS; or the built-in corpus",
+        "ptb, ptb_char: Penn Treebank in words or in characters, fetched through TFDS; grammar: "
+        "the built-in corpus; tfds:NAME: any text of TFDS, with field and splits where they are "
+        "not found: tfds:NAME,field=text,train=train[:90%],valid=train[90%:],test=test",
     )
     define_path("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
     define_path(
@@ -54,7 +55,12 @@ def define_data_flags(save_path: bool = True, otherwise: str = "the built-in cor
 
 def define_text_flags() -> None:
     """How the text in `--data_path` becomes tokens."""
-    flags.DEFINE_string("tokens", None, "what one time step reads: word, char (word)")
+    flags.DEFINE_string(
+        "tokens",
+        None,
+        "what one time step reads: word (what lies between white space), char, wordpunct (words "
+        "and punctuation apart) (word)",
+    )
     flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
     flags.DEFINE_integer(
         "min_count",
@@ -110,14 +116,15 @@ class TextSource:
         if data_path is None and dataset is None:
             data_path, dataset = saved.get("data_path"), saved.get("dataset")
         tokens = saved.get("tokens", "word")
-        if dataset is not None and tokens != _tokens_of(dataset):
+        if dataset is not None and tokens != _tokens_of(dataset, tokens):
             raise ValueError(
                 f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
                 f"tokens={tokens}"
             )
         options = None
-        if data_path is not None:
-            shares = saved.get("shares") if os.path.isfile(data_path) else None
+        if data_path is not None or _is_tfds(dataset):
+            # A dataset of TFDS is cut by its name.
+            shares = saved.get("shares") if data_path and os.path.isfile(data_path) else None
             shares = tuple(shares) if shares else None
             lowercase, min_count = saved.get("lowercase", False), saved.get("min_count")
             options = TextOptions(tokens, lowercase, min_count, shares)
@@ -192,10 +199,21 @@ class TextSource:
                 self.options,
                 self._cache_folder(),
             )
+        if _is_tfds(self.dataset):
+            start_tensorflow()
+            return corpus.load_tfds(
+                self.dataset,
+                self.data_dir,
+                vocab_size,
+                splits,
+                optional_splits,
+                vocabulary,
+                self.options,
+            )
         if self.options is not None:
             raise ValueError(
-                "--tokens, --lowercase, --min_count and --split are for the text in --data_path: "
-                "give that, or --dataset=ptb_char for the characters of Penn Treebank"
+                "--tokens, --lowercase, --min_count and --split are for the text in --data_path "
+                "or tfds:NAME: give that, or --dataset=ptb_char for the characters of Penn Treebank"
             )
         if self.dataset in (None, "grammar"):
             return corpus.built_in(vocab_size, vocabulary)
@@ -215,8 +233,18 @@ def _with_notes(corpus):
     return corpus
 
 
-def _tokens_of(dataset: str) -> str:
-    """Raises ValueError for a name that a `config.json` may have, and no flag."""
+def _is_tfds(dataset: str | None) -> bool:
+    return dataset is not None and dataset.startswith("tfds:")
+
+
+def _tokens_of(dataset: str, wanted: str | None = None) -> str:
+    """Those of the dataset; a text of TFDS has those that are wanted. Raises ValueError for a name
+    of none.
+    """
+    if _is_tfds(dataset) and wanted:
+        return wanted
     if dataset not in DATASETS:
-        raise ValueError(f"dataset={dataset} is unknown: give one of {', '.join(DATASETS)}")
+        raise ValueError(
+            f"dataset={dataset} is unknown: give one of {', '.join(DATASETS)}, tfds:NAME"
+        )
     return DATASETS[dataset]

@@ -23,7 +23,7 @@ import numpy as np
 from ptb.data.summary import SplitSummary
 from ptb.data.vocabulary import Vocabulary
 
-FORMAT = 2
+FORMAT = 3
 VOCABULARY = "vocabulary.txt"
 # The names of entries, and of those that are being written.
 OWN = r"[0-9a-f]{64}|\.new-\w+"
@@ -80,6 +80,7 @@ def _load(entry: Path, corpus_type: type):
             splits={split: np.load(entry / f"{split}.npy") for split in meta["summary"]},
             summary={split: SplitSummary(**row) for split, row in meta["summary"].items()},
             notes=tuple(map(str, meta["notes"])),
+            reasons=tuple(map(str, meta["reasons"])),
         )
         return corpus if corpus.fingerprint == meta["fingerprint"] else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RecursionError):
@@ -121,6 +122,7 @@ def _write(folder: Path, corpus) -> None:
         "fingerprint": corpus.fingerprint,
         "summary": summary,
         "notes": corpus.notes,
+        "reasons": corpus.reasons,
     }
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 

@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ptb.data import cache, text
+from ptb.data import cache, standard, text, unknown
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
 from ptb.data.options import SPLITS, WHOLE, TextOptions
-from ptb.data.summary import SplitSummary, summarize
+from ptb.data.summary import Extents, SplitSummary, summarize
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
 DEFAULT_SHARES = (90.0, 5.0, 5.0)
@@ -26,10 +26,11 @@ DEFAULT_SHARES = (90.0, 5.0, 5.0)
 class Corpus:
     """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
 
-    `summary` says what is in each split, and `tokens` what an id stands for: "word" or "char".
+    `summary` says what is in each split, and `tokens` what an id stands for: one of `text.TOKENS`.
     `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
     `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
     `files` are those that the splits were read from, and `notes` say what was left out of them.
+    `reasons` say why words became `<unk>`, where the vocabulary was made of this text.
     `grammar` is what the text was generated from, where it was: it knows the best reachable
     perplexity.
     """
@@ -43,6 +44,7 @@ class Corpus:
     grammar: Grammar | None = None
     files: dict[str, Path] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def train(self) -> np.ndarray:
@@ -130,16 +132,21 @@ def _load(
     """The splits `kept` of what is read from `files`, or was once and is in the cache."""
     settings = dataclasses.asdict(options)
     known = vocabulary.to_text() if vocabulary else None
-    entry = cache.Entry(cache_dir, files, [settings, text.READING, vocab_size, known, kept])
+    by_bytes = options.shares is not None and standard.is_cut_by_bytes(path, options.tokens)
+    key = [settings, text.READING, vocab_size, known, kept, by_bytes]
+    entry = cache.Entry(cache_dir, files, key)
     corpus = entry.load(Corpus)
     if corpus is None:
         numbers = text.lexicon(options.tokens)
         texts, contents = read(files, numbers, options)
         limits = (vocab_size, options.min_count)
-        corpus = _corpus(path.name, texts, numbers.tokens, vocabulary, limits, kept, files)
+        corpus = _corpus(
+            path.name, texts, (numbers.tokens, options.tokens), vocabulary, limits, kept, files
+        )
         notes = tuple(line for content in contents.values() for line in content.notes)
         corpus = dataclasses.replace(corpus, notes=notes)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
+    lengths = {split: len(ids) for split, ids in corpus.splits.items()}
     resolved = path.resolve()
     return dataclasses.replace(
         corpus,
@@ -147,7 +154,50 @@ def _load(
         tokens=options.tokens,
         source={"data_path": str(resolved), **settings, "reading": text.READING},
         files=files,
+        notes=(*corpus.notes, *standard.notes(files, lengths, options.tokens)),
     )
+
+
+def load_tfds(
+    dataset: str,
+    data_dir: str | Path | None = None,
+    vocab_size: int | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    optional_splits: tuple[str, ...] = (),
+    vocabulary: Vocabulary | None = None,
+    options: TextOptions | None = None,
+) -> Corpus:
+    """The text of a dataset of TFDS, `tfds:NAME` as `ptb.data.tfds_text` reads it.
+
+    Raises ValueError if it cannot be fetched, has no such text or split, or has a word that the
+    vocabulary cannot encode.
+    """
+    from ptb.data.tfds_text import TfdsText, blocks_of_texts  # noqa: PLC0415
+
+    wanted, options = TfdsText.parse(dataset), options or TextOptions()
+    if options.shares:
+        raise ValueError(
+            f"--split cuts one file: write the splits as {dataset},train=...,valid=..."
+        )
+    blocks, found = blocks_of_texts(wanted, data_dir)
+    required = splits if vocabulary else tuple(dict.fromkeys((*splits, "train")))
+    if missing := [split for split in required if split not in found]:
+        raise ValueError(
+            f"{dataset} has no {missing[0]} split: add ,{missing[0]}=SPLIT to its name"
+        )
+    numbers = text.lexicon(options.tokens)
+    names = [split for split in (*required, *optional_splits) if split in found]
+    texts = {split: text.encode(blocks(split), numbers, options.lowercase)[0] for split in names}
+    kept = tuple(split for split in names if split in splits + optional_splits)
+    named, limits = (numbers.tokens, options.tokens), (vocab_size, options.min_count)
+    corpus = _corpus(wanted.name, texts, named, vocabulary, limits, kept)
+    settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
+    folder = str(Path(data_dir).resolve()) if data_dir else None
+    source = {"dataset": dataset, "data_dir": folder, **settings}
+    notes = tuple(
+        f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
+    )
+    return dataclasses.replace(corpus, source=source, notes=notes)
 
 
 def load_penn_treebank(
@@ -173,8 +223,9 @@ def load_penn_treebank(
     dataset = "ptb" if tokens == "word" else "ptb_char"
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, "tokens": tokens}
-    corpus = _corpus(dataset, texts, numbers.tokens, vocabulary, (vocab_size, None), splits)
-    return dataclasses.replace(corpus, tokens=tokens, source=source)
+    named = (numbers.tokens, tokens)
+    corpus = _corpus(dataset, texts, named, vocabulary, (vocab_size, None), splits)
+    return dataclasses.replace(corpus, source=source)
 
 
 def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None) -> Corpus:
@@ -183,7 +234,8 @@ def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None
     texts = {
         split: text.encode([" ".join(words)], numbers)[0] for split, words in generate().items()
     }
-    corpus = _corpus("grammar", texts, numbers.tokens, vocabulary, (vocab_size, None))
+    named = (numbers.tokens, "word")
+    corpus = _corpus("grammar", texts, named, vocabulary, (vocab_size, None))
     # With a capped vocabulary it is another text, whose floor nobody computed.
     grammar = default_grammar() if corpus.vocabulary.unknown_id is None else None
     source = {"dataset": "grammar", "tokens": "word"}
@@ -193,40 +245,51 @@ def built_in(vocab_size: int | None = None, vocabulary: Vocabulary | None = None
 def _corpus(
     name: str,
     texts: dict[str, np.ndarray],
-    tokens: list[str],
+    named: tuple[list[str], str],
     vocabulary: Vocabulary | None,
     limits: tuple[int | None, int | None],
     kept: Sequence[str] = SPLITS,
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> Corpus:
-    """Turns the numbers of a lexicon's `tokens`, in place, into the ids of the vocabulary.
+    """Turns the numbers of a lexicon, in place, into the ids of the vocabulary.
 
-    `limits` are vocab_size and min_count, for where the vocabulary must be made. `kept` are the
-    splits of the corpus, `files` what errors name.
+    `named` are the lexicon's tokens, and what kind they are (`text.TOKENS`). `limits` are
+    vocab_size and min_count, for where the vocabulary must be made. `kept` are the splits of the
+    corpus, `files` what errors name.
     """
+    tokens, kind = named
     counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
-    vocabulary = vocabulary or _vocabulary(tokens, counts, *limits)
+    reasons: tuple[str, ...] = ()
+    if vocabulary is None:
+        vocabulary, made_by = _vocabulary(tokens, counts, *limits)
+        reasons = tuple(unknown.reasons(tokens, counts, vocabulary, made_by, kind))
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
             f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
             "given and other splits have other words, among its --vocab_size most frequent; give "
-            "more text, or, if it has no spaces between its words, --tokens=char"
+            "--tokens=char, which needs no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
+    extents = Extents(tokens, kind)
     summary = {}
     for split in kept:
-        if unknown := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
+        if lacking := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
             where = f"{files[split]}: " if split in files else ""
-            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[unknown[0]])}")
+            raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[lacking[0]])}")
+        predicted = extents.predicted(texts[split])
         text.renumber(texts[split], table)
-        summary[split] = summarize(texts[split], counts[split], vocabulary)
-    return Corpus(name, vocabulary, {split: texts[split] for split in kept}, summary)
+        summary[split] = summarize(texts[split], counts[split], vocabulary, predicted)
+    ids = {split: texts[split] for split in kept}
+    return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
 
 
 def _vocabulary(
     tokens: list[str], counts: dict[str, np.ndarray], vocab_size: int | None, min_count: int | None
-) -> Vocabulary:
-    """The vocabulary of train. `TextOptions` tells what a `min_count` of None does."""
+) -> tuple[Vocabulary, unknown.Limits]:
+    """The vocabulary of train, and what made it.
+
+    `TextOptions` tells what a `min_count` of None does.
+    """
     in_train = counts["train"] > 0
     # A text of one line has its only <eos> in the last split.
     train = {EOS: 0} | {tokens[i]: int(counts["train"][i]) for i in np.flatnonzero(in_train)}
@@ -234,5 +297,6 @@ def _vocabulary(
     lacks = ~in_train & np.array([token != EOS for token in tokens])
     lacking = any(np.any(split_counts[lacks]) for split_counts in counts.values())
     if min_count is not None or UNKNOWN in vocabulary or not lacking:
-        return vocabulary
-    return Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)
+        return vocabulary, unknown.Limits(vocab_size, min_count or 1, min_count is not None)
+    vocabulary = Vocabulary.from_counts(train | {UNKNOWN: 0}, vocab_size, min_count=2)
+    return vocabulary, unknown.Limits(vocab_size, 2, is_given=False)

@@ -9,6 +9,8 @@ import numpy as np
 
 from ptb.data import text
 from ptb.data.options import SPLITS, TextOptions
+from ptb.data.standard import cut_by_bytes, is_cut_by_bytes
+from ptb.data.vocabulary import EOS
 
 
 def find(
@@ -35,8 +37,8 @@ def find(
     found = {split: _candidates(path, split) for split in (*required, *optional)}
     if missing := [split for split in required if not found[split]]:
         raise ValueError(
-            f"the {missing[0]} split is missing: {str(path)!r} has neither "
-            f"ptb.{missing[0]}.txt nor {missing[0]}.txt, nor one of them as .gz"
+            f"the {missing[0]} split is missing: {str(path)!r} has none of "
+            f"{', '.join(_names(missing[0]))}, nor one of them as .gz"
         )
     return {split: paths[0] for split, paths in found.items() if paths}
 
@@ -54,7 +56,11 @@ def read(
     if options.shares is None:
         return {split: contents[path].ids for split, path in files.items()}, contents
     path, stream = next((path, content.ids) for path, content in contents.items())
-    parts = dict(zip(SPLITS, cut(stream, numbers.eos, options.shares), strict=True))
+    if is_cut_by_bytes(path, options.tokens):
+        cuts = cut_by_bytes(stream, _num_bytes(numbers.tokens), options.shares)
+    else:
+        cuts = cut(stream, numbers.eos, options.shares)
+    parts = dict(zip(SPLITS, cuts, strict=True))
     if empty := [split for split in files if not len(parts[split])]:
         raise ValueError(
             f"{path} is too short for --split: nothing is left for {empty[0]}: "
@@ -79,6 +85,16 @@ def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarra
     return np.split(stream, np.rint(wanted).astype(np.int64))
 
 
+def _num_bytes(tokens: Sequence[str]) -> np.ndarray:
+    """Of each token in UTF-8, int64; a line break is one."""
+    return np.array([1 if token == EOS else len(token.encode()) for token in tokens], np.int64)
+
+
 def _candidates(folder: Path, split: str) -> list[Path]:
-    names = (f"ptb.{split}.txt", f"ptb.{split}.txt.gz", f"{split}.txt", f"{split}.txt.gz")
+    names = [f"{name}{gz}" for name in _names(split) for gz in ("", ".gz")]
     return [folder / name for name in names if (folder / name).is_file()]
+
+
+def _names(split: str) -> tuple[str, ...]:
+    """The tutorial's, anyone's, and WikiText's."""
+    return f"ptb.{split}.txt", f"{split}.txt", f"wiki.{split}.tokens"

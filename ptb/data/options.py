@@ -15,7 +15,7 @@ WHOLE = "whole"
 class TextOptions:
     """Raises ValueError for a value out of bounds.
 
-    `tokens`     "word" or "char": what one time step reads.
+    `tokens`     one of `ptb.data.text.TOKENS`: what one time step reads.
     `lowercase`  whether capitals are read as small letters.
     `min_count`  words that train has less often than this become `<unk>`. None: 1, but where train
                  has no `<unk>` and another split has words that train lacks, the words that train

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ptb.data.text import PART_TOKENS, is_spaced, num_characters, surface
 from ptb.data.vocabulary import EOS, Vocabulary
+
+# exp of more is no float.
+MAX_NATS = 700
 
 
 @dataclass(frozen=True)
@@ -15,26 +20,83 @@ class SplitSummary:
     """Counts of one split.
 
     `types` are its distinct tokens before any became `<unk>`; `longest_line` is in tokens, with
-    its `<eos>`.
+    its `<eos>`. `characters` and `words` are those of all tokens but the first, which nothing
+    predicts, as they were written before any became `<unk>`: a line break is one of each.
     """
 
     tokens: int
     types: int
     unknown: int
     longest_line: int
+    characters: int = 0
+    words: int = 0
 
     @property
     def unknown_share(self) -> float:
         """The share of the tokens that are `<unk>`, from 0 to 1."""
         return self.unknown / self.tokens
 
+    def bits_per_character(self, perplexity: float) -> float | None:
+        """What a perplexity of the tokens comes to for each character: it does not depend on what
+        a token is. None for a split without a character to predict.
+        """
+        if not self.characters:
+            return None
+        return math.log2(perplexity) * (self.tokens - 1) / self.characters
 
-def summarize(ids: np.ndarray, type_counts: np.ndarray, vocabulary: Vocabulary) -> SplitSummary:
-    """The summary of ids `[N]` of the vocabulary, from a text with these counts of its types."""
+    def word_perplexity(self, perplexity: float) -> float | None:
+        """What a perplexity of the tokens comes to for each word, which white space ends."""
+        if not self.words:
+            return None
+        nats = math.log(perplexity) * (self.tokens - 1) / self.words
+        return math.exp(nats) if nats < MAX_NATS else math.inf
+
+
+class Extents:
+    """How many characters and words the tokens of a lexicon are, by the token's number.
+
+    Two spaced tokens (`ptb.data.text.is_spaced`) have a space between. A word is what lies between
+    white space; a line break is one too, as it is a token.
+    """
+
+    def __init__(self, tokens: Sequence[str], kind: str):
+        surfaces = [surface(token, kind) for token in tokens]
+        is_end = np.array([token == EOS for token in tokens])
+        self._lengths = np.array([num_characters(s) for s in surfaces], np.int64)
+        self._spaced = np.array([is_spaced(token, kind) for token in tokens])
+        self._begins = np.array([s[:1].strip() != s[:0] for s in surfaces])
+        self._ends = np.array([s[-1:].strip() != s[:0] for s in surfaces])
+        # What begins amid a token, after white space in it.
+        within = [len(s.split()) - bool(s[:1].strip()) for s in surfaces]
+        self._within = np.array(within, np.int64) + is_end
+
+    def predicted(self, numbers: np.ndarray) -> tuple[int, int]:
+        """Characters and words of tokens `[N]` but the first."""
+        characters = words = 0
+        for start in range(1, len(numbers), PART_TOKENS):
+            after = numbers[start : start + PART_TOKENS]
+            before = numbers[start - 1 : start - 1 + len(after)]
+            spaces = self._spaced[after] & self._spaced[before]
+            begins = self._begins[after] & (spaces | ~self._ends[before])
+            characters += int(self._lengths[after].sum() + spaces.sum())
+            words += int(self._within[after].sum() + begins.sum())
+        return characters, words
+
+
+def summarize(
+    ids: np.ndarray,
+    type_counts: np.ndarray,
+    vocabulary: Vocabulary,
+    predicted: tuple[int, int] = (0, 0),
+) -> SplitSummary:
+    """The summary of ids `[N]` of the vocabulary, from a text with these counts of its types.
+
+    `predicted` are its characters and words, as `Extents` counts them.
+    """
     unknown = 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
     line_ends = np.flatnonzero(ids == vocabulary.id_of(EOS))
     longest = int(np.diff(line_ends, prepend=-1).max()) if len(line_ends) else len(ids)
-    return SplitSummary(len(ids), int((type_counts > 0).sum()), unknown, longest)
+    return SplitSummary(len(ids), int((type_counts > 0).sum()), unknown, longest, *predicted)
 
 
 def table(summaries: Mapping[str, SplitSummary]) -> str:

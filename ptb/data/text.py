@@ -10,6 +10,8 @@ This is the definition; `serving/tokenizer.py` has it as a graph, and `split` fo
 4. A word is what lies between white space, which is what `str.split` takes for it. Each line break
    is the word `<eos>`. Where `<eos>` is the last word of a line already, it counts once.
 5. A character is a code point, and no space is lost. Each line break is `<eos>`.
+6. Words and punctuation are cut as `wordpunct.py` defines, and no space is lost. Each line break is
+   `<eos>`.
 
 The last line of a file ends in `<eos>`, whether its line break is there or not. A text that comes
 as an argument or a request may stop in the middle of a line. Bytes that are not UTF-8 are refused
@@ -32,10 +34,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ptb.data import wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
-from ptb.data.vocabulary import EOS
+from ptb.data.vocabulary import EOS, UNKNOWN
 
-TOKENS = ("word", "char")
+# What one time step reads, and what several of these are called.
+UNITS = {"word": "words", "char": "characters", "wordpunct": "words and punctuation marks"}
+TOKENS = tuple(UNITS)
 # The version of the definition above, which a run keeps. 1 read characters with one space between
 # two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`.
 READING = 2
@@ -61,24 +66,37 @@ class TextRead:
 class WordLexicon:
     """Numbers words from 0 in the order in which they first appear."""
 
+    line_break = LINE_BREAK
+
     def __init__(self):
         self._ids = defaultdict(itertools.count().__next__)
 
     @property
     def tokens(self) -> list[str]:
         """The words, in the order of their numbers."""
-        return [EOS if word == LINE_BREAK else word for word in self._ids]
+        return [EOS if word == self.line_break else word for word in self._ids]
 
     @property
     def eos(self) -> int:
         """The number of `<eos>`."""
-        return self._ids[LINE_BREAK]
+        return self._ids[self.line_break]
 
     def encode(self, text: str) -> np.ndarray:
         """The numbers of the words of a text that no word crosses the end of, int32 `[N]`."""
-        # With spaces around it, a line break cannot stick to a word.
-        words = text.replace("\n", f" {LINE_BREAK} ").split()
+        words = self.split(text)
         return np.fromiter(map(self._ids.__getitem__, words), np.int32, len(words))
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """The words of a text; a line break is `line_break`."""
+        # With spaces around it, a line break cannot stick to a word.
+        return text.replace("\n", f" {LINE_BREAK} ").split()
+
+    @staticmethod
+    def cut(text: str) -> tuple[str, str]:
+        """The text up to the last place that no word crosses, and the rest."""
+        end = "" if text[-1].isspace() else text.rsplit(None, 1)[-1]
+        return text[: len(text) - len(end)], end
 
     def join_line_ends(self, ids: np.ndarray) -> tuple[np.ndarray, int]:
         """The numbers of a whole text with one `<eos>` a line, and how many lines had two."""
@@ -90,6 +108,18 @@ class WordLexicon:
             ids = np.delete(ids, doubled)
         ids[ids == written] = self.eos
         return ids, len(doubled)
+
+
+class WordpunctLexicon(WordLexicon):
+    """Numbers words and punctuation from 0 in the order in which they first appear."""
+
+    line_break = "\n"
+    split = staticmethod(wordpunct.split)
+    cut = staticmethod(wordpunct.cut)
+
+    def join_line_ends(self, ids: np.ndarray) -> tuple[np.ndarray, int]:
+        """The numbers as they are: a written `<eos>` is three tokens."""
+        return ids, 0
 
 
 class CharLexicon:
@@ -117,11 +147,18 @@ class CharLexicon:
         return ids, 0
 
 
+LEXICONS: dict[str, type[WordLexicon] | type[CharLexicon]] = {
+    "word": WordLexicon,
+    "char": CharLexicon,
+    "wordpunct": WordpunctLexicon,
+}
+
+
 def lexicon(tokens: str) -> WordLexicon | CharLexicon:
-    """An empty lexicon of `tokens`, "word" or "char". Raises ValueError for anything else."""
-    if tokens not in TOKENS:
+    """An empty lexicon of `tokens`, one of `TOKENS`. Raises ValueError for anything else."""
+    if tokens not in LEXICONS:
         raise ValueError(f"tokens={tokens} is unknown: choose from {', '.join(TOKENS)}")
-    return WordLexicon() if tokens == "word" else CharLexicon()
+    return LEXICONS[tokens]()
 
 
 def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]:
@@ -139,12 +176,29 @@ def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]
 
 
 def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
-    """The inverse of `split`, a piece for each token. `kind` is "word" or "char"."""
-    space = ""
+    """The inverse of `split`, a piece for each token. `kind` is one of `TOKENS`."""
+    after_word = False
     for token in tokens:
-        is_end = token == EOS
-        yield "\n" if is_end else space + token
-        space = "" if is_end or kind == "char" else " "
+        is_word = is_spaced(token, kind)
+        yield "\n" if token == EOS else (" " if after_word and is_word else "") + token
+        after_word = is_word
+
+
+def surface(token: str, kind: str) -> str | bytes:
+    """What the token is in the text, without the spaces that `join` adds."""
+    return "\n" if token == EOS else token
+
+
+def num_characters(piece: str | bytes) -> int:
+    """The code points of a piece of text; of bytes, those that begin in it."""
+    return len(piece)
+
+
+def is_spaced(token: str, kind: str) -> bool:
+    """Whether a space stands between the token and another one of which this is true."""
+    if kind == "wordpunct":
+        return token != EOS and (token == UNKNOWN or wordpunct.is_word(token))
+    return kind == "word" and token != EOS
 
 
 def read(path: Path, numbers: WordLexicon | CharLexicon, lowercase: bool = False) -> TextRead:
@@ -156,7 +210,7 @@ def read(path: Path, numbers: WordLexicon | CharLexicon, lowercase: bool = False
     file = TextFile(path)
     blocks = _ended(path, file.blocks())
     if isinstance(numbers, WordLexicon):
-        blocks = _whole_words(path, blocks)
+        blocks = _whole_words(path, blocks, numbers.cut)
     ids, doubled = encode(blocks, numbers, lowercase)
     notes = []
     if file.num_marks:
@@ -210,18 +264,14 @@ def _ended(path: Path, blocks: Iterable[str]) -> Iterator[str]:
         yield "\n"
 
 
-def _whole_words(path: Path, blocks: Iterable[str]) -> Iterator[str]:
-    """The text in other blocks, each of which ends in white space."""
-    word: list[str] = []
-    num_characters = 0
+def _whole_words(path: Path, blocks: Iterable[str], cut) -> Iterator[str]:
+    """The text in other blocks, which no word crosses the end of; `cut` finds such places."""
+    rest = ""
     for block in blocks:
-        end = "" if block[-1].isspace() else block.rsplit(None, 1)[-1]
-        if len(end) < len(block):
-            yield "".join([*word, block[: len(block) - len(end)]])
-            word, num_characters = [], 0
-        word.append(end)
-        num_characters += len(end)
-        if num_characters > MAX_WORD_CHARACTERS:
+        whole, rest = cut(rest + block)
+        if whole:
+            yield whole
+        if len(rest) > MAX_WORD_CHARACTERS:
             raise ValueError(
                 f"{path} has a word of more than {MAX_WORD_CHARACTERS:,} characters: separate the "
                 "words by spaces, or train with --tokens=char"

@@ -83,7 +83,7 @@ class Vocabulary:
     def cannot_encode(self, token: str) -> str:
         """What to tell someone whose text has a token that `encode` refuses."""
         kind, or_char = "word", ", or, without spaces between words, --tokens=char"
-        if " " in self:  # no word has a space in it
+        if " " in self and all(len(word) == 1 or word in (EOS, UNKNOWN) for word in self.words):
             kind, or_char = "character", ""
         return (
             f"the {kind} {token!r} is not among the {len(self)} of the vocabulary, which has no "

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.weights import check_weights
+from ptb.data.text import lexicon
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
@@ -43,7 +44,7 @@ class TrainedModel:
 
     @property
     def tokens(self) -> str:
-        """What one time step reads: "word" or "char"."""
+        """What one time step reads: one of `ptb.data.text.TOKENS`."""
         return self.source.get("tokens", "word")
 
     @property
@@ -94,6 +95,7 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     saved = folder.description()
     config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
     checkpoint = folder.load(which)
+    lexicon(saved["corpus"].get("source", {}).get("tokens", "word"))  # raises ValueError
     progress = checkpoint.progress
     where = f"epoch {progress.epoch}"
     if progress.window:

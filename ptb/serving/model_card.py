@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from ptb.data.text import UNITS
 from ptb.machine.environment import versions
 from ptb.runs.trained_model import TrainedModel
 from ptb.serving.limits import MAX_TOKENS, MAX_WORDS, max_rows
@@ -58,7 +59,7 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
 def to_markdown(card: dict) -> str:
     """The card for people."""
     config = card["config"]
-    unit = "characters" if card["tokens"] == "char" else "words"
+    unit = UNITS[card["tokens"]]
     unknown = "read as `<unk>`" if card["has_unknown"] else "refused"
     letters = "; capitals are read as small letters" if card["lowercase"] else ""
     layers = f"{config['num_layers']} x {config['hidden_size']} {config['cell']}"

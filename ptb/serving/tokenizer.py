@@ -13,27 +13,28 @@ import sys
 import numpy as np
 import tensorflow as tf
 
+from ptb.data import wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
 # What Python's str.split takes for white space, line breaks aside, in RE2's syntax.
-_SPACES = (
-    r"[ \t\x{0b}\x{0c}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
-    r"\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
-)
+_SPACES = f"[{wordpunct.re2_class(wordpunct.SPACES)}]+"
+# No text has it, so it can stand between two tokens.
+_BORDER = "\0"
 # The only character whose lower case is two of them.
 _DOTTED_I, _DOTTED_I_LOWER = "\u0130", "i\u0307"
 
 
 class Tokenizer(tf.Module):
-    """`tokens` is "word" or "char"; `vocabulary_file` has a token a line, in the order of the ids.
+    """`tokens` is one of `ptb.data.text.TOKENS`.
 
-    The file is an asset: a SavedModel carries it.
+    `vocabulary_file` has a token a line, in the order of the ids. It is an asset: a SavedModel
+    carries it.
     """
 
     def __init__(self, vocabulary: Vocabulary, vocabulary_file: str, tokens: str, lowercase: bool):
         super().__init__()
-        self._of_words = tokens == "word"
+        self._kind = tokens
         self._lowercase = lowercase
         self._size = len(vocabulary)
         self._unknown_id = vocabulary.unknown_id
@@ -55,9 +56,11 @@ class Tokenizer(tf.Module):
         """
         text = tf.strings.regex_replace(_utf8(text), BYTE_ORDER_MARK, "")
         text = self._lower(tf.strings.regex_replace(text, r"\r\n?", "\n"))
-        if not self._of_words:
+        if self._kind == "char":
             characters = tf.strings.unicode_split(text, "UTF-8").to_tensor("")
             return _line_breaks_to_eos(characters)
+        if self._kind == "wordpunct":
+            return _line_breaks_to_eos(_words_and_punctuation(text))
         text = tf.strings.regex_replace(text, _SPACES, " ")
         text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
         return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
@@ -89,14 +92,16 @@ class Tokenizer(tf.Module):
 
         `<eos>` is a line break.
         """
-        space = " " if self._of_words else ""
+        border = {"word": " ", "char": "", "wordpunct": _BORDER}[self._kind]
         parts = [
-            tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=space)
+            tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=border)
             for part, axis in ((tokens, 1), (new_tokens, 0))
         ]
-        text = tf.strings.join(parts, space)
-        if not self._of_words:
+        text = tf.strings.join(parts, border)
+        if self._kind == "char":
             return text
+        if self._kind == "wordpunct":
+            return _spaced(text)
         text = tf.strings.regex_replace(text, " +", " ")  # the padding
         text = tf.strings.regex_replace(text, " ?\n ?", "\n")
         return tf.strings.regex_replace(text, "^ | $", "")
@@ -126,6 +131,30 @@ def _utf8(text):
     refusal = "the text has a NUL, which no text has: leave it out"
     with tf.control_dependencies([tf.debugging.Assert(~has_nul, [refusal])]):
         return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+
+
+def _words_and_punctuation(text):
+    """Tokens string `[B, N]` as `ptb.data.wordpunct.split` gives them."""
+    known = wordpunct.patterns(wordpunct.re2_class)
+    text = _twice(text, f"({known['word']}) ({known['word']})", rf"\1{_BORDER}\2")
+    text = tf.strings.regex_replace(text, f"({known['token']})", rf"\1{_BORDER}")
+    tokens = tf.strings.split(text, _BORDER)
+    return tf.ragged.boolean_mask(tokens, tokens != "").to_tensor("")
+
+
+def _spaced(text):
+    """Text `[B]` of tokens with `_BORDER` between them: two words get a space, others nothing."""
+    word = f"({UNKNOWN}|{wordpunct.patterns(wordpunct.re2_class)['word']})"
+    nul = r"\x{0}"
+    text = _twice(text, f"{word}{nul}+{word}", r"\1 \2")
+    return tf.strings.regex_replace(text, nul, "")
+
+
+def _twice(text, pattern: str, replacement: str):
+    """Replaces also where the end of one match is the beginning of the next one."""
+    for _ in range(2):
+        text = tf.strings.regex_replace(text, pattern, replacement)
+    return text
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,8 +29,3 @@ class EpochReport:
 def best_of(reports: list[EpochReport]) -> EpochReport:
     """The report with the lowest valid perplexity, the first where several are equal."""
     return min(reports, key=lambda report: report.valid_perplexity)
-
-
-def bits_per_character(perplexity: float, tokens: str) -> float | None:
-    """log2 of the perplexity where a token is a character; None where it is a word."""
-    return math.log2(perplexity) if tokens == "char" else None

@@ -50,7 +50,7 @@ OPTIONS = dict(
     num_layers=["--num_layers=1", "--num_layers=2"],
     data_path=["--data_path=text", "--data_path=all.txt"],
     split=["", "--split=70,10,20"],
-    tokens=["--tokens=word", "--tokens=char"],
+    tokens=["--tokens=word", "--tokens=char", "--tokens=wordpunct"],
     lowercase=["", "--lowercase"],
     min_count=["", "--min_count=2"],
     vocab_size=["", "--vocab_size=5"],

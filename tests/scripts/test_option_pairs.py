@@ -19,6 +19,7 @@ import tensorflow as tf
 from models.registry import rnn_modes
 from ptb.command_line.commands import train
 from ptb.command_line.devices import cluster_from_flags
+from ptb.data.text import split
 from ptb.training.config import Config
 from ptb.training.stop import Stopped, StopRequest
 from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
@@ -121,10 +122,10 @@ class Run:
         left = description["corpus"]["tokens"]["test"]
         path = self._folder / self.row["data_path"].removeprefix("--data_path=")
         lines = (path / "test.txt" if path.is_dir() else path).read_text().splitlines(keepends=True)
-        is_char, first = "char" in self.row["tokens"], len(lines)
+        kind, first = self.row["tokens"].removeprefix("--tokens="), len(lines)
         while left:
             first -= 1
-            left -= len(lines[first]) if is_char else len(lines[first].split()) + 1
+            left -= len(split(lines[first], kind))
         return "".join(lines[first:])
 
     def _run(self, script, *flags, status=0):

@@ -64,7 +64,11 @@ def test_prose_that_nobody_prepared_trains_and_says_how_much_is_unk(tmp_path, pr
     assert result["unknown_tokens"] == 2
     assert result["unknown_share"] == 2 / tokens["test"]
     assert result["tokens"] == tokens["test"] - 1
-    assert result["bits_per_character"] is None
+    lines = [" ".join(line.split()) for line in (prose / "test.txt").read_text().splitlines()]
+    characters = sum(len(line) + 1 for line in lines) - len(lines[0].split()[0])
+    bits = result["nats"] / math.log(2) / characters
+    assert result["bits_per_character"] == pytest.approx(bits)
+    assert result["word_perplexity"] == pytest.approx(result["perplexity"])
     refused = run("evaluate.py", "--save_path=run", "--dataset=ptb_char", folder=tmp_path)
     assert "ptb_char has tokens=char and the run has tokens=word" in one_line_error(
         refused, "evaluate.py"

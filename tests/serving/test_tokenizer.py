@@ -13,6 +13,7 @@ from ptb.data import text
 from ptb.data.vocabulary import Vocabulary
 from ptb.serving.tokenizer import Tokenizer
 from tests.data.test_text import ANY_TEXT
+from tests.data.test_wordpunct import SCRIPTS
 from tests.forked import ROOT
 
 WORDS = ("<eos>", "the", "<unk>", "cat")
@@ -162,8 +163,26 @@ def test_tokens_are_joined_to_lines_without_their_padding(make, tokens, expected
 
 def join_characters(tokens, new_tokens):
     of_characters = Tokenizer.__new__(Tokenizer)
-    of_characters._of_words = False
+    of_characters._kind = "char"
     return of_characters.join(tokens, new_tokens)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_graph_reads_and_writes_words_and_punctuation_as_python_does(make, graphs, script):
+    content = f"{SCRIPTS[script]}\n  {SCRIPTS[script]} "
+    check(graphs, content.encode())
+    tokens = text.split(content, "wordpunct")
+    place = len(tokens) // 2
+    rows, new = tf.constant([[*tokens[:place], ""]]), tf.constant([[t] for t in tokens[place:]])
+    assert make(tokens="wordpunct").join(rows, new).numpy()[0].decode() == content
+
+
+def test_unk_is_written_as_a_word(make):
+    tokens = ["<unk>", "<unk>", ", ", "<unk>", "a", "b", "<eos>", "<unk>"]
+    new = tf.constant([[token] for token in tokens])
+    joined = make(tokens="wordpunct").join(tf.constant([["a", ""]]), new).numpy()[0].decode()
+    assert joined == "a <unk> <unk>, <unk> a b\n<unk>"
+    assert joined == "".join(text.join(["a", *tokens], "wordpunct"))
 
 
 @given(st.text("ab \t\n\x0c\u3000"), st.text("ab \t\n"))

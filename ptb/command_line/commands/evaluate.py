@@ -18,6 +18,7 @@ from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, run, user_errors
+from ptb.command_line.run_report import print_comparable
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
@@ -30,7 +31,6 @@ from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import memory_bytes
 from ptb.training.model import check_memory
-from ptb.training.report import bits_per_character
 
 flags.disclaim_key_flags()
 
@@ -74,10 +74,8 @@ def main() -> None:
     part = "whole text" if split == WHOLE else split
     with_what = f" with {_method()}" if _method() else ""
     print(f"{part} perplexity {score.perplexity:.3f}{with_what}")
-    bits = bits_per_character(score.perplexity, corpus.tokens)
-    if bits is not None:
-        print(f"{part} bits per character {bits:.4f}")
     counts = corpus.summary[split]
+    print_comparable(part, score.perplexity, counts, corpus.tokens)
     if corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
@@ -197,7 +195,8 @@ def _as_json(score, windows, corpus, split: str, weights: str) -> dict:
         "weights": weights,
         "method": _method() or "plain",
         "perplexity": score.perplexity,
-        "bits_per_character": bits_per_character(score.perplexity, corpus.tokens),
+        "bits_per_character": counts.bits_per_character(score.perplexity),
+        "word_perplexity": counts.word_perplexity(score.perplexity),
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,
         "nats": score.nats,

@@ -31,7 +31,8 @@ def blocks_of_sentences(
     separator = " " if tokens == "word" else ""
 
     def blocks(split: str) -> Iterator[str]:
-        examples = builder.as_dataset(split=TFDS_NAMES[split])
+        with without_notes():
+            examples = builder.as_dataset(split=TFDS_NAMES[split])
         sentences = examples.map(
             lambda example: tf.strings.reduce_join(example["tokens"], separator=separator)
         )
@@ -48,22 +49,30 @@ def blocks_of_sentences(
 
 
 def _prepared(tokens: str, data_dir: str | Path | None) -> Builder:
+    return prepare(lambda: Builder(data_dir=data_dir, config=tokens), data_dir)
+
+
+def prepare(make: Callable, data_dir: str | Path | None):
+    """The builder that `make` makes, with its dataset in `data_dir`, fetched if it is not there.
+
+    Raises ValueError without a folder to keep it in, and whatever the builder raises.
+    """
     if data_dir is None and os.path.expanduser("~") == "~":
-        raise ValueError("there is no home folder to keep Penn Treebank in: give --data_dir")
-    builder = Builder(data_dir=data_dir, config=tokens)
+        raise ValueError("there is no home folder to keep the dataset in: give --data_dir")
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    with _no_notes():
+    with without_notes():
+        builder = make()
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         builder.download_and_prepare(download_config=config)
     return builder
 
 
 @contextlib.contextmanager
-def _no_notes():
-    """Leaves TFDS its progress bars, and keeps its notes from stdout, which is for figures."""
+def without_notes():
+    """Leaves TFDS its progress bars, and keeps its notes to itself: stdout is for figures."""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield

@@ -1,0 +1,78 @@
+# ruff: noqa: RUF001
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from ptb.data import text
+from ptb.data.corpus import load_text
+from ptb.data.options import TextOptions
+from ptb.data.summary import Extents
+from tests.data.test_text import ANY_TEXT
+
+# One sentence or so of ten scripts and kinds of text.
+SCRIPTS = {
+    "English": '"Well, (it\'s) so  it is," she said -- and left...',
+    "German": "»Schön«, sagte er; „3,14 €“ für Öl!",
+    "Greek": "Τι είναι αυτό; «τίποτα», ΟΔΟΣ·",
+    "Russian": "Что это? — Ничего, №5.",
+    "Arabic": "ما هذا؟ «لا شيء»، ١٢٣.",
+    "Hebrew": "מה זה? שום דבר, צה״ל.",
+    "Hindi": "यह क्या है? कुछ नहीं। क्षि",
+    "Chinese": "这是什么？没什么，“三”。",
+    "Korean": "이것은 무엇입니까? 아무것도.",
+    "code": "    def f_1(x):  # y\n\treturn x+=1\u3000\u00a0;\u2028  ",
+    "chat": "<ann> lol 😀😀 :-) :D http://a.b/c?d=e&f <unk> <eos>",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_text_of_any_script_comes_back(script):
+    content = SCRIPTS[script]
+    assert "".join(text.join(text.split(content, "wordpunct"), "wordpunct")) == content
+
+
+@settings(max_examples=50, deadline=None)
+@given(ANY_TEXT)
+def test_any_text_comes_back(content):
+    content = content.replace("\0", "").replace("\ufeff", "").replace("\r", "\n")
+    assert "".join(text.join(text.split(content, "wordpunct"), "wordpunct")) == content
+
+
+def test_words_are_the_same_beside_punctuation():
+    assert text.split("License, the (License)\n", "wordpunct") == [
+        *("License", ", ", "the", " (", "License", ")", "<eos>"),
+    ]
+    assert text.split("x_y = don't  3.5", "wordpunct") == [
+        *("x_y", " = ", "don", "'", "t", "  ", "3", ".", "5"),
+    ]
+
+
+def extents(content, kind):
+    numbers = text.lexicon(kind)
+    ids, _ = text.encode([content], numbers)
+    return Extents(numbers.tokens, kind).predicted(ids)
+
+
+@pytest.mark.parametrize("kind", text.TOKENS)
+def test_every_kind_of_tokens_counts_the_same_characters_and_words(kind):
+    # Without the first token: "a", of every kind.
+    content = "a cat (it's) é, so.\nb\n\n"
+    assert extents(content, kind) == (len(content) - 1, 5 + 2 + 1)
+
+
+def test_spaces_beyond_one_are_characters_and_no_words():
+    content = "a  cat\t , x \n  b\n"
+    assert extents(content, "wordpunct") == (len(content) - 1, 4 + 2)
+    assert extents(content, "char") == (len(content) - 1, 4 + 2)
+
+
+def test_bits_per_character_do_not_depend_on_the_tokens(tmp_path):
+    (tmp_path / "text.txt").write_text("ab, cd (ab)\ncd ab\n" * 30)
+    for kind in text.TOKENS:
+        corpus = load_text(tmp_path / "text.txt", options=TextOptions(kind))
+        counts = corpus.summary["test"]
+        # The same text at 2 bits a character, whatever the tokens.
+        perplexity = 2 ** (2 * counts.characters / (counts.tokens - 1))
+        assert counts.bits_per_character(perplexity) == pytest.approx(2)
+        by_word = np.exp2(2 * counts.characters / counts.words)
+        assert counts.word_perplexity(perplexity) == pytest.approx(by_word)
