@@ -386,7 +386,7 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, ("--tutorial_checkpoint=x", "--data_path=nowhere"), "'nowhere' is not a folder"),
     *_bad_flag_of(
         GENERATE,
-        *("--num_words=-1", "--num_words=1000000", "--num_words=many", "--num_samples=0"),
+        *("--num_words=-1", "--num_words=many", "--num_samples=0"),
         *("--temperature=-1", "--temperature=nan", "--temperature=inf", "--top_p=1.1"),
         *("--top_p=nan", "--top_k=-1", "--top_k=2147483648", "--seed=2147483648", "--seed=x"),
     ),
@@ -394,6 +394,7 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=no/x.png"), "--plot=no/x.png cannot be written"),
     Case(GENERATE, (*RUN, "the", "company"), "'the' is not a flag"),
+    Case(GENERATE, (*RUN, "--stop_at_line=maybe"), "stop_at_line"),
     Case(GENERATE, (*RUN, "--score=a"), "--score has 1 tokens and needs at least two"),
     Case(GENERATE, (*RUN, "--score="), "--score has 0 tokens and needs at least two"),
     Case(GENERATE, (*RUN, "--prefix=a zebra"), "the word 'zebra' is not among"),
