@@ -26,7 +26,7 @@ from tests.forked import run
 
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "ptb generate", "ptb export"
 SERVE, EXPLAIN, BENCHMARK = "ptb serve", "ptb explain", "ptb benchmark"
-LAUNCH = "ptb launch"
+LAUNCH, VECTORS = "ptb launch", "ptb vectors"
 RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
     f"ptb {name}" for name in ("record", "verify", "table", "curves", "large_start")
 )
@@ -179,6 +179,18 @@ FLAGS_OF_TRAIN = [
         "is read with --cell=lstm or peephole_lstm only",
     ),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
+    *_bad_flag("early_stopping", "-1", "soon"),
+    Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change is of the run in --save_path"),
+    Case(TRAIN, (*TEXT, *RUN, "--change=hidden_size"), "change=hidden_size: within a run"),
+    Case(TRAIN, (*TEXT, *RUN, "--learning_rate=0.1"), "--change=learning_rate if"),
+    Case(TRAIN, (*TEXT, "--init_from=nowhere"), "'nowhere' holds no run"),
+    Case(TRAIN, (*TEXT, "--tokens=char", "--init_from=run"), "init_from=run has tokens=word"),
+    Case(TRAIN, (*TEXT, "--init_vectors=file"), "none of the words"),
+    Case(TRAIN, (*TEXT, "--init_vectors=text/test.txt"), "line 1 is no word"),
+    Case(VECTORS, (), "--save_path is missing"),
+    Case(VECTORS, (*RUN, "--of=cells"), "of"),
+    Case(VECTORS, (*RUN, "--out=text/test.txt"), "is there already, with other content"),
+    Case(VECTORS, (*RUN, "--out=no/vectors.txt"), "cannot be written"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
     Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
     Case(TRAIN, (*MODEL, "--vocab_size=5", "--min_count=9999999"), "for the text in --data_path"),
