@@ -46,6 +46,9 @@ def define_training_flags() -> None:
         0,
         100_000,
     )
+    flags.DEFINE_integer(
+        "sample_every", 0, "print a sample every so many epochs; 0: none", 0, 100_000
+    )
     flags.DEFINE_string(
         "checkpoint_every",
         "300s",

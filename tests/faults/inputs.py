@@ -180,6 +180,7 @@ FLAGS_OF_TRAIN = [
     ),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
     *_bad_flag("early_stopping", "-1", "soon"),
+    *_bad_flag("sample_every", "-1", "often"),
     Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change is of the run in --save_path"),
     Case(TRAIN, (*TEXT, *RUN, "--change=hidden_size"), "change=hidden_size: within a run"),
     Case(TRAIN, (*TEXT, *RUN, "--learning_rate=0.1"), "--change=learning_rate if"),

@@ -31,7 +31,13 @@ from absl import flags
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags, start_tensorflow
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
-from ptb.command_line.run_report import note_nothing_learned, print_header, print_result, print_row
+from ptb.command_line.run_report import (
+    note_nothing_learned,
+    print_header,
+    print_result,
+    print_row,
+    print_sample,
+)
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import (
     beginnings_from_flags,
@@ -98,11 +104,15 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         print_header(training.config, training.corpus, training.model)
         for report in training.reports:
             print_row(report)
+        if training.is_complete:
+            note(f"the run is complete: {_how_to_train_on(training)} trains it on")
     try:
         for report in training.epochs():
             if training.is_chief:
                 print_row(report)
                 note_nothing_learned(report, training.corpus)
+                if FLAGS.sample_every and report.epoch % FLAGS.sample_every == 0:
+                    print_sample(training, report.epoch)
     except Stopped as stopped:
         if training.is_chief:
             _print_stopped(training.where())
@@ -113,6 +123,16 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         result = training.result()
     if training.is_chief:
         print_result(result)
+        if FLAGS.save_path is None:
+            note("nothing was saved: train with --save_path=RUN to keep and use the model")
+
+
+def _how_to_train_on(training) -> str:
+    if len(training.reports) < training.config.num_epochs:
+        return "the same command without --early_stopping"
+    if training.config.schedule == "linear":
+        return "a higher --num_epochs with --change=num_epochs"
+    return "a higher --num_epochs"
 
 
 def _print_stopped(where: str) -> None:
