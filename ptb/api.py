@@ -86,6 +86,8 @@ def generate(
     top_k: int = 0,
     top_p: float = 1.0,
     seed: int = 1,
+    unknown: bool = True,
+    stop_at_line: bool = False,
 ) -> str:
     """Continues a text: `prefix` and `num_words` more tokens. The same seed gives the same text.
 
@@ -93,6 +95,8 @@ def generate(
       temperature: divides the scores; 0 takes the likeliest word each time.
       top_k: draws among the k likeliest words; 0: among all.
       top_p: draws among the fewest words whose probabilities sum to at least this.
+      unknown: whether `<unk>` may be drawn.
+      stop_at_line: ends the text before the first line break that is drawn.
 
     Raises ValueError if `prefix` has a word that the model cannot read.
     """
@@ -104,7 +108,9 @@ def generate(
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:
-        tokens += module.stream(prefix.encode(), num_words, sampling, seed)
+        never = None if unknown else trained.vocabulary.unknown_id
+        options = {"never": never, "stop_at_line": stop_at_line}
+        tokens += module.stream(prefix.encode(), num_words, sampling, seed, **options)
     return "".join(text.join(tokens, trained.tokens))
 
 

@@ -7,6 +7,8 @@ import math
 from ptb.command_line.program import FLAGS, note
 from ptb.machine.escape import escape
 
+# Tokens of a sample while training.
+SAMPLE_TOKENS = {"word": 40, "char": 200}
 COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
@@ -52,6 +54,19 @@ def note_nothing_learned(report, corpus) -> None:
             f"alone, {frequencies:.1f}, and may never be: try another --seed, a smaller "
             "--learning_rate or a smaller --max_grad_norm"
         )
+
+
+def print_sample(training, epoch: int) -> None:
+    """A text by the weights that would be evaluated now. Each epoch draws with the same seed."""
+    from ptb.serving.live_sample import sample_text  # noqa: PLC0415
+
+    corpus = training.corpus
+    num_words = SAMPLE_TOKENS.get(corpus.tokens, SAMPLE_TOKENS["word"])
+    with training.evaluation_weights():
+        seed = training.config.seed
+        text = sample_text(training.model, corpus.vocabulary, corpus.tokens, num_words, seed)
+    lines = escape(text, keep="\t\n").rstrip("\n").split("\n")
+    print(f"sample after epoch {epoch}:", *lines, sep="\n    ", flush=True)
 
 
 def print_result(result) -> None:

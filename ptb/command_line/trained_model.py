@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
@@ -115,6 +117,21 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
             "leave it out, and the file is scored whole"
         )
     return source.load_whole(trained.vocabulary), WHOLE
+
+
+def load_file_to_score(trained, path: str, keep_ids: bool = True):
+    """All of one file in the words of a `TrainedModel`, read as the run read its text.
+
+    Without `keep_ids` nothing of it is kept in the cache folder, as of a temporary file. Raises
+    ValueError if it cannot be read.
+    """
+    how = {n: v for n, v in trained.source.items() if n not in ("dataset", "data_dir", "shares")}
+    source = TextSource.of_run(how | {"data_path": path}, read_flags=False)
+    if not source.is_file:
+        raise ValueError(f"{path!r} is no file: give text files, or - for standard input")
+    if not keep_ids:
+        source = dataclasses.replace(source, cache_dir="")
+    return source.load_whole(trained.vocabulary)
 
 
 def _is_named() -> bool:

@@ -17,6 +17,7 @@ window to the next. Random sampling shuffles the windows, so its state starts at
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,8 @@ class Windows:
     `starts`   int32 `[K, B]`: row b of window k reads `stream[starts[k, b]:][:T]`.
     `lengths`  int32 `[K, B]`: how many of those T targets are real; the rest is padding.
     `carries_state`  whether row b of window k+1 continues row b of window k.
+    `restarts` bool `[K, B]`: the rows whose state is zeroed before window k all the same; None for
+               none.
     """
 
     stream: np.ndarray
@@ -37,6 +40,7 @@ class Windows:
     lengths: np.ndarray
     num_steps: int
     carries_state: bool
+    restarts: np.ndarray | None = None
 
     @property
     def batch_size(self) -> int:
@@ -57,7 +61,9 @@ class Windows:
 
     def take(self, count: int) -> Windows:
         """The first `count` windows."""
-        return replace(self, starts=self.starts[:count], lengths=self.lengths[:count])
+        restarts = None if self.restarts is None else self.restarts[:count]
+        starts, lengths = self.starts[:count], self.lengths[:count]
+        return replace(self, starts=starts, lengths=lengths, restarts=restarts)
 
     def dataset(self):
         """The windows in order, as a finite `tf.data.Dataset` of (inputs, targets, mask).
@@ -167,6 +173,48 @@ def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     starts = np.minimum(starts, predictions).astype(np.int32)
     stream = np.pad(_int32(ids), (0, num_steps))
     return Windows(stream, starts, lengths, num_steps, carries_state=True)
+
+
+def line_starts(ids: np.ndarray, eos: int) -> np.ndarray:
+    """Where each line of ids `[N]` starts, and N, int64. A line ends with its `eos`."""
+    return np.unique(np.concatenate([[0], np.flatnonzero(ids == eos) + 1, [len(ids)]]))
+
+
+def every_line(ids: np.ndarray, eos: int, batch_size: int, num_steps: int) -> Windows:
+    """Windows that score each line on its own: `eos` and a state of zeros come first.
+
+    Each of the N tokens is a target just once. The stream of the windows is `eos` and the N ids, so
+    target i of `ids` is `stream[i + 1]`. The lines are dealt to B rows of about equal length, and a
+    line starts with a window; `restarts` says where.
+    """
+    _require_positive(batch_size, num_steps)
+    bounds = line_starts(ids, eos)
+    num_windows = -(-np.diff(bounds) // num_steps)
+    row, first = _deal(num_windows, min(batch_size, len(num_windows)))
+    row_windows = np.bincount(row, num_windows).astype(np.int64)
+    shape = int(row_windows.max()), len(row_windows)
+    starts, ends = np.full(shape, len(ids)), np.full(shape, len(ids))
+    line = np.repeat(np.arange(len(num_windows)), num_windows)
+    j = np.arange(len(line)) - np.repeat(np.cumsum(num_windows) - num_windows, num_windows)
+    starts[first[line] + j, row[line]] = bounds[line] + num_steps * j
+    ends[first[line] + j, row[line]] = bounds[line + 1]
+    restarts = np.zeros(shape, bool)
+    restarts[first, row] = True
+    lengths = _int32(np.clip(ends - starts, 0, num_steps))
+    stream = np.pad(_int32(np.concatenate([[eos], ids])), (0, num_steps))
+    return Windows(
+        stream, _int32(starts), lengths, num_steps, carries_state=True, restarts=restarts
+    )
+
+
+def _deal(sizes: np.ndarray, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The row of each item, and how much of that row is before it: the largest items first."""
+    row, first = np.empty(len(sizes), np.int64), np.empty(len(sizes), np.int64)
+    rows = [(0, each) for each in range(num_rows)]
+    for item in np.argsort(-sizes, kind="stable").tolist():
+        first[item], row[item] = rows[0]
+        heapq.heapreplace(rows, (rows[0][0] + int(sizes[item]), rows[0][1]))
+    return row, first
 
 
 def _grid(row_starts: np.ndarray, num_windows: int, num_steps: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -35,6 +36,13 @@ class CorpusDescription(TypedDict, total=False):
     source: Source
 
 
+class Change(TypedDict):
+    """Hyperparameters that a start of the run changed, as it was told to."""
+
+    was: dict
+    now: dict
+
+
 class Description(TypedDict):
     """A `config.json`."""
 
@@ -42,6 +50,12 @@ class Description(TypedDict):
     corpus: CorpusDescription
     model: NotRequired[str]
     versions: NotRequired[dict[str, str | None]]
+    run_id: NotRequired[str]
+    changes: NotRequired[tuple[Change, ...]]
+    init_from: NotRequired[str]
+    init_from_sha256: NotRequired[str]
+    init_vectors: NotRequired[str]
+    init_vectors_sha256: NotRequired[str]
 
 
 def read_description(path: Path) -> dict:
@@ -50,6 +64,8 @@ def read_description(path: Path) -> dict:
         description = read_json(path)
         check("its content", description, Description)
         Config.from_dict(description["config"])
+        if not re.fullmatch("[0-9a-f]{64}", description.get("run_id", "0" * 64)):
+            raise ValueError("run_id is no sha256")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
     return description

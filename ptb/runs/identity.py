@@ -2,7 +2,8 @@
 
 A run is its config and its text. Two runs are the same if these are equal, but for what
 `changeable` names. `run_id` says it as a name, after which checkpoints are named, and
-`differences` in words.
+`differences` in words. A hyperparameter in `MEANT` may change within a run if the start says that
+it is meant: the run then keeps its name, and `config.json` and `log.txt` say what changed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,28 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ptb.data.options import reading_changed
 from ptb.machine.environment import versions
+from ptb.runs.beginning import refuse_another_beginning
 from ptb.training.config import Config
 
 # Of a start, and not of the run.
 SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
+# Hyperparameters that no weight's shape and no window's place depends on.
+MEANT = (
+    "learning_rate",
+    "constant_epochs",
+    "learning_rate_decay",
+    "schedule",
+    "warmup",
+    "num_epochs",
+    "weight_decay",
+    "max_grad_norm",
+    "keep_prob",
+    "weight_keep_prob",
+)
 # Of a corpus's source: where the text is, which may change as long as its tokens do not.
 WHERE = ("data_path", "dataset", "data_dir", "shares")
 
@@ -32,6 +47,8 @@ def changeable(config: dict) -> tuple[str, ...]:
 
 def run_id(description: dict) -> str:
     """The name of a run: a sha256 of its identity, as the version that began the run wrote it."""
+    if "run_id" in description:  # its config has changed since
+        return description["run_id"]
     config = description["config"]
     identity = [_kept(config, changeable(config)), description["corpus"].get("fingerprint")]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -42,10 +59,7 @@ def differences(saved: dict, now: dict) -> list[str]:
 
     A field that `saved` lacks, since an earlier version wrote it, has its default.
     """
-    may_change = changeable(saved["config"])
-    old = _kept(_with_defaults(saved["config"]), may_change)
-    new = _kept(now["config"], may_change)
-    found = [f"{n} was {old[n]} and is now {value}" for n, value in new.items() if value != old[n]]
+    found = _in_words(_changed(saved, now))
     old, new = saved["corpus"], now["corpus"]
     if old.get("fingerprint") != new["fingerprint"]:
         found.append(
@@ -53,6 +67,27 @@ def differences(saved: dict, now: dict) -> list[str]:
             f"{new['name']} ({new['fingerprint'][:12]}){reading_changed(old.get('source', {}))}"
         )
     return found
+
+
+def _changed(saved: dict, now: dict) -> dict[str, tuple]:
+    """The fields of the config that tell `now` from `saved`: what each was and is."""
+    may_change = changeable(saved["config"])
+    old = _kept(_with_defaults(saved["config"]), may_change)
+    new = _kept(now["config"], may_change)
+    return {name: (old[name], value) for name, value in new.items() if value != old[name]}
+
+
+def _in_words(changed: dict[str, tuple]) -> list[str]:
+    return [f"{name} was {was} and is now {value}" for name, (was, value) in changed.items()]
+
+
+def check_meant(names: Sequence[str]) -> None:
+    """Raises ValueError for a name of what cannot change within a run."""
+    for name in names:
+        if name not in MEANT:
+            raise ValueError(
+                f"change={name}: within a run, only these can change: {', '.join(MEANT)}"
+            )
 
 
 def _kept(config: dict, may_change: tuple[str, ...]) -> dict:
@@ -78,43 +113,70 @@ def describe(config: Config, corpus, labels: dict | None = None) -> dict:
     }
 
 
-def refuse_another_run(folder, description: dict) -> None:
-    """Raises ValueError if the `RunFolder` holds another run than the one described."""
+def refuse_another_run(folder, description: dict, meant: Sequence[str] = ()) -> None:
+    """Raises ValueError if the `RunFolder` holds another run than the one described.
+
+    What changed of the hyperparameters `meant` makes no other run.
+    """
     if not folder.exists:
         return
     saved = folder.description()
-    if found := differences(saved, description):
+    changed = _changed(saved, description)
+    same = {name: was for name, (was, _) in changed.items() if name in meant}
+    now = description | {"config": description["config"] | same}
+    if found := differences(saved, now):
         may_change = (*changeable(saved["config"]), *SAVE_FLAGS)
         raise ValueError(
             f"save_path {str(folder.path)!r} holds another run: {'; '.join(found)}: give another "
             f"save_path or the same flags ({', '.join(may_change)} may change)"
+            f"{_how_to_change(changed, found)}"
         )
 
 
-def open_run(folder, description: dict, note: Callable[[str], None]) -> dict:
-    """Locks the `RunFolder`, new or of the described run; what its `config.json` will say.
+def _how_to_change(changed: dict[str, tuple], found: list[str]) -> str:
+    """The flag that lets all of it change, if there is one."""
+    if len(found) > len(changed) or not set(changed) <= set(MEANT):
+        return ""
+    return f", or --change={','.join(changed)} if the change is meant"
 
-    Nothing is written yet but the lock.
+
+def open_run(
+    folder, description: dict, note: Callable[[str], None], meant: Sequence[str] = ()
+) -> tuple[dict, list[str]]:
+    """Locks the `RunFolder`, new or of the described run.
+
+    Returns what its `config.json` will say, and which of the hyperparameters `meant` change with
+    this start, in words. Nothing is written yet but the lock.
 
     Raises ValueError if the folder holds another run or anything else, or another process writes
     in it.
     """
-    refuse_another_run(folder, description)
+    refuse_another_run(folder, description, meant)
     for line in folder.acquire():
         note(line)
     # Another process may have started a run since.
-    refuse_another_run(folder, description)
+    refuse_another_run(folder, description, meant)
     if not folder.exists:
-        return description
+        return description, []
     saved = folder.description()
+    refuse_another_beginning(saved, description)
     _note_other_versions(saved.get("versions"), description["versions"], note)
     # The command and the versions stay those that the run began with, and so do the fields of the
     # config, after which its checkpoints are named, also if there are more by now.
     epochs = (description["config"]["num_epochs"], _with_defaults(saved["config"])["num_epochs"])
-    return saved | {
-        "config": saved["config"] | {"num_epochs": max(epochs)},
+    changed = _changed(saved, description)
+    config = saved["config"] | {"num_epochs": max(epochs)}
+    config |= {name: value for name, (_, value) in changed.items()}
+    opened = saved | {
+        "config": config,
         "corpus": saved["corpus"] | {"source": _moved(saved["corpus"], description["corpus"])},
     }
+    if changed:
+        was = {name: value for name, (value, _) in changed.items()}
+        now = {name: value for name, (_, value) in changed.items()}
+        opened["changes"] = [*saved.get("changes", []), {"was": was, "now": now}]
+        opened["run_id"] = folder.run_id
+    return opened, _in_words(changed)
 
 
 def _moved(saved: dict, now: dict) -> dict:

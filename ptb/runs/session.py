@@ -27,7 +27,9 @@ class Session:
 
     Without a `folder`, nothing is saved: the best weights stay in memory, and there is nothing to
     resume from. Of several workers, only the chief has one, and the others follow it. `note` is
-    told in a line whatever the user should know.
+    told in a line whatever the user should know. `begin` changes the weights with which a run
+    begins, and says how in lines. The run ends after `early_stopping` epochs without a better valid
+    perplexity, if that is not 0.
     """
 
     def __init__(
@@ -36,9 +38,12 @@ class Session:
         folder: RunFolder | None,
         options: SaveOptions,
         note: Callable[[str], None],
+        begin: Callable[[], list[str]] = list,
+        early_stopping: int = 0,
     ):
-        self._training, self._state = training, training.state
+        self._training, self._state, self._begin = training, training.state, begin
         self._folder, self._options, self._note = folder, options, note
+        self._early_stopping = early_stopping
         self._best_weights: dict[str, np.ndarray] = {}
         self._saved = time.monotonic()
 
@@ -50,7 +55,10 @@ class Session:
         checkpoint = self._newest()
         if checkpoint is None:
             self._training.initialize()
+            lines = self._begin()
             self._save()
+            for line in lines:
+                self.tell(line)
         else:
             self._restore(checkpoint)
             self._recover_best()
@@ -65,7 +73,7 @@ class Session:
         `check` is called often; it raises Stopped if the run should save and stop.
         Raises Diverged, and CannotSave.
         """
-        while self._state.progress.epoch < self._training.config.num_epochs:
+        while not self.is_complete:
             try:
                 yield from self._epochs(check)
             except Stopped:
@@ -88,6 +96,20 @@ class Session:
         self._state.model.import_weights(weights)
         return progress.best
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether no epoch is left to be trained."""
+        progress = self._state.progress
+        if progress.epoch >= self._training.config.num_epochs:
+            return True
+        return bool(self._early_stopping) and self.epochs_since_best >= self._early_stopping
+
+    @property
+    def epochs_since_best(self) -> int:
+        """How many epochs ended since the valid perplexity was the lowest."""
+        progress = self._state.progress
+        return progress.epoch - progress.best_epoch if progress.best_epoch else 0
+
     def where(self) -> str:
         """The place of the run, in words."""
         return _where(self._state.progress)
@@ -98,6 +120,8 @@ class Session:
             if not costs:
                 self._save_epoch()
                 yield progress.reports[-1]
+                if self.is_complete:
+                    return
             elif self._is_due(progress):
                 self._save()
 
@@ -141,7 +165,7 @@ class Session:
 
     def _set_aside(self, path: Path, reason: str) -> None:
         if aside := self._folder.set_aside(path):
-            self._tell(f"{reason}: it is now {aside.name}, and not used")
+            self.tell(f"{reason}: it is now {aside.name}, and not used")
         else:
             self._ignore(path, reason)
 
@@ -166,7 +190,7 @@ class Session:
         finished = progress.epoch >= self._training.config.num_epochs
         if not at_best:
             rest = f"epoch {progress.epoch} counts" if finished else "later epochs count"
-            self._tell(f"{lost}: the best weights are lost, and {rest} in their place")
+            self.tell(f"{lost}: the best weights are lost, and {rest} in their place")
             best_epoch = progress.epoch if finished and progress.window == 0 else 0
             progress = dataclasses.replace(progress, best_epoch=best_epoch)
             self._state.progress = progress
@@ -199,14 +223,16 @@ class Session:
         self._restore(checkpoint)
         self._state.progress = self._state.progress.rolled_back(rollbacks)
         rate = self._training.learning_rate()
-        self._tell(
+        self.tell(
             f"{error}: rollback {rollbacks} of {MAX_ROLLBACKS}: back to {back} with "
             f"learning_rate {rate:g}"
         )
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Notes a line, and adds it to the log of the run."""
         self._note(line)
-        self._folder.log(line)
+        if self._folder:
+            self._folder.log(line)
 
 
 def _where(progress: Progress) -> str:

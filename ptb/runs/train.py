@@ -9,7 +9,7 @@ the best weights, and the test perplexity.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from ptb.data import reader
 from ptb.data.corpus import Corpus
-from ptb.runs.identity import describe, open_run
+from ptb.runs.beginning import Beginning, begin
+from ptb.runs.identity import check_meant, describe, open_run
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.runs.trained_model import TrainedModel
 from ptb.training.config import Config
-from ptb.training.model import build_model, check_memory
+from ptb.training.model import build_model, check_memory, size_of
 from ptb.training.report import EpochReport
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def open_training(
     note: Callable[[str], None] = lambda line: None,
     devices: Devices | None = None,
     labels: dict | None = None,
+    beginnings: Sequence[Beginning] = (),
+    change: Sequence[str] = (),
+    early_stopping: int = 0,
 ) -> Iterator[OpenTraining]:
     """A training at its start, or where its run stopped; the run folder is this process's own.
 
@@ -132,6 +136,11 @@ def open_training(
       note: called with each line that a user should read.
       devices: a strategy of TensorFlow, and whether this process is the chief.
       labels: `command` and `model`, which `config.json` tells people.
+      beginnings: what replaces fresh weights when the run begins (`ptb.runs.beginning`).
+      change: the hyperparameters that may differ from those of the run in the folder, since it is
+        meant (`ptb.runs.identity.MEANT`).
+      early_stopping: ends the run after this many epochs without a better valid perplexity; 0:
+        never.
 
     Raises ValueError for whatever can be refused. Nothing is refused later.
     """
@@ -139,14 +148,18 @@ def open_training(
     save, devices = save or SaveOptions(), devices or Devices()
     if save.on_divergence == "rollback" and run is None:
         raise ValueError("on_divergence=rollback has nothing to return to: give a save_path")
+    check_meant(change)
     check_fits(config, corpus)
     description = describe(config, corpus, labels)
+    for beginning in beginnings:
+        beginning.check_text(corpus)
+        description |= beginning.description
     with contextlib.ExitStack() as cleanup:
-        folder = None
+        folder, changed = None, []
         if run is not None and devices.is_chief:
             folder = RunFolder(run)
             cleanup.callback(folder.release)
-            description = open_run(folder, description, note)
+            description, changed = open_run(folder, description, note, change)
         strategy = devices.start()
 
         # TensorFlow starts here, so that what is wrong so far is said at once.
@@ -156,6 +169,8 @@ def open_training(
 
         sizes = config.batch_size, config.num_steps
         check_memory(config, len(corpus.vocabulary), *sizes, training=True)
+        for beginning in beginnings:
+            beginning.check(size_of(config, len(corpus.vocabulary)).shapes)
         replicas = Replicas(strategy)
         with replicas.scope():
             model = build_model(config, len(corpus.vocabulary))
@@ -163,8 +178,11 @@ def open_training(
         # Only now: a batch_size that the replicas cannot share binds no folder.
         if folder:
             folder.start(description, corpus.vocabulary.to_text())
-        session = Session(training, folder, save, note)
+        begins = lambda: begin(model, beginnings, corpus.vocabulary)  # noqa: E731
+        session = Session(training, folder, save, note, begins, early_stopping)
         session.start()
+        if changed:
+            session.tell(f"changed at {session.where()}: {'; '.join(changed)}")
         yield OpenTraining(training, session, corpus, description, devices.is_chief)
 
 
@@ -191,6 +209,15 @@ class OpenTraining:
         with StopRequest() as stop:
             max_over_workers = self._training.replicas.max_over_workers
             yield from self._session.epochs(lambda: stop.check(max_over_workers))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no epoch is left to be trained."""
+        return self._session.is_complete
+
+    def evaluation_weights(self):
+        """A context in which `model` has the weights to evaluate, such as averages."""
+        return self._training.state.evaluation_weights()
 
     def where(self) -> str:
         """The place in the run, in words."""

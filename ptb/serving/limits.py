@@ -5,6 +5,8 @@
 MAX_TOKENS = 131_072
 # Values that a call has at once for its rows, scores and states: 268 MB, and some copies of them.
 MAX_VALUES = 2**26
+# Tokens of a long prefix that are read at once: the outputs of the top layer are kept for each.
+MAX_PART_TOKENS = 4096
 # Words that one call writes to a row.
 MAX_WORDS = 10_000
 # The best words that `next_word` names.

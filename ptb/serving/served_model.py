@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from models.dynamic_rnn import stack
 from ptb.data.vocabulary import EOS
 from ptb.serving.inference import Inference
-from ptb.serving.limits import MAX_TOKENS, MAX_WORDS, TOP_WORDS, max_rows
+from ptb.serving.limits import MAX_PART_TOKENS, MAX_TOKENS, MAX_WORDS, TOP_WORDS, max_rows
 from ptb.serving.sampling import Sampling, row_seed, row_seeds, sample
 from ptb.serving.surprisal import Word, words_of
 from ptb.serving.tokenizer import Tokenizer
@@ -78,16 +79,38 @@ class ServedModel(tf.Module):
         }
 
     def stream(
-        self, prefix: bytes, num_words: int, sampling: Sampling, seed: int, row: int = 0
+        self,
+        prefix: bytes,
+        num_words: int,
+        sampling: Sampling,
+        seed: int,
+        row: int = 0,
+        never: int | None = None,
+        stop_at_line: bool = False,
     ) -> Iterator[str]:
-        """The words that the signature `generate` gives row `row`, each as soon as it is drawn."""
-        _, _, state = self._read_prefix(tf.constant([prefix]))
+        """The words that the signature `generate` gives row `row`, each as soon as it is drawn.
+
+        Prefix and text may have any length. The id `never` is not drawn: the others share its
+        probability. With `stop_at_line`, the text ends before the first `<eos>`.
+        """
+        never = None if never is None else tf.constant(never, tf.int32)
+        state = self._state_after(prefix)
         seeds = row_seed(seed, row)[None]
         values = [tf.constant(sampling.temperature, tf.float32), tf.constant(sampling.top_k)]
         values.append(tf.constant(sampling.top_p, tf.float32))
         for step in range(num_words):
-            ids, state = self._draw(state, *values, seeds, tf.constant(step))
-            yield self._tokenizer.decode(ids).numpy()[0].decode()
+            ids, state = self._draw(state, *values, seeds, tf.constant(step), never)
+            word = self._tokenizer.decode(ids).numpy()[0].decode()
+            if stop_at_line and word == EOS:
+                return
+            yield word
+
+    def _state_after(self, prefix: bytes):
+        """The state after a prefix of any length: parts of MAX_PART_TOKENS, one after the other."""
+        ids, state = self._ids_of(tf.constant([prefix])), self._zeros
+        for start in range(0, ids.shape[1], MAX_PART_TOKENS):
+            state = self._read(ids[:, start : start + MAX_PART_TOKENS], state)
+        return state
 
     def words(self, text: bytes) -> list[Word]:
         """The tokens of a text and what each cost."""
@@ -152,6 +175,15 @@ class ServedModel(tf.Module):
         new_tokens = self._tokenizer.decode(stack(words, [num_rows]))
         return {"text": self._tokenizer.join(tokens, new_tokens), "num_unknown": num_unknown}
 
+    def _ids_of(self, prefix):
+        """int32 `[1, N]`; an empty prefix is `<eos>`."""
+        ids, _ = self._tokenizer.encode(self._tokenizer.split(prefix))
+        return ids if ids.shape[1] else self._tokenizer.encode(tf.constant([[EOS]]))[0]
+
+    @tf.function(reduce_retracing=True)
+    def _read(self, ids, state):
+        return self._inference.read(ids, state)[1]
+
     @tf.function
     def _read_prefix(self, prefix):
         """The tokens of `prefix` string `[B]`, how many are `<unk>` `[B]`, and the state after."""
@@ -163,10 +195,13 @@ class ServedModel(tf.Module):
         return tokens, _count(unknown), state
 
     @tf.function
-    def _draw(self, state, temperature, top_k, top_p, seeds, step):
-        """The next word of each row, int32 `[B]`, and the state after it was read."""
+    def _draw(self, state, temperature, top_k, top_p, seeds, step, never=None):
+        """The next word of each row, int32 `[B]`, but not `never`; the state after it was read."""
         sampling = Sampling(temperature, top_k, top_p)
-        ids = sample(self._inference.logits(state), sampling, seeds, step)
+        logits = self._inference.logits(state)
+        if never is not None:
+            logits = tf.where(tf.range(self._inference.vocab_size) == never, -np.inf, logits)
+        ids = sample(logits, sampling, seeds, step)
         _, state = self._inference.read(ids[:, None], state)
         return ids, state
 

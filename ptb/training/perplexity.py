@@ -63,6 +63,39 @@ class Evaluator:
             progress(int(windows.lengths[k:last].sum()))
         return Score(float(nats), windows.num_tokens, time.perf_counter() - began)
 
+    def each(self, windows, progress=lambda tokens: None) -> np.ndarray:
+        """The nats of each token of `windows.stream`, float64 `[N]`; 0 for what is no target.
+
+        In this process alone; `windows.restarts` is obeyed.
+        """
+        text = tuple(map(tf.constant, (windows.stream, windows.starts, windows.lengths)))
+        state = self._initial_state(windows.batch_size)
+        restarts = windows.restarts
+        if restarts is None:
+            restarts = np.full_like(windows.starts, not windows.carries_state, bool)
+        nats = np.zeros(len(windows.stream))
+        steps = np.arange(1, windows.num_steps + 1)
+        for k in range(0, len(windows), WINDOWS_PER_CALL):
+            part = slice(k, min(k + WINDOWS_PER_CALL, len(windows)))
+            parts = [each[part] for each in text[1:]]
+            found, state = self._each(text[0], *parts, restarts[part], state, windows.num_steps)
+            real = steps <= windows.lengths[part][..., None]
+            nats[(windows.starts[part][..., None] + steps)[real]] = found.numpy()[real]
+            progress(int(windows.lengths[part].sum()))
+        return nats
+
+    @tf.function(reduce_retracing=True)
+    def _each(self, stream, starts, lengths, restarts, state, num_steps: int):
+        """The nats `[K, B, T]` of windows, and the state after them."""
+        nats = tf.TensorArray(tf.float32, tf.shape(starts)[0])
+        for k in tf.range(tf.shape(starts)[0]):
+            tokens = window_tokens(stream, starts[k], num_steps)
+            mask = tf.sequence_mask(lengths[k], num_steps)
+            state = zero_rows(state, restarts[k])
+            window_nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
+            nats = nats.write(k, window_nats)
+        return nats.stack(), state
+
     @tf.function
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
         stream, starts, lengths = text
@@ -92,6 +125,18 @@ class Evaluator:
     def _window(self, tokens, targets, mask, state):
         """The nats of `targets` `[B, T]`, and the next state; `mask` says which are real."""
         return self._model.nats(tokens, targets, state)
+
+
+def zero_rows(state, restarts):
+    """A nest of `[B, ...]` with zeros in the rows of which bool `restarts` `[B]` is True."""
+
+    def zero(tensor):
+        if tensor.shape.rank == 0:  # what all rows share
+            return tensor
+        rows = tf.reshape(restarts, [-1] + [1] * (tensor.shape.rank - 1))
+        return tf.where(rows, tf.zeros_like(tensor), tensor)
+
+    return tf.nest.map_structure(zero, state)
 
 
 def exact_score(model, ids: np.ndarray, num_steps: int) -> Score:

@@ -26,7 +26,7 @@ from tests.forked import run
 
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "ptb generate", "ptb export"
 SERVE, EXPLAIN, BENCHMARK = "ptb serve", "ptb explain", "ptb benchmark"
-LAUNCH = "ptb launch"
+LAUNCH, VECTORS = "ptb launch", "ptb vectors"
 RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
     f"ptb {name}" for name in ("record", "verify", "table", "curves", "large_start")
 )
@@ -179,6 +179,19 @@ FLAGS_OF_TRAIN = [
         "is read with --cell=lstm or peephole_lstm only",
     ),
     Case(TRAIN, ("leftover",), "'leftover' is not a flag"),
+    *_bad_flag("early_stopping", "-1", "soon"),
+    *_bad_flag("sample_every", "-1", "often"),
+    Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change is of the run in --save_path"),
+    Case(TRAIN, (*TEXT, *RUN, "--change=hidden_size"), "change=hidden_size: within a run"),
+    Case(TRAIN, (*TEXT, *RUN, "--learning_rate=0.1"), "--change=learning_rate if"),
+    Case(TRAIN, (*TEXT, "--init_from=nowhere"), "'nowhere' holds no run"),
+    Case(TRAIN, (*TEXT, "--tokens=char", "--init_from=run"), "init_from=run has tokens=word"),
+    Case(TRAIN, (*TEXT, "--init_vectors=file"), "none of the words"),
+    Case(TRAIN, (*TEXT, "--init_vectors=text/test.txt"), "line 1 is no word"),
+    Case(VECTORS, (), "--save_path is missing"),
+    Case(VECTORS, (*RUN, "--of=cells"), "of"),
+    Case(VECTORS, (*RUN, "--out=text/test.txt"), "is there already, with other content"),
+    Case(VECTORS, (*RUN, "--out=no/vectors.txt"), "cannot be written"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused has only cell=lstm"),
     Case(TRAIN, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
     Case(TRAIN, (*MODEL, "--vocab_size=5", "--min_count=9999999"), "for the text in --data_path"),
@@ -272,7 +285,19 @@ FLAGS_OF_EVALUATE = [
         "--neural_cache=1000000 needs 112 GiB",
     ),
     Case(EVALUATE, (*RUN, "--hidden_size=3"), "hidden_size"),
-    Case(EVALUATE, (*RUN, "more"), "'more' is not a flag"),
+    Case(EVALUATE, (*RUN, "more"), "'more' is no file"),
+    Case(EVALUATE, (*RUN, "text/test.txt", "--data_path=text"), "give one of --data_path=text"),
+    Case(EVALUATE, (*RUN, "text/test.txt", "--split=valid"), "--split=valid: named files"),
+    Case(EVALUATE, (*RUN, "-", "-"), "standard input is there once"),
+    Case(EVALUATE, (*RUN, "--data_path=-"), "standard input is empty"),
+    Case(EVALUATE, (*RUN, "--format=csv"), "--format=csv is read with --per_line only"),
+    Case(EVALUATE, (*RUN, "--line_state=fresh"), "is read with --per_line only"),
+    Case(EVALUATE, (*RUN, "--per_line", "--json"), "--format=jsonl"),
+    Case(
+        EVALUATE,
+        (*RUN, "--per_line", "--line_state=fresh", "--neural_cache=3"),
+        "give --line_state=carried",
+    ),
     Case(EVALUATE, (*RUN, "--data_path=nowhere"), "'nowhere' is not a folder or file"),
     Case(EVALUATE, (*RUN, "--data_path=text", "--dataset=ptb"), "give one of --data_path"),
     Case(
@@ -377,7 +402,7 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, ("--tutorial_checkpoint=x", "--data_path=nowhere"), "'nowhere' is not a folder"),
     *_bad_flag_of(
         GENERATE,
-        *("--num_words=-1", "--num_words=1000000", "--num_words=many", "--num_samples=0"),
+        *("--num_words=-1", "--num_words=many", "--num_samples=0"),
         *("--temperature=-1", "--temperature=nan", "--temperature=inf", "--top_p=1.1"),
         *("--top_p=nan", "--top_k=-1", "--top_k=2147483648", "--seed=2147483648", "--seed=x"),
     ),
@@ -385,6 +410,7 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=no/x.png"), "--plot=no/x.png cannot be written"),
     Case(GENERATE, (*RUN, "the", "company"), "'the' is not a flag"),
+    Case(GENERATE, (*RUN, "--stop_at_line=maybe"), "stop_at_line"),
     Case(GENERATE, (*RUN, "--score=a"), "--score has 1 tokens and needs at least two"),
     Case(GENERATE, (*RUN, "--score="), "--score has 0 tokens and needs at least two"),
     Case(GENERATE, (*RUN, "--prefix=a zebra"), "the word 'zebra' is not among"),

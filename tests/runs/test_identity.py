@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ptb.data import corpus
-from ptb.runs.identity import describe, differences, open_run, run_id
+from ptb.runs.identity import check_meant, describe, differences, open_run, run_id
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 
@@ -16,7 +16,7 @@ TEXT = corpus.built_in()
 def start(path, config, text):
     """Opens the folder as a start of the run does, and writes what that begins with."""
     folder = RunFolder(path)
-    description = open_run(folder, describe(config, text), print)
+    description, _ = open_run(folder, describe(config, text), print)
     folder.start(description, text.vocabulary.to_text())
     folder.release()
     return RunFolder(path)
@@ -76,3 +76,54 @@ def test_a_run_is_resumed_with_its_text_at_another_place_which_is_then_remembere
     ]
     assert sources[0] | {"data_path": ""} == sources[1] | {"data_path": ""}
     assert folder.description()["corpus"]["name"] == "old"
+
+
+def test_what_changes_on_purpose_keeps_the_run_its_name_and_is_recorded(tmp_path):
+    name = start(tmp_path, CONFIG, TEXT).run_id
+    slower = dataclasses.replace(CONFIG, learning_rate=0.1, keep_prob=0.5)
+    for meant in (), ("learning_rate",):
+        with pytest.raises(ValueError, match=r"keep_prob was 1.0 and is now 0.5") as error:
+            open_run(RunFolder(tmp_path), describe(slower, TEXT), print, meant)
+        assert "--change=learning_rate,keep_prob if" in str(error.value)
+    folder = RunFolder(tmp_path)
+    meant = ("learning_rate", "keep_prob")
+    description, changed = open_run(folder, describe(slower, TEXT), print, meant)
+    folder.start(description, TEXT.vocabulary.to_text())
+    folder.release()
+    assert changed == [
+        "learning_rate was 1.0 and is now 0.1",
+        "keep_prob was 1.0 and is now 0.5",
+    ]
+    saved = RunFolder(tmp_path).description()
+    assert saved["changes"] == [
+        {
+            "was": {"learning_rate": 1.0, "keep_prob": 1.0},
+            "now": {"learning_rate": 0.1, "keep_prob": 0.5},
+        }
+    ]
+    assert (saved["config"]["learning_rate"], saved["config"]["keep_prob"]) == (0.1, 0.5)
+    assert RunFolder(tmp_path).run_id == name
+    # From now on, this is the run, and its epochs are its own.
+    assert start(tmp_path, dataclasses.replace(slower, num_epochs=9), TEXT).run_id == name
+
+
+def test_a_linear_schedule_gets_more_epochs_if_that_is_meant(tmp_path):
+    config = dataclasses.replace(CONFIG, schedule="linear")
+    name = start(tmp_path, config, TEXT).run_id
+    more = describe(dataclasses.replace(config, num_epochs=5), TEXT)
+    folder = RunFolder(tmp_path)
+    description, changed = open_run(folder, more, print, ("num_epochs",))
+    folder.release()
+    assert changed == ["num_epochs was 2 and is now 5"]
+    assert description["config"]["num_epochs"] == 5
+    assert run_id(description) == name
+
+
+def test_what_a_weight_depends_on_cannot_change(tmp_path):
+    with pytest.raises(ValueError, match="change=hidden_size: within"):
+        check_meant(["learning_rate", "hidden_size"])
+    start(tmp_path, CONFIG, TEXT)
+    larger = describe(dataclasses.replace(CONFIG, hidden_size=9), TEXT)
+    with pytest.raises(ValueError, match="hidden_size was 2 and is now 9") as error:
+        open_run(RunFolder(tmp_path), larger, print, ("learning_rate",))
+    assert "--change" not in str(error.value)

@@ -16,6 +16,7 @@ from ptb.runs.save_options import SaveOptions
 from ptb.runs.session import Session
 from ptb.training.config import Config
 from ptb.training.loop import Diverged, Training
+from ptb.training.perplexity import Score
 from ptb.training.report import best_of
 from ptb.training.step import TrainStep
 from ptb.training.stop import Stopped
@@ -40,7 +41,9 @@ def trainer():
 class Start:
     """One start of a run in `folder`, as train.py makes it."""
 
-    def __init__(self, trainer, folder, options=OPTIONS, config=CONFIG, training=None):
+    def __init__(
+        self, trainer, folder, options=OPTIONS, config=CONFIG, training=None, early_stopping=0
+    ):
         self.notes = []
         self.model = trainer[0]
         self.folder = RunFolder(folder)
@@ -51,7 +54,9 @@ class Start:
             self.folder.start(description, "a\n")
         training = training or trainer[1]
         training.config = config
-        self.session = Session(training, self.folder, options, self.notes.append)
+        self.session = Session(
+            *(training, self.folder, options, self.notes.append), early_stopping=early_stopping
+        )
 
     def train(self, checks=10**9):
         """To the end, or until `check` was called so many times; the epochs that ended."""
@@ -404,3 +409,17 @@ def test_save_options_are_seconds_or_windows():
     assert (SaveOptions("20s").seconds, SaveOptions("20s").windows) == (20.0, 0)
     assert (SaveOptions("20w").seconds, SaveOptions("20w").windows) == (float("inf"), 20)
     assert (SaveOptions("0").seconds, SaveOptions("0").windows) == (float("inf"), 0)
+
+
+def test_a_run_stops_early_when_its_valid_perplexity_gets_no_better(trainer, tmp_path, monkeypatch):
+    config = dataclasses.replace(CONFIG, num_epochs=5)
+    nats = iter([3.0, 2.0, 2.5, 2.2, 1.0])
+    score = lambda windows, progress: Score(next(nats), 1, 1.0)  # noqa: E731
+    monkeypatch.setattr(trainer[1], "_evaluate", score)
+    start = Start(trainer, tmp_path, config=config, early_stopping=2)
+    assert start.train() == [1, 2, 3, 4]
+    assert start.session.is_complete
+    again = Start(trainer, tmp_path, config=config, early_stopping=2)
+    assert again.train() == []
+    assert again.session.load_best().epoch == 2
+    assert Start(trainer, tmp_path, config=config).train() == [5]

@@ -33,7 +33,8 @@ def run(script: str, *arguments: str, folder: Path) -> CompletedProcess:
         stack.enter_context(patch.object(sys, "argv", [str(path), *arguments]))
         stack.enter_context(patch.object(sys, "path", [str(forked.ROOT), *sys.path]))
         for module in map(importlib.import_module, _modules()):
-            stack.enter_context(patch.object(module, "run", _run))
+            stack.enter_context(patch.object(module, "run", _run, create=True))
+            stack.enter_context(patch.object(module, "run_tool", _run_tool, create=True))
             stack.enter_context(patch.object(module, "start_tensorflow", _strategy, create=True))
         stack.enter_context(contextlib.chdir(folder))
         stack.enter_context(contextlib.redirect_stdout(stdout))
@@ -66,6 +67,11 @@ def _modules() -> list[str]:
 def _run(main) -> None:
     flags.FLAGS(sys.argv)
     main()
+
+
+def _run_tool(main) -> None:
+    flags.FLAGS.set_gnu_getopt(True)
+    main(flags.FLAGS(sys.argv)[1:])
 
 
 def _strategy() -> tf.distribute.Strategy | None:

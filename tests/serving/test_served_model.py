@@ -9,7 +9,7 @@ from ptb.serving.sampling import Sampling
 from ptb.serving.saved_model import served_model
 from ptb.training.model import build_model
 from ptb.training.perplexity import Evaluator
-from tests.serving.conftest import make_trained
+from tests.serving.conftest import WORDS, make_trained
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
 CASES = [
@@ -89,3 +89,23 @@ def test_a_streamed_text_does_not_depend_on_how_long_it_gets(served):
     long = list(served.stream(b"the cat", 9, Sampling(0.7, 5, 0.9), seed=2))
     assert long[:3] == short
     assert list(served.stream(b"the cat", 9, Sampling(), seed=2, row=1)) != long
+
+
+def test_unk_is_not_drawn_where_it_must_not_be(served):
+    with_unknown = list(served.stream(b"the", 60, Sampling(1.5), seed=2))
+    without = list(served.stream(b"the", 60, Sampling(1.5), seed=2, never=WORDS.index("<unk>")))
+    assert "<unk>" in with_unknown and "<unk>" not in without
+    first = with_unknown.index("<unk>")
+    assert without[:first] == with_unknown[:first]
+
+
+def test_a_text_stops_at_the_end_of_its_line(served):
+    text = list(served.stream(b"the", 60, Sampling(1.5), seed=2))
+    line = list(served.stream(b"the", 60, Sampling(1.5), seed=2, stop_at_line=True))
+    assert line == text[: text.index("<eos>")]
+
+
+def test_a_prefix_in_parts_is_the_same_prefix(served, monkeypatch):
+    whole = list(served.stream(TEXT.encode(), 9, Sampling(), seed=1))
+    monkeypatch.setattr("ptb.serving.served_model.MAX_PART_TOKENS", 4)
+    assert list(served.stream(TEXT.encode(), 9, Sampling(), seed=1)) == whole

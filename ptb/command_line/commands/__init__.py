@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": (f"{_HERE}.evaluate", "measure the exact perplexity of a trained model"),
     "generate": (f"{_HERE}.generate", "continue a text, or score one word by word"),
     "export": (f"{_HERE}.export", "write a SavedModel that takes plain text"),
+    "vectors": (f"{_HERE}.vectors", "write the word vectors of a model as text"),
     "serve": (f"{_HERE}.serve", "show an exported model on a page"),
     "explain": (f"{_HERE}.explain", "draw what batch_size and num_steps do to a text"),
     "study": (f"{_HERE}.study", "answer a question by measurement"),

@@ -3,6 +3,8 @@
     python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
     python3 evaluate.py --save_path=RUN --split=valid --json
     python3 evaluate.py --save_path=RUN --data_path=FILE    all of another text
+    python3 evaluate.py --save_path=RUN A.txt B.txt -       several, one from standard input
+    python3 evaluate.py --save_path=RUN A.txt --per_line --format=csv --line_state=fresh
     python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    what the TF1 tutorial left
 
 Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
@@ -11,26 +13,37 @@ all the tokens before it; the answer does not depend on num_steps.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
+from ptb.command_line import line_table
 from ptb.command_line.devices import start_tensorflow
-from ptb.command_line.program import FLAGS, run, user_errors
+from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.run_report import print_comparable
+from ptb.command_line.standard_input import STANDARD_INPUT, standard_input_file
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
+    load_file_to_score,
     load_text_to_score,
     load_train_of,
     load_trained_model,
 )
 from ptb.data.options import WHOLE
+from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import memory_bytes
 from ptb.training.model import check_memory
+
+if TYPE_CHECKING:
+    from ptb.data.corpus import Corpus
+    from ptb.data.reader import Windows
 
 flags.disclaim_key_flags()
 
@@ -39,49 +52,186 @@ METHODS = {
     "neural_cache": ("cache_flatness", "cache_share"),
     "dynamic_evaluation": ("dynamic_rate", "dynamic_decay"),
 }
+# Rows that are read side by side where no line depends on another.
+FRESH_ROWS = 64
 # Words after which dynamic evaluation learns, and rows of train that it reads side by side.
 DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100
 
 
-def main() -> None:
-    with user_errors():
-        _check_method()
-        trained = load_trained_model()
-        corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
-        windows = _windows(trained, corpus.splits[split])
-        train_windows = _train_windows(trained) if FLAGS.dynamic_evaluation else None
-        start_tensorflow()
-        _check_memory(trained, windows, train_windows)
-        model = trained.build()
-        _print_what_is_scored(corpus, split)
+def main(names: list[str]) -> None:
+    with contextlib.ExitStack() as cleanup:
+        with user_errors():
+            _check_method()
+            names = _named_files(names)
+            _check_lines()
+            trained = load_trained_model()
+            texts = [Text(*each) for each in _load(trained, names, cleanup)]
+            for text in texts:
+                text.windows = _windows(trained, text)
+            train_windows = _train_windows(trained) if FLAGS.dynamic_evaluation else None
+            start_tensorflow()
+            _check_memory(trained, [text.windows for text in texts], train_windows)
+            model = trained.build()
+            for text in texts:
+                _print_what_is_scored(text)
+        evaluator = _evaluator(model, train_windows)
+        if FLAGS.per_line:
+            _print_lines(evaluator, texts, trained)
+        else:
+            _print_scores(evaluator, texts, trained)
 
+
+@dataclasses.dataclass
+class Text:
+    """A split of a corpus that is scored. `name` is its file, or the corpus."""
+
+    corpus: Corpus
+    split: str
+    name: str
+    windows: Windows | None = None
+
+    @property
+    def ids(self):
+        return self.corpus.splits[self.split]
+
+    @property
+    def counts(self):
+        return self.corpus.summary[self.split]
+
+    @property
+    def part(self) -> str:
+        return "whole text" if self.split == WHOLE else self.split
+
+
+def _named_files(names: list[str]) -> list[str]:
+    """The files to be scored whole; none for the text that the other flags name."""
+    if FLAGS.data_path == STANDARD_INPUT:
+        names = [*names, STANDARD_INPUT]
+    elif names and FLAGS.data_path is not None and FLAGS.tutorial_checkpoint is None:
+        raise ValueError(f"give one of --data_path={FLAGS.data_path} and the file {names[0]!r}")
+    if names and FLAGS.dataset is not None and FLAGS.tutorial_checkpoint is None:
+        raise ValueError(f"give one of --dataset={FLAGS.dataset} and the file {names[0]!r}")
+    if names and FLAGS["split"].present and FLAGS.split != WHOLE:
+        raise ValueError(f"--split={FLAGS.split}: named files are scored whole: leave it out")
+    if names.count(STANDARD_INPUT) > 1:
+        raise ValueError("standard input is there once: give one -")
+    return names
+
+
+def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
+    """What is to be scored: corpus, split and name of each text."""
+    if not names:
+        corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
+        yield corpus, split, str(corpus.files.get(split, corpus.name))
+    for name in names:
+        path, is_stream = name, name == STANDARD_INPUT
+        if is_stream:
+            path = cleanup.enter_context(standard_input_file())
+        corpus = load_file_to_score(trained, path, keep_ids=not is_stream)
+        yield corpus, WHOLE, "standard input" if is_stream else path
+
+
+def _print_scores(evaluator, texts: list[Text], trained) -> None:
+    """The score of each text, from a state of zeros, and of several their total."""
+    scores = []
+    for text in texts:
+        if text.windows.batch_size > 1:
+            rows = text.windows.batch_size
+            note(
+                f"batch_size={rows} reads {rows} rows side by side, {rows - 1} of which start "
+                "without context; batch_size=1 is exact"
+            )
+        with _bar(text) as bar:
+            scores.append(evaluator(text.windows, progress=bar.update))
+    if FLAGS.json:
+        each = [_as_json(*pair, trained.name) for pair in zip(scores, texts, strict=True)]
+        print(strict_json.dumps(each[0] if len(each) == 1 else _total(scores) | {"texts": each}))
+        return
+    for score, text in zip(scores, texts, strict=True):
+        if len(texts) > 1:
+            print(f"{escape(text.name)}:")
+        _print_score(score, text)
+    if len(texts) > 1:
+        total = _total(scores)
+        print(f"all {len(texts)} texts: perplexity {total['perplexity']:.3f}")
+        print(f"{total['nats']:.3f} nats over {total['tokens']:,} tokens")
+    print(f"{scores[-1].words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
+
+
+def _bar(text: Text):
     from tqdm import tqdm  # noqa: PLC0415
 
-    if windows.batch_size > 1:
-        print(
-            f"note: batch_size={windows.batch_size} reads {windows.batch_size} rows side by side, "
-            f"{windows.batch_size - 1} of which start without context; batch_size=1 is exact",
-            file=sys.stderr,
-        )
-    evaluate = _evaluator(model, train_windows)
-    with tqdm(
-        total=windows.num_tokens, desc=split, unit="word", unit_scale=True, disable=None
-    ) as bar:
-        score = evaluate(windows, progress=bar.update)
-    if FLAGS.json:
-        print(strict_json.dumps(_as_json(score, windows, corpus, split, trained.name)))
-        return
-    part = "whole text" if split == WHOLE else split
+    total = text.windows.num_tokens
+    return tqdm(total=total, desc=text.split, unit="word", unit_scale=True, disable=None)
+
+
+def _total(scores) -> dict:
+    from ptb.training.perplexity import Score  # noqa: PLC0415
+
+    seconds = sum(score.seconds for score in scores)
+    nats, tokens = math.fsum(s.nats for s in scores), sum(s.tokens for s in scores)
+    total = Score(nats, tokens, seconds)
+    return {"perplexity": total.perplexity, "nats": total.nats, "tokens": total.tokens}
+
+
+def _print_score(score, text: Text) -> None:
     with_what = f" with {_method()}" if _method() else ""
-    print(f"{part} perplexity {score.perplexity:.3f}{with_what}")
-    counts = corpus.summary[split]
-    print_comparable(part, score.perplexity, counts, corpus.tokens)
-    if corpus.vocabulary.unknown_id is not None:
+    print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
+    counts = text.counts
+    print_comparable(text.part, score.perplexity, counts, text.corpus.tokens)
+    if text.corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
         )
-    print(f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {windows.batch_size}")
-    print(f"{score.words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
+    print(
+        f"{score.nats:.3f} nats over {score.tokens:,} tokens, batch_size {text.windows.batch_size}"
+    )
+
+
+def _print_lines(evaluator, texts: list[Text], trained) -> None:
+    """The score of each line of each text, in the format that is asked for."""
+    from ptb.training.line_scores import score_lines  # noqa: PLC0415
+
+    kind = FLAGS.format
+    if kind == "csv":
+        print(*line_table.header(kind), sep="\n")
+    for text in texts:
+        with _bar(text) as bar:
+            scores = score_lines(evaluator, text.ids, _eos(trained), text.windows, bar.update)
+        if kind == "table":
+            print(f"{escape(text.name)}:", *line_table.header(kind), sep="\n")
+        vocabulary = trained.vocabulary
+        for row in line_table.rows(text.name, scores, text.ids, vocabulary, trained.tokens):
+            print(line_table.line_of(row, kind))
+        if kind == "table":
+            total = _total(list(scores))
+            print(
+                f"sum of {len(scores.tokens):,} lines: perplexity {total['perplexity']:.3f}, "
+                f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state "
+                f"{FLAGS.line_state}"
+            )
+
+
+def _eos(trained) -> int:
+    return trained.vocabulary.id_of(EOS)
+
+
+def _check_lines() -> None:
+    """Raises ValueError for flags of single lines that do not fit together."""
+    if not FLAGS.per_line:
+        for name in ("format", "line_state"):
+            if FLAGS[name].present:
+                given = f"--{name}={FLAGS[name].value}"
+                raise ValueError(
+                    f"{given} is read with --per_line only: give that, or leave it out"
+                )
+        return
+    if FLAGS.json:
+        raise ValueError("--json is one object: with --per_line, give --format=jsonl")
+    if FLAGS.line_state == "fresh" and _method():
+        raise ValueError(
+            f"--line_state=fresh forgets what {_method()} keeps: give --line_state=carried"
+        )
 
 
 def _check_method() -> None:
@@ -99,27 +249,24 @@ def _check_method() -> None:
                 )
 
 
-def _print_what_is_scored(corpus, split: str) -> None:
+def _print_what_is_scored(text: Text) -> None:
     """On stderr, since stdout is for figures."""
-    counts = corpus.summary[split]
-    part = "whole" if split == WHOLE else f"split {split}"
+    part = "whole" if text.split == WHOLE else f"split {text.split}"
     print(
-        f"scored: {escape(_text_of(corpus, split))}, {part}: {counts.tokens:,} tokens, "
-        f"{counts.unknown_share:.2%} <unk>",
+        f"scored: {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
+        f"{text.counts.unknown_share:.2%} <unk>",
         file=sys.stderr,
     )
 
 
-def _text_of(corpus, split: str) -> str:
-    """The file that the split was read from, or the name of the corpus."""
-    return str(corpus.files.get(split, corpus.name))
-
-
-def _windows(trained, ids):
+def _windows(trained, text: Text):
     from ptb.data import reader  # noqa: PLC0415
 
     num_steps = _num_steps(trained)
-    windows = reader.every_token(ids, FLAGS.batch_size, num_steps)
+    if FLAGS.per_line and FLAGS.line_state == "fresh":
+        batch_size = FLAGS.batch_size if FLAGS["batch_size"].present else FRESH_ROWS
+        return reader.every_line(text.ids, _eos(trained), batch_size, num_steps)
+    windows = reader.every_token(text.ids, FLAGS.batch_size, num_steps)
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
 
@@ -150,10 +297,10 @@ def _train_windows(trained):
     return reader.every_token(train, batch_size, num_steps)
 
 
-def _check_memory(trained, windows, train_windows) -> None:
-    """Raises ValueError if the model, or a window of either, does not fit into memory."""
+def _check_memory(trained, windows: list, train_windows) -> None:
+    """Raises ValueError if the model, or a window of any, does not fit into memory."""
     trained.check()
-    for each, training in ((windows, False), (train_windows, True)):
+    for each, training in (*((each, False) for each in windows), (train_windows, True)):
         if each is not None:
             sizes = each.batch_size, each.num_steps
             check_memory(trained.config, len(trained.vocabulary), *sizes, training=training)
@@ -186,17 +333,17 @@ def _method() -> str:
     return ""
 
 
-def _as_json(score, windows, corpus, split: str, weights: str) -> dict:
-    counts = corpus.summary[split]
+def _as_json(score, text: Text, weights: str) -> dict:
+    counts, windows = text.counts, text.windows
     return {
-        "split": split,
-        "text": _text_of(corpus, split),
+        "split": text.split,
+        "text": text.name,
         "text_tokens": counts.tokens,
         "weights": weights,
         "method": _method() or "plain",
         "perplexity": score.perplexity,
-        "bits_per_character": counts.bits_per_character(score.perplexity),
-        "word_perplexity": counts.word_perplexity(score.perplexity),
+        "bits_per_character": text.counts.bits_per_character(score.perplexity),
+        "word_perplexity": text.counts.word_perplexity(score.perplexity),
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,
         "nats": score.nats,
@@ -239,4 +386,13 @@ def start() -> None:
     )
     flags.DEFINE_float("dynamic_decay", 0.02, "its pull back to the trained weights", 0.0, 1.0)
     flags.DEFINE_bool("json", False, "print one JSON object")
-    run(main)
+    flags.DEFINE_bool("per_line", False, "print the nats, tokens and perplexity of each line")
+    flags.DEFINE_enum("format", "table", line_table.FORMATS, "how --per_line prints a line")
+    flags.DEFINE_enum(
+        "line_state",
+        "carried",
+        ["carried", "fresh"],
+        "with --per_line: carry the state from line to line, so that the lines add up to the whole "
+        "text; or score each line on its own, from a state of zeros and <eos>",
+    )
+    run_tool(main)

@@ -1,6 +1,7 @@
 """Continues a text with a trained model, or says how much each word of a text surprised it.
 
     ptb generate --save_path=RUN --prefix="the company" --num_words=50 --temperature=0.8
+    ptb generate --save_path=RUN --prefix=- --nounk --stop_at_line < TEXT
     ptb generate --save_path=RUN --score="the company said" --plot=surprisal.png
     ptb generate --save_path=RUN --score=- < TEXT
 
@@ -14,7 +15,6 @@ import contextlib
 import itertools
 import math
 import os
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -22,17 +22,19 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
+from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
 from ptb.data.text import join, split
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
-from ptb.serving.limits import MAX_TOKENS, MAX_WORDS
+from ptb.serving.limits import MAX_TOKENS
 
 flags.disclaim_key_flags()
 
 # A text of this many bytes has more tokens than a call reads, unless its words are very long.
 MAX_TEXT_BYTES = 128 * MAX_TOKENS
+MAX_PREFIX_BYTES = 1 << 26
 
 
 def main() -> None:
@@ -70,22 +72,22 @@ def _check_flags() -> None:
 def _text() -> bytes:
     """What is to be continued or scored, as it was typed, which may not be UTF-8.
 
-    Standard input is a file, whose last line ends, so that `evaluate.py` scores the same of it.
+    Standard input is a file. To be scored, its last line ends, so that `evaluate.py` scores the
+    same of it; to be continued, its last line break is left out, as a shell does in `$(...)`.
     """
-    if FLAGS.score == "-":
-        text = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
-        if len(text) > MAX_TEXT_BYTES:
-            raise ValueError(
-                f"standard input has more than {MAX_TEXT_BYTES:,} bytes: give at most "
-                f"{MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
-            )
+    if FLAGS.score == STANDARD_INPUT:
+        remedy = f"give at most {MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
+        text = read_standard_input(MAX_TEXT_BYTES, remedy)
         return text if not text or text.endswith((b"\n", b"\r")) else text + b"\n"
+    if FLAGS.score is None and FLAGS.prefix == STANDARD_INPUT:
+        text = read_standard_input(MAX_PREFIX_BYTES, "give the end of it")
+        return text.removesuffix(b"\n").removesuffix(b"\r")
     return os.fsencode(FLAGS.prefix if FLAGS.score is None else FLAGS.score)
 
 
 def _ids(trained, tokens: list[str]):
     """The ids of the tokens. Raises ValueError where the model cannot read them."""
-    if len(tokens) > MAX_TOKENS:
+    if FLAGS.score is not None and len(tokens) > MAX_TOKENS:
         raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
     if FLAGS.score is not None and len(tokens) < 2:
         raise ValueError(
@@ -101,7 +103,9 @@ def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
     for row in range(FLAGS.num_samples):
         if row:
             print("---")
-        drawn = module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row)
+        never = None if FLAGS.unk else trained.vocabulary.unknown_id
+        options = {"never": never, "stop_at_line": FLAGS.stop_at_line}
+        drawn = module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row, **options)
         for piece in join(itertools.chain(tokens, drawn), trained.tokens):
             print(escape(piece, keep="\t\n"), end="", flush=True)
         print(flush=True)
@@ -127,8 +131,12 @@ def start() -> None:
     """Defines the flags and runs the command."""
     define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_string("prefix", "", "the text to continue")
-    flags.DEFINE_integer("num_words", 100, "words to add", 0, MAX_WORDS)
+    flags.DEFINE_string(
+        "prefix", "", "the text to continue; -: from standard input, without its last line break"
+    )
+    flags.DEFINE_integer("num_words", 100, "the maximum number of words to add", 0, 2**31 - 1)
+    flags.DEFINE_bool("unk", True, "<unk> may be drawn; --nounk: never")
+    flags.DEFINE_bool("stop_at_line", False, "stop at the end of the line")
     flags.DEFINE_float("temperature", 1.0, "below 1 likelier words, 0 the likeliest only", 0.0)
     flags.DEFINE_integer("top_k", 0, "draw among the k likeliest words; 0: all", 0, 2**31 - 1)
     flags.DEFINE_float("top_p", 1.0, "draw among the fewest words of this share", 0.0, 1.0)

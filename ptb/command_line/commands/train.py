@@ -3,6 +3,7 @@
     python3 train.py                                     the built-in corpus, about a minute
     python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
     python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
+    python3 train.py --init_from=RUN --data_path=DIR     fine-tunes a trained model on your text
 
 Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
 Published perplexities on Penn Treebank, one model each: of the original tutorial's code in block
@@ -30,9 +31,16 @@ from absl import flags
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags, start_tensorflow
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
-from ptb.command_line.run_report import note_nothing_learned, print_header, print_result, print_row
+from ptb.command_line.run_report import (
+    note_nothing_learned,
+    print_header,
+    print_result,
+    print_row,
+    print_sample,
+)
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import (
+    beginnings_from_flags,
     define_training_flags,
     labels_from_flags,
     save_options_from_flags,
@@ -73,7 +81,15 @@ def training_from_flags():
     config, save, cluster = config_from_flags(), save_options_from_flags(), cluster_from_flags()
     corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
     devices = Devices(start_tensorflow, is_chief=cluster is None or cluster.is_chief)
-    return open_training(config, corpus, FLAGS.save_path, save, note, devices, labels_from_flags())
+    if FLAGS.change and FLAGS.save_path is None:
+        raise ValueError("--change is of the run in --save_path: give that, or leave it out")
+    options = {
+        "labels": labels_from_flags(),
+        "beginnings": beginnings_from_flags(corpus),
+        "change": FLAGS.change,
+        "early_stopping": FLAGS.early_stopping,
+    }
+    return open_training(config, corpus, FLAGS.save_path, save, note, devices, **options)
 
 
 def _train(cleanup: contextlib.ExitStack) -> None:
@@ -88,11 +104,15 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         print_header(training.config, training.corpus, training.model)
         for report in training.reports:
             print_row(report)
+        if training.is_complete:
+            note(f"the run is complete: {_how_to_train_on(training)} trains it on")
     try:
         for report in training.epochs():
             if training.is_chief:
                 print_row(report)
                 note_nothing_learned(report, training.corpus)
+                if FLAGS.sample_every and report.epoch % FLAGS.sample_every == 0:
+                    print_sample(training, report.epoch)
     except Stopped as stopped:
         if training.is_chief:
             _print_stopped(training.where())
@@ -103,6 +123,16 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         result = training.result()
     if training.is_chief:
         print_result(result)
+        if FLAGS.save_path is None:
+            note("nothing was saved: train with --save_path=RUN to keep and use the model")
+
+
+def _how_to_train_on(training) -> str:
+    if len(training.reports) < training.config.num_epochs:
+        return "the same command without --early_stopping"
+    if training.config.schedule == "linear":
+        return "a higher --num_epochs with --change=num_epochs"
+    return "a higher --num_epochs"
 
 
 def _print_stopped(where: str) -> None:

@@ -1,0 +1,58 @@
+"""Writes the word vectors of a trained model in word2vec's text format, for other programs.
+
+    ptb vectors --save_path=RUN --out=FILE
+    ptb vectors --save_path=RUN --of=softmax > FILE
+
+A line of the number of words and of numbers; then a word a line with its vector. Read with
+`gensim.models.KeyedVectors.load_word2vec_format(FILE)`, or begin a run with
+`ptb train --init_vectors=FILE`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, check_output_file, run, user_errors
+from ptb.command_line.text_source import define_data_flags
+from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.data import word_vectors
+from ptb.machine.atomic_file import write_atomically
+
+flags.disclaim_key_flags()
+
+
+def main() -> None:
+    with user_errors():
+        trained = load_trained_model()
+        weights = trained.weights
+        vectors = weights["embedding"]
+        # A tied softmax is the embedding.
+        if FLAGS.of == "softmax" and "softmax_w" in weights:
+            vectors = weights["softmax_w"].T
+        lines = word_vectors.lines(trained.vocabulary.words, vectors)
+        if FLAGS.out is None:
+            for line in lines:
+                print(line, end="")
+            return
+        size = f"{vectors.shape[0]} {vectors.shape[1]}\n".encode()
+        check_output_file(FLAGS.out, f"--out={FLAGS.out}", size)
+        write_atomically(
+            Path(FLAGS.out), lambda file: file.writelines(line.encode() for line in lines)
+        )
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_data_flags()
+    define_trained_model_flags()
+    define_path("out", None, "the file to write (standard output)")
+    flags.DEFINE_enum(
+        "of",
+        "embedding",
+        ["embedding", "softmax"],
+        "the vectors that the model reads a word as, or those that it predicts a word by",
+    )
+    run(main)

@@ -1,0 +1,160 @@
+"""What a run begins with in place of fresh weights: those of another run, or given word vectors.
+
+Axis letters: V = vocabulary size, H = hidden size.
+
+A word that both vocabularies have keeps its vectors and its bias; a new one starts fresh. The first
+checkpoint of a run has the result, so a resume needs neither the other run nor the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ptb.data.corpus import Corpus
+from ptb.data.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ptb.runs.trained_model import TrainedModel
+
+# The weights that have a row or column for each word, and along which axis.
+WORD_AXES = {"embedding": 0, "softmax_w": 1, "softmax_b": 0}
+
+
+class Beginning(Protocol):
+    """Replaces some of the weights that a run begins with. `description` goes to `config.json`."""
+
+    description: dict[str, str]
+
+    def check_text(self, corpus: Corpus) -> None:
+        """Raises ValueError if it is of other tokens."""
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises ValueError if it does not fit a model with weights of these shapes."""
+
+    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+        """Changes arrays by name, in place; what was done, in a line."""
+
+
+@dataclass(frozen=True)
+class FromRun:
+    """The weights of another run."""
+
+    trained: TrainedModel
+    path: str
+
+    @property
+    def description(self) -> dict[str, str]:
+        """The run, and a sha256 of its weights."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.trained.weights.items()):
+            digest.update(name.encode() + np.ascontiguousarray(weight, "<f4").tobytes())
+        return {"init_from": str(Path(self.path).resolve()), "init_from_sha256": digest.hexdigest()}
+
+    def check_text(self, corpus: Corpus) -> None:
+        if self.trained.tokens != corpus.tokens:
+            raise ValueError(
+                f"init_from={self.path} has tokens={self.trained.tokens} and the text has "
+                f"tokens={corpus.tokens}: read it with the same"
+            )
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        given = {name: _without_words(name, w.shape) for name, w in self.trained.weights.items()}
+        wanted = {name: _without_words(name, shape) for name, shape in shapes.items()}
+        if given != wanted:
+            name = min(name for name, _ in given.items() ^ wanted.items())
+            config = self.trained.config
+            raise ValueError(
+                f"init_from={self.path} is another model: its weight {name} has shape "
+                f"{given.get(name)} beside the words, and here it has {wanted.get(name)}: give the "
+                f"sizes of that run (hidden_size={config.hidden_size}, "
+                f"num_layers={config.num_layers}, cell={config.cell}, "
+                f"tie_weights={config.tie_weights}, softmax={config.softmax})"
+            )
+
+    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+        shared = [word for word in vocabulary.words if word in self.trained.vocabulary]
+        new, old = vocabulary.encode(shared), self.trained.vocabulary.encode(shared)
+        for name, given in self.trained.weights.items():
+            if name not in WORD_AXES:
+                weights[name][...] = given
+            elif WORD_AXES[name] == 0:
+                weights[name][new] = given[old]
+            else:
+                weights[name][:, new] = given[:, old]
+        fresh = len(vocabulary) - len(shared)
+        return (
+            f"began with the weights of {self.path} ({self.trained.name}): {len(shared):,} of "
+            f"{len(vocabulary):,} words keep their vectors, {fresh:,} start fresh"
+        )
+
+
+@dataclass(frozen=True)
+class FromVectors:
+    """Given vectors as rows of the embedding: `rows` float32 `[R, H]` for R `words`."""
+
+    words: tuple[str, ...]
+    rows: np.ndarray = field(repr=False)
+    path: str
+
+    @property
+    def description(self) -> dict[str, str]:
+        """The file, and a sha256 of what was read from it."""
+        digest = hashlib.sha256("\n".join(self.words).encode() + self.rows.tobytes())
+        return {
+            "init_vectors": str(Path(self.path).resolve()),
+            "init_vectors_sha256": digest.hexdigest(),
+        }
+
+    def check_text(self, corpus: Corpus) -> None:
+        """Words are words, of whatever they are made."""
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        size = shapes["embedding"][1]
+        if self.rows.shape[1] != size:
+            raise ValueError(
+                f"init_vectors={self.path} has vectors of {self.rows.shape[1]} numbers: give "
+                f"hidden_size={self.rows.shape[1]}, which is {size}"
+            )
+
+    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+        weights["embedding"][vocabulary.encode(self.words)] = self.rows
+        return (
+            f"began with the vectors of {self.path} for {len(self.words):,} of "
+            f"{len(vocabulary):,} words"
+        )
+
+
+def _without_words(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    axis = WORD_AXES.get(name)
+    return tuple(size for i, size in enumerate(shape) if i != axis)
+
+
+def begin(model, beginnings, vocabulary: Vocabulary) -> list[str]:
+    """Applies each to the weights of a `LanguageModel`; what was done, in lines."""
+    if not beginnings:
+        return []
+    weights = {name: np.array(weight) for name, weight in model.export_weights().items()}
+    lines = [beginning.apply(weights, vocabulary) for beginning in beginnings]
+    model.import_weights(weights)
+    return lines
+
+
+def refuse_another_beginning(saved: dict, now: dict) -> None:
+    """Raises ValueError if a start names another beginning than its run, by their descriptions."""
+    for name in ("init_from", "init_vectors"):
+        key = f"{name}_sha256"
+        if key in now and saved.get(key) != now[key]:
+            raise ValueError(
+                f"the run began {_with(saved.get(name))}, and now {name}={now[name]} is given: "
+                "give another save_path, or leave it out to resume the run"
+            )
+
+
+def _with(given) -> str:
+    return f"with {given}" if given else "without it"

@@ -1,0 +1,18 @@
+"""A sample of a model in training is what the served model draws from the same seed."""
+
+import pytest
+
+from ptb.data.text import join
+from ptb.serving.live_sample import sample_text
+from ptb.serving.sampling import Sampling
+from ptb.serving.saved_model import served_model
+from tests.serving.conftest import make_trained
+
+
+@pytest.mark.parametrize("rnn_mode", ["static", "fused"])
+def test_a_live_sample_has_the_words_of_the_served_model(rnn_mode):
+    trained = make_trained()
+    with served_model(trained) as served:
+        words = list(served.stream(b"", 30, Sampling(), seed=3))
+    live = sample_text(trained.build(rnn_mode), trained.vocabulary, "word", 30, seed=3)
+    assert live == "".join(join(words))
