@@ -18,6 +18,9 @@ import tensorflow as tf
 from ptb.data.grammar import AGREEMENTS, VOWELS, agreement, default_grammar
 
 NUM_UNITS = 3  # that are shown if none are named
+# Predictions whose gradients are computed at once. Each needs a row of activations for all words
+# before it, 2 MB a word with `--model=large` and 16 rows.
+BLOCK = 16
 # Texts of the grammar on which units are chosen, and others on which they are checked.
 AGREEMENT_ROWS, AGREEMENT_WORDS = 40, 300
 CHOICE_SEED, CHECK_SEED = 1, 2
@@ -113,23 +116,32 @@ def activations(model, ids: np.ndarray, layer: int) -> tuple[dict[str, np.ndarra
 
 
 def importance(model, ids: np.ndarray) -> np.ndarray:
-    """`Inside.importance` of `ids` int32 `[N]`.
+    """`Inside.importance` of `ids` int32 `[N]`."""
+    num_predictions = len(ids) - 1
+    found = np.zeros([num_predictions, len(ids)], np.float32)
+    for first in range(0, num_predictions, BLOCK):
+        end = min(first + BLOCK, num_predictions)
+        found[first:end, :end] = _importance_of(model, ids, np.arange(first, end))
+    return found
 
-    The text is read in N - 1 equal rows, each for one prediction, so that a single gradient gives
-    them all.
+
+def _importance_of(model, ids: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The rows `times` of `importance`, up to the last of them.
+
+    The text is read in equal rows, each for one prediction, so that a single gradient gives them
+    all.
     """
-    num_rows = len(ids) - 1
-    steps = _embedded(model, np.tile(ids[:-1], [num_rows, 1]))
+    steps = _embedded(model, np.tile(ids[: times[-1] + 1], [len(times), 1]))
     with tf.GradientTape() as tape:
         tape.watch(steps)
         outputs = steps
         for layer in model.recurrent:
-            outputs, _ = layer(outputs, layer.initial_state(num_rows))
-        own = tf.stack([output[t] for t, output in enumerate(outputs)])
+            outputs, _ = layer(outputs, layer.initial_state(len(times)))
+        own = tf.stack([outputs[t][row] for row, t in enumerate(times)])
         log_probs = tf.nn.log_softmax(model.logits_after(own))
-        total = tf.reduce_sum(tf.gather(log_probs, ids[1:], batch_dims=1))
-    gradients = [tf.norm(each, axis=-1) for each in tape.gradient(total, steps)]
-    return np.pad(tf.stack(gradients, axis=1).numpy(), [(0, 0), (0, 1)])
+        total = tf.reduce_sum(tf.gather(log_probs, ids[times + 1], batch_dims=1))
+    gradients = tape.gradient(total, steps)
+    return tf.stack([tf.norm(each, axis=-1) for each in gradients], axis=1).numpy()
 
 
 def units_that_vary_most(model, inside: Inside, count: int = NUM_UNITS) -> list[int]:
