@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import csv
 import functools
+import json
 import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -287,6 +288,24 @@ def _others() -> dict:
     return numbers | {"bfloat16 over TF32": (".2f", ratio(*speeds))}
 
 
+def _inside() -> dict:
+    """Of `results/inside/inside.json`: the first word that agrees after the aside."""
+    found = json.loads((RESULTS / "inside/inside.json").read_text(encoding="utf-8"))
+    word = found["words"].index("bilit")
+    held_out = {(each["agreement"], each["vowel"]): each["held_out"] for each in found["agreement"]}
+    sizes = sorted(map(abs, held_out.values()))
+    of_class = math.log(sum(k**-1.4 for k in range(1, 9)))  # the most frequent of 8 words
+    return {
+        "inside: nats": (".2f", exact(found["nats"][word])),
+        "inside: nats of the class": (".2f", exact(of_class)),
+        "inside: nats without the vowel": (".2f", exact(of_class + math.log(4))),
+        "inside: beyond": (".0f", exact(100 * found["share_beyond_num_steps"][word - 1])),
+        "inside: time e": (".3f", exact(held_out["time", "e"])),
+        "inside: lowest": (".2f", exact(sizes[0])),
+        "inside: median": (".2f", exact(median(sizes))),
+    }
+
+
 def _closed_forms() -> dict:
     numbers = {
         "built-in corpus": (",d", exact(90_030)),
@@ -335,6 +354,7 @@ NUMBERS = {
     **_sampling(),
     **_gradient_flow(),
     **_others(),
+    **_inside(),
     **_closed_forms(),
 }
 

@@ -25,6 +25,7 @@ class Cell(keras.layers.Layer):
       output_name    the part of the state that is the output too: what follows a text depends on
                      the state alone
       state_sizes()  the size of each part; H if it is not overridden
+      gates(inputs, state)  the gates of a step by name; none if it is not overridden
     """
 
     state_names: tuple[str, ...] = ("h",)
@@ -123,6 +124,13 @@ class Cell(keras.layers.Layer):
     def output_of(self, state: tuple):
         """The output `[B, H]` of the step that led to `state`."""
         return state[self.state_names.index(self.output_name)]
+
+    def gates(self, inputs, state) -> dict:
+        """The gates and candidates of the step from `state`, by their names in the equations.
+
+        Each is `[B, H]`, after its nonlinearity. `call` computes its output from them.
+        """
+        return {}
 
     def get_config(self):
         initializer = keras.initializers.serialize(self.kernel_initializer)

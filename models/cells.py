@@ -48,11 +48,16 @@ class GRUCell(Cell):
 
     def call(self, inputs, states):
         (h,) = _as_tuple(states)
+        _, u, n = self.gates(inputs, states).values()
+        h = u * h + (1 - u) * n
+        return h, _like(states, h)
+
+    def gates(self, inputs, states):
+        (h,) = _as_tuple(states)
         gates = tf.sigmoid(_affine([inputs, h], self.gates_kernel, self.gates_bias))
         r, u = tf.split(gates, 2, axis=-1)
         n = tf.tanh(_affine([inputs, r * h], self.candidate_kernel, self.candidate_bias))
-        h = u * h + (1 - u) * n
-        return h, _like(states, h)
+        return {"r": r, "u": u, "n": n}
 
 
 class LSTMCell(Cell):
@@ -76,11 +81,21 @@ class LSTMCell(Cell):
         self.kernel, self.bias = self.add_affine("", input_shape[-1], 4 * self.num_units)
 
     def call(self, inputs, states):
+        _, (c, h) = self._step(inputs, states)
+        return h, (c, h)
+
+    def gates(self, inputs, states):
+        return self._step(inputs, states)[0]
+
+    def _step(self, inputs, states):
+        """The gates and the next state."""
         c, h = states
         i, j, f, o = tf.split(_affine([inputs, h], self.kernel, self.bias), 4, axis=-1)
-        c = tf.sigmoid(f + self.forget_bias) * c + tf.sigmoid(i) * tf.tanh(j)
-        h = tf.sigmoid(o) * tf.tanh(c)
-        return h, (c, h)
+        f, i, j = tf.sigmoid(f + self.forget_bias), tf.sigmoid(i), tf.tanh(j)
+        c = f * c + i * j
+        o = tf.sigmoid(o)
+        h = o * tf.tanh(c)
+        return {"i": i, "j": j, "f": f, "o": o}, (c, h)
 
     def get_config(self):
         return super().get_config() | {"forget_bias": self.forget_bias}
@@ -108,13 +123,15 @@ class PeepholeLSTMCell(LSTMCell):
             for gate in "fio"
         )
 
-    def call(self, inputs, states):
+    def _step(self, inputs, states):
         c, h = states
         i, j, f, o = tf.split(_affine([inputs, h], self.kernel, self.bias), 4, axis=-1)
         f, i = f + self.forget_bias + self.w_f_diag * c, i + self.w_i_diag * c
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
-        h = tf.sigmoid(o + self.w_o_diag * c) * tf.tanh(c)
-        return h, (c, h)
+        f, i, j = tf.sigmoid(f), tf.sigmoid(i), tf.tanh(j)
+        c = f * c + i * j
+        o = tf.sigmoid(o + self.w_o_diag * c)
+        h = o * tf.tanh(c)
+        return {"i": i, "j": j, "f": f, "o": o}, (c, h)
 
 
 class MinGRUCell(Cell):
@@ -134,10 +151,13 @@ class MinGRUCell(Cell):
 
     def call(self, inputs, states):
         (h,) = _as_tuple(states)
-        z, n = tf.split(_affine([inputs], self.kernel, self.bias), 2, axis=-1)
-        z = tf.sigmoid(z)
+        z, n = self.gates(inputs, states).values()
         h = (1 - z) * h + z * n
         return h, _like(states, h)
+
+    def gates(self, inputs, states):
+        z, n = tf.split(_affine([inputs], self.kernel, self.bias), 2, axis=-1)
+        return {"z": tf.sigmoid(z), "n": n}
 
 
 def _affine(inputs, kernel, bias):

@@ -24,13 +24,15 @@ import bisect
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ptb.data.vocabulary import EOS
 
 VOWELS = "aeio"
+# What a paragraph of `default_grammar` agrees in, and the word classes that show it.
+AGREEMENTS = {"gender": ("noun", "verb"), "place": ("place",), "time": ("time",)}
 # A seed whose splits are typical: the grammar itself scores them within 0.5% of the floor.
 SEED = 91
 SPLIT_TOKENS = {"train": 90_000, "valid": 10_000, "test": 30_000}
@@ -88,7 +90,19 @@ class Grammar:
         Raises:
           ValueError: a token that the grammar cannot produce where it stands.
         """
-        nats, state = [], self.start
+        nats = [-math.log(probability) for probability, _ in self._walk(tokens)]
+        return math.fsum(nats[1:]), len(nats[1:])
+
+    def states(self, tokens: Sequence[str]) -> list[str]:
+        """The hidden state after each token of a text that begins at the start state.
+
+        Raises ValueError as `score` does.
+        """
+        return [state for _, state in self._walk(tokens)]
+
+    def _walk(self, tokens: Sequence[str]) -> Iterator[tuple[float, str]]:
+        """The probability of each token, and the state after it."""
+        state = self.start
         for position, word in enumerate(tokens):
             name = self.word_class.get(word)
             if name not in self.transitions[state]:
@@ -97,8 +111,7 @@ class Grammar:
                     f"{state!r}, which allows the word classes {sorted(self.transitions[state])}"
                 )
             probability, state = self.transitions[state][name]
-            nats.append(-math.log(probability * self.words[name][word]))
-        return math.fsum(nats[1:]), len(nats[1:])
+            yield probability * self.words[name][word], state
 
     def perplexity_floor(self, num_steps: int | None = None) -> float:
         """The perplexity below which no model of this text can stay in the long run.
@@ -238,6 +251,14 @@ def default_grammar() -> Grammar:
                 "closing": (ends * closing, "closed"),
             }
     return Grammar(transitions, _default_words(), start="paragraph")
+
+
+def agreement(state: str) -> str:
+    """The vowels of gender, place and time, such as "aei", that a state of `default_grammar` holds.
+
+    There are fewer until the first words of a paragraph have named all three.
+    """
+    return state.partition(" ")[2]
 
 
 def _default_words() -> dict[str, dict[str, float]]:

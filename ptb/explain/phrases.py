@@ -105,6 +105,26 @@ PHRASES = {
     "reset gate": ("reset gate", "重置门"),
     "candidate": ("candidate", "候选值"),
     "plain RNN": ("plain RNN", "普通 RNN"),
+    # Inside a trained model.
+    "inside words": (
+        "Surprisal of each word, and the earlier words that its prediction depends on most. t is the last word "
+        "read; |gradient| is the norm of the gradient of log p(word) for the embedding of word t-k. In training "
+        "no gradient came from num_steps = {num_steps} or more words back; their share is the second column.",
+        "每个词的惊异度，以及对它的预测影响最大的前面的词。t 是最后读到的词；|gradient| 是 log p(词) 对词 t-k 的嵌入的"
+        "梯度的范数。训练时梯度不来自 num_steps = {num_steps} 个词或更早之前；第二列是它们所占的比例。",
+    ),
+    "unit of layer": ("unit {unit} of layer {layer}", "第 {layer} 层的单元 {unit}"),
+    "agreement words": (
+        "The unit of the layer that follows each agreement of the grammar best: correlation of a part of its state, "
+        "at words that do not show the agreement, on the text on which it was chosen and on held-out text.",
+        "该层中跟踪语法每种一致关系最好的单元：在不显示该一致关系的词上，其状态的一部分与该关系的相关系数，"
+        "分别在选出它的文本和留出的文本上。",
+    ),
+    "surprisal in nats": ("surprisal, nats", "惊异度（奈特）"),
+    "importance": (
+        "gradient of log p(row's word) for the word read; left of the line: {num_steps} or more words back",
+        "log p(该行的词) 对所读词的梯度；线的左边：{num_steps} 个词或更早之前",
+    ),
 }
 
 

@@ -14,7 +14,10 @@ from ptb.serving.surprisal import Word, words_of
 
 MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
 # What is read of a card, and the functions that are called.
-CARD = {"name": str, "tokens": str, "vocab_size": int, "perplexities": dict}
+CARD = {
+    **{"name": str, "tokens": str, "vocab_size": int, "num_weights": int},
+    **{"perplexities": dict, "config": dict, "corpus": dict},
+}
 CALLS = ("initial_state", "next_word", "score", "generate")
 
 

@@ -160,11 +160,13 @@ class _Handler(WSGIRequestHandler):
 def _model(export: LoadedExport):
     card = export.card
     return jsonify(
-        name=card["name"],
-        tokens=card["tokens"],
-        vocab_size=card["vocab_size"],
-        perplexities=card["perplexities"],
-        max_characters=MAX_CHARACTERS,
+        {name: card[name] for name in ("name", "tokens", "vocab_size", "num_weights")}
+        | {"perplexities": card["perplexities"], "max_characters": MAX_CHARACTERS}
+        | {name: card["config"].get(name) for name in ("cell", "num_layers", "hidden_size")}
+        | {
+            "corpus": card["corpus"].get("name"),
+            "fingerprint": card["corpus"].get("fingerprint"),
+        }
     )
 
 
@@ -183,8 +185,9 @@ def _read(export: LoadedExport):
 def _continue(export: LoadedExport):
     num_words = _number("num_words", int, 1, MAX_WORDS)
     temperature = _number("temperature", (int, float), 0, MAX_TEMPERATURE)
+    top_k = _number("top_k", int, 0, export.card["vocab_size"])
     seed = _number("seed", int, 0, 2**31 - 1)
-    return jsonify(text=export.generate(_text(), num_words, float(temperature), seed=seed))
+    return jsonify(text=export.generate(_text(), num_words, float(temperature), top_k, seed))
 
 
 def _text() -> str:

@@ -451,11 +451,24 @@ FLAGS_OF_SERVE = [
     Case(SERVE, ("--export_path=export",), "'export' holds no export", _no_model),
     *_bad_flag_of(SERVE, "--port=-1", "--port=65536", "--port=http", "--save_path=run"),
 ]
+INSIDE = ("--inside", *RUN)
 FLAGS_OF_EXPLAIN = [
     *_bad_flag_of(
         EXPLAIN,
         *("--batch_size=0", "--batch_size=100001", "--num_steps=0", "--num_steps=1001"),
-        *("--window=-1", "--window=999999999", "--seed=-1", "--unroll=maybe", "--save_path=run"),
+        *("--window=-1", "--window=999999999", "--seed=-1", "--unroll=maybe", "--layer=-1"),
+    ),
+    Case(EXPLAIN, RUN, "--save_path is read with --inside only"),
+    Case(EXPLAIN, ("--units=1",), "--units is read with --inside only"),
+    Case(EXPLAIN, ("--inside", "--text=a b"), "--save_path is missing"),
+    Case(EXPLAIN, (*INSIDE, "--text=a b", "--unroll"), "--unroll is not read with --inside"),
+    Case(EXPLAIN, INSIDE, "--text is missing"),
+    Case(EXPLAIN, (*INSIDE, "--text=a"), "--text has 1 tokens: give from 2 to 200"),
+    Case(EXPLAIN, (*INSIDE, "--text=a zebra"), "the word 'zebra' is not among"),
+    Case(EXPLAIN, (*INSIDE, "--text=a b", "--layer=9"), "--layer=9: the model has layers 0 to"),
+    Case(EXPLAIN, (*INSIDE, "--text=a b", "--units=1,x"), "--units=1,x: give varying, agreement"),
+    Case(
+        EXPLAIN, (*INSIDE, "--text=a b", "--units=agreement"), "needs a run on the whole built-in"
     ),
     Case(EXPLAIN, ("--png=text",), "--png=text cannot be written"),
     Case(EXPLAIN, ("--png=nowhere/b.png",), "--png=nowhere/b.png cannot be written"),

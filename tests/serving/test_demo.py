@@ -31,9 +31,17 @@ def test_a_text_gets_its_surprisal_and_the_next_words(client, loaded):
     assert client.post("/read", json={"text": ""}).get_json()["perplexity"] is None
 
 
+def test_the_card_says_what_the_model_is(client, loaded):
+    answer = client.get("/model").get_json()
+    assert (answer["cell"], answer["num_layers"], answer["hidden_size"]) == ("lstm", 2, 6)
+    assert answer["num_weights"] == loaded.card["num_weights"]
+    assert (answer["corpus"], answer["fingerprint"]) == ("text", "f00d")
+    assert answer["perplexities"] == {"test, exact": 12.5}
+
+
 def test_a_continuation_is_that_of_the_export(client, loaded):
-    body = {"text": "the cat", "num_words": 5, "temperature": 1, "seed": 4}
-    expected = loaded.generate("the cat", 5, seed=4)
+    body = {"text": "the cat", "num_words": 5, "temperature": 1, "top_k": 3, "seed": 4}
+    expected = loaded.generate("the cat", 5, top_k=3, seed=4)
     assert client.post("/continue", json=body).get_json() == {"text": expected}
 
 
@@ -65,10 +73,11 @@ def test_a_figure_that_is_not_finite_is_null(client, loaded, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("num_words", 0), ("num_words", 10**6), ("num_words", 2.5), ("num_words", True),
-     ("temperature", -1), ("temperature", "1"), ("seed", -1), ("seed", 2**31)],
+     ("temperature", -1), ("temperature", "1"), ("top_k", -1), ("top_k", 14), ("seed", -1),
+     ("seed", 2**31)],
 )  # fmt: skip
 def test_numbers_out_of_bounds_are_refused(client, name, value):
-    body = {"text": "the", "num_words": 5, "temperature": 1, "seed": 1}
+    body = {"text": "the", "num_words": 5, "temperature": 1, "top_k": 0, "seed": 1}
     assert f"{name} must be a number from" in error(
         client.post("/continue", json=body | {name: value})
     )

@@ -7,6 +7,7 @@
     ptb explain --cell                                        one step of each cell, with numbers
     ptb explain --png=batch.png                               as a picture
     ptb explain --language=zh                                 in Chinese
+    ptb explain --inside --save_path=RUN --text="the company"  inside a trained model
 
 docs/batch_size_and_num_steps.md tells the same in words.
 """
@@ -18,10 +19,13 @@ import os
 import shutil
 import string
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from absl import flags
 
+from ptb.command_line.inside import check_inside_flags, define_inside_flags, look, print_inside
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from ptb.command_line.text_source import (
@@ -40,12 +44,28 @@ ALL_OF_IT = (100.0, 0.0, 0.0)  # one file is drawn whole, not cut into train, va
 def main() -> None:
     with user_errors():
         check_output_files("png")
+        check_inside_flags()
         if FLAGS.cell and FLAGS.unroll:
             raise ValueError("--cell and --unroll are two drawings: give one of them")
+    # A terminal that lacks a letter of the text shows a question mark in its place.
+    sys.stdout.reconfigure(errors="replace")
+    if FLAGS.inside:
+        _show_inside()
+        return
+    with user_errors():
         sequential, random = _views()
     _print(sequential, random)
     if FLAGS.png:
-        _draw(sequential, random)
+        _draw(lambda file: _draw_batch(sequential, random, file))
+
+
+def _show_inside() -> None:
+    trained, found, units, trackings = look()
+    print_inside(trained, found, units, trackings)
+    if FLAGS.png:
+        from ptb.explain.inside_png import draw_inside  # noqa: PLC0415
+
+        _draw(lambda file: draw_inside(found, units, file, FLAGS.language))
 
 
 def _views():
@@ -88,8 +108,6 @@ def _print(sequential, random) -> None:
     from ptb.explain.cells import cells_text  # noqa: PLC0415
     from ptb.explain.diagram_text import batch_text, unrolled_text  # noqa: PLC0415
 
-    # A terminal that lacks a letter of the text shows a question mark in its place.
-    sys.stdout.reconfigure(errors="replace")
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     if FLAGS.cell:
         print(cells_text(sequential.width, FLAGS.language))
@@ -99,20 +117,25 @@ def _print(sequential, random) -> None:
         print(batch_text(sequential, random, colour))
 
 
-def _draw(sequential, random) -> None:
+def _draw_batch(sequential, random, file) -> bool:
+    """Whether the installed fonts have every letter."""
     from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
     from ptb.explain.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
 
+    if FLAGS.cell:
+        return draw_cells(file, FLAGS.language)
+    if FLAGS.unroll:
+        return draw_unrolled(sequential, file)
+    return draw_batch(sequential, random, file)
+
+
+def _draw(picture: Callable[[BinaryIO], bool]) -> None:
+    """Writes `--png`. `picture` returns whether the installed fonts have every letter."""
     legible = True
 
     def draw(file):
         nonlocal legible
-        if FLAGS.cell:
-            legible = draw_cells(file, FLAGS.language)
-        elif FLAGS.unroll:
-            legible = draw_unrolled(sequential, file)
-        else:
-            legible = draw_batch(sequential, random, file)
+        legible = picture(file)
 
     path = Path(FLAGS.png)
     try:
@@ -127,7 +150,7 @@ def _draw(sequential, random) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags(save_path=False, otherwise="the alphabet")
+    define_data_flags(otherwise="the alphabet")
     define_text_flags()
     flags.DEFINE_integer(
         "batch_size", None, "rows of text that are read side by side (4, or what fits)", 1, 100_000
@@ -140,5 +163,6 @@ def start() -> None:
     flags.DEFINE_bool("unroll", False, "draw the unrolled network over row 0 of the window")
     flags.DEFINE_bool("cell", False, "draw one step of the plain RNN, the GRU and the LSTM")
     flags.DEFINE_enum("language", "en", LANGUAGES, "English or Chinese")
+    define_inside_flags()
     define_path("png", None, "file for the same as a picture")
     run(main)

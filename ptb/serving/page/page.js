@@ -4,10 +4,12 @@
 
 const MOST_BITS = 15; // of the darkest shade
 const TYPING_PAUSE = 120; // milliseconds
+const SETTINGS = ["num_words", "temperature", "top_k", "seed"];
+const SHARED = [...SETTINGS, "first", "second"];
 
 const byId = (id) => document.getElementById(id);
 const text = byId("text");
-const history = [];
+const earlier = []; // texts, for Undo
 let model = null;
 let latest = 0; // number of the last question, so that no late answer replaces a newer one
 let timer = 0;
@@ -108,7 +110,7 @@ function say(message) {
 }
 
 function change(value) {
-  history.push(text.value);
+  earlier.push(text.value);
   byId("undo").disabled = false;
   text.value = value;
   return read();
@@ -124,20 +126,99 @@ async function append(token) {
   if (place >= 0) byId("next").querySelectorAll("button")[place]?.focus();
 }
 
+function settings() {
+  return Object.fromEntries(SETTINGS.map((name) => [name, byId(name).valueAsNumber]));
+}
+
 async function continueText(event) {
   event.preventDefault();
   if (!byId("continue").reportValidity()) return;
   const seed = byId("seed");
-  const body = { text: text.value };
-  for (const name of ["num_words", "temperature", "seed"]) body[name] = byId(name).valueAsNumber;
+  const body = { text: text.value, ...settings() };
   try {
     const answer = await ask("/continue", body);
     if (text.value !== body.text) return; // typed on meanwhile
     seed.value = Math.min(body.seed + 1, Number(seed.max));
     await change(answer.text);
   } catch (error) {
-    byId("status").textContent = error.message;
+    notify(error.message);
   }
+}
+
+async function compare(event) {
+  event.preventDefault();
+  if (!byId("continue").reportValidity()) return;
+  const body = { text: text.value, ...settings() };
+  try {
+    const [first, second] = await Promise.all(
+      ["first", "second"].map((name) =>
+        ask("/continue", { ...body, temperature: byId(name).valueAsNumber })),
+    );
+    showSample("first", body.text, first.text);
+    showSample("second", body.text, second.text);
+  } catch (error) {
+    notify(error.message);
+  }
+}
+
+function showSample(name, prefix, whole) {
+  const take = element("button", "Use this");
+  const copyIt = element("button", "Copy");
+  take.type = copyIt.type = "button";
+  take.addEventListener("click", () => change(whole));
+  copyIt.addEventListener("click", () => copy(whole, "Copied."));
+  const added = whole.startsWith(prefix) ? whole.slice(prefix.length).trimStart() : whole;
+  const buttons = element("p", "", "buttons");
+  buttons.append(take, copyIt);
+  document.querySelector(`[data-of="${name}"]`).replaceChildren(element("p", added), buttons);
+}
+
+// A message that says nothing of what is shown.
+function notify(message) {
+  byId("status").textContent = message;
+}
+
+async function copy(value, done) {
+  try {
+    await navigator.clipboard.writeText(value);
+    notify(done);
+  } catch { // without https, a browser lets only this machine's pages write to the clipboard
+    notify("The browser does not let this page copy: select the text, and copy it by hand.");
+  }
+}
+
+// The part after # never goes to the server. Settings out of bounds are left as they are.
+function share() {
+  const values = new URLSearchParams({ text: text.value });
+  for (const name of SHARED) values.set(name, byId(name).value);
+  window.history.replaceState(null, "", `#${values}`);
+  return copy(window.location.href, "Link copied: it is in the address bar too.");
+}
+
+function takeShared() {
+  const values = new URLSearchParams(window.location.hash.slice(1));
+  for (const name of SHARED) {
+    const input = byId(name);
+    const before = input.value;
+    if (values.has(name)) input.value = values.get(name);
+    if (!input.validity.valid) input.value = before;
+  }
+  if (values.has("text")) text.value = values.get("text");
+}
+
+function showCard() {
+  const { perplexities, cell, num_layers: layers, hidden_size: size } = model;
+  const known = Object.entries(perplexities).filter(([, value]) => value !== null);
+  const rows = {
+    "Name": model.name,
+    "Network": `${layers} x ${size} ${cell}, ${model.num_weights.toLocaleString("en")} weights`,
+    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${unit()}`,
+    "Trained on": model.corpus ?? "not recorded",
+    "Fingerprint of the text": model.fingerprint ?? "not recorded",
+    "Perplexity": known.map(([name, value]) => `${name}: ${value.toFixed(2)}`).join("; ") || "not measured",
+  };
+  const cells = Object.entries(rows).flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
+  byId("card").replaceChildren(...cells);
 }
 
 text.addEventListener("input", () => {
@@ -149,9 +230,16 @@ text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) continueText(event);
 });
 byId("continue").addEventListener("submit", continueText);
+byId("compare").addEventListener("submit", compare);
+byId("copy").addEventListener("click", () => copy(text.value, "Text copied."));
+byId("share").addEventListener("click", share);
+window.addEventListener("hashchange", () => {
+  takeShared();
+  read();
+});
 byId("undo").addEventListener("click", () => {
-  text.value = history.pop();
-  byId("undo").disabled = history.length === 0;
+  text.value = earlier.pop();
+  byId("undo").disabled = earlier.length === 0;
   read();
 });
 
@@ -159,6 +247,9 @@ ask("/model").then(
   (answer) => {
     model = answer;
     nameUnits();
+    byId("top_k").max = model.vocab_size;
+    takeShared();
+    showCard();
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
     byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;

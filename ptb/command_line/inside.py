@@ -1,0 +1,151 @@
+"""`ptb explain --inside`: flags into a run, a text, and what happened inside the model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from absl import flags
+
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.program import FLAGS, note, user_errors
+from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.data.text import split
+from ptb.machine import strict_json
+from ptb.machine.environment import versions
+from ptb.machine.escape import escape
+
+flags.disclaim_key_flags()
+
+MAX_WORDS = 200  # importance needs a row of the text for each of its words
+MAX_UNITS = 20
+VARYING, AGREEMENT = "varying", "agreement"
+READ_WITH_INSIDE = (
+    *("save_path", "checkpoint", "tutorial_checkpoint"),
+    *("text", "units", "layer", "json"),
+)
+READ_WITHOUT = ("cell", "unroll", "batch_size", "num_steps", "window", "seed")
+
+
+def define_inside_flags() -> None:
+    """`--inside` and what is read with it."""
+    flags.DEFINE_bool(
+        "inside", False, "show gates, state, surprisal and gradients of a trained model on --text"
+    )
+    define_trained_model_flags()
+    flags.DEFINE_string("text", None, "with --inside: what the model reads, from a state of zeros")
+    flags.DEFINE_string(
+        "units",
+        VARYING,
+        f"with --inside: {VARYING} (the three whose output varies most), {AGREEMENT} (those that "
+        "follow the agreements of the built-in corpus), or numbers such as 3,17",
+    )
+    flags.DEFINE_integer(
+        "layer", None, "with --inside: layer from 0 at the bottom (the top one)", 0
+    )
+    flags.DEFINE_bool("json", False, "with --inside: print every number as JSON")
+
+
+def check_inside_flags() -> None:
+    """Raises ValueError for flags that are given without `--inside`, or beside it in vain."""
+    if not FLAGS.inside:
+        for name in READ_WITH_INSIDE:
+            if FLAGS[name].present:
+                raise ValueError(f"--{name} is read with --inside only: give that, or leave it out")
+        return
+    of_text = ("data_path", "dataset") if FLAGS.tutorial_checkpoint is None else ()
+    for name in (*READ_WITHOUT, *of_text):
+        if FLAGS[name].present:
+            raise ValueError(f"--{name} is not read with --inside: leave it out")
+    if FLAGS.text is None:
+        raise ValueError('--text is missing: give the words to read, such as --text="the company"')
+
+
+def look():
+    """What `--save_path`, `--text`, `--units` and `--layer` ask for.
+
+    Returns:
+      the `TrainedModel`, the `Inside` of the text, the units to show, and the trackings of the
+      agreements, of which there are none unless they are asked for.
+    """
+    with user_errors():
+        trained = load_trained_model()
+        words = split(FLAGS.text, trained.tokens, trained.lowercase)
+        if not 2 <= len(words) <= MAX_WORDS:
+            raise ValueError(
+                f"--text has {len(words)} tokens: give from 2 to {MAX_WORDS}; nothing predicts the "
+                "first"
+            )
+        ids = trained.vocabulary.encode(words)
+        layer = _layer(trained.config.num_layers)
+        named = _named_units(trained)
+        start_tensorflow()
+        model = trained.build("static")
+
+    from ptb.explain import inside  # noqa: PLC0415
+
+    num_unknown = sum(ids == trained.vocabulary.unknown_id)
+    if num_unknown:
+        note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
+    found = inside.look_inside(model, words, ids, layer, trained.config.num_steps)
+    trackings = []
+    if named is None and FLAGS.units == AGREEMENT:
+        trackings = inside.agreement_units(model, trained.vocabulary, layer)
+        units = inside.best_of_each_agreement(trackings)
+    else:
+        units = named or inside.units_that_vary_most(model, found)
+    return trained, found, units, trackings
+
+
+def print_inside(trained, found, units, trackings) -> None:
+    """On stdout, as `--json` says."""
+    from ptb.explain.inside_text import as_json, inside_text, trackings_text  # noqa: PLC0415
+
+    if FLAGS.json:
+        origin = {
+            "command": f"ptb explain {shlex.join(sys.argv[1:])}",
+            "model": trained.name,
+            "corpus": {key: trained.corpus.get(key) for key in ("name", "fingerprint")},
+            "versions": versions(),
+        }
+        print(strict_json.dumps(origin | as_json(found, units, trackings)))
+        return
+    print(f"{escape(trained.name)}\n\n{inside_text(found, units, FLAGS.language)}")
+    if trackings:
+        print(f"\n{trackings_text(trackings, FLAGS.language)}")
+
+
+def _layer(num_layers: int) -> int:
+    """The number of the layer; the top one where `--layer` is not given."""
+    if FLAGS.layer is None:
+        return num_layers - 1
+    if FLAGS.layer >= num_layers:
+        raise ValueError(f"--layer={FLAGS.layer}: the model has layers 0 to {num_layers - 1}")
+    return FLAGS.layer
+
+
+def _named_units(trained) -> list[int] | None:
+    """The units that `--units` lists; None for a word that says how to find them.
+
+    Raises ValueError for anything else, and for agreements that the run's text has not.
+    """
+    if FLAGS.units == AGREEMENT:
+        is_built_in = trained.source.get("dataset") == "grammar"
+        if not is_built_in or trained.vocabulary.unknown_id is not None:
+            raise ValueError(
+                f"--units={AGREEMENT} needs a run on the whole built-in corpus: give numbers, or "
+                f"--units={VARYING}"
+            )
+        return None
+    if FLAGS.units == VARYING:
+        return None
+    size = trained.config.hidden_size
+    units = FLAGS.units.split(",")
+    if not all(each.isascii() and each.isdigit() and int(each) < size for each in units):
+        raise ValueError(
+            f"--units={FLAGS.units}: give {VARYING}, {AGREEMENT}, or numbers from 0 to {size - 1} "
+            "with commas between"
+        )
+    if len(units) > MAX_UNITS:
+        raise ValueError(f"--units has {len(units)} numbers: give at most {MAX_UNITS}")
+    return [int(each) for each in units]
