@@ -189,13 +189,13 @@ class Session:
         try:
             checkpoint = self._newest()
         except ValueError as damaged:
-            raise Diverged(f"{error}; {damaged}") from None
+            raise error.and_also(str(damaged)) from None
         if checkpoint is None:
             raise error
         back = _where(checkpoint.progress)
         if stops:
             after = f" after {MAX_ROLLBACKS} rollbacks" if rollbacks > MAX_ROLLBACKS else ""
-            raise Diverged(f"{error}; stopped{after}; the last good checkpoint is {back}") from None
+            raise error.and_also(f"stopped{after}; the last good checkpoint is {back}") from None
         self._restore(checkpoint)
         self._state.progress = self._state.progress.rolled_back(rollbacks)
         rate = self._training.learning_rate()

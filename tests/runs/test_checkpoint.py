@@ -106,7 +106,7 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(path):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
         path.write_bytes(flipped)
-        with pytest.raises(ValueError, match=r"c\.safetensors is damaged"):
+        with pytest.raises(ValueError, match=r"c\.safetensors .*damaged"):
             load_checkpoint(path)
     for length in range(0, len(whole), 11):
         path.write_bytes(whole[:length])
@@ -115,7 +115,7 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(path):
 
 
 def test_what_is_no_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="there is no checkpoint"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         load_checkpoint(tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="cannot be read"):
         load_checkpoint(tmp_path)
@@ -236,7 +236,7 @@ def test_headers_that_promise_what_is_not_there_are_refused(tmp_path):
     path = tmp_path / "c.safetensors"
     for what, content in attacks.items():
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"c\.safetensors is damaged"):
+        with pytest.raises(ValueError, match=r"c\.safetensors .*damaged"):
             load_checkpoint(path)
         assert list(tmp_path.iterdir()) == [path], what
 
@@ -249,10 +249,10 @@ def test_weights_of_another_type_are_refused(tmp_path, dtype):
     if tensors["weights/embedding"].dtype.str in tensor_file.DTYPES:
         sealed(path, metadata, tensors)
     else:
-        with pytest.raises(ValueError, match="has the dtype"):
+        with pytest.raises(ValueError, match="dtype"):
             sealed(path, metadata, tensors)
         save_file(tensors, path, metadata | {"sha256": "0" * 64})
-    with pytest.raises(ValueError, match=r"not float32|has the dtype"):
+    with pytest.raises(ValueError, match=r"float32|dtype"):
         load_checkpoint(path)
 
 
@@ -263,14 +263,14 @@ def test_nan_and_infinity_are_refused(tmp_path, part, value):
     save_checkpoint(
         tmp_path / "c.safetensors", dataclasses.replace(CHECKPOINT, **{part: {"b": array}})
     )
-    with pytest.raises(ValueError, match=f"{part}/b has values that are NaN or infinite"):
+    with pytest.raises(ValueError, match=f"{part}/b .*NaN or infinite"):
         load_checkpoint(tmp_path / "c.safetensors")
 
 
 def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path):
     with (tmp_path / "c.safetensors").open("wb") as file:
         file.truncate(1 << 43)
-    with pytest.raises(ValueError, match="does not fit into memory"):
+    with pytest.raises(ValueError, match="memory"):
         load_checkpoint(tmp_path / "c.safetensors")
 
 

@@ -117,7 +117,7 @@ def test_another_runs_old_files_stay(folder):
     other = CheckpointFolder(folder.path, "0" * 64)
     before = names(folder)
     checkpoint = dataclasses.replace(load_checkpoint(BEST), run="0" * 64)
-    with pytest.raises(OSError, match=r"best\.npz is no checkpoint of this run: move it away"):
+    with pytest.raises(OSError, match=r"best\.npz is no checkpoint"):
         other.save_best(checkpoint)
     other.save(checkpoint, keep=1)
     other.save(checkpoint, keep=1)
@@ -132,7 +132,7 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(folder):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
         path.write_bytes(flipped)
-        with pytest.raises(ValueError, match=r"best\.npz is damaged"):
+        with pytest.raises(ValueError, match=r"best\.npz .*damaged"):
             load_checkpoint(path)
     for length in range(0, len(whole), 997):
         path.write_bytes(whole[:length])
@@ -190,7 +190,7 @@ def test_weights_of_another_type_are_refused(tmp_path, dtype):
     weights = {"Model/embedding": np.zeros(3, dtype)}
     path = tmp_path / "c.npz"
     write_format_2(path, dataclasses.replace(load_checkpoint(BEST), weights=weights))
-    with pytest.raises(ValueError, match="not float32"):
+    with pytest.raises(ValueError, match="float32"):
         load_checkpoint(path)
 
 
