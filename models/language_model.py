@@ -133,10 +133,15 @@ class LanguageModel(WeightsByPath, keras.Model):
         """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
+    # AutoGraph would rewrite the source of all that these methods call, which takes seconds at each
+    # start of a program. Nothing in it branches on a tensor.
+
+    @tf.autograph.experimental.do_not_convert
     def call(self, tokens, state, training=False, seed=None, rows=None):
         outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.logits_after(tf.stack(outputs, axis=1)), next_state
 
+    @tf.autograph.experimental.do_not_convert
     def logits_after(self, outputs):
         """The scores of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
         if self.cutoffs:
@@ -144,11 +149,13 @@ class LanguageModel(WeightsByPath, keras.Model):
         weight = self._softmax_weight()
         return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
+    @tf.autograph.experimental.do_not_convert
     def nats(self, tokens, targets, state, training=False, seed=None, rows=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
         outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.nats_after(outputs, targets), next_state
 
+    @tf.autograph.experimental.do_not_convert
     def nats_after(self, outputs: list, targets):
         """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
         num_steps = len(outputs)
@@ -172,9 +179,10 @@ class LanguageModel(WeightsByPath, keras.Model):
             self.cluster_w.value,
             self.cluster_b.value,
             self.cutoffs,
-            words_first=self.tie_weights,
+            transposed=self.tie_weights,
         )
 
+    @tf.autograph.experimental.do_not_convert
     def outputs(self, tokens, state, training=False, seed=None, rows=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
@@ -191,18 +199,18 @@ class LanguageModel(WeightsByPath, keras.Model):
             next_state.append(layer_next_state)
         return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
 
-    def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
+    def _dropout(self, steps: list, training: bool, seed, rows, index: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
-        return dropout(steps, self.keep_prob, _fold_in(seed, place), rows)
+        return dropout(steps, self.keep_prob, _fold_in(seed, index), rows)
 
     def _weight_dropout(self, layer, training: bool, seed, i: int):
         """The scope in which layer 0, 1, ... is called."""
         if not training or self.weight_keep_prob == 1.0:
             return contextlib.nullcontext()
-        # The places up to the number of layers are those of `_dropout`.
-        place = len(self.recurrent) + 1 + i
-        return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, place))
+        # `_dropout` has the indices up to the number of layers.
+        index = len(self.recurrent) + 1 + i
+        return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, index))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
         """Draws every trainable weight and bias uniformly from +-init_scale, as the tutorial does.
@@ -227,10 +235,10 @@ class LanguageModel(WeightsByPath, keras.Model):
         self.import_weights(weights)
 
 
-def _fold_in(seed, place: int):
+def _fold_in(seed, index: int):
     if seed is None:
         raise ValueError("training with dropout needs a seed for the masks")
-    return tf.random.fold_in(seed, place)
+    return tf.random.fold_in(seed, index)
 
 
 @contextlib.contextmanager

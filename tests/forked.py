@@ -60,6 +60,17 @@ def run(script: str, *arguments: str, folder: Path, prepare: Iterable[Callable] 
     return Script(script, *arguments, folder=folder, prepare=prepare).wait()
 
 
+def one_line_error(result: CompletedProcess, program: str, *phrases: str) -> str:
+    """The only line that a script wrote: its error, in which all `phrases` stand."""
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith(f"{program}: error: ")
+    assert all(phrase in lines[0] for phrase in phrases), (lines[0], phrases)
+    return lines[0]
+
+
 def hide_tensorflow() -> None:
     """To prepare a script with: it then cannot import TensorFlow."""
     sys.modules["tensorflow"] = None

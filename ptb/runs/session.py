@@ -138,7 +138,7 @@ class Session:
         return due and not progress.rising(num_steps, vocab_size)
 
     def _checkpoint(self) -> Checkpoint:
-        return Checkpoint(run=self._folder.run_id, **vars(self._state.export()))
+        return Checkpoint(run_id=self._folder.run_id, **vars(self._state.export()))
 
     def _save(self) -> None:
         if self._folder:
@@ -213,13 +213,13 @@ class Session:
         try:
             checkpoint = self._newest()
         except ValueError as damaged:
-            raise Diverged(f"{error}; {damaged}") from None
+            raise error.and_also(str(damaged)) from None
         if checkpoint is None:
             raise error
         back = _where(checkpoint.progress)
         if stops:
             after = f" after {MAX_ROLLBACKS} rollbacks" if rollbacks > MAX_ROLLBACKS else ""
-            raise Diverged(f"{error}; stopped{after}; the last good checkpoint is {back}") from None
+            raise error.and_also(f"stopped{after}; the last good checkpoint is {back}") from None
         self._restore(checkpoint)
         self._state.progress = self._state.progress.rolled_back(rollbacks)
         rate = self._training.learning_rate()

@@ -28,7 +28,19 @@ MAX_NATS = 80.0
 
 
 class Diverged(ArithmeticError):
-    """The loss or its gradient is NaN or infinite, or far beyond what any model costs."""
+    """The loss or its gradient is NaN or infinite, or far beyond what any model costs.
+
+    `epoch` counts from 1 and `window` from 0 (None: it was found in validation); `learning_rate` is
+    the one that was too high.
+    """
+
+    def __init__(self, message: str, epoch: int, window: int | None, learning_rate: float):
+        super().__init__(message)
+        self.epoch, self.window, self.learning_rate = epoch, window, learning_rate
+
+    def and_also(self, remark: str) -> Diverged:
+        """The same with more to say."""
+        return Diverged(f"{self}; {remark}", self.epoch, self.window, self.learning_rate)
 
 
 class Training:
@@ -160,10 +172,9 @@ class Training:
         finite = np.isfinite(costs) & np.isfinite(grad_norms)
         if not finite.all():
             k = int(np.argmin(finite))
-            raise self._diverged(
-                f"at window {progress.window + k}: loss {costs[k]:g}, "
-                f"gradient norm {grad_norms[k]:g}",
-            )
+            window = progress.window + k
+            found = f"at window {window}: loss {costs[k]:g}, gradient norm {grad_norms[k]:g}"
+            raise self._diverged(found, window)
         vocab_size = self.state.model.vocab_size
         after, rises = progress.count(costs, grad_norms, seconds, self.config.num_steps, vocab_size)
         if rises:
@@ -171,6 +182,7 @@ class Training:
                 f"by window {after.window - 1}: loss {costs[-1]:g}, gradient norm "
                 f"{grad_norms[-1]:g}, and perplexity rose above the {vocab_size} of guessing "
                 f"for {STRETCH} windows",
+                after.window - 1,
             )
         return after
 
@@ -198,10 +210,14 @@ class Training:
         progress = self.state.progress
         return self.config.learning_rate_at(progress.epoch) * progress.rate_factor
 
-    def _diverged(self, what: str) -> Diverged:
+    def _diverged(self, what: str, window: int | None = None) -> Diverged:
+        epoch, rate = self.state.progress.epoch + 1, self.learning_rate()
         return Diverged(
-            f"training diverged in epoch {self.state.progress.epoch + 1} {what}: try a "
-            f"learning_rate below {self.learning_rate():g} or a smaller max_grad_norm"
+            f"training diverged in epoch {epoch} {what}: try a learning_rate below {rate:g} or a "
+            "smaller max_grad_norm",
+            epoch,
+            window,
+            rate,
         )
 
 

@@ -26,7 +26,7 @@ def test_the_presets_own_figures_may_be_given_though_nothing_reads_them(parse, m
 
 def test_a_figure_that_nothing_reads_is_refused_but_where_its_run_goes_on(parse, tmp_path):
     parse("--weight_decay=0.5", f"--save_path={tmp_path}")
-    with pytest.raises(ValueError, match=r"weight_decay=0.5 is read with --optimizer=adamw only"):
+    with pytest.raises(ValueError, match=r"weight_decay=0.5 .*--optimizer=adamw"):
         config_from_flags()
     (tmp_path / "config.json").touch()
     assert config_from_flags().weight_decay == 0.5
@@ -36,10 +36,10 @@ def test_a_figure_of_some_cells_is_read_with_those_that_the_registry_names(parse
     parse("--cell=peephole_lstm", "--forget_bias=1", "--weight_keep_prob=0.5")
     assert config_from_flags().forget_bias == 1
     parse("--cell=gru", "--forget_bias=1")
-    with pytest.raises(ValueError, match="is read with --cell=lstm or peephole_lstm only"):
+    with pytest.raises(ValueError, match="--cell=lstm or peephole_lstm"):
         config_from_flags()
     parse("--cell=min_gru", "--weight_keep_prob=0.5")
-    with pytest.raises(ValueError, match=r"weight_keep_prob=0.5 is read with --cell=lstm or gru"):
+    with pytest.raises(ValueError, match=r"weight_keep_prob=0.5 .*--cell=lstm or gru"):
         config_from_flags()
 
 

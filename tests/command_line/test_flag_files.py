@@ -42,12 +42,12 @@ def test_files_that_name_others_again_and_again_stay_small_together(folder):
     for i in range(40):
         (folder / str(i)).write_text(f"--flagfile={i + 1}\n" * 2)
     (folder / "40").write_text("--a\n" * 1000)
-    with pytest.raises(ValueError, match="larger than"):
+    with pytest.raises(ValueError, match="larger"):
         expand_flag_files(["--flagfile=0"])
 
 
 def test_only_a_regular_file_is_read(folder):
     os.mkfifo(folder / "fifo")
     for name in ("fifo", "/dev/zero", "."):
-        with pytest.raises(ValueError, match="it is not a regular file"):
+        with pytest.raises(ValueError, match="regular"):
             expand_flag_files([f"--flagfile={name}"])

@@ -30,12 +30,12 @@ def test_what_is_no_path_of_this_machine_is_refused(path, message):
 
 def test_a_user_without_a_home_has_no_tilde(monkeypatch):
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as without HOME and name
-    with pytest.raises(ValueError, match="~ is nobody's home folder here: give the whole path"):
+    with pytest.raises(ValueError, match=r"~ .*home folder"):
         checked_path("~/run")
 
 
 def test_a_path_flag_is_empty_only_if_that_means_something(parse):
     parse("--cache_dir=", "--save_path=here")
     assert (flags.FLAGS.cache_dir, flags.FLAGS.save_path) == ("", "here")
-    with pytest.raises(flags.IllegalFlagValueError, match="--save_path=: is empty: give a path"):
+    with pytest.raises(flags.IllegalFlagValueError, match=r"--save_path=: .*empty"):
         parse("--save_path=")

@@ -13,7 +13,7 @@ REPORT = EpochReport(2, 1.0, 90.0, TEXT.unigram_perplexity("valid"), 1.0, 1.0, 1
 def test_a_model_that_knows_no_more_than_frequencies_after_two_epochs_is_told_of(capsys):
     note_nothing_learned(REPORT, TEXT)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("note: after two epochs the valid perplexity is no lower than")
+    assert line.startswith("note: after two epochs")
     assert f"alone, {REPORT.valid_perplexity:.1f}, " in line
 
 

@@ -29,7 +29,7 @@ def test_a_folder_in_memory_stands_in(no_folder, monkeypatch, tmp_path):
 def test_without_any_folder_the_remedy_is_named(no_folder, monkeypatch, tmp_path):
     monkeypatch.setattr(temporary, "MEMORY_FOLDER", str(tmp_path / "nowhere"))
     temporary.choose_temporary_folder()
-    with pytest.raises(ValueError, match="no folder for temporary files: set TMPDIR"):
+    with pytest.raises(ValueError, match="TMPDIR"):
         temporary.check_temporary_folder()
 
 
@@ -37,5 +37,5 @@ def test_a_full_disk_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     temporary.check_temporary_folder()
     monkeypatch.setattr(temporary, "MIN_BYTES", 2**62)
-    with pytest.raises(ValueError, match=f"disk of '{tmp_path}' has no room"):
+    with pytest.raises(ValueError, match=f"'{tmp_path}' .*room"):
         temporary.check_temporary_folder()

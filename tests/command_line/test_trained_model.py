@@ -54,11 +54,11 @@ def test_a_file_is_scored_whole(parse, folder, of):
         (folder / "other.txt").write_text(content)
         parse(f"--data_path={folder / 'other.txt'}")
         if tokens is None:
-            with pytest.raises(ValueError, match="'<unk>' is not among"):
+            with pytest.raises(ValueError, match="'<unk>'"):
                 scored(trained)
             continue
         assert scored(trained) == ("other.txt", "whole", tokens)
-        with pytest.raises(ValueError, match="--split=valid names a part of the run's own text"):
+        with pytest.raises(ValueError, match=r"--split=valid .*own text"):
             scored(trained, "valid", is_given=True)
 
 
@@ -72,7 +72,7 @@ def test_the_runs_own_file_is_known_by_its_contents_wherever_it_is(parse, folder
     assert len(load_corpus_of(trained, "test").test) == 80
     (folder / "moved.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     assert scored(trained) == ("moved.txt", "whole", 400)
-    with pytest.raises(ValueError, match=r"moved.txt is not the text that the run was trained on"):
+    with pytest.raises(ValueError, match=r"moved.txt is not the text"):
         load_corpus_of(trained, "test")
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder
     trained = trained_on(folder / "book.txt")
     (folder / "book.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     parse()
-    with pytest.raises(ValueError, match="the text is not what it was when the run began"):
+    with pytest.raises(ValueError, match="the text is not what it was"):
         scored(trained)
 
 
@@ -90,11 +90,11 @@ def test_a_folder_needs_only_the_split_that_is_scored(parse, folder):
     (folder / "other" / "valid.txt").write_text("the a")
     parse(f"--data_path={folder / 'other'}")
     assert scored(trained, "valid", True) == ("valid.txt", "valid", 3)
-    with pytest.raises(ValueError, match="the test split is missing"):
+    with pytest.raises(ValueError, match=r"test .*missing"):
         scored(trained)
-    with pytest.raises(ValueError, match="--split=whole scores all of one file"):
+    with pytest.raises(ValueError, match="--split=whole"):
         scored(trained, "whole", True)
-    with pytest.raises(ValueError, match="other is not the text that the run was trained on"):
+    with pytest.raises(ValueError, match="other is not the text"):
         load_corpus_of(trained, "valid")
     shutil.move(folder / "text", folder / "moved")
     parse(f"--data_path={folder / 'moved'}")
@@ -125,7 +125,7 @@ def test_a_run_of_characters_that_lost_spaces_is_refused_and_told_why(parse, fol
     assert scored(kept) == ("test.txt", "test", 90)  # no space was lost
     source["data_path"] = str(folder / "text")
     lost = dataclasses.replace(old, corpus=old.corpus | {"source": source})
-    with pytest.raises(ValueError, match="the reading of spaces changed since"):
+    with pytest.raises(ValueError, match="spaces"):
         scored(lost)
 
 

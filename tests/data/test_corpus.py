@@ -55,7 +55,7 @@ def test_a_missing_split_matters_only_where_it_is_asked_for(tmp_path):
     write(tmp_path, train="a\nb\n", valid="b\na\n")
     loaded = corpus.load_text(tmp_path, splits=("train", "valid"), optional_splits=("test",))
     assert sorted(loaded.splits) == ["train", "valid"]
-    with pytest.raises(ValueError, match=r"test split is missing: .* ptb.test.txt, test.txt"):
+    with pytest.raises(ValueError, match=r"test .*missing: .*ptb.test.txt.* test.txt"):
         corpus.load_text(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 def test_a_word_that_cannot_be_encoded_is_named_with_its_file(tmp_path):
     write(tmp_path, train="a\nb\n", valid="a\nzebra\n")
-    with pytest.raises(ValueError, match=r"valid.txt: the word 'zebra'.*--vocab_size below"):
+    with pytest.raises(ValueError, match=r"valid.txt: .*'zebra'.*--vocab_size"):
         corpus.load_text(tmp_path, splits=("train", "valid"), options=TextOptions(min_count=1))
 
 
@@ -193,8 +193,8 @@ def test_one_file_is_read_whole_in_the_words_of_another_text(tmp_path):
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ((50, 50, 0), "the test split is missing: --split leaves nothing for it"),
-        ((98, 1, 1), "too short for --split: nothing is left for valid"),
+        ((50, 50, 0), "test .*missing: --split"),
+        ((98, 1, 1), "too short for --split: .*valid"),
     ],
 )
 def test_a_split_that_gets_nothing_is_named(tmp_path, shares, message):
@@ -222,12 +222,12 @@ def test_bad_options_are_refused(options, message):
 
 def test_a_folder_is_not_cut(tmp_path):
     write(tmp_path, train="a\nb\n")
-    with pytest.raises(ValueError, match="is a folder: drop it"):
+    with pytest.raises(ValueError, match="folder"):
         corpus.load_text(tmp_path, options=TextOptions(shares=(90, 5, 5)))
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere' is not a folder"):
+    with pytest.raises(ValueError, match=r"nowhere'"):
         corpus.load_text(tmp_path / "nowhere")
 
 

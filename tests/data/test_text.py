@@ -154,7 +154,7 @@ def test_the_byte_that_is_not_utf_8_is_named_in_whichever_block(tmp_path, monkey
 @pytest.mark.parametrize("spoil", [lambda packed: packed[:-9], lambda packed: b"no" + packed])
 def test_a_damaged_compressed_text_is_refused(tmp_path, spoil):
     (tmp_path / "a.txt.gz").write_bytes(spoil(gzip.compress(b"one\ntwo\n" * 50)))
-    with pytest.raises(ValueError, match=r"a\.txt\.gz is a damaged \.gz"):
+    with pytest.raises(ValueError, match=r"a\.txt\.gz .*damaged"):
         read(tmp_path / "a.txt.gz")
 
 
@@ -162,7 +162,7 @@ def test_byte_order_marks_are_left_out_and_counted_amid_the_text(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone two\n" * 3)
     assert read(tmp_path / "a.txt") == ["one", "two", EOS] * 3
     (note,) = notes(tmp_path / "a.txt")
-    assert "2 byte order marks" in note
+    assert "2 byte order" in note
 
 
 def test_lines_that_end_in_eos_already_end_once(tmp_path):
@@ -170,7 +170,7 @@ def test_lines_that_end_in_eos_already_end_once(tmp_path):
     expected = ["a", "b", EOS, EOS, EOS, "c", EOS, "d", EOS, f"{EOS}x", EOS, "e", EOS]
     assert read(tmp_path / "a.txt") == expected
     (note,) = notes(tmp_path / "a.txt")
-    assert "3 lines end in a written <eos>" in note
+    assert "3 lines" in note
     (tmp_path / "a.txt").write_bytes(b"a b\n")
     assert notes(tmp_path / "a.txt") == ()
 
@@ -202,13 +202,13 @@ def tar_archive(suffix):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (zip_archive, "is a zip archive: unpack it"),
-        (tar_archive(".tar"), "is a tar archive: unpack it"),
-        (tar_archive(".tar.gz"), "is a tar archive: unpack it"),
+        (zip_archive, "zip archive"),
+        (tar_archive(".tar"), "tar archive"),
+        (tar_archive(".tar.gz"), "tar archive"),
         (tar_archive(".tgz"), "is compressed by gzip"),
-        (packed(gzip.compress, ".txt"), "a name that ends in .gz"),
-        (packed(bz2.compress, ".bz2"), "is compressed by bzip2: unpack it"),
-        (packed(lzma.compress, ".txt"), "is compressed by xz: unpack it"),
+        (packed(gzip.compress, ".txt"), "ends in .gz"),
+        (packed(bz2.compress, ".bz2"), "bzip2"),
+        (packed(lzma.compress, ".txt"), "by xz"),
     ],
 )
 def test_an_archive_is_named_as_what_it_is(tmp_path, make, message):
@@ -219,12 +219,12 @@ def test_an_archive_is_named_as_what_it_is(tmp_path, make, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a text\n".encode("utf-16"), "is UTF-16LE, which is not UTF-8: convert it with iconv"),
-        ("a text\n".encode("utf-16-le"), "has a NUL (byte 1); it looks like UTF-16LE"),
-        ("a text\n".encode("utf-16-be"), "has a NUL (byte 0); it looks like UTF-16BE"),
-        (b"a text\nof \0 lines\n", "has a NUL (byte 10): take it out"),
-        (gzip.compress(bytes(10_000_000)), "has a NUL (byte 0): take it out"),
-        (b"x" * 200_001, "a word of more than 100,000 characters"),
+        ("a text\n".encode("utf-16"), "is UTF-16LE"),
+        ("a text\n".encode("utf-16-le"), "(byte 1); it looks like UTF-16LE"),
+        ("a text\n".encode("utf-16-be"), "(byte 0); it looks like UTF-16BE"),
+        (b"a text\nof \0 lines\n", "NUL (byte 10)"),
+        (gzip.compress(bytes(10_000_000)), "NUL (byte 0)"),
+        (b"x" * 200_001, "100,000 characters"),
         (b" \t\n\xc2\xa0\n", "is empty"),
     ],
 )
@@ -243,7 +243,7 @@ def test_a_text_without_spaces_is_read_as_characters(tmp_path):
 def test_a_text_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "_memory_bytes", lambda: 79)
     (tmp_path / "a.txt").write_text("a b c d\n" * 2)
-    with pytest.raises(ValueError, match="the text has more than 10 tokens"):
+    with pytest.raises(ValueError, match="10 tokens"):
         read(tmp_path / "a.txt")
 
 
@@ -256,12 +256,12 @@ def test_a_bar_shows_on_a_terminal_how_far_reading_is(tmp_path, monkeypatch, cap
 
 
 def test_a_nul_in_a_text_in_memory_is_refused():
-    with pytest.raises(ValueError, match="has a NUL"):
+    with pytest.raises(ValueError, match="NUL"):
         text.split("it is\0 in the house")
 
 
 def test_unknown_tokens_are_refused():
-    with pytest.raises(ValueError, match="tokens=syllable is unknown: choose from word, char"):
+    with pytest.raises(ValueError, match=r"tokens=syllable .*word, char"):
         text.lexicon("syllable")
 
 

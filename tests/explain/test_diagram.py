@@ -141,7 +141,7 @@ def test_middle_rows_and_columns_are_left_out_of_a_large_batch():
 
 
 def test_a_window_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="window=1 is out of bounds: with batch_size=2"):
+    with pytest.raises(ValueError, match=r"window=1 .*batch_size=2"):
         views(window=1)
 
 

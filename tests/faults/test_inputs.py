@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from ptb.command_line.commands import COMMANDS
 from ptb.machine.escape import escape
 from tests.faults import inputs
-from tests.forked import hide_tensorflow, run
+from tests.forked import hide_tensorflow, one_line_error, run
 
 # One of each kind; -m slow runs them all.
 SAMPLE = 16
@@ -25,14 +24,9 @@ def contents(folder):
 
 
 def one_line(case, result):
-    assert result.returncode == 1, result.stderr
-    assert result.stdout == ""
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith(f"{Path(case.script).name}: error: ")
-    assert len(lines[0]) < 6000
-    assert escape(lines[0]) == lines[0]
-    assert case.message in lines[0]
+    line = one_line_error(result, case.script, case.message)
+    assert len(line) < 6000
+    assert escape(line) == line
 
 
 def check(case, world, tmp_path):

@@ -74,13 +74,13 @@ def test_a_child_that_fails_says_why(capfd):
     assert capfd.readouterr().err == ""
     with Child(work, 1) as loud:
         loud.receive()
-        with pytest.raises(ChildFailed, match="work gave no answer: exit status 1"):
+        with pytest.raises(ChildFailed, match=r"work .*status 1"):
             loud.ask(None)
     assert capfd.readouterr().err.rstrip().endswith("KeyError: 'no number'")
 
 
 def test_a_child_that_outlives_its_time_is_killed():
-    with pytest.raises(ChildFailed, match=r"sleep gave no answer: it took more than 0\.2 s"):
+    with pytest.raises(ChildFailed, match=r"sleep .*0\.2 s"):
         call(sleep, 60, seconds=0.2)
 
 

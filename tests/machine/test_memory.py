@@ -20,9 +20,7 @@ def test_a_limit_on_address_space_is_what_there_is_beside_tensorflow(monkeypatch
     assert memory.memory_bytes() == before
     limit_address_space(monkeypatch, GIB)
     assert memory.memory_bytes() == 0
-    with pytest.raises(
-        ValueError, match=r"need 2 MiB for weights, and `ulimit -v` allows, be.*, 0 MiB"
-    ):
+    with pytest.raises(ValueError, match=r"2 MiB for weights.*`ulimit -v`.* 0 MiB"):
         check_memory(Config(hidden_size=100), 1000, 1, 1)
 
 
@@ -30,7 +28,7 @@ def test_too_little_address_space_to_import_tensorflow_is_said_before(monkeypatc
     monkeypatch.delitem(sys.modules, "tensorflow")
     memory.check_room_for_tensorflow()
     limit_address_space(monkeypatch, GIB)
-    with pytest.raises(ValueError, match=r"about 2\.0 GiB .* `ulimit -v` allows 1\.0 GiB"):
+    with pytest.raises(ValueError, match=r"2\.0 GiB .*`ulimit -v`.* 1\.0 GiB"):
         memory.check_room_for_tensorflow()
 
 

@@ -39,9 +39,9 @@ def test_numbers_beyond_a_float_and_other_shapes_are_refused(text, reason):
 def test_a_file_without_an_end_or_of_any_size_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", tmp_path):
-        with pytest.raises(OSError, match="no regular file"):
+        with pytest.raises(OSError, match="regular"):
             read_json(path)
     (tmp_path / "long").write_text(" " * 11)
     assert read_text(tmp_path / "long", 11) == " " * 11
-    with pytest.raises(ValueError, match="larger than 10 bytes"):
+    with pytest.raises(ValueError, match="10 bytes"):
         read_text(tmp_path / "long", 10)

@@ -97,10 +97,10 @@ def test_weights_are_named_by_their_path_in_the_model():
 def test_weights_of_another_shape_are_refused_by_name():
     weights = make().export_weights()
     weights["softmax_b"] = np.zeros(V + 1, np.float32)
-    with pytest.raises(ValueError, match=r"softmax_b has shape \(12,\).*\(11,\)"):
+    with pytest.raises(ValueError, match=r"softmax_b .*\(12,\).*\(11,\)"):
         make().import_weights(weights)
     del weights["softmax_b"]
-    with pytest.raises(ValueError, match="softmax_b has shape None"):
+    with pytest.raises(ValueError, match=r"softmax_b .*None"):
         make().import_weights(weights)
 
 
@@ -190,7 +190,7 @@ def test_weight_dropout_draws_another_mask_for_each_layer():
 
 
 def test_an_unroll_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="no cell=gru with rnn_mode=keras"):
+    with pytest.raises(ValueError, match=r"cell=gru .*rnn_mode=keras"):
         recurrent_layers("keras", "gru", H, 1)
 
 

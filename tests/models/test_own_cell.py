@@ -126,5 +126,5 @@ def test_a_score_is_what_evaluation_gives_whatever_the_parts_of_the_state(cell):
 
 
 def test_two_weights_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="are called w: give each a name of its own"):
+    with pytest.raises(ValueError, match="called w"):
         LanguageModel(V, H, [StaticRNN(TwiceNamedCell(H))]).export_weights()

@@ -132,7 +132,7 @@ def test_the_state_comes_out_as_it_goes_in(cell_class):
 
 @pytest.mark.parametrize("lengths", [[2], [2, 1, 1], 2, [[2, 1, 1, 0]], [2.5, 1.0, 1.0, 0.0]])
 def test_lengths_that_are_not_one_integer_a_row_are_refused(lengths):
-    with pytest.raises(ValueError, match="an integer for each of the 4 rows"):
+    with pytest.raises(ValueError, match=r"integer .*4 rows"):
         run(add_one, tf.zeros([4, 1]), sequence_length=lengths)
 
 
@@ -142,11 +142,11 @@ def test_lengths_beyond_the_steps_and_below_zero_are_all_and_none():
 
 
 def test_what_has_no_rows_to_mask_is_refused():
-    with pytest.raises(ValueError, match="output of the cell is a scalar"):
+    with pytest.raises(ValueError, match="scalar"):
         run(lambda inputs, state: (tf.reduce_sum(inputs), state), tf.zeros([4, 1]))
-    with pytest.raises(ValueError, match="a state of 1 tensors and returns one of 2"):
+    with pytest.raises(ValueError, match=r"state of 1 .*2"):
         run(lambda inputs, state: (inputs, (state, state)), tf.zeros([4, 1]))
-    with pytest.raises(ValueError, match="scope='decoder' has no meaning here"):
+    with pytest.raises(ValueError, match="scope='decoder'"):
         run(add_one, tf.zeros([4, 1]), scope="decoder")
 
 
@@ -161,13 +161,13 @@ def test_the_inputs_of_a_step_may_be_a_tuple():
 
 
 def test_inputs_and_a_state_are_required():
-    with pytest.raises(ValueError, match="inputs must be a list"):
+    with pytest.raises(ValueError, match="a list"):
         static_rnn(Counter(), [], dtype=tf.float32)
-    with pytest.raises(ValueError, match="inputs must be a list"):
+    with pytest.raises(ValueError, match="a list"):
         static_rnn(Counter(), tf.zeros([3, 2, 1]), dtype=tf.float32)
-    with pytest.raises(ValueError, match="dtype=float64 is not that of the inputs"):
+    with pytest.raises(ValueError, match="dtype=float64"):
         static_rnn(Counter(), [tf.zeros([2, 1])], dtype=tf.float64)
-    with pytest.raises(ValueError, match="initial_state, or the dtype"):
+    with pytest.raises(ValueError, match="initial_state"):
         static_rnn(Counter(), [tf.zeros([2, 1])])
 
 

@@ -36,7 +36,7 @@ def holder(tmp_path):
 
 def test_a_second_writer_is_refused_until_the_first_one_dies(tmp_path, holder):
     lock = Lock(tmp_path)
-    with pytest.raises(ValueError, match=rf"in use by process {holder.pid} on .*, started \d{{4}}"):
+    with pytest.raises(ValueError, match=rf"process {holder.pid} .*started \d{{4}}"):
         lock.acquire()
     holder.kill()
     holder.join()
@@ -107,7 +107,7 @@ def test_without_locks_a_process_that_runs_is_respected_and_a_dead_one_is_not(
     assert not theirs.is_enforced
     monkeypatch.undo()
     monkeypatch.setattr(fcntl, "flock", raise_unsupported)
-    with pytest.raises(ValueError, match=f"in use by process {child.pid} on .*, as far as its"):
+    with pytest.raises(ValueError, match=f"process {child.pid} .*as far as"):
         Lock(tmp_path).acquire()
     child.kill()
     child.wait()
@@ -119,7 +119,7 @@ def test_without_locks_a_process_of_another_machine_is_respected(tmp_path, no_lo
     Lock(tmp_path).acquire()
     monkeypatch.undo()
     monkeypatch.setattr(fcntl, "flock", raise_unsupported)
-    with pytest.raises(ValueError, match=r"on elsewhere, .* as far as its"):
+    with pytest.raises(ValueError, match=r"elsewhere, .*as far as"):
         Lock(tmp_path).acquire()
 
 
@@ -158,7 +158,7 @@ def test_whatever_stands_in_a_lock_that_nobody_holds_is_shown_as_plain_text(tmp_
 
 def test_a_lock_that_is_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "lock")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="regular"):
         Lock(tmp_path).acquire()
 
 

@@ -32,7 +32,7 @@ def checkpoint(folder, reports, value=0.0, window=0):
     progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
     shapes = size_of(Config(**CONFIG), 3).shapes
     weights = {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
-    return Checkpoint(run=folder.run_id, progress=progress, weights=weights, state=[])
+    return Checkpoint(run_id=folder.run_id, progress=progress, weights=weights, state=[])
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     assert amid.weights["softmax_b"].tolist() == [3, 3, 3]
     newest = folder.checkpoints.path / names(folder)[0]
     newest.write_bytes(newest.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=f"{newest.name}.*resumes from the one before"):
+    with pytest.raises(ValueError, match=f"{newest.name}.*the one before"):
         load_run(folder.path, "latest")
 
 
@@ -87,14 +87,14 @@ def test_what_was_saved_last_is_read_where_the_best_is_damaged(folder):
 
 def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
     folder.save(checkpoint(folder, [], window=5), keep=1)
-    with pytest.raises(ValueError, match="has ended yet: train it on"):
+    with pytest.raises(ValueError, match="ended yet"):
         folder.load("best")
     assert folder.load("latest").progress.reports == ()
 
 
 def test_a_best_checkpoint_of_no_epoch_is_refused(folder):
     folder.save_best(checkpoint(folder, [], window=5))
-    with pytest.raises(ValueError, match=r"best\.safetensors is of no epoch that has ended"):
+    with pytest.raises(ValueError, match=r"best\.safetensors .*no epoch"):
         folder.load("best")
 
 
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_
         (other.path / "checkpoints" / "best.safetensors").write_bytes(
             (folder.path / "checkpoints" / "best.safetensors").read_bytes()
         )
-        with pytest.raises(ValueError, match="is of another run"):
+        with pytest.raises(ValueError, match="another run"):
             other.load("best")
 
 
@@ -129,7 +129,7 @@ def test_a_reader_passes_over_the_checkpoints_of_another_run(folder, tmp_path):
     (folder.checkpoints.path / "00000009.safetensors").write_bytes(theirs)
     assert folder.load("latest").weights["softmax_b"].tolist() == [5, 5, 5]
     (folder.checkpoints.path / "00000001.safetensors").unlink()
-    with pytest.raises(ValueError, match="there is no checkpoint of this run in"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         folder.load("latest")
 
 
@@ -224,9 +224,7 @@ def test_a_folder_with_a_single_file_that_is_not_ours_is_refused_before_any_writ
             (folder / each).write_text(MARK)
         (folder / name).write_text("data")
         before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
-        with pytest.raises(
-            ValueError, match=r"has files that this program did not make \(.*\): no"
-        ):
+        with pytest.raises(ValueError, match=r"did not make \(.*\)"):
             RunFolder(folder).acquire()
         after = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
         assert after == before
@@ -243,7 +241,7 @@ def test_a_file_that_is_not_of_the_run_is_not_replaced_beside_a_config_alone(fol
     folder.release()
     (folder.path / name).write_text("data")
     before = {path.name: path.is_file() and path.read_bytes() for path in folder.path.iterdir()}
-    with pytest.raises(ValueError, match=rf"has files that .* did not make \({name}\): no"):
+    with pytest.raises(ValueError, match=rf"did not make \({name}\)"):
         RunFolder(folder.path).acquire()
     after = {path.name: path.is_file() and path.read_bytes() for path in folder.path.iterdir()}
     assert after == before
@@ -258,14 +256,14 @@ def test_a_lock_that_a_killed_process_left_empty_is_taken(tmp_path):
 
 def test_a_log_that_is_a_pipe_is_refused_at_once(folder):
     os.mkfifo(folder.path / "log.txt")
-    with pytest.raises(CannotSave, match=r"cannot be written \(No such device or address\)"):
+    with pytest.raises(CannotSave, match="No such device"):
         folder.log("line")
 
 
 def test_a_config_that_is_no_runs_is_refused_before_any_write(tmp_path):
     for text in ("{}", "[]", "name: x"):
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+        with pytest.raises(ValueError, match=r"config\.json"):
             RunFolder(tmp_path).acquire()
         assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
@@ -282,7 +280,7 @@ def test_a_folder_on_a_file_system_without_locks_or_syncs_of_folders_is_used_wit
     monkeypatch.setattr(os, "fsync", lambda n: unsupported() if is_folder(n) else sync(n))
     folder = RunFolder(tmp_path / "run")
     no_locks, no_syncs = folder.acquire()
-    assert "has no locks: never start this run twice at a time" in no_locks
+    assert "has no locks" in no_locks
     assert "has no sync of folders" in no_syncs
     folder.start({"config": {}, "corpus": {}}, "a\n")
     folder.save(checkpoint(folder, []), keep=1)
@@ -292,27 +290,27 @@ def test_a_folder_on_a_file_system_without_locks_or_syncs_of_folders_is_used_wit
 
 def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
     (folder.path / "vocabulary.txt").write_text("a\n<eos>\n")
-    with pytest.raises(ValueError, match="is not the vocabulary"):
+    with pytest.raises(ValueError, match="vocabulary"):
         folder.vocabulary()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<eos>\n\nb\n", "line 2 is '', which is no word"),
-        ("<eos>\na\rb\n", r"line 2 is 'a\\rb', which is no word"),
+        ("<eos>\n\nb\n", "line 2 is ''"),
+        ("<eos>\na\rb\n", r"line 2 is 'a\\rb'"),
         ("a\nb\n", "neither <eos> nor <unk>"),
         ("<eos>\na\na\n", "'a' 2 times"),
-        ("<eos>\na\nb\n", "it has 3 words and config.json says 2"),
-        ("<eos>\n", "it has 1 words and config.json says 2"),
+        ("<eos>\na\nb\n", "3 words .*2"),
+        ("<eos>\n", "1 words .*2"),
     ],
 )
 def test_words_that_no_run_has_are_refused_although_their_checksum_is_right(tmp_path, text, reason):
     folder = RunFolder(tmp_path / "run")
     folder.acquire()
-    size = {"vocab_size": 2} if "config.json" in reason else {}
+    size = {"vocab_size": 2} if "words" in reason else {}
     folder.start({"config": {}, "corpus": size}, text)
-    with pytest.raises(ValueError, match=rf"vocabulary\.txt cannot be read: .*{reason}"):
+    with pytest.raises(ValueError, match=rf"vocabulary\.txt .*{reason}"):
         folder.vocabulary()
     folder.release()
 
@@ -337,7 +335,7 @@ def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path):
     }
     for name, change in changes.items():
         path = trained(tmp_path / name, change)
-        with pytest.raises(ValueError, match=f"'{name}, epoch 1' does not fit: the weight "):
+        with pytest.raises(ValueError, match=f"'{name}, epoch 1' .*weight"):
             load_run(path).check()
 
 
@@ -348,7 +346,7 @@ def test_a_model_that_needs_more_memory_than_there_is_is_refused_before_it_is_bu
     monkeypatch.setattr("ptb.training.model.memory_bytes", lambda: 50)
     monkeypatch.setattr("ptb.runs.trained_model.build_model", None)
     for asked in (run.check, run.build):
-        with pytest.raises(ValueError, match="1' does not fit: hidden_size=1 and num_layers=1 ne"):
+        with pytest.raises(ValueError, match="hidden_size=1 and num_layers=1"):
             asked()
 
 
@@ -358,9 +356,9 @@ def test_vocabulary_and_description_are_read_back(folder):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="no run"):
         RunFolder(tmp_path).description()
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="no run"):
         RunFolder(tmp_path).load("best")
 
 
@@ -391,15 +389,15 @@ def test_a_description_that_would_break_its_parser_is_refused(folder, text):
 
 
 def test_a_vocabulary_of_ten_million_lines_is_refused_unread(folder, monkeypatch):
-    monkeypatch.setattr("ptb.runs.run_folder.MAX_VOCABULARY_BYTES", 10_000_000)
+    monkeypatch.setattr("ptb.runs.vocabulary_file.MAX_VOCABULARY_BYTES", 10_000_000)
     (folder.path / "vocabulary.txt").write_bytes(b"a\n" * 10_000_000)
-    with pytest.raises(ValueError, match="larger than 10,000,000 bytes"):
+    with pytest.raises(ValueError, match="10,000,000 bytes"):
         folder.vocabulary()
 
 
 def test_a_folder_that_cannot_be_made_or_was_removed_is_refused(tmp_path, folder):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotSave, match=r"file/run' cannot be written \(Not a directory\)"):
+    with pytest.raises(CannotSave, match=r"file/run' .*Not a directory"):
         RunFolder(tmp_path / "file" / "run").acquire()
     ours = checkpoint(folder, [])
     shutil.rmtree(folder.path)

@@ -184,9 +184,7 @@ def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, fold
     # Neither is a file that a run can have made.
     foreign = damage in (a_directory, a_dangling_link)
     if foreign and which == "best":
-        with pytest.raises(
-            ValueError, match=r"best\.safetensors is no checkpoint of this run: move it away"
-        ):
+        with pytest.raises(ValueError, match=r"best\.safetensors is no checkpoint"):
             Start(trainer, folder)
         return
     start = Start(trainer, folder)
@@ -198,7 +196,7 @@ def test_a_run_with_damaged_checkpoints_ends_as_one_without(trainer, whole, fold
             assert os.path.lexists(aside)
             assert any(f"{path.name}" in note and "not used" in note for note in start.notes)
     if which == "best":
-        assert any("the best weights are lost, and later epochs count" in n for n in start.notes)
+        assert any("the best weights are lost" in n for n in start.notes)
     assert outcome == whole
 
 
@@ -209,7 +207,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused_every_time(trainer, folder,
     for _ in range(2):
         with pytest.raises(
             ValueError,
-            match=r"no checkpoint .* whole: train with another|best\.safetensors is no checkpoint",
+            match="no checkpoint",
         ):
             Start(trainer, folder).train()
 
@@ -242,9 +240,7 @@ def test_a_best_checkpoint_that_is_not_the_runs_is_refused_before_any_write_and_
         content = newest(other.folder.path).read_bytes()
     best.write_bytes(content)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(
-        ValueError, match=r"best\.safetensors is no checkpoint of this run: move it away"
-    ):
+    with pytest.raises(ValueError, match=r"best\.safetensors is no checkpoint"):
         Start(trainer, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -253,7 +249,7 @@ def test_a_best_checkpoint_that_is_put_there_while_the_run_trains_stays(trainer,
     start = Start(trainer, tmp_path / "run")
     start.session.start()
     (tmp_path / "run" / "checkpoints" / "best.safetensors").write_bytes(b"data")
-    with pytest.raises(CannotSave, match=r"best\.safetensors is no checkpoint of this run"):
+    with pytest.raises(CannotSave, match=r"best\.safetensors is no checkpoint"):
         list(start.session.epochs())
     assert (tmp_path / "run" / "checkpoints" / "best.safetensors").read_bytes() == b"data"
 
@@ -283,7 +279,7 @@ def failing_after(monkeypatch, writes):
 
         write_atomically(path, half, token)
 
-    for module in ("machine.atomic_file", "runs.checkpoint", "runs.run_folder"):
+    for module in ("machine.atomic_file", "runs.checkpoint", "runs.report_files"):
         monkeypatch.setattr(f"ptb.{module}.write_atomically", write)
 
 
@@ -294,7 +290,7 @@ def failing_after(monkeypatch, writes):
 def test_a_full_disk_costs_nothing_that_was_saved(trainer, whole, tmp_path, monkeypatch, writes):
     with monkeypatch.context() as patch:
         failing_after(patch, writes + 2)  # config.json and vocabulary.txt are the first two
-        with pytest.raises(CannotSave, match=r"No space left on device\): what was saved before"):
+        with pytest.raises(CannotSave, match="No space left"):
             Start(trainer, tmp_path / "run").train()
     start = Start(trainer, tmp_path / "run")
     start.train()
@@ -307,7 +303,7 @@ def test_a_folder_that_is_deleted_under_the_run_ends_it_in_a_line(trainer, tmp_p
     start = Start(trainer, tmp_path / "run")
     start.session.start()
     shutil.rmtree(tmp_path / "run")
-    with pytest.raises(CannotSave, match=r"cannot be written \(it was deleted or replaced\)"):
+    with pytest.raises(CannotSave, match="deleted or replaced"):
         list(start.session.epochs())
     assert not (tmp_path / "run").exists()
 
@@ -334,12 +330,12 @@ def derailed(trainer, folder, highest_rate, on_divergence):
 
 def test_a_diverged_run_stops_and_names_step_norm_and_the_last_good_place(trainer, tmp_path):
     start = derailed(trainer, tmp_path / "run", 0.0, "stop")
-    with pytest.raises(
-        Diverged,
-        match=r"epoch 2 at window \d+: loss nan, gradient norm [\d.]+: try a learning_rate below 1 "
-        r".*; the last good checkpoint is .*epoch 2, after window 8",
-    ):
+    with pytest.raises(Diverged, match=r"loss nan.*last good .*epoch 2, after window 8") as raised:
         start.train()
+    error = raised.value
+    assert (error.epoch, error.learning_rate) == (2, 1.0)
+    assert f"epoch 2 at window {error.window}" in str(error)
+    assert error.window >= 8
 
 
 def test_a_diverged_run_rolls_back_with_half_the_rate_until_it_passes(trainer, tmp_path):
@@ -359,8 +355,9 @@ def test_a_run_is_rolled_back_three_times_at_most_over_all_its_starts(trainer, t
     with pytest.raises(Diverged, match="stopped after 3 rollbacks"):
         derailed(trainer, tmp_path / "run", 0.0, "rollback").train()
     again = derailed(trainer, tmp_path / "run", 0.0, "rollback")
-    with pytest.raises(Diverged, match=r"try a learning_rate below 0.125 .* after 3 rollbacks"):
+    with pytest.raises(Diverged, match="after 3 rollbacks") as raised:
         again.train()
+    assert raised.value.learning_rate == 0.125
     assert not [note for note in again.notes if "rollback" in note]
 
 
@@ -373,9 +370,7 @@ def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
     assert next(epochs).epoch == 1
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(
-        Diverged, match=r"loss nan.*; no checkpoint in .* is of this run and whole: train with"
-    ):
+    with pytest.raises(Diverged, match=r"loss nan.*; no checkpoint"):
         next(epochs)
     start.folder.release()
 
@@ -385,7 +380,7 @@ def test_fewer_epochs_than_are_done_give_no_result_where_the_best_is_lost(traine
     config = dataclasses.replace(CONFIG, num_epochs=1)
     start = Start(trainer, folder, config=config)
     assert start.train() == []
-    with pytest.raises(ValueError, match=r"the best weights are lost.*num_epochs=2 or more"):
+    with pytest.raises(ValueError, match=r"best weights .*num_epochs=2"):
         start.session.load_best()
 
 
@@ -401,7 +396,7 @@ def test_without_a_folder_the_best_weights_are_those_in_memory(trainer, whole):
 
 @pytest.mark.parametrize("every", ["", "5", "s", "-5s", "1.5s", "00w", "0s", "5m", "9999999999s"])
 def test_save_options_that_mean_nothing_are_refused(every):
-    with pytest.raises(ValueError, match=f"checkpoint_every={every} is no time"):
+    with pytest.raises(ValueError, match=f"checkpoint_every={every}"):
         SaveOptions(every)
 
 

@@ -70,7 +70,7 @@ def test_rows_without_a_word_get_a_name_and_words_without_a_row_are_refused(tmp_
     prefix = write(tmp_path / "model", weights())
     words = load_tutorial_checkpoint(prefix, Vocabulary("abcde")).vocabulary.words
     assert words == ("a", "b", "c", "d", "e", "<unused_5>", "<unused_6>")
-    with pytest.raises(ValueError, match="has 7 words and train has 8: give the text"):
+    with pytest.raises(ValueError, match=r"7 words .*8"):
         load_tutorial_checkpoint(prefix, Vocabulary("abcdefgh"))
 
 
@@ -80,7 +80,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path, suffix, share):
     prefix = write(tmp_path / "model", weights())
     file = Path(prefix + suffix)
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-    with pytest.raises(ValueError, match=r"model cannot be read \(.+\): give the path"):
+    with pytest.raises(ValueError, match=r"model cannot be read \(.+\)"):
         read_tutorial_checkpoint(prefix)
 
 
@@ -100,18 +100,18 @@ def test_what_is_no_checkpoint_of_the_tutorial_is_refused(tmp_path):
     for lacking in ("Model/softmax_b", "cell_0"):
         some = {name: w for name, w in weights().items() if lacking not in name}
         prefix = write(tmp_path / "some", some)
-        with pytest.raises(ValueError, match=f"has no .*{lacking}"):
+        with pytest.raises(ValueError, match=lacking):
             read_tutorial_checkpoint(prefix)
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("Model/softmax_b", lambda w: w[:3], r"softmax_b of shape \(3,\) where .* ask for \(7,\)"),
+        ("Model/softmax_b", lambda w: w[:3], r"softmax_b .*\(3,\) .*\(7,\)"),
         (f"{layer_scope(0)}basic_lstm_cell/kernel", lambda w: w[1:], "kernel of shape"),
-        ("Model/softmax_w", lambda w: w * np.nan, "softmax_w that are no finite numbers"),
-        ("Model/softmax_b", lambda w: w.astype(str), "softmax_b that are no finite numbers"),
-        ("Model/embedding", lambda w: w[0], r"embedding of shape \(.*\): it needs two"),
+        ("Model/softmax_w", lambda w: w * np.nan, "softmax_w .*finite"),
+        ("Model/softmax_b", lambda w: w.astype(str), "softmax_b .*finite"),
+        ("Model/embedding", lambda w: w[0], r"embedding of shape \("),
     ],
 )
 def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(tmp_path, name, change, message):

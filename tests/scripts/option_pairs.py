@@ -67,7 +67,7 @@ def _cells(allows) -> tuple[str, set[str]]:
 
 
 # A flag, and the values of another option beside which alone it is read.
-READ_WITH = {
+PREREQUISITES = {
     "--rnn_mode=fused": _cells(lambda cell: "fused" in rnn_modes(cell)),
     "--rnn_mode=keras": _cells(lambda cell: "keras" in rnn_modes(cell)),
     "--forget_bias=1": _cells(lambda cell: cell in cells_that_read("forget_bias")),
@@ -85,7 +85,7 @@ READ_WITH = {
 def refused(row: Row) -> bool:
     """Whether `train.py` refuses the values of `row`, which may leave options open."""
     allowed = {option: {value} for option, value in row.items()}
-    for option, values in (READ_WITH[value] for value in row.values() if value in READ_WITH):
+    for option, values in (PREREQUISITES[value] for value in row.values() if value in PREREQUISITES):
         allowed[option] = allowed.get(option, values) & values
     return not all(allowed.values())
 

@@ -9,17 +9,7 @@ import sys
 
 import pytest
 
-from tests.faults.test_inputs import hide_tensorflow
-from tests.forked import run
-
-
-def one_line_error(result, script):
-    assert result.returncode == 1
-    assert result.stdout == ""
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith(f"{script}: error: ")
-    return lines[0]
+from tests.forked import hide_tensorflow, one_line_error, run
 
 
 @pytest.mark.parametrize(
@@ -56,8 +46,7 @@ def close_the_pipe():
 def test_what_cannot_be_printed_ends_in_one_line(tmp_path):
     flags = ("--batch_size=2", "--num_steps=3")
     result = run("ptb explain", *flags, folder=tmp_path, prepare=[fill_the_disk])
-    message = one_line_error(result, "ptb explain")
-    assert "the output cannot be printed (No space left on device)" in message
+    one_line_error(result, "ptb explain", "No space left")
     result = run("ptb explain", *flags, folder=tmp_path, prepare=[close_the_pipe])
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
@@ -75,12 +64,10 @@ def text(tmp_path):
 def test_a_batch_that_cannot_be_shared_out_binds_no_run_folder(tmp_path, text):
     flags = ["--model=test", f"--data_path={text}", "--save_path=run", "--distribution=mirrored"]
     result = run("train.py", *flags, "--batch_size=4", "--num_devices=3", folder=tmp_path)
-    message = one_line_error(result, "train.py")
-    assert "batch_size=4 is not a multiple of the 3 replicas" in message
+    one_line_error(result, "train.py", "batch_size=4 ")
     assert not list((tmp_path / "run").glob("*.json"))
 
 
 def test_devices_without_mirrored_are_refused(tmp_path):
     result = run("train.py", "--num_devices=2", folder=tmp_path)
-    message = one_line_error(result, "train.py")
-    assert "--num_devices=2 needs --distribution=mirrored" in message
+    one_line_error(result, "train.py", "--num_devices=2", "--distribution=mirrored")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ptb.machine.process import command_of
-from tests.forked import run
+from tests.forked import one_line_error, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,26 +39,22 @@ def test_three_lines_of_text_are_drawn_whole(tmp_path):
         *("ptb explain", "--data_path=three.txt", "--batch_size=4", "--num_steps=5"),
         folder=tmp_path,
     )
-    assert "use a batch_size of at most 2 or a num_steps of at most 2" in result.stderr
+    assert "num_steps of at most 2" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--window=2", "window=2 is out of bounds: with batch_size=3 and num_steps=4"),
+        ("--window=2", "window=2 is out of bounds"),
         ("--batch_size=0", "flag --batch_size=0"),
-        ("--batch_size=90000", "and this one has 27: use a batch_size of at most 13 or a longer"),
+        ("--batch_size=90000", "has 27: use a batch_size of at most 13"),
         ("--language=fr", "flag --language=fr"),
         ("--png=", "--png=: is empty"),
         ("--png=no/folder.png", "--png=no/folder.png cannot be written"),
-        ("--data_path=nowhere", "'nowhere' is not a folder or file"),
+        ("--data_path=nowhere", "'nowhere' is not a folder"),
     ],
 )
 def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
     result = run("ptb explain", flag, folder=tmp_path)
-    assert result.returncode == 1
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("ptb explain: error: ")
-    assert message in lines[0]
+    one_line_error(result, "ptb explain", message)
     assert not list(tmp_path.iterdir())

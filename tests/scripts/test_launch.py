@@ -17,8 +17,7 @@ from ptb.machine.process import command_of
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.train import train
 from ptb.training.config import Config
-from tests.forked import ROOT
-from tests.scripts.test_bad_input import one_line_error, run
+from tests.forked import ROOT, one_line_error, run
 
 TRAIN = (
     *("train.py", "--model=test", "--hidden_size=8", "--num_steps=4", "--batch_size=4"),
@@ -84,13 +83,13 @@ def test_two_workers_train_as_one_process_does(folder):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ((), "there is no command: ptb launch --num_workers=2 -- train"),
+        ((), "there is no command"),
         (("--num_workers=0", "--", "train.py"), "num_workers=0"),
-        (("--", "no_such_program"), "'no_such_program' cannot be started: No such file"),
+        (("--", "no_such_program"), "'no_such_program'"),
     ],
 )
 def test_a_bad_launch_is_one_line(tmp_path, command, message):
-    assert message in one_line_error(run("ptb launch", *command, folder=tmp_path), "ptb launch")
+    one_line_error(run("ptb launch", *command, folder=tmp_path), "ptb launch", message)
 
 
 @pytest.mark.slow
@@ -185,7 +184,7 @@ def test_a_run_that_lost_a_worker_goes_on_with_two_or_with_one(folder):
     shutil.copytree(folder / "run", folder / "alone")
     result = launch_workers(folder, 2, *FLAGS)
     assert result.returncode == 0, result.stderr
-    assert "resuming run from epoch 2, after window" in result.stderr
+    assert "epoch 2, after window" in result.stderr
     train_alone(folder, *FLAGS, "--save_path=alone")
     whole = launch_workers(folder, 2, *FLAGS, "--save_path=whole")
     assert whole.returncode == 0, whole.stderr

@@ -16,7 +16,7 @@ from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 from ptb.training.progress import Progress
 from ptb.training.report import EpochReport
-from tests.scripts.test_bad_input import one_line_error, run
+from tests.forked import one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed, text  # noqa: F401  (a fixture)
 
 
@@ -88,7 +88,7 @@ def test_a_client_with_tensorflow_alone_gets_what_evaluate_and_generate_give(
 def test_an_export_path_that_cannot_be_written(tmp_path, saved_run):
     (tmp_path / "file").write_text("")
     result = run("ptb export", "--save_path=run", "--export_path=file/x", folder=tmp_path)
-    assert "export_path 'file/x' cannot be written" in one_line_error(result, "ptb export")
+    one_line_error(result, "ptb export", "'file/x' cannot be written")
 
 
 def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_run):
@@ -105,4 +105,4 @@ def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_ru
 @pytest.mark.slow
 def test_a_word_that_cannot_be_read_is_refused_by_name(tmp_path, saved_run):
     result = run("ptb generate", "--save_path=run", "--prefix=the zebra", folder=tmp_path)
-    assert "the word 'zebra' is not among" in one_line_error(result, "ptb generate")
+    one_line_error(result, "ptb generate", "'zebra'")

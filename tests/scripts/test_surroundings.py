@@ -8,8 +8,7 @@ import tempfile
 import pytest
 
 from tests.faults import disk
-from tests.forked import run
-from tests.scripts.test_bad_input import one_line_error
+from tests.forked import one_line_error, run
 from tests.scripts.test_serving import saved_run  # noqa: F401  (a fixture)
 from tests.scripts.test_train_and_evaluate import text  # noqa: F401  (a fixture)
 
@@ -54,7 +53,7 @@ def test_a_run_without_a_user_in_a_folder_whose_name_the_terminal_lacks(tmp_path
     assert (tmp_path / "é中" / "run" / "learning_curve.png").exists()
     assert not (tmp_path / "~").exists()
     result = run("train.py", "--data_path=nö", folder=tmp_path, prepare=[ascii_streams])
-    assert r"'n\xf6' is not a folder or file" in one_line_error(result, "train.py")
+    one_line_error(result, "train.py", r"'n\xf6' is not a folder")
 
 
 @pytest.mark.slow
@@ -80,9 +79,7 @@ def test_every_script_makes_do(tmp_path, saved_run, command, file, prepare):  # 
 @pytest.mark.slow
 def test_a_home_folder_is_needed_only_for_penn_treebank(tmp_path):
     result = run("train.py", "--dataset=ptb", folder=tmp_path, prepare=[no_user])
-    assert "no home folder to keep Penn Treebank in: give --data_dir" in one_line_error(
-        result, "train.py"
-    )
+    one_line_error(result, "train.py", "no home folder", "--data_dir")
 
 
 @pytest.mark.slow
@@ -92,8 +89,7 @@ def test_an_export_to_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, saved
         pytest.skip("nobody may mount a disk here")
     try:
         result = run("ptb export", "--save_path=run", "--export_path=disk/out", folder=tmp_path)
-        message = one_line_error(result, "ptb export")
-        assert "'disk/out' cannot be written (No space left on device)" in message
+        one_line_error(result, "ptb export", "'disk/out' cannot be written")
         assert list((tmp_path / "disk" / "out").iterdir()) == []
     finally:
         disk.unmount(tmp_path / "disk")
@@ -109,8 +105,7 @@ def test_a_full_disk_of_temporary_files_is_not_used(tmp_path, saved_run, monkeyp
         assert succeed("ptb generate", *flags, folder=tmp_path, prepare=[forget_folder])
         prepare = [forget_folder, no_memory_folder]
         result = run("ptb generate", *flags, folder=tmp_path, prepare=prepare)
-        message = one_line_error(result, "ptb generate")
-        assert f"the disk of '{tmp_path / 'disk'}' has no room for temporary files" in message
+        one_line_error(result, "ptb generate", f"'{tmp_path / 'disk'}' has no room")
     finally:
         disk.unmount(tmp_path / "disk")
 

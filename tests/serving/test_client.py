@@ -19,7 +19,7 @@ def test_the_newest_version_is_found_and_a_version_is_itself(export_path, tmp_pa
 def test_a_folder_that_is_no_export_is_refused(tmp_path):
     (tmp_path / "7").mkdir()
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match="holds no export"):
+        with pytest.raises(ValueError, match="no export"):
             find(path)
 
 
@@ -37,7 +37,7 @@ def test_a_damaged_export_is_refused(export_path, tmp_path, name):
     shutil.copytree(export_path / "1", tmp_path / "1")
     file = tmp_path / "1" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="damaged"):
         LoadedExport(tmp_path)
 
 
@@ -57,7 +57,7 @@ def test_a_damaged_export_is_refused(export_path, tmp_path, name):
 def test_a_card_that_no_export_has_is_refused(export_path, tmp_path, content):
     shutil.copytree(export_path / "1", tmp_path / "1")
     (tmp_path / "1" / "model_card.json").write_text(content)
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="damaged"):
         LoadedExport(tmp_path)
 
 
@@ -84,10 +84,10 @@ def test_the_page_and_the_command_line_give_the_same_figures(loaded, served):
 
 
 def test_what_the_graph_refuses_is_one_line(loaded, without_unknown):
-    with pytest.raises(Refused, match=r"^num_words=-2 is out of bounds: give .* to 10,000$"):
+    with pytest.raises(Refused, match=r"^num_words=-2 .*10,000$"):
         loaded.generate("the", -2)
     with (
-        pytest.raises(Refused, match=r"^the token `<b>` is not among the 12 of the vocabulary"),
+        pytest.raises(Refused, match=r"^the token `<b>` .*12"),
         refusals(),
     ):
         without_unknown.words(b"the <b>")

@@ -134,12 +134,12 @@ def test_batches_and_texts_of_nothing(loaded):
     ("inputs", "message"),
     [
         ({"num_words": -1}, "num_words=-1 is out of bounds"),
-        ({"num_words": 1_000_000}, f"give a number from 0 to {MAX_WORDS:,}"),
-        ({"prefix": ["the"] * 14, "num_words": MAX_WORDS}, "num_words=10000 for 14 rows is more"),
+        ({"num_words": 1_000_000}, f"0 to {MAX_WORDS:,}"),
+        ({"prefix": ["the"] * 14, "num_words": MAX_WORDS}, "num_words=10000 for 14 rows"),
         ({"temperature": -1.0}, "temperature=-1 is out of bounds"),
         ({"temperature": float("nan")}, "temperature=nan is out of bounds"),
         ({"top_k": -1}, "top_k=-1 is out of bounds"),
-        ({"prefix": ["the " * (MAX_TOKENS + 1)]}, f"one call reads at most {MAX_TOKENS:,}"),
+        ({"prefix": ["the " * (MAX_TOKENS + 1)]}, f"at most {MAX_TOKENS:,}"),
     ],
 )
 def test_bad_input_is_refused_by_name(loaded, inputs, message):
@@ -148,9 +148,9 @@ def test_bad_input_is_refused_by_name(loaded, inputs, message):
 
 
 def test_a_state_of_another_batch_is_refused(loaded):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="has 2 rows and words has 1"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"2 rows .*1"):
         next_word(loaded, [["the"]], initial_state(loaded, 2))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="batch_size=-1 is below 0"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="batch_size=-1"):
         initial_state(loaded, -1)
 
 
@@ -160,7 +160,7 @@ def test_the_memory_of_a_call_is_bounded(loaded, trained):
     message = f"{most + 1} rows are more than the {most:,} of one call"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         initial_state(loaded, most + 1)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=f"reads at most {MAX_TOKENS:,}"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{MAX_TOKENS:,}"):
         loaded.call["score"](text=tf.fill([MAX_TOKENS + 1], ""))
     assert max_rows(10**9, 24) == 1
 
@@ -183,7 +183,7 @@ def test_the_rows_that_get_scores_are_bounded(trained, monkeypatch):
                 seed=tf.constant(1),
             ),
         ):
-            with pytest.raises(tf.errors.InvalidArgumentError, match="6 rows are more than the 3"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"6 rows .*3"):
                 ask()
 
 
@@ -220,7 +220,7 @@ def test_an_export_that_cannot_be_written_is_one_line_and_leaves_nothing(
 
     monkeypatch.setattr(saved_model, "served_model", served_model)
     monkeypatch.setattr(tf.saved_model, "save", save)
-    message = r"export_path '.*' cannot be written \(No space left on device\): give another"
+    message = r"export_path '.*No space left"
     with pytest.raises(ValueError, match=message):
         saved_model.export(trained, tmp_path, {})
     assert list(tmp_path.iterdir()) == []

@@ -49,7 +49,7 @@ def check(graphs, content: bytes):
     """Holds the graph's tokens and Python's together."""
     for (tokens, lowercase), split in graphs.items():
         if b"\0" in content:
-            with pytest.raises(tf.errors.InvalidArgumentError, match="the text has a NUL"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="NUL"):
                 split(tf.constant([content]))
             continue
         expected = text.split(content.decode(errors="replace"), tokens, lowercase)
@@ -144,9 +144,7 @@ def test_words_outside_the_vocabulary_become_unk_and_padding_does_not(make):
 def test_without_unk_a_word_outside_the_vocabulary_is_refused_by_name(make):
     tokenizer = make(("<eos>", "the"))
     assert tokenizer.encode(tf.constant([["the", ""]]))[0].numpy().tolist() == [[1, -1]]
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="the token `zebra` is not among the 2"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`zebra` .*2"):
         tokenizer.encode(tf.constant([["the", "zebra"]]))
 
 
@@ -203,7 +201,7 @@ def test_spaces_are_tokens_of_a_vocabulary_of_characters(make):
 
 
 def test_a_nul_is_refused_in_a_word(make):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="the text has a NUL"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="NUL"):
         make().normalize(tf.constant([["the", "c\0t"]]))
 
 

@@ -56,7 +56,7 @@ def test_the_first_task_is_the_chief(monkeypatch):
     ],
 )
 def test_a_cluster_that_cannot_be_is_refused(monkeypatch, cluster, index):
-    with pytest.raises(ValueError, match=r"needs TF_CONFIG, and it is '{.*ptb launch$"):
+    with pytest.raises(ValueError, match=r"TF_CONFIG.*'{.*ptb launch"):
         from_config(monkeypatch, cluster, index=index)
 
 
@@ -75,7 +75,7 @@ def test_a_cluster_that_cannot_be_is_refused(monkeypatch, cluster, index):
 )
 def test_a_text_that_is_no_cluster_is_refused(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(ValueError, match="needs TF_CONFIG"):
+    with pytest.raises(ValueError, match="TF_CONFIG"):
         Cluster.from_environment()
 
 
@@ -83,7 +83,7 @@ def test_a_port_that_is_in_use_is_named_before_the_wait():
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         cluster = Cluster((("worker", 0, "host0:1"), ("worker", 1, f"host1:{port}")), 1)
-        message = f"host1:{port} of worker 1 in TF_CONFIG cannot be served .*in use"
+        message = f"host1:{port} .*in use"
         with pytest.raises(ValueError, match=message):
             cluster.check_port()
     cluster.check_port()
@@ -118,7 +118,7 @@ def test_every_worker_waits_for_all_others(clusters):
 def test_a_worker_that_never_comes_is_named(clusters, monkeypatch):
     monkeypatch.setattr(cluster_module, "START_SECONDS", 0.3)
     for index, absent in ((0, 1), (1, 0)):
-        with pytest.raises(ValueError, match=f"worker {absent} at 127.* has not come within 0.3 s"):
+        with pytest.raises(ValueError, match=f"worker {absent} .*0.3 s"):
             clusters[index].wait_for_all()
 
 

@@ -32,7 +32,7 @@ def test_the_learning_rate_is_constant_and_then_halves():
 
 
 def test_an_unknown_preset_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match="model=huge is unknown: choose from test, small"):
+    with pytest.raises(ValueError, match=r"model=huge .*test, small"):
         preset("huge")
 
 
@@ -62,14 +62,14 @@ def test_a_value_out_of_bounds_is_refused_by_name(field):
 
 
 def test_cells_without_a_keras_layer_here_are_refused_with_the_remedy():
-    with pytest.raises(ValueError, match="use rnn_mode=static for cell=gru"):
+    with pytest.raises(ValueError, match=r"rnn_mode=static .*cell=gru"):
         Config(cell="gru", rnn_mode="keras")
 
 
 def test_a_config_survives_its_dict():
     config = dataclasses.replace(preset("large"), seed=7)
     assert Config.from_dict(dataclasses.asdict(config)) == config
-    with pytest.raises(ValueError, match="unknown fields: colour"):
+    with pytest.raises(ValueError, match="colour"):
         Config.from_dict({"colour": "blue"})
 
 
@@ -113,7 +113,7 @@ def test_a_size_is_known_without_room_for_the_model():
 
 @pytest.mark.parametrize("field", ["learning_rate", "num_epochs", "seed", "init_scale"])
 def test_an_integer_beyond_a_float_is_out_of_bounds(field):
-    with pytest.raises(ValueError, match=f"{field}=1000.* is out of bounds"):
+    with pytest.raises(ValueError, match=f"{field}=1000.* bounds"):
         Config(**{field: 10**400})
 
 

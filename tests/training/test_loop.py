@@ -184,22 +184,23 @@ def bits(arrays):
 def test_a_place_that_the_run_does_not_have_is_refused():
     training = Training(make_model(), TRAIN, VALID, CONFIG)
     own = training.state.export()
-    with pytest.raises(ValueError, match="window=30 is beyond the 29"):
+    with pytest.raises(ValueError, match=r"window=30 .*29"):
         training.restore(dataclasses.replace(own, progress=Progress(window=30)))
     state = [np.zeros((5, 8), np.float32)] * 2
     for other in ([], state[:1], [np.zeros((5, 9), np.float32)] * 2, [np.zeros((5, 8))] * 2):
-        with pytest.raises(ValueError, match="other shapes"):
+        with pytest.raises(ValueError, match="shapes"):
             training.restore(dataclasses.replace(own, state=other))
     averages = {f"average/{name}": weight for name, weight in own.weights.items()}
     for other in ({"m0": state[0]}, averages):
-        with pytest.raises(ValueError, match="slots that this optimizer does not have"):
+        with pytest.raises(ValueError, match="slots"):
             training.restore(dataclasses.replace(own, slots=other))
 
 
 def test_a_loss_beyond_all_bounds_stops_the_run_before_it_is_saved():
     config = dataclasses.replace(CONFIG, learning_rate=1e6, max_grad_norm=1e9)
-    with pytest.raises(Diverged, match=r"epoch 1.*learning_rate below 1e\+06"):
+    with pytest.raises(Diverged) as raised:
         train(make_model(), config)
+    assert (raised.value.epoch, raised.value.learning_rate) == (1, 1e6)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
@@ -207,5 +208,6 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
     weights = model.export_weights()
     weights["softmax_b"][0] = np.nan
     model.import_weights(weights)
-    with pytest.raises(Diverged, match=r"epoch 1 at window 0: loss nan.*learning_rate below 1"):
+    with pytest.raises(Diverged, match="loss nan") as raised:
         train(model)
+    assert (raised.value.epoch, raised.value.window, raised.value.learning_rate) == (1, 0, 1.0)

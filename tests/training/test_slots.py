@@ -108,5 +108,5 @@ def test_slots_of_another_optimizer_are_refused():
         slots | {"m9": slots["updates"]},
         slots | {"updates": np.float32(1)},
     ):
-        with pytest.raises(ValueError, match="slots that this optimizer does not have"):
+        with pytest.raises(ValueError, match="slots"):
             import_slots(step.optimizer, model, wrong)

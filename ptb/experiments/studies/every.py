@@ -13,7 +13,9 @@ from absl import flags
 
 from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.experiments.studies import NAMES
-from ptb.experiments.studies.study import VERDICT, define_flags, findings, in_chinese
+from ptb.experiments.studies.findings import findings
+from ptb.experiments.studies.study_files import VERDICT, in_chinese
+from ptb.experiments.studies.study_flags import define_flags
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
 from ptb.machine.process import command_of
@@ -39,10 +41,10 @@ def main() -> int | None:
     measured = [
         flag for flag in sys.argv[1:] if flag != "--redraw" and not flag.startswith("--language")
     ]
-    command = shlex.join(["ptb", "study", *measured])
-    write_overview(Path(FLAGS.out), command)
+    made_by = shlex.join(["ptb", "study", *measured])
+    write_overview(Path(FLAGS.out), made_by)
     if FLAGS.language == "zh":
-        write_overview(Path(FLAGS.out), command, in_chinese)
+        write_overview(Path(FLAGS.out), made_by, in_chinese)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1

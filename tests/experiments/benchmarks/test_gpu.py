@@ -16,7 +16,7 @@ def test_a_case_is_a_side_a_preset_a_batch_size_and_a_precision():
      "keras,small,20,float64", "keras,small,20,float32,1"],
 )  # fmt: skip
 def test_anything_else_is_refused(text):
-    with pytest.raises(ValueError, match="is no case"):
+    with pytest.raises(ValueError, match="no case"):
         Case.parse(text)
 
 
