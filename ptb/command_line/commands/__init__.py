@@ -22,7 +22,7 @@ COMMANDS = {
     "generate": (f"{_HERE}.generate", "continue a text, or score one word by word"),
     "export": (f"{_HERE}.export", "write a SavedModel that takes plain text"),
     "serve": (f"{_HERE}.serve", "show an exported model on a page"),
-    "explain": (f"{_HERE}.explain", "draw what batch_size and num_steps do to a text"),
+    "explain": (f"{_HERE}.explain", "draw what a batch is, or look inside a trained model"),
     "study": (f"{_HERE}.study", "answer a question by measurement"),
     "benchmark": (f"{_HERE}.benchmark", "measure words per second, beside PyTorch and Keras"),
     "launch": (f"{_HERE}.launch", "start several workers on this machine"),
