@@ -106,3 +106,16 @@ def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_ru
 def test_a_word_that_cannot_be_read_is_refused_by_name(tmp_path, saved_run):
     result = run("ptb generate", "--save_path=run", "--prefix=the zebra", folder=tmp_path)
     one_line_error(result, "ptb generate", "'zebra'")
+
+
+@pytest.mark.slow
+def test_inside_a_run_the_surprisal_is_that_of_the_score(tmp_path, saved_run):
+    flags = ("--save_path=run", "--text=the a x\nb", "--units=0,5", "--png=inside.png")
+    found = json.loads(succeed("ptb explain", "--inside", "--json", *flags, folder=tmp_path))
+    score = succeed("ptb generate", "--save_path=run", "--score=the a x\nb", folder=tmp_path)
+    nats = float(re.search(r"\(([\d.]+) nats over 4 tokens\)", score)[1])
+    assert sum(found["nats"][1:]) == pytest.approx(nats, abs=2e-3)
+    assert (found["layer"], found["num_steps"], list(found["units"])) == (1, 4, ["0", "5"])
+    assert (tmp_path / "inside.png").read_bytes().startswith(b"\x89PNG")
+    table = succeed("ptb explain", "--inside", *flags, "--language=zh", folder=tmp_path)
+    assert "第 1 层的单元 5" in table

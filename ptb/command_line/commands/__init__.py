@@ -23,7 +23,7 @@ COMMANDS = {
     "export": (f"{_HERE}.export", "write a SavedModel that takes plain text"),
     "vectors": (f"{_HERE}.vectors", "write the word vectors of a model as text"),
     "serve": (f"{_HERE}.serve", "show an exported model on a page"),
-    "explain": (f"{_HERE}.explain", "draw what batch_size and num_steps do to a text"),
+    "explain": (f"{_HERE}.explain", "draw what a batch is, or look inside a trained model"),
     "study": (f"{_HERE}.study", "answer a question by measurement"),
     "benchmark": (f"{_HERE}.benchmark", "measure words per second, beside PyTorch and Keras"),
     "launch": (f"{_HERE}.launch", "start several workers on this machine"),
