@@ -26,7 +26,7 @@ from tests.forked import run
 
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "ptb generate", "ptb export"
 SERVE, EXPLAIN, BENCHMARK = "ptb serve", "ptb explain", "ptb benchmark"
-LAUNCH, VECTORS = "ptb launch", "ptb vectors"
+LAUNCH, VECTORS, RUNS = "ptb launch", "ptb vectors", "ptb runs"
 RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
     f"ptb {name}" for name in ("record", "verify", "table", "curves", "large_start")
 )
@@ -188,6 +188,10 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*TEXT, "--tokens=char", "--init_from=run"), "init_from=run has tokens=word"),
     Case(TRAIN, (*TEXT, "--init_vectors=file"), "none of the words"),
     Case(TRAIN, (*TEXT, "--init_vectors=text/test.txt"), "line 1 is no word"),
+    Case(RUNS, (), "name one folder"),
+    Case(RUNS, ("nowhere",), "'nowhere' is no folder"),
+    Case(RUNS, ("text",), "'text' has no run"),
+    Case(RUNS, (".", "--png=text/test.txt"), "is there already, with other content"),
     Case(VECTORS, (), "--save_path is missing"),
     Case(VECTORS, (*RUN, "--of=cells"), "of"),
     Case(VECTORS, (*RUN, "--out=text/test.txt"), "is there already, with other content"),

@@ -57,6 +57,8 @@ OPTIONS = dict(
     checkpoint_every=["", "--checkpoint_every=2w", "--checkpoint_every=0"],
     keep=["", "--keep=1"],
     on_divergence=["", "--on_divergence=rollback"],
+    early_stopping=["", "--early_stopping=3"],
+    sample_every=["", "--sample_every=2"],
     # Of evaluate.py.
     evaluation=["", "--dynamic_evaluation", "--neural_cache=9", "--batch_size=2"],
 )

@@ -31,6 +31,12 @@ def test_a_fresh_line_costs_what_it_costs_alone_after_eos(evaluator, batch_size,
     np.testing.assert_allclose(scores.nats, alone, rtol=1e-5)
 
 
+def test_the_steps_for_lines_leave_little_padding():
+    ids = np.tile([1, 1, 1, 1, 1, 1, 0], 9)
+    assert reader.steps_for_lines(ids, 0, 20) == 7
+    assert reader.steps_for_lines(ids, 0, 5) == 4
+
+
 @pytest.mark.parametrize(("batch_size", "num_steps"), [(1, 4), (3, 2)])
 def test_carried_lines_add_up_to_the_whole_text(evaluator, batch_size, num_steps):
     windows = reader.every_token(TEXT, batch_size, num_steps)

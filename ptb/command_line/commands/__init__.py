@@ -30,6 +30,7 @@ COMMANDS = {
     "record": (f"{_RECORDS}.record", "train, evaluate, and keep the figures as a record"),
     "verify": (f"{_RECORDS}.verify", "repeat a record and compare the figures"),
     "table": (f"{_RECORDS}.table", "print the records of a folder as a table"),
+    "runs": (f"{_RECORDS}.runs", "compare all runs below a folder, and draw their curves"),
     "curves": (f"{_RECORDS}.curves", "draw the learning curves of a folder of records"),
     "large_start": (f"{_RECORDS}.large_start", "measure the first windows of the large model"),
     "scale": (f"{_BENCHMARKS}.scale", "measure several workers against one"),

@@ -265,6 +265,8 @@ def _windows(trained, text: Text):
     num_steps = _num_steps(trained)
     if FLAGS.per_line and FLAGS.line_state == "fresh":
         batch_size = FLAGS.batch_size if FLAGS["batch_size"].present else FRESH_ROWS
+        if FLAGS.num_steps is None:
+            num_steps = reader.steps_for_lines(text.ids, _eos(trained), num_steps)
         return reader.every_line(text.ids, _eos(trained), batch_size, num_steps)
     windows = reader.every_token(text.ids, FLAGS.batch_size, num_steps)
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
