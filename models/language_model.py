@@ -133,10 +133,15 @@ class LanguageModel(WeightsByPath, keras.Model):
         """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
+    # AutoGraph would rewrite the source of all that these methods call, which takes seconds at each
+    # start of a program. Nothing in it branches on a tensor.
+
+    @tf.autograph.experimental.do_not_convert
     def call(self, tokens, state, training=False, seed=None, rows=None):
         outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.logits_after(tf.stack(outputs, axis=1)), next_state
 
+    @tf.autograph.experimental.do_not_convert
     def logits_after(self, outputs):
         """The scores of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
         if self.cutoffs:
@@ -144,11 +149,13 @@ class LanguageModel(WeightsByPath, keras.Model):
         weight = self._softmax_weight()
         return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
+    @tf.autograph.experimental.do_not_convert
     def nats(self, tokens, targets, state, training=False, seed=None, rows=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
         outputs, next_state = self.outputs(tokens, state, training, seed, rows)
         return self.nats_after(outputs, targets), next_state
 
+    @tf.autograph.experimental.do_not_convert
     def nats_after(self, outputs: list, targets):
         """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
         num_steps = len(outputs)
@@ -175,6 +182,7 @@ class LanguageModel(WeightsByPath, keras.Model):
             words_first=self.tie_weights,
         )
 
+    @tf.autograph.experimental.do_not_convert
     def outputs(self, tokens, state, training=False, seed=None, rows=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)

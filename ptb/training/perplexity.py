@@ -75,6 +75,8 @@ class Evaluator:
             nats += replicas.one(window_nats)
         return nats, replicas.join(state)
 
+    # As in `TrainStep._window`; no way of predicting branches on a tensor.
+    @tf.autograph.experimental.do_not_convert
     def _rows(self, tokens, mask, state, carries_state: bool):
         """The nats of all rows of a window, and the next state of this replica's."""
         if not carries_state:

@@ -120,6 +120,8 @@ class TrainStep:
             cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
         return cost, grad_norm, state
 
+    # AutoGraph would take seconds to rewrite all that is called here (see `LanguageModel.call`).
+    @tf.autograph.experimental.do_not_convert
     def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
         """One window on one replica: the cost and norm of all rows, the state of its own."""
         if not self._carries_state:
@@ -128,9 +130,16 @@ class TrainStep:
         variables = self._variables()
         cost, gradients = self._replicas.sum_gradients(cost, gradients, tokens[:, :-1])
         grad_norm = tf.linalg.global_norm(gradients)
-        if not self._scales_loss or tf.math.is_finite(grad_norm):
+
+        def update():
             scale = self._max_grad_norm / tf.maximum(grad_norm, self._max_grad_norm)
             self.optimizer.apply(variables, gradients, learning_rate, scale)
+            return True
+
+        if self._scales_loss:
+            tf.cond(tf.math.is_finite(grad_norm), update, lambda: False)
+        else:
+            update()
         return cost, grad_norm, state
 
     def _gradients(self, tokens, state, seed, loss_scale):

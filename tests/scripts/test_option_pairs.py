@@ -167,6 +167,7 @@ def assert_same_figures(run, whole, tolerance):
     np.testing.assert_allclose(run.figures(), whole.figures(), rtol=tolerance, err_msg=str(run.row))
 
 
+@pytest.mark.slow  # tests/training/test_distribution.py has it in this process
 @pytest.mark.parametrize("number", SLICE)
 def test_options_train_on_one_replica_as_on_two(tmp_path, number):
     row = ROWS[number]

@@ -3,9 +3,6 @@
 import gzip
 import json
 import math
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -13,7 +10,7 @@ from ptb.data import corpus
 from ptb.data.penn_treebank.penn_treebank_dataset_builder import Builder
 from ptb.data.text import READING
 from tests.data.test_penn_treebank import server  # noqa: F401  (a fixture)
-from tests.forked import ROOT, one_line_error, run
+from tests.forked import one_line_error, run
 from tests.scripts.test_train_and_evaluate import succeed
 
 SMALL = ("--model=test", "--batch_size=2")
@@ -115,16 +112,11 @@ def test_penn_treebank_through_tfds(tmp_path, server, dataset):  # noqa: F811
     assert evaluated(tmp_path)["tokens"] == len(prepared.test) - 1
 
 
-def test_a_dead_network_ends_in_one_line_with_what_to_do_by_hand(tmp_path):
-    dead = "http://127.0.0.1:9"
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "--dataset=ptb", f"--data_dir={tmp_path}"],
-        env={**os.environ, "http_proxy": dead, "https_proxy": dead, "no_proxy": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def test_a_dead_network_ends_in_one_line_with_what_to_do_by_hand(tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    result = run("train.py", "--dataset=ptb", f"--data_dir={tmp_path}", folder=tmp_path)
     archive = f"{Builder.ARCHIVE_URL}: no connection"
     message = one_line_error(result, "train.py", "(https://", archive)
     assert f"into {tmp_path}/downloads/manual" in message
