@@ -17,36 +17,31 @@ A folder that has anything in it and is no run is refused before any write.
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
-import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
-from ptb.machine.atomic_file import sync_folder, write_atomically, write_text_atomically
-from ptb.machine.untrusted import read_text
+from ptb.data.vocabulary import Vocabulary
+from ptb.machine.atomic_file import sync_folder, write_text_atomically
 from ptb.runs.checkpoint import Checkpoint
 from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
 from ptb.runs.description import read_description
 from ptb.runs.identity import run_id
 from ptb.runs.lock import Lock, is_lock
+from ptb.runs.report_files import write_reports, write_scalars
 from ptb.runs.run_files import (
     FILES,
-    MAX_VOCABULARY_BYTES,
     is_events,
     refuse_all_but_a_run,
     refuse_all_but_a_start,
     sha256,
 )
+from ptb.runs.vocabulary_file import read_vocabulary
 from ptb.training.report import EpochReport
 
 RESUME = "train.py with the flags of this run sets it aside and resumes from the one before"
-TIMING = ("seconds", "words_per_second")
-MAX_WORDS = 10_000_000
 
 
 class CannotSave(OSError):
@@ -144,19 +139,7 @@ class RunFolder:
 
     def vocabulary(self) -> Vocabulary:
         """The words of the run. Raises ValueError where the file is not what the run wrote."""
-        path = self.path / "vocabulary.txt"
-        try:
-            text = read_text(path, MAX_VOCABULARY_BYTES)
-            corpus = self.description()["corpus"]
-            if corpus.get("vocabulary_sha256") != sha256(text):
-                raise ValueError("it is not the vocabulary that this run was trained with")
-            if text.count("\n") > MAX_WORDS:
-                raise ValueError(f"it has more than {MAX_WORDS:,} words")
-            vocabulary = Vocabulary.from_text(text)
-            _check_words(vocabulary, corpus.get("vocab_size"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
-        return vocabulary
+        return read_vocabulary(self.path / "vocabulary.txt", self.description()["corpus"])
 
     @cached_property
     def run_id(self) -> str:
@@ -192,7 +175,7 @@ class RunFolder:
         """
         reports = checkpoint.progress.reports
         with self._saving():
-            self._write_scalars(reports[-1])
+            write_scalars(self.path, reports[-1])
             self.checkpoints.save(checkpoint, keep)
             if checkpoint.progress.best_epoch == len(reports):
                 self.checkpoints.save_best(checkpoint)
@@ -216,12 +199,7 @@ class RunFolder:
     def save_reports(self, reports: Sequence[EpochReport]) -> None:
         """Writes the reports as tables and as a picture. Raises CannotSave."""
         with self._saving():
-            names = [field.name for field in dataclasses.fields(EpochReport)]
-            metrics = [name for name in names if name not in TIMING]
-            self._write("metrics.csv", _csv(reports, metrics))
-            self._write("timing.csv", _csv(reports, ["epoch", *TIMING]))
-            if reports:
-                self._draw(reports)
+            write_reports(self.path, reports, self._lock.token)
 
     def load(self, which: str) -> Checkpoint:
         """The `best` or the `latest` checkpoint.
@@ -243,29 +221,6 @@ class RunFolder:
             raise ValueError(f"there is no checkpoint of this run in {where}: {REMEDY}")
         return found
 
-    # matplotlib and TensorFlow are loaded here and not above, so that whatever is wrong with a run
-    # folder is said at once.
-
-    def _draw(self, reports: Sequence[EpochReport]) -> None:
-        from ptb.runs.curve import draw_learning_curve  # noqa: PLC0415
-
-        path = self.path / "learning_curve.png"
-        draw = lambda file: draw_learning_curve(list(reports), file)  # noqa: E731
-        write_atomically(path, draw, self._lock.token)
-
-    def _write_scalars(self, report: EpochReport) -> None:
-        import tensorflow as tf  # noqa: PLC0415
-
-        try:
-            writer = tf.summary.create_file_writer(str(self.path))
-            with writer.as_default():
-                for name, value in dataclasses.asdict(report).items():
-                    if name != "epoch":
-                        tf.summary.scalar(name, value, step=report.epoch)
-            writer.close()
-        except tf.errors.OpError as error:
-            raise OSError(None, error.message.splitlines()[0]) from None
-
     def _write(self, name: str, text: str) -> None:
         write_text_atomically(self.path / name, text, self._lock.token)
 
@@ -282,25 +237,6 @@ class RunFolder:
                 "saved before is whole; mend that and run the same command again, or give another "
                 "folder"
             ) from None
-
-
-def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
-    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
-    if vocab_size not in (None, len(vocabulary)):
-        raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
-    if EOS not in vocabulary and vocabulary.unknown_id is None:
-        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
-    for number, word in enumerate(vocabulary.words, start=1):
-        if not word or "\r" in word:
-            raise ValueError(f"line {number:,} is {word!r}, which is no word")
-
-
-def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(report) for report in reports)
-    return text.getvalue()
 
 
 def _refuse(path: Path, reason: str) -> None:

@@ -389,7 +389,7 @@ def test_a_description_that_would_break_its_parser_is_refused(folder, text):
 
 
 def test_a_vocabulary_of_ten_million_lines_is_refused_unread(folder, monkeypatch):
-    monkeypatch.setattr("ptb.runs.run_folder.MAX_VOCABULARY_BYTES", 10_000_000)
+    monkeypatch.setattr("ptb.runs.vocabulary_file.MAX_VOCABULARY_BYTES", 10_000_000)
     (folder.path / "vocabulary.txt").write_bytes(b"a\n" * 10_000_000)
     with pytest.raises(ValueError, match="10,000,000 bytes"):
         folder.vocabulary()

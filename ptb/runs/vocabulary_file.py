@@ -1,0 +1,40 @@
+"""The words of a run as `vocabulary.txt` has them: a word a line, in the order of the ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+from ptb.machine.untrusted import read_text
+from ptb.runs.run_files import MAX_VOCABULARY_BYTES, sha256
+
+MAX_WORDS = 10_000_000
+
+
+def read_vocabulary(path: Path, corpus: dict) -> Vocabulary:
+    """The words in the file. Raises ValueError if they are not those that the run wrote.
+
+    `corpus` is what config.json says of the text: the checksum and the number of the words.
+    """
+    try:
+        text = read_text(path, MAX_VOCABULARY_BYTES)
+        if corpus.get("vocabulary_sha256") != sha256(text):
+            raise ValueError("it is not the vocabulary that this run was trained with")
+        if text.count("\n") > MAX_WORDS:
+            raise ValueError(f"it has more than {MAX_WORDS:,} words")
+        vocabulary = Vocabulary.from_text(text)
+        _check_words(vocabulary, corpus.get("vocab_size"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    return vocabulary
+
+
+def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
+    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
+    if vocab_size not in (None, len(vocabulary)):
+        raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
+    if EOS not in vocabulary and vocabulary.unknown_id is None:
+        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
+    for number, word in enumerate(vocabulary.words, start=1):
+        if not word or "\r" in word:
+            raise ValueError(f"line {number:,} is {word!r}, which is no word")
