@@ -73,7 +73,7 @@ class TextFile:
         self._num_bytes = 0
         with self.path.open("rb") as raw, _progress_bar(self.path) as update:
             hashed = _Hashed(raw, update)
-            file = gzip.GzipFile(fileobj=hashed) if self._is_gzip else hashed
+            file = gzip.GzipFile(fileobj=hashed) if self._is_gzip else hashed  # type: ignore[call-overload]
             try:
                 while block := file.read(BLOCK_BYTES):
                     if (place := block.find(0)) >= 0:

@@ -153,7 +153,7 @@ def make_optimizer(
     With an `ema_momentum` above 0 the weights are averaged. Raises ValueError for an unknown name.
     """
     if name == "sgd":
-        optimizer = SGD(weights)
+        optimizer: SGD | AdamW = SGD(weights)
     elif name == "adamw":
         optimizer = AdamW(weights, weight_decay)
     else:

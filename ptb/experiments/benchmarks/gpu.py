@@ -68,7 +68,7 @@ def measure(case: Case, seconds: float) -> dict:
     reset_gpu_bytes(case)
     began = time.perf_counter()
     if case.side == "torch":
-        side = Torch(workload, case.precision)
+        side: Torch | Ours = Torch(workload, case.precision)
     else:
         side = Ours(workload, case.side, case.precision)
     costs = side.train(0, 1)

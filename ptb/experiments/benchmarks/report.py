@@ -21,7 +21,7 @@ def summary(entries: list[Entry], workload: Workload) -> dict:
     """Every figure of the benchmark, in base units: words/s, seconds, bytes, operations/s."""
     limit = max(entry.matmul_flops for entry in entries)
     flop = workload.training_flop_per_word
-    sides = {}
+    sides: dict[str, dict] = {}
     for entry in entries:
         if entry.absent:
             sides[entry.name] = {"absent": entry.absent}

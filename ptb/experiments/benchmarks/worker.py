@@ -23,7 +23,7 @@ def work(name: str, folder: str) -> Generator[dict, list, None]:
     if name in PATHS:
         start_tensorflow()
     side = make_side(name, Path(folder))
-    ready = {}
+    ready: dict = {}
     if name not in PRODUCTS_ONLY:
         ready["costs"] = side.train(0, 1)
         ready["first_step"] = time.time()

@@ -109,7 +109,7 @@ def draw(rows: list[Row]) -> Figure:
         "variation": ("How much the outputs differ from word to word", "standard deviation"),
     }
     cases = list(dict.fromkeys(row["case"] for row in rows))
-    others = "other seeds"
+    others: str | None = "other seeds"
     changed = [case for case in cases if "," in case]
     for case in cases:
         own = [row for row in rows if row["case"] == case]

@@ -139,7 +139,7 @@ def evaluate(run: Path, split: str, *flags: str) -> dict:
 
     Raises ValueError if the perplexity is infinite, which no record holds.
     """
-    flags = [*flags, *given_flags(TEXT_FLAGS)]
+    flags += tuple(given_flags(TEXT_FLAGS))
     answer = json.loads(
         run_script("evaluate", [f"--save_path={run}", f"--split={split}", "--json", *flags])
     )

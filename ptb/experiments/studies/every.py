@@ -39,10 +39,10 @@ def main() -> int | None:
     measured = [
         flag for flag in sys.argv[1:] if flag != "--redraw" and not flag.startswith("--language")
     ]
-    command = shlex.join(["ptb", "study", *measured])
-    write_overview(Path(FLAGS.out), command)
+    made_by = shlex.join(["ptb", "study", *measured])
+    write_overview(Path(FLAGS.out), made_by)
     if FLAGS.language == "zh":
-        write_overview(Path(FLAGS.out), command, in_chinese)
+        write_overview(Path(FLAGS.out), made_by, in_chinese)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1

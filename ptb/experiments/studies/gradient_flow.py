@@ -98,8 +98,8 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
             }
             for seed, loss in zip(options.seeds, losses, strict=True)
         ]
-    columns = ("learning_rate", "seed", "valid_nats", "unigram_nats", "clipped")
-    columns += ("rates_tried", "rate_at_edge")
+    of_loss = ("learning_rate", "seed", "valid_nats", "unigram_nats", "clipped")
+    columns = (*of_loss, "rates_tried", "rate_at_edge")
     reached, radii, gates = reach_of(stack, corpus.valid, case["steps_back"])
     return [
         {name: start[name] for name in columns}

@@ -370,10 +370,10 @@ def draw(rows: list[Row]):
     radii = [setting for setting in settings if setting not in trained]
     colours = trained | dict(zip(radii, shades(len(radii)), strict=True))
     for index, setting in enumerate(settings):
-        some = values_by(where(norms, setting=setting), "grad_norm", "window")
+        by_window = values_by(where(norms, setting=setting), "grad_norm", "window")
         sizes.plot(
             windows,
-            [np.median(some[n]) for n in windows],
+            [np.median(by_window[n]) for n in windows],
             color=colours[setting],
             marker=MARKERS[index],
             linestyle=DASHES[index],
