@@ -14,7 +14,7 @@ from docs import by_hand, measured
 from docs.code_lines import LINK, with_lines_of_now
 from models.cells import BasicRNNCell
 from models.static_rnn import static_rnn
-from ptb.experiments.studies.study import findings
+from ptb.experiments.studies.findings import findings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

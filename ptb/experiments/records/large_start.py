@@ -26,7 +26,7 @@ from ptb.command_line.text_source import TextSource, define_data_flags, define_t
 from ptb.data import reader
 from ptb.experiments.studies.figure import MARKERS, panels, png
 from ptb.experiments.studies.measurements import Row, to_csv
-from ptb.experiments.studies.study import CSV
+from ptb.experiments.studies.study_files import CSV
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.colours import SERIES
 from ptb.machine.own_folder import refuse_foreign, refuse_other_content

@@ -13,7 +13,9 @@ from absl import flags
 
 from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.experiments.studies import NAMES
-from ptb.experiments.studies.study import VERDICT, define_flags, findings, in_chinese
+from ptb.experiments.studies.findings import findings
+from ptb.experiments.studies.study_files import VERDICT, in_chinese
+from ptb.experiments.studies.study_flags import define_flags
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
 from ptb.machine.process import command_of

@@ -406,6 +406,6 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
-    least_seeds=10,
+    min_seeds=10,
     brackets="95% intervals of the share of seeds (Wilson)",
 )

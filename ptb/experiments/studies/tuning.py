@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ptb.experiments.studies.measurements import Row, values_by
 
-MOST_WIDENINGS = 3
+MAX_WIDENINGS = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def tune(
 ) -> Tuning:
     """Finds the learning rate whose mean of the column `by` over the seeds is the lowest.
 
-    The grid grows by its own ratio beyond an edge that is best, MOST_WIDENINGS times at most.
+    The grid grows by its own ratio beyond an edge that is best, MAX_WIDENINGS times at most.
 
     Args:
       train: from learning rates and seeds, pair by pair, to the last row of each training.
@@ -51,7 +51,7 @@ def tune(
     """
     grid, seeds, rows = sorted(grid), list(seeds), []
     ratio, new = grid[1] / grid[0], list(grid)
-    for _ in range(1 + MOST_WIDENINGS):
+    for _ in range(1 + MAX_WIDENINGS):
         pairs = list(itertools.product(new, seeds))
         some = train([rate for rate, _ in pairs], [seed for _, seed in pairs])
         for row in some:

@@ -9,7 +9,7 @@ import pytest
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.chinese import NAMES as PHRASES
 from ptb.experiments.studies.chinese import SENTENCES, chinese, label
-from ptb.experiments.studies.study import findings
+from ptb.experiments.studies.findings import findings
 
 RESULTS = Path(__file__).parents[3] / "results/studies"
 NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d.,]*(?:e[+-]\d+)?%?(?<![.,])")

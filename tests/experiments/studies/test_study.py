@@ -7,8 +7,9 @@ import pytest
 
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.every import write_overview
+from ptb.experiments.studies.findings import paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
-from ptb.experiments.studies.study import Options, Study, paired
+from ptb.experiments.studies.study import Options, Study
 from tests import forked
 from tests.experiments.studies.test_verdicts import truncation_rows
 from tests.forked import one_line_error
@@ -35,7 +36,7 @@ STUDY = Study(
         f"**{'Yes' if all(row['twice'] > row['n'] for row in rows) else 'No'}**: {len(rows)} rows."
     ),
     draw=draw,
-    least_seeds=2,
+    min_seeds=2,
 )
 
 

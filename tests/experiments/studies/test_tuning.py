@@ -1,7 +1,7 @@
 import math
 
 from ptb.experiments.studies.study import Options
-from ptb.experiments.studies.tuning import MOST_WIDENINGS, tune, tune_and_measure
+from ptb.experiments.studies.tuning import MAX_WIDENINGS, tune, tune_and_measure
 
 
 def losses_around(best, calls=None):
@@ -34,7 +34,7 @@ def test_the_grid_grows_beyond_the_edge_that_is_best():
 
 def test_the_grid_grows_a_bounded_number_of_times_and_says_so():
     tuning = tune(losses_around(1e9), (1.0, 2.0), [7])
-    assert len(tuning.tried) == 2 + MOST_WIDENINGS
+    assert len(tuning.tried) == 2 + MAX_WIDENINGS
     assert tuning.at_edge
     assert tuning.columns() == {"rates_tried": "1 2 4 8 16", "rate_at_edge": 1}
 

@@ -1,0 +1,26 @@
+"""The findings of a verdict, and which of them hold with other seeds or on another text."""
+
+from __future__ import annotations
+
+import re
+
+
+def paired(verdict: str, other: str) -> list[tuple[str, str]]:
+    """The findings of two verdicts, those that are the same in one row; "none" for none."""
+    ones, others = findings(verdict), findings(other)
+    left = [one for one in others if one not in ones]
+    pairs = [
+        (one, one) if one in others else (one, left.pop(0) if left else "none") for one in ones
+    ]
+    return pairs + [("none", one) for one in left]
+
+
+def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
+    """A table of the findings, and what they are elsewhere."""
+    rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
+    return [f"| finding | {heading} |", "|---|---|", *rows]
+
+
+def findings(verdict: str) -> list[str]:
+    """What a verdict claims, word for word: its bold phrases."""
+    return re.findall(r"\*\*(.+?)\*\*", verdict)

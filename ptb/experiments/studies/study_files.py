@@ -1,0 +1,108 @@
+"""The files that a study leaves: which are its own, what is read again, and what made them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ptb.command_line.program import typed_command
+from ptb.experiments.studies.measurements import Row, from_csv
+from ptb.machine.atomic_file import write_text_atomically
+from ptb.machine.environment import machine, versions_in_words
+from ptb.machine.escape import escape
+
+CSV, FIGURE, VERDICT = "measurements.csv", "figure.png", "verdict.md"
+TUNING, UNFINISHED = "tuning.csv", "unfinished.jsonl"
+UNFINISHED_BEGINS = b'{"quick": '
+# What a verdict says made it, the earlier name of the command too.
+COMMANDS = ("ptb study", "python3 -m studies")
+RECHECK_CSV, RECHECK = "recheck.csv", "recheck.md"
+
+
+def is_verdict(path: Path) -> bool:
+    """Whether a study wrote the file: an earlier one may have had other columns in its CSV."""
+    if not path.is_file():
+        return False
+    text = path.read_text("utf-8", "replace")
+    return any(f"| command | `{command}" in text for command in COMMANDS)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a study that was stopped before its first verdict left the file."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(UNFINISHED_BEGINS)) == UNFINISHED_BEGINS
+
+
+def read_unfinished(path: Path, what: dict) -> dict:
+    """The cases that were measured already; none where something else was measured."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # A last line without an end is of a study that was killed while it wrote.
+    kept = []
+    for line in lines:
+        try:
+            kept.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    if not kept or kept[0] != what:
+        kept = [what]
+    write_text_atomically(path, "".join(json.dumps(each) + "\n" for each in kept))
+    return {each["case"]: {n: each[n] for n in ("rows", "tuned")} for each in kept[1:]}
+
+
+def make_folder(folder: Path) -> None:
+    """Raises ValueError where the folder cannot be made."""
+    with writing(f"--out={folder.parent}"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def writing(named: str) -> Iterator[None]:
+    """Raises ValueError for what is wrong with the folder that figures are to be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{named} cannot be written ({error.strerror}): give another folder"
+        ) from None
+
+
+def saved_rows(folder: Path) -> list[Row]:
+    path = folder / CSV
+    try:
+        return from_csv(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"there is no {path}: run the study without --redraw first") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not the CSV of a study: {error}") from None
+
+
+def provenance_of(corpus) -> list[str]:
+    """Where the figures come from: the command, the text, the versions and the machine."""
+    tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
+    cores, processor = (machine()[name] for name in ("cores", "processor"))
+    return [
+        "| | |",
+        "|---|---|",
+        f"| command | `{typed_command()}` |",
+        f"| text | {escape(corpus.name)}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
+        f"| versions | {versions_in_words()} |",
+        f"| machine | {processor}, {cores} cores |",
+        f"| figures | [{CSV}]({CSV}) |",
+    ]
+
+
+def kept_provenance(folder: Path) -> list[str]:
+    """That of the verdict that is replaced; none where there was no verdict."""
+    path = folder / VERDICT
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return lines[lines.index("| | |") :] if "| | |" in lines else []
+
+
+def in_chinese(name: str) -> str:
+    """What a file is called in Chinese: `verdict.zh.md`."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.zh.{suffix}"
