@@ -21,22 +21,22 @@ import tensorflow as tf
 from models.softmax import softmax_nats
 
 
-def levels(weight, bias, cluster_w, cluster_b, cutoffs: tuple[int, ...], words_first: bool) -> list:
+def levels(weight, bias, cluster_w, cluster_b, cutoffs: tuple[int, ...], transposed: bool) -> list:
     """The weight and bias of the head, then of each tail.
 
-    `weight` `[H, V]`, or `[V, H]` with `words_first`; `bias` `[V]`; `cluster_w` `[H, C]` and
+    `weight` `[H, V]`, or `[V, H]` with `transposed`; `bias` `[V]`; `cluster_w` `[H, C]` and
     `cluster_b` `[C]`, the head's entries for the clusters. `cutoffs` are C rising numbers below V.
     """
-    words = 0 if words_first else 1
+    words = 0 if transposed else 1
     edges = [0, *cutoffs, bias.shape[0]]
     sizes = [end - begin for begin, end in pairwise(edges)]
     weights, biases = tf.split(weight, sizes, axis=words), tf.split(bias, sizes)
-    clusters = tf.transpose(cluster_w) if words_first else cluster_w
+    clusters = tf.transpose(cluster_w) if transposed else cluster_w
     head = tf.concat([weights[0], clusters], words), tf.concat([biases[0], cluster_b], 0)
     return [head, *zip(weights[1:], biases[1:], strict=True)]
 
 
-def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targets, words_first):
+def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targets, transposed):
     """-log p(targets) float32 `[N]`, in nats, after `outputs` `[N, H]`.
 
     A tail sees only the rows whose target is in its cluster.
@@ -44,7 +44,7 @@ def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targe
     (head_w, head_b), *tails = head_and_tails
     cluster = tf.reduce_sum(tf.cast(targets[:, None] >= list(cutoffs), tf.int32), axis=1)
     first_level = tf.where(cluster == 0, targets, cutoffs[0] + cluster - 1)
-    nats = softmax_nats(outputs, head_w, head_b, first_level, words_first)
+    nats = softmax_nats(outputs, head_w, head_b, first_level, transposed)
     for i, (weight, bias) in enumerate(tails):
         rows = tf.where(cluster == i + 1)
         tail = softmax_nats(
@@ -52,16 +52,16 @@ def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targe
             weight,
             bias,
             tf.gather_nd(targets, rows) - cutoffs[i],
-            words_first,
+            transposed,
         )
         nats = tf.tensor_scatter_nd_add(nats, rows, tail)
     return nats
 
 
-def adaptive_log_probs(outputs, head_and_tails: list, words_first: bool):
+def adaptive_log_probs(outputs, head_and_tails: list, transposed: bool):
     """log p of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
     log_probs = [
-        tf.nn.log_softmax(tf.matmul(outputs, weight, transpose_b=words_first) + bias)
+        tf.nn.log_softmax(tf.matmul(outputs, weight, transpose_b=transposed) + bias)
         for weight, bias in head_and_tails
     ]
     num_tails = len(log_probs) - 1

@@ -115,7 +115,7 @@ class StatefulLanguageModel(keras.Model):
     from a `LanguageModel` by `import_weights(language_model.export_weights())`: a fresh one has
     Keras's own.
 
-    `save` and `save_weights` keep the weights and the state: a loaded model goes on with the text.
+    `save` and `save_weights` keep the weights and the state: a loaded model continues the text.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):

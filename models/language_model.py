@@ -179,7 +179,7 @@ class LanguageModel(WeightsByPath, keras.Model):
             self.cluster_w.value,
             self.cluster_b.value,
             self.cutoffs,
-            words_first=self.tie_weights,
+            transposed=self.tie_weights,
         )
 
     @tf.autograph.experimental.do_not_convert
@@ -199,18 +199,18 @@ class LanguageModel(WeightsByPath, keras.Model):
             next_state.append(layer_next_state)
         return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
 
-    def _dropout(self, steps: list, training: bool, seed, rows, place: int) -> list:
+    def _dropout(self, steps: list, training: bool, seed, rows, index: int) -> list:
         if not training or self.keep_prob == 1.0:
             return steps
-        return dropout(steps, self.keep_prob, _fold_in(seed, place), rows)
+        return dropout(steps, self.keep_prob, _fold_in(seed, index), rows)
 
     def _weight_dropout(self, layer, training: bool, seed, i: int):
         """The scope in which layer 0, 1, ... is called."""
         if not training or self.weight_keep_prob == 1.0:
             return contextlib.nullcontext()
-        # The places up to the number of layers are those of `_dropout`.
-        place = len(self.recurrent) + 1 + i
-        return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, place))
+        # `_dropout` has the indices up to the number of layers.
+        index = len(self.recurrent) + 1 + i
+        return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, index))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
         """Draws every trainable weight and bias uniformly from +-init_scale, as the tutorial does.
@@ -235,10 +235,10 @@ class LanguageModel(WeightsByPath, keras.Model):
         self.import_weights(weights)
 
 
-def _fold_in(seed, place: int):
+def _fold_in(seed, index: int):
     if seed is None:
         raise ValueError("training with dropout needs a seed for the masks")
-    return tf.random.fold_in(seed, place)
+    return tf.random.fold_in(seed, index)
 
 
 @contextlib.contextmanager

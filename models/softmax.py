@@ -14,11 +14,11 @@ from ptb.machine.cores import available_cores, on_gpu
 ROWS_OF_A_PART = 100
 
 
-def softmax_nats(outputs, weight, bias, targets, words_first: bool = False):
+def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
-    float32 `[N]`. With `words_first` the weight is `[V, H]`, as an embedding is. The rows are cut
+    float32 `[N]`. With `transposed` the weight is `[V, H]`, as an embedding is. The rows are cut
     into a part for each core, and the parts run side by side; on a GPU there is one part.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
@@ -26,7 +26,7 @@ def softmax_nats(outputs, weight, bias, targets, words_first: bool = False):
     num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
-    part = _part_of_words_first if words_first else _part
+    part = _part_transposed if transposed else _part
     nats = [part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
     return tf.concat(nats, 0)
 
@@ -46,7 +46,7 @@ def _part(outputs, weight, bias, targets):
 
 
 @tf.custom_gradient
-def _part_of_words_first(outputs, weight, bias, targets):
+def _part_transposed(outputs, weight, bias, targets):
     """`softmax_nats` of some rows, with `weight` `[V, H]`."""
     nats, error_of = _cross_entropy(tf.matmul(outputs, weight, transpose_b=True), bias, targets)
 

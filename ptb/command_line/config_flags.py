@@ -15,7 +15,7 @@ from ptb.training.config import PRESETS, Config, preset
 flags.disclaim_key_flags()
 
 # A field that is read only if another field has one of these values.
-READ_WITH = {
+PREREQUISITES = {
     "weight_decay": ("optimizer", ("adamw",)),
     "warmup": ("schedule", ("linear",)),
     "constant_epochs": ("schedule", ("step",)),
@@ -55,7 +55,7 @@ def config_from_flags() -> Config:
     run = FLAGS.save_path if "save_path" in FLAGS else None
     if run and os.path.exists(os.path.join(run, "config.json")):
         return config
-    for name, (other, values) in READ_WITH.items():
+    for name, (other, values) in PREREQUISITES.items():
         unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
         if not unchanged and getattr(config, other) not in values:
             raise ValueError(

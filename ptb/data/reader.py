@@ -102,8 +102,8 @@ def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     _require_positive(batch_size, num_steps)
     batch_len = len(ids) // batch_size
     num_windows = (batch_len - 1) // num_steps
-    most = len(ids) // (num_steps + 1), len(ids) // batch_size - 1
-    _require_a_window(ids, batch_size, num_steps, batch_size * (num_steps + 1), most)
+    maxima = len(ids) // (num_steps + 1), len(ids) // batch_size - 1
+    _require_a_window(ids, batch_size, num_steps, batch_size * (num_steps + 1), maxima)
     starts = _grid(batch_len * np.arange(batch_size), num_windows, num_steps)
     lengths = np.full_like(starts, num_steps)
     return Windows(_int32(ids), starts, lengths, num_steps, carries_state=True)
@@ -119,8 +119,8 @@ def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Gene
     Raises ValueError where not even one window fits.
     """
     _require_positive(batch_size, num_steps)
-    most = len(ids) // num_steps - 1, len(ids) // (batch_size + 1)
-    _require_a_window(ids, batch_size, num_steps, (batch_size + 1) * num_steps, most)
+    maxima = len(ids) // num_steps - 1, len(ids) // (batch_size + 1)
+    _require_a_window(ids, batch_size, num_steps, (batch_size + 1) * num_steps, maxima)
     offset = int(rng.integers(num_steps))
     candidates = offset + num_steps * rng.permutation((len(ids) - 1 - offset) // num_steps)
     num_windows = len(candidates) // batch_size
@@ -185,11 +185,11 @@ def _require_positive(batch_size: int, num_steps: int) -> None:
 
 
 def _require_a_window(
-    ids, batch_size: int, num_steps: int, num_tokens: int, most: tuple[int, int]
+    ids, batch_size: int, num_steps: int, num_tokens: int, maxima: tuple[int, int]
 ) -> None:
-    """`most` are the largest batch_size beside this num_steps, and the other way round."""
+    """`maxima` are the largest batch_size beside this num_steps, and the other way round."""
     if len(ids) < num_tokens:
-        names = zip(("batch_size", "num_steps"), most, strict=True)
+        names = zip(("batch_size", "num_steps"), maxima, strict=True)
         works = [f"a {name} of at most {size}" for name, size in names if size > 0]
         raise ValueError(
             f"batch_size={batch_size} x num_steps={num_steps} needs a text of at least "

@@ -19,7 +19,7 @@ from ptb.machine.escape import escape
 
 WIDTH, NARROW = 80, 40
 LABEL = 9
-MOST_ROWS, MOST_COLUMNS, LEAST_COLUMNS = 5, 5, 3
+MAX_ROWS, MAX_COLUMNS, MIN_COLUMNS = 5, 5, 3
 LONG = 5  # letters of a word that are worth fewer columns
 ELLIPSIS, BLANK = "…", "␣"
 
@@ -59,7 +59,7 @@ class View:
     @property
     def rows(self) -> list[int | None]:
         """The rows that are shown; None stands for those left out."""
-        return _some(self.windows.batch_size, MOST_ROWS)
+        return _some(self.windows.batch_size, MAX_ROWS)
 
     @cached_property
     def columns(self) -> list[int | None]:
@@ -70,8 +70,8 @@ class View:
 
     def columns_where(self, fits: Callable[[list[int | None]], bool]) -> list[int | None]:
         """As many columns as fit; None stands for those left out."""
-        for most in range(MOST_COLUMNS, LEAST_COLUMNS - 1, -1):
-            columns = _some(self.windows.num_steps, most)
+        for maximum in range(MAX_COLUMNS, MIN_COLUMNS - 1, -1):
+            columns = _some(self.windows.num_steps, maximum)
             if fits(columns):
                 break
         return columns
@@ -136,11 +136,11 @@ def display_width(text: str) -> int:
     )
 
 
-def _some(count: int, most: int) -> list[int | None]:
-    """0 ... count - 1, with the middle left out where that is more than `most`."""
-    if count <= most:
+def _some(count: int, maximum: int) -> list[int | None]:
+    """0 ... count - 1, with the middle left out where that is more than `maximum`."""
+    if count <= maximum:
         return list(range(count))
-    return [*range(most - 2), None, count - 1]
+    return [*range(maximum - 2), None, count - 1]
 
 
 # Sizes that are drawn where none are given, the best first: two windows of 4 x 5 need 44 tokens.

@@ -46,9 +46,9 @@ HEAD = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Snapshot):
-    """All that a run resumes from. `run` names the run: its config and its text."""
+    """All that a run resumes from. `run_id` names the run: its config and its text."""
 
-    run: str
+    run_id: str
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None) -> None:
@@ -58,7 +58,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None
     """
     metadata = {
         "format": str(FORMAT),
-        "run": checkpoint.run,
+        "run": checkpoint.run_id,
         "progress": json.dumps(dataclasses.asdict(checkpoint.progress)),
     }
     tensors = {f"weights/{name}": value for name, value in checkpoint.weights.items()}
@@ -67,7 +67,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None
     write_atomically(path, lambda file: tensor_file.write(file, metadata, tensors), token)
 
 
-def run_of(path: Path) -> str | None:
+def run_id_of(path: Path) -> str | None:
     """The run that a checkpoint names in its first bytes; None for any other file.
 
     Reads no more, so that it is known of a truncated or damaged checkpoint too. Raises OSError.
@@ -110,7 +110,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise ValueError(f"{name} has values that are NaN or infinite")
         parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
         return Checkpoint(
-            run=str(meta.get("run")),
+            run_id=str(meta.get("run")),
             progress=Progress.from_dict(meta.get("progress")),
             weights=tf1_names.renamed(parts["weights"]),
             state=[parts["state"][name] for name in sorted(parts["state"])],

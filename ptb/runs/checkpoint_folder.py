@@ -26,7 +26,7 @@ from ptb.runs.checkpoint import (
     Checkpoint,
     is_blank,
     load_checkpoint,
-    run_of,
+    run_id_of,
     save_checkpoint,
 )
 
@@ -38,12 +38,12 @@ BEST, BEST_2 = f"best{SUFFIX}", f"best{SUFFIX_2}"
 class CheckpointFolder:
     """The folder `checkpoints` of a run.
 
-    `run` is what its checkpoints must be named after, `token` what a writer's temporary files are.
+    Its checkpoints must be named after `run_id`, a writer's temporary files after `token`.
     """
 
-    def __init__(self, path: Path, run: str, token: str | None = None):
+    def __init__(self, path: Path, run_id: str, token: str | None = None):
         self.path = path
-        self._run, self._token = run, token
+        self._run_id, self._token = run_id, token
 
     def numbered(self) -> list[Path]:
         """The numbered checkpoints, the newest first; none if there is no folder."""
@@ -58,7 +58,7 @@ class CheckpointFolder:
         before = self.numbered()
         number = int(before[0].stem) + 1 if before else 1
         save_checkpoint(self.path / f"{number:08}{SUFFIX}", checkpoint, self._token)
-        own = [path for path in before if run_of(path) == self._run]
+        own = [path for path in before if run_id_of(path) == self._run_id]
         for path in own[keep - 1 :]:
             path.unlink(missing_ok=True)
 
@@ -89,7 +89,7 @@ class CheckpointFolder:
         for path in [*self.numbered(), self._best]:
             if (path != self._best and found) or not os.path.lexists(path):
                 continue
-            if run_of(path) not in (None, self._run):
+            if run_id_of(path) not in (None, self._run_id):
                 ignored(path, f"the checkpoint {path} is of another run")
                 continue
             try:
@@ -144,12 +144,12 @@ class CheckpointFolder:
 
     def _is_own(self, path: Path) -> bool:
         """Whether it is a checkpoint of this run, or nothing but zeros, as a crash leaves it."""
-        return run_of(path) == self._run or is_blank(path)
+        return run_id_of(path) == self._run_id or is_blank(path)
 
     def remove(self) -> None:
         """Removes the checkpoints of this run, and the folder if nothing else is in it."""
         for path in self._files():
-            if run_of(path) == self._run:
+            if run_id_of(path) == self._run_id:
                 path.unlink()
         with contextlib.suppress(OSError):
             self.path.rmdir()
@@ -166,7 +166,7 @@ class CheckpointFolder:
 
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
-        if checkpoint.run != self._run:
+        if checkpoint.run_id != self._run_id:
             raise ValueError(f"the checkpoint {path} is of another run")
         return checkpoint
 

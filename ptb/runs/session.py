@@ -114,7 +114,7 @@ class Session:
         return due and not progress.rising(num_steps, vocab_size)
 
     def _checkpoint(self) -> Checkpoint:
-        return Checkpoint(run=self._folder.run_id, **vars(self._state.export()))
+        return Checkpoint(run_id=self._folder.run_id, **vars(self._state.export()))
 
     def _save(self) -> None:
         if self._folder:

@@ -39,12 +39,12 @@ class Replicas:
             return function(*arguments)
         return self._strategy.run(function, args=arguments)
 
-    def split(self, state):
+    def scatter(self, state):
         """Each replica's rows of a nest of `[B, ...]`."""
         return self.run(lambda whole: tf.nest.map_structure(self.rows, whole), state)
 
-    def join(self, state):
-        """The inverse of `split`: the nest of `[B, ...]` whose rows the replicas have."""
+    def gather(self, state):
+        """The inverse of `scatter`: the nest of `[B, ...]` whose rows the replicas have."""
         whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._padded, own)), state)
         return tf.nest.map_structure(self.one, whole)
 

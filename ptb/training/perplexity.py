@@ -67,13 +67,13 @@ class Evaluator:
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
         stream, starts, lengths = text
         replicas = self._replicas
-        state = replicas.split(state)
+        state = replicas.scatter(state)
         for k in tf.range(first, last):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
             window_nats, state = replicas.run(self._rows, tokens, mask, state, carries_state)
             nats += replicas.one(window_nats)
-        return nats, replicas.join(state)
+        return nats, replicas.gather(state)
 
     # As in `TrainStep._window`; no way of predicting branches on a tensor.
     @tf.autograph.experimental.do_not_convert

@@ -127,7 +127,7 @@ class Progress:
         )
 
     def rolled_back(self, rollbacks: int) -> Progress:
-        """This place, to be gone on from with half the learning rate for each rollback."""
+        """This place, to be resumed from with half the learning rate for each rollback."""
         return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
 
 

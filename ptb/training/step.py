@@ -98,14 +98,14 @@ class TrainStep:
     def _windows(self, stream, starts, state, learning_rates, first, count, seed):
         costs = tf.TensorArray(tf.float32, count)
         grad_norms = tf.TensorArray(tf.float32, count)
-        state = self._replicas.split(state)
+        state = self._replicas.scatter(state)
         for k in tf.range(first, first + count):
             tokens = window_tokens(stream, starts[k], self._num_steps)
             window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
             cost, grad_norm, state = self._on_replicas(window)
             costs = costs.write(k - first, cost)
             grad_norms = grad_norms.write(k - first, grad_norm)
-        return costs.stack(), grad_norms.stack(), self._replicas.join(state)
+        return costs.stack(), grad_norms.stack(), self._replicas.gather(state)
 
     def _on_replicas(self, window):
         """One window on all replicas; again with half the loss scale where float16 overflowed."""

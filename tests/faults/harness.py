@@ -57,7 +57,7 @@ def slow_disk() -> None:
 
 
 def train(folder: Path, *flags: str) -> Script:
-    """Starts, or goes on with, the run in `folder`."""
+    """Starts or resumes the run in `folder`."""
     return Script("train.py", *FLAGS, *flags, folder=folder, prepare=[slow_disk])
 
 
@@ -118,7 +118,7 @@ class Kills:
 
 
 def survive(folder: Path, flags: tuple[str, ...], num_kills: int) -> Kills:
-    """Kills a run again and again, goes on with it, and compares it with an undisturbed one."""
+    """Kills a run again and again, resumes it, and compares it with an undisturbed one."""
     expected = undisturbed(folder / "alone", *flags)
     write_text(folder)
     rng, kills = random.Random(" ".join(flags)), Kills()

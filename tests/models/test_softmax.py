@@ -22,15 +22,15 @@ def log_softmax(x):
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
-@pytest.mark.parametrize("words_first", [False, True])
-def test_nats_and_their_gradient_are_those_of_the_log_softmax(words_first):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_nats_and_their_gradient_are_those_of_the_log_softmax(transposed):
     outputs, weight, bias, upstream = draw((N, H), (H, V), (V,), (N,))
-    weight = tf.transpose(weight) if words_first else weight
+    weight = tf.transpose(weight) if transposed else weight
     targets = draw_targets()
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([outputs, weight, bias])
-        nats = softmax_nats(outputs, weight, bias, targets, words_first)
-        logits = tf.matmul(outputs, weight, transpose_b=words_first) + bias
+        nats = softmax_nats(outputs, weight, bias, targets, transposed)
+        logits = tf.matmul(outputs, weight, transpose_b=transposed) + bias
         expected = -tf.gather(tf.nn.log_softmax(logits), targets, batch_dims=1)
     np.testing.assert_allclose(nats, expected, rtol=1e-5, atol=1e-6)
     for x in (outputs, weight, bias):
@@ -47,31 +47,31 @@ def numpy_adaptive_log_probs(outputs, weight, bias, cluster_w, cluster_b):
     return np.concatenate([head[:, :3], first, second], axis=1)
 
 
-@pytest.mark.parametrize("words_first", [False, True])
-def test_adaptive_softmax_is_exact_and_sums_to_one(words_first):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_adaptive_softmax_is_exact_and_sums_to_one(transposed):
     outputs, weight, bias, cluster_w, cluster_b = draw((N, H), (H, V), (V,), (H, 2), (2,))
     expected = numpy_adaptive_log_probs(outputs, weight, bias, cluster_w, cluster_b)
-    weight = tf.transpose(weight) if words_first else weight
-    parts = levels(weight, bias, cluster_w, cluster_b, CUTOFFS, words_first)
-    log_probs = adaptive_log_probs(outputs, parts, words_first)
+    weight = tf.transpose(weight) if transposed else weight
+    parts = levels(weight, bias, cluster_w, cluster_b, CUTOFFS, transposed)
+    log_probs = adaptive_log_probs(outputs, parts, transposed)
     np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(log_probs, expected, rtol=1e-4, atol=1e-5)
     targets = draw_targets()
-    nats = adaptive_nats(outputs, parts, CUTOFFS, targets, words_first)
+    nats = adaptive_nats(outputs, parts, CUTOFFS, targets, transposed)
     np.testing.assert_allclose(nats, -expected[np.arange(N), targets], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("words_first", [False, True])
-def test_the_gradient_of_adaptive_nats_is_that_of_the_log_probabilities(words_first):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_gradient_of_adaptive_nats_is_that_of_the_log_probabilities(transposed):
     outputs, weight, bias, *cluster, upstream = draw((N, H), (H, V), (V,), (H, 2), (2,), (N,))
-    weight = tf.transpose(weight) if words_first else weight
+    weight = tf.transpose(weight) if transposed else weight
     targets = draw_targets()
     with tf.GradientTape(persistent=True) as tape:
         variables = [outputs, weight, bias, *cluster]
         tape.watch(variables)
-        parts = levels(weight, bias, *cluster, CUTOFFS, words_first)
-        nats = adaptive_nats(outputs, parts, CUTOFFS, targets, words_first)
-        log_probs = adaptive_log_probs(outputs, parts, words_first)
+        parts = levels(weight, bias, *cluster, CUTOFFS, transposed)
+        nats = adaptive_nats(outputs, parts, CUTOFFS, targets, transposed)
+        log_probs = adaptive_log_probs(outputs, parts, transposed)
         expected = -tf.gather(log_probs, targets, batch_dims=1)
     for x in variables:
         ours, theirs = (tape.gradient(y, x, output_gradients=upstream) for y in (nats, expected))
@@ -80,9 +80,9 @@ def test_the_gradient_of_adaptive_nats_is_that_of_the_log_probabilities(words_fi
 
 def test_a_cluster_without_a_target_costs_nothing_and_breaks_nothing():
     outputs, weight, bias, cluster_w, cluster_b = draw((5, H), (H, V), (V,), (H, 2), (2,))
-    parts = levels(weight, bias, cluster_w, cluster_b, CUTOFFS, words_first=False)
+    parts = levels(weight, bias, cluster_w, cluster_b, CUTOFFS, transposed=False)
     targets = tf.constant([0, 1, 2, 8, 9])
-    nats = adaptive_nats(outputs, parts, CUTOFFS, targets, words_first=False)
+    nats = adaptive_nats(outputs, parts, CUTOFFS, targets, transposed=False)
     expected = numpy_adaptive_log_probs(outputs, weight, bias, cluster_w, cluster_b)
     np.testing.assert_allclose(nats, -expected[np.arange(5), targets], rtol=1e-4, atol=1e-5)
 

@@ -18,7 +18,7 @@ from ptb.runs.checkpoint import (
     Checkpoint,
     is_blank,
     load_checkpoint,
-    run_of,
+    run_id_of,
     save_checkpoint,
 )
 from ptb.training.progress import Progress
@@ -27,7 +27,7 @@ from ptb.training.report import EpochReport
 RANDOM = np.random.default_rng(0)
 REPORT = EpochReport(1, 1.0, 180.0, 90.0, 3.0, 10.0, 100.0)
 CHECKPOINT = Checkpoint(
-    run="abc",
+    run_id="abc",
     progress=Progress(1, 7, 1 / 3, 0.1, 2.5, 8, 0.7, True, 0.5, 1, 1, (REPORT,)),
     weights={"embedding": RANDOM.normal(size=(4, 3)).astype(np.float32)},
     state=[RANDOM.normal(size=(2, 3)).astype(np.float32) for _ in range(2)],
@@ -44,7 +44,7 @@ def path(tmp_path):
 
 def test_all_of_it_is_read_back_to_the_bit(path):
     loaded = load_checkpoint(path)
-    assert loaded.run == "abc"
+    assert loaded.run_id == "abc"
     assert loaded.progress == CHECKPOINT.progress
     for part in ("weights", "slots"):
         saved, read = getattr(CHECKPOINT, part), getattr(loaded, part)
@@ -288,17 +288,17 @@ def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(tmp_path
 
 def test_the_first_bytes_say_which_run_it_is_of_and_nothing_else_does(tmp_path, path):
     run = "0123456789abcdef" * 4
-    save_checkpoint(path, dataclasses.replace(CHECKPOINT, run=run))
-    assert run_of(path) == run
+    save_checkpoint(path, dataclasses.replace(CHECKPOINT, run_id=run))
+    assert run_id_of(path) == run
     path.write_bytes(path.read_bytes()[:-100])
-    assert run_of(path) == run
+    assert run_id_of(path) == run
     for content in (b"", b"data", bytes(5000), path.read_bytes()[20:]):
         path.write_bytes(content)
-        assert run_of(path) is None
+        assert run_id_of(path) is None
         assert is_blank(path) == (not any(content))
     save_file({"a": np.zeros(3, np.float32)}, path, {"format": "pt", "run": run})
-    assert run_of(path) is None
+    assert run_id_of(path) is None
     path.unlink()
     os.mkfifo(path)
-    assert run_of(path) is None
+    assert run_id_of(path) is None
     assert not is_blank(path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.tf1_names import weight_name
-from ptb.runs.checkpoint import load_checkpoint, run_of
+from ptb.runs.checkpoint import load_checkpoint, run_id_of
 from ptb.runs.checkpoint_folder import CheckpointFolder
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.trained_model import load_run
@@ -38,7 +38,7 @@ def sealed(path, write):
 
 def write_format_2(path, checkpoint):
     """A checkpoint as older versions wrote it."""
-    meta = {"format": 2, "run": checkpoint.run}
+    meta = {"format": 2, "run": checkpoint.run_id}
     meta |= {"progress": dataclasses.asdict(checkpoint.progress)}
     arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
     arrays |= {f"weights/{name}": value for name, value in checkpoint.weights.items()}
@@ -55,7 +55,7 @@ def write_format_2(path, checkpoint):
 
 def test_all_of_a_checkpoint_is_read_to_the_bit():
     loaded = load_checkpoint(BEST)
-    assert run_of(BEST) == loaded.run == RunFolder(FORMAT_2 / "run").run_id
+    assert run_id_of(BEST) == loaded.run_id == RunFolder(FORMAT_2 / "run").run_id
     assert (loaded.progress.epoch, loaded.progress.best_epoch) == (1, 1)
     parts = {"weights": loaded.weights, "slots": loaded.slots}
     parts["state"] = {f"{i:03}": state for i, state in enumerate(loaded.state)}
@@ -83,7 +83,7 @@ def test_the_best_and_the_latest_weights_of_an_old_run_are_loaded():
 def folder(tmp_path):
     """A copy of the old run's checkpoints, and its two numbered ones."""
     path = shutil.copytree(BEST.parent, tmp_path / "checkpoints")
-    return CheckpointFolder(path, run_of(BEST))
+    return CheckpointFolder(path, run_id_of(BEST))
 
 
 def names(folder):
@@ -116,7 +116,7 @@ def test_the_newer_of_both_formats_is_the_newest_and_todays_best_the_best(folder
 def test_another_runs_old_files_stay(folder):
     other = CheckpointFolder(folder.path, "0" * 64)
     before = names(folder)
-    checkpoint = dataclasses.replace(load_checkpoint(BEST), run="0" * 64)
+    checkpoint = dataclasses.replace(load_checkpoint(BEST), run_id="0" * 64)
     with pytest.raises(OSError, match=r"best\.npz is no checkpoint"):
         other.save_best(checkpoint)
     other.save(checkpoint, keep=1)
@@ -138,7 +138,7 @@ def test_any_flipped_bit_and_any_lost_byte_is_noticed(folder):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="damaged"):
             load_checkpoint(path)
-        assert run_of(path) == (folder._run if length > 300 else None)
+        assert run_id_of(path) == (folder._run_id if length > 300 else None)
     path.write_bytes(bytes(len(whole)))
     assert folder.set_aside(path).name == "damaged-best.npz"
 

@@ -32,7 +32,7 @@ def checkpoint(folder, reports, value=0.0, window=0):
     progress = Progress(len(reports), window, best_epoch=best, reports=tuple(reports))
     shapes = size_of(Config(**CONFIG), 3).shapes
     weights = {name: np.full(shape, value, np.float32) for name, shape in shapes.items()}
-    return Checkpoint(run=folder.run_id, progress=progress, weights=weights, state=[])
+    return Checkpoint(run_id=folder.run_id, progress=progress, weights=weights, state=[])
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
 def test_words_that_no_run_has_are_refused_although_their_checksum_is_right(tmp_path, text, reason):
     folder = RunFolder(tmp_path / "run")
     folder.acquire()
-    size = {"vocab_size": 2} if "config.json" in reason else {}
+    size = {"vocab_size": 2} if "words" in reason else {}
     folder.start({"config": {}, "corpus": size}, text)
     with pytest.raises(ValueError, match=rf"vocabulary\.txt .*{reason}"):
         folder.vocabulary()

@@ -274,7 +274,7 @@ def failing_after(monkeypatch, writes):
 
         write_atomically(path, half, token)
 
-    for module in ("machine.atomic_file", "runs.checkpoint", "runs.run_folder"):
+    for module in ("machine.atomic_file", "runs.checkpoint", "runs.report_files"):
         monkeypatch.setattr(f"ptb.{module}.write_atomically", write)
 
 

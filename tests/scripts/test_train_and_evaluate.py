@@ -37,7 +37,7 @@ def perplexity(stdout):
     return float(line.split()[2])
 
 
-@pytest.mark.slow  # a run that is killed and goes on is in tests/faults
+@pytest.mark.slow  # a run that is killed and resumed is in tests/faults
 @pytest.mark.parametrize("sampling", ["sequential", "random"])
 def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, text, sampling):
     train = ("train.py", *SHAPE, f"--data_path={text}", f"--sampling={sampling}")
@@ -131,7 +131,7 @@ def test_a_text_that_changed_since_the_run_is_not_scored_unnoticed(trained):
 
 
 @pytest.mark.slow  # tests/training/test_session.py loses it in this process
-def test_a_run_whose_best_checkpoint_is_lost_goes_on_or_says_so(tmp_path, text):
+def test_a_run_whose_best_checkpoint_is_lost_resumes_or_says_so(tmp_path, text):
     train = ("train.py", *SHAPE, f"--data_path={text}", "--save_path=run")
     succeed(*train, "--num_epochs=2", folder=tmp_path)
     before = (tmp_path / "run" / "config.json").read_text()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
-from ptb.command_line.config_flags import READ_WITH
+from ptb.command_line.config_flags import PREREQUISITES
 from ptb.command_line.program import FLAGS, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
 from ptb.experiments.records.record import evaluate, read_result, run_script
@@ -61,7 +61,9 @@ def verify(folder: Path, run: Path | None) -> bool:
 def _flags(config: Config) -> list[str]:
     """The flags of every field that has a part in the figures."""
     unread = {
-        name for name, (other, values) in READ_WITH.items() if getattr(config, other) not in values
+        name
+        for name, (other, values) in PREREQUISITES.items()
+        if getattr(config, other) not in values
     }
     fields = dataclasses.asdict(config).items()
     return [f"--{name}={value}" for name, value in fields if name not in unread]

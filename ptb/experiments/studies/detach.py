@@ -99,20 +99,20 @@ def _differentiate(window, model, windows, first: int, count: int) -> None:
 def verdict(rows: list[Row]) -> str:
     memory = spread(rows, "extra_mb", "kept_windows")
     times = spread(rows, "ms_per_window", "kept_windows")
-    most = max(times)
-    per_window = (memory[most].mean - memory[1].mean) / (most - 1)
-    slower = times[most].mean / times[1].mean
+    kept = max(times)
+    per_window = (memory[kept].mean - memory[1].mean) / (kept - 1)
+    slower = times[kept].mean / times[1].mean
     power = _growth(times)
-    memory_grows = per_window * (most - 1) > max(10.0, memory[1].high - memory[1].low)
+    memory_grows = per_window * (kept - 1) > max(10.0, memory[1].high - memory[1].low)
     time_grows = slower > 1.5
     return "\n\n".join(
         [
             f"**Memory {'grows with every window that is kept' if memory_grows else 'stays'}**: "
-            f"{memory[most]:.0f} MB beyond a single window with {most} windows kept, about "
+            f"{memory[kept]:.0f} MB beyond a single window with {kept} windows kept, about "
             f"{per_window:.1f} MB a window.",
             f"**A window takes {'ever longer' if time_grows else 'hardly longer'}**: "
-            f"{times[1]:.1f} ms when the graph is cut at each window, {times[most]:.1f} ms on the "
-            f"average of {most} kept ones, {slower:.1f} times as long; over the last settings as "
+            f"{times[1]:.1f} ms when the graph is cut at each window, {times[kept]:.1f} ms on the "
+            f"average of {kept} kept ones, {slower:.1f} times as long; over the last settings as "
             f"the number kept to the power {power:.2f} (1 is linear).",
             "Never cut, "
             + (

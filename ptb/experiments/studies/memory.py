@@ -81,14 +81,14 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
     import tensorflow as tf  # noqa: PLC0415
 
     cell, forget_bias = NETWORKS[case["network"]]
-    vocab_size, most = len(corpus.vocabulary), case["most_updates"]
+    vocab_size, max_updates = len(corpus.vocabulary), case["most_updates"]
     network = _network(cell, vocab_size + SYMBOLS + 1, forget_bias)
     weights = initialize(network, seeds)
     slots = {name: (tf.zeros_like(w), tf.zeros_like(w)) for name, w in weights.items()}
     alive, rates = np.arange(len(seeds)), np.float32(learning_rates)
-    accuracy, updates = np.zeros(len(seeds)), np.full(len(seeds), 2 * most)
+    accuracy, updates = np.zeros(len(seeds)), np.full(len(seeds), 2 * max_updates)
     rngs = [np.random.default_rng((seed, delay)) for seed in seeds]
-    for done in range(UPDATES_BETWEEN_TESTS, most + 1, UPDATES_BETWEEN_TESTS):
+    for done in range(UPDATES_BETWEEN_TESTS, max_updates + 1, UPDATES_BETWEEN_TESTS):
         batches = [
             task(corpus.train, vocab_size, delay, rngs[g], UPDATES_BETWEEN_TESTS * BATCH_SIZE)
             for g in alive
@@ -111,7 +111,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
             axis=1
         )
         accuracy[alive] = right
-        first = (right >= REMEMBERS) & (updates[alive] > most)
+        first = (right >= REMEMBERS) & (updates[alive] > max_updates)
         updates[alive[first]] = done
         going = np.flatnonzero(right < 1)
         if not len(going) or _settled(learning_rates, accuracy):
@@ -121,7 +121,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
             functools.partial(tf.gather, indices=going), (weights, slots)
         )
     passed = accuracy >= REMEMBERS
-    updates[~passed] = 2 * most
+    updates[~passed] = 2 * max_updates
     return [
         {
             "learning_rate": learning_rates[g],
@@ -129,7 +129,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
             "delay": delay,
             "accuracy": float(accuracy[g]),
             "updates": int(updates[g]),
-            "score": float(updates[g] + most * (1 - accuracy[g])),
+            "score": float(updates[g] + max_updates * (1 - accuracy[g])),
         }
         for g in range(len(seeds))
     ]
@@ -327,19 +327,19 @@ def _table(rows: list[Row], delays: list[int]) -> str:
 
 
 def _notes(rows: list[Row], delays: list[int]) -> list[str]:
-    most = rows[0]["most_updates"]
+    limit = rows[0]["most_updates"]
     changed = []
     for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
         some = where(rows, optimizer=optimizer, network=network)
-        half, full = reach(some, delays, most // 2), reach(some, delays)
+        half, full = reach(some, delays, limit // 2), reach(some, delays)
         if half != full:
             changed.append(f"{network} with {optimizer} ({half} words, then {full})")
     depends = (
-        f"More training would change it: between {most // 2:,} and {most:,} updates the "
+        f"More training would change it: between {limit // 2:,} and {limit:,} updates the "
         "longest delay "
         f"grew for {and_(changed)}."
         if changed
-        else f"The longest delays were the same after {most // 2:,} updates as after {most:,}."
+        else f"The longest delays were the same after {limit // 2:,} updates as after {limit:,}."
     )
     tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
     edges = [

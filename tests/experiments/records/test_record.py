@@ -82,7 +82,7 @@ def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leave
 
 
 @pytest.mark.slow
-def test_the_same_command_goes_on_with_a_record_that_was_ended(made):
+def test_the_same_command_resumes_a_record_that_was_ended(made):
     flags = [*FLAGS, "--data_path=text", "--lowercase", "--min_count=2"]
     script = Script("ptb record", "ended", *flags, folder=made)
     while not (made / "ended" / "run" / "metrics.csv").exists() and script.process.is_alive():
