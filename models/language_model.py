@@ -133,7 +133,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
-    # AutoGraph would rewrite the source of all that these methods call, which takes seconds at each
+    # AutoGraph would rewrite the source of all that these methods call, which takes over a second at each
     # start of a program. Nothing in it branches on a tensor.
 
     @tf.autograph.experimental.do_not_convert
