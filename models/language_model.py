@@ -133,8 +133,8 @@ class LanguageModel(WeightsByPath, keras.Model):
         """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
-    # AutoGraph would rewrite the source of all that these methods call, which takes seconds at each
-    # start of a program. Nothing in it branches on a tensor.
+    # AutoGraph would rewrite the source of all that these methods call: over a second at each start
+    # of a program. Nothing in it branches on a tensor.
 
     @tf.autograph.experimental.do_not_convert
     def call(self, tokens, state, training=False, seed=None, rows=None):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ptb.machine.atomic_file import UNSUPPORTED, new_token
 
-MOST_BYTES = 500
+MAX_BYTES = 500
 MARK = "lock of a run folder: one process at a time writes here\n"
 SIGNED = re.compile(re.escape(MARK) + r"(process .*)\ntemporary files: ([0-9a-f]{32})\n")
 # What earlier versions wrote.
@@ -61,7 +61,7 @@ class Lock:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would be read without end
                 raise OSError(errno.EINVAL, "its lock is no regular file")
             self.is_enforced = _lock(descriptor)
-            content = os.read(descriptor, MOST_BYTES)
+            content = os.read(descriptor, MAX_BYTES)
             holder = _holder(content)
             if not self.is_enforced and holder and _may_live(holder.name):
                 raise ValueError(
@@ -70,7 +70,7 @@ class Lock:
                     f"delete {str(self._path)!r}"
                 )
         except BlockingIOError:
-            holder = _holder(os.read(descriptor, MOST_BYTES))
+            holder = _holder(os.read(descriptor, MAX_BYTES))
             os.close(descriptor)
             raise ValueError(
                 f"save_path {str(self._path.parent)!r} is in use by "
@@ -133,7 +133,7 @@ def is_lock(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES).decode(errors="replace")
+        content = file.read(MAX_BYTES).decode(errors="replace")
     return content in (MARK, "") or any(each.fullmatch(content) for each in (SIGNED, EARLIER))
 
 

@@ -120,7 +120,7 @@ class TrainStep:
             cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
         return cost, grad_norm, state
 
-    # AutoGraph would take seconds to rewrite all that is called here (see `LanguageModel.call`).
+    # AutoGraph would take a second to rewrite all that is called here (see `LanguageModel.call`).
     @tf.autograph.experimental.do_not_convert
     def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
         """One window on one replica: the cost and norm of all rows, the state of its own."""

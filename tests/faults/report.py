@@ -174,7 +174,7 @@ def saving(folder: Path) -> str:
             began = time.perf_counter()
             save_checkpoint(
                 folder / "c.safetensors",
-                Checkpoint(run="run", progress=Progress(), weights=weights, state=[]),
+                Checkpoint(run_id="run", progress=Progress(), weights=weights, state=[]),
             )
             seconds.append(time.perf_counter() - began)
         megabytes = (folder / "c.safetensors").stat().st_size / 1e6

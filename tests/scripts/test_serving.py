@@ -37,7 +37,9 @@ def saved_run(tmp_path, text):  # noqa: F811
     reports = (EpochReport(1, 1.0, 9.0, 8.0, 3.0, 10.0, 100.0),)
     progress = Progress(1, best_epoch=1, reports=reports)
     folder.save_epoch(
-        Checkpoint(run=folder.run_id, progress=progress, weights=model.export_weights(), state=[]),
+        Checkpoint(
+            run_id=folder.run_id, progress=progress, weights=model.export_weights(), state=[]
+        ),
         keep=1,
     )
     folder.release()

@@ -62,9 +62,9 @@ def assert_equal_runs(one, two, rtol=1e-5, atol=1e-4):
     "options",
     [
         {"rnn_mode": "fused"},
-        {"rnn_mode": "keras"},
+        pytest.param({"rnn_mode": "keras"}, marks=pytest.mark.slow),
         # What a step keeps; a sparse gradient of the embedding, and a dense one.
-        {"optimizer": "adamw", "ema_momentum": 0.9},
+        pytest.param({"optimizer": "adamw", "ema_momentum": 0.9}, marks=pytest.mark.slow),
         {"optimizer": "adamw", "ema_momentum": 0.9, "tie_weights": True, "cutoffs": (20,)},
     ],
     ids=lambda options: " ".join(map(str, options.values())),

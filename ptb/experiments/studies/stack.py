@@ -95,6 +95,8 @@ class Network:
             outputs.append(output)
         return outputs, state
 
+    # As in `LanguageModel`: nothing here branches on a tensor.
+    @tf.autograph.experimental.do_not_convert
     def nats(self, weights: Weights, embedded, targets, state: tuple):
         """The cross-entropy of `targets` `[G, B, T]`, float32 `[G, B, T]`, and the next state."""
         outputs, state = self.run(weights, embedded, state)
@@ -108,6 +110,7 @@ class Network:
         )
         return tf.reshape(nats, shape), state
 
+    @tf.autograph.experimental.do_not_convert
     def gradients(self, weights: Weights, tokens, loss) -> tuple:
         """The gradient of each model's cost, and its global norm.
 
