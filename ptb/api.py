@@ -98,7 +98,7 @@ def generate(
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
 
-    tokens = text.split(prefix, trained.tokens, trained.lowercase)
+    tokens = trained.split(prefix)
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:

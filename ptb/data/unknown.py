@@ -14,9 +14,9 @@ from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 LONG_WORDS = 20
 # What splits a text into pieces of which other texts have fewer that are new.
 FINER = {
-    "word": "--tokens=wordpunct (punctuation apart) or --tokens=char",
-    "wordpunct": "--tokens=char",
-    "char": "more text",
+    "word": "--tokens=wordpunct (punctuation apart) or --tokens=subword",
+    "wordpunct": "--tokens=subword or --tokens=char",
+    "char": "--tokens=subword",
 }
 
 

@@ -192,6 +192,8 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=" + "x" * 5000), "(File name too long)"),
     Case(TRAIN, (*TEXT, "--dataset=ptb"), "give one of --data_path=text and --dataset=ptb"),
     Case(TRAIN, (*TEXT, "--tokens=byte"), "tokens=byte is unknown"),
+    Case(TRAIN, (*TEXT, "--tokens=subword", "--vocab_size=256"), "has no room for subwords"),
+    Case(TRAIN, (*TEXT, "--tokens=subword", "--min_count=2"), "--min_count=2 is for words"),
     Case(TRAIN, (*TEXT, "--min_count=0"), "min_count=0 is out of bounds"),
     Case(TRAIN, (*TEXT, "--min_count=999"), "every word became <unk>"),
     Case(TRAIN, (*TEXT, "--split=90,5,5"), "--split cuts one file"),

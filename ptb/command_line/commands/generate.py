@@ -24,7 +24,7 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import join, split
+from ptb.data.text import join
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TOKENS, MAX_WORDS
@@ -40,7 +40,7 @@ def main() -> None:
         _check_flags()
         text = _text()
         trained = load_trained_model()
-        tokens = split(text.decode(errors="replace"), trained.tokens, trained.lowercase)
+        tokens = trained.split(text.decode(errors="replace"))
         ids = _ids(trained, tokens)
         start_tensorflow()
 
