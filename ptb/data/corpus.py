@@ -269,7 +269,7 @@ def _corpus(
         raise ValueError(
             f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
             "given and other splits have other words, among its --vocab_size most frequent; give "
-            "--tokens=char, which needs no spaces between words, or more text"
+            "--tokens=char or --tokens=subword, which need no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     extents = Extents(tokens, kind)

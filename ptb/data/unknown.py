@@ -63,7 +63,7 @@ def reasons(
     if has_long_words(tokens, train, kind):
         yield (
             f"the {units} have {LONG_WORDS} characters or more on average, as if the text had no "
-            "spaces between its words: --tokens=char reads such a text"
+            "spaces between its words: --tokens=subword or --tokens=char reads such a text"
         )
 
 
