@@ -293,7 +293,10 @@ def _subword_corpus(
     limits: tuple[int | None, int | None],
     kept: Sequence[str],
 ) -> Corpus:
-    """Turns the numbers of pieces into the ids of their subwords, which train alone gives."""
+    """Turns the numbers of pieces into the ids of their subwords, which train alone gives.
+
+    Characters and words are counted by piece: the first piece of a split counts for neither.
+    """
     vocab_size, min_count = limits
     if min_count is not None:
         raise ValueError(f"--min_count={min_count} is for words, and subwords lack none: drop it")
