@@ -104,7 +104,7 @@ def generate(
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
 
     _check_trained(trained)
-    tokens = text.split(prefix, trained.tokens, trained.lowercase)
+    tokens = trained.split(prefix)
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:

@@ -59,7 +59,7 @@ def define_text_flags() -> None:
         "tokens",
         None,
         "what one time step reads: word (what lies between white space), char, wordpunct (words "
-        "and punctuation apart) (word)",
+        "and punctuation apart), subword (byte-level BPE of vocab_size subwords) (word)",
     )
     flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
     flags.DEFINE_integer(

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ptb.data import cache, standard, text, unknown
+from ptb.data import cache, standard, subword, text, unknown
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
 from ptb.data.options import SPLITS, WHOLE, TextOptions
@@ -258,6 +258,8 @@ def _corpus(
     corpus, `files` what errors name.
     """
     tokens, kind = named
+    if kind == "subword":
+        return _subword_corpus(name, texts, tokens, vocabulary, limits, kept)
     counts = {split: text.count(ids, len(tokens)) for split, ids in texts.items()}
     reasons: tuple[str, ...] = ()
     if vocabulary is None:
@@ -267,7 +269,7 @@ def _corpus(
         raise ValueError(
             f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
             "given and other splits have other words, among its --vocab_size most frequent; give "
-            "--tokens=char, which needs no spaces between words, or more text"
+            "--tokens=char or --tokens=subword, which need no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     extents = Extents(tokens, kind)
@@ -281,6 +283,35 @@ def _corpus(
         summary[split] = summarize(texts[split], counts[split], vocabulary, predicted)
     ids = {split: texts[split] for split in kept}
     return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
+
+
+def _subword_corpus(
+    name: str,
+    texts: dict[str, np.ndarray],
+    pieces: list[str],
+    vocabulary: Vocabulary | None,
+    limits: tuple[int | None, int | None],
+    kept: Sequence[str],
+) -> Corpus:
+    """Turns the numbers of pieces into the ids of their subwords, which train alone gives.
+
+    Characters and words are counted by piece: the first piece of a split counts for neither.
+    """
+    vocab_size, min_count = limits
+    if min_count is not None:
+        raise ValueError(f"--min_count={min_count} is for words, and subwords lack none: drop it")
+    if vocabulary is None:
+        counts = text.count(texts["train"], len(pieces)).tolist()
+        known = dict(zip(pieces, counts, strict=True))
+        vocabulary = subword.learn({p: n for p, n in known.items() if p != EOS}, vocab_size)
+    extents, expand = Extents(pieces, "subword"), subword.Expansion(pieces, vocabulary)
+    splits, summary = {}, {}
+    for split in kept:
+        splits[split] = expand(texts[split])
+        counts = text.count(splits[split], len(vocabulary))
+        predicted = extents.predicted(texts[split])
+        summary[split] = summarize(splits[split], counts, vocabulary, predicted)
+    return Corpus(name, vocabulary, splits, summary, "subword")
 
 
 def _vocabulary(

@@ -12,6 +12,7 @@ This is the definition; `serving/tokenizer.py` has it as a graph, and `split` fo
 5. A character is a code point, and no space is lost. Each line break is `<eos>`.
 6. Words and punctuation are cut as `wordpunct.py` defines, and no space is lost. Each line break is
    `<eos>`.
+7. Subwords are what `subword.py` makes of the text in a vocabulary, and no space is lost.
 
 The last line of a file ends in `<eos>`, whether its line break is there or not. A text that comes
 as an argument or a request may stop in the middle of a line. Bytes that are not UTF-8 are refused
@@ -24,6 +25,7 @@ array once the vocabulary is known. No list of all words is ever held.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import os
 import sys
@@ -34,12 +36,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ptb.data import wordpunct
+from ptb.data import subword, wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
-from ptb.data.vocabulary import EOS, UNKNOWN
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
 # What one time step reads, and what several of these are called.
-UNITS = {"word": "words", "char": "characters", "wordpunct": "words and punctuation marks"}
+UNITS = {
+    "word": "words",
+    "char": "characters",
+    "wordpunct": "words and punctuation marks",
+    "subword": "subwords",
+}
 TOKENS = tuple(UNITS)
 # The version of the definition above, which a run keeps. 1 read characters with one space between
 # two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`.
@@ -122,6 +129,13 @@ class WordpunctLexicon(WordLexicon):
         return ids, 0
 
 
+class PieceLexicon(WordpunctLexicon):
+    """Numbers the pieces that subwords are within, from 0 in the order in which they appear."""
+
+    split = staticmethod(subword.split)
+    cut = staticmethod(subword.cut)
+
+
 class CharLexicon:
     """Numbers characters from 0; a line break is `<eos>`."""
 
@@ -151,6 +165,7 @@ LEXICONS: dict[str, type[WordLexicon] | type[CharLexicon]] = {
     "word": WordLexicon,
     "char": CharLexicon,
     "wordpunct": WordpunctLexicon,
+    "subword": PieceLexicon,
 }
 
 
@@ -161,10 +176,16 @@ def lexicon(tokens: str) -> WordLexicon | CharLexicon:
     return LEXICONS[tokens]()
 
 
-def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]:
+def split(
+    text: str,
+    tokens: str = "word",
+    lowercase: bool = False,
+    vocabulary: Vocabulary | None = None,
+) -> list[str]:
     """The tokens of a short text, which may stop in the middle of a line.
 
-    Raises ValueError for a text with a NUL.
+    Subwords need a vocabulary; without it, they are the pieces that subwords are within. Raises
+    ValueError for a text with a NUL.
     """
     if "\0" in text:
         raise ValueError("the text has a NUL, which no text has: leave it out")
@@ -172,12 +193,21 @@ def split(text: str, tokens: str = "word", lowercase: bool = False) -> list[str]
     numbers = lexicon(tokens)
     ids, _ = encode([text], numbers, lowercase)
     names = numbers.tokens
-    return [names[i] for i in ids]
+    words = [names[i] for i in ids]
+    if tokens != "subword" or vocabulary is None:
+        return words
+    pieces = ([EOS] if w == EOS else subword.encode_piece(w, vocabulary) for w in words)
+    return list(itertools.chain.from_iterable(pieces))
 
 
 def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
     """The inverse of `split`, a piece for each token. `kind` is one of `TOKENS`."""
     after_word = False
+    if kind == "subword":
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        yield from (utf8.decode(subword.to_bytes(token)) for token in tokens)
+        yield utf8.decode(b"", final=True)
+        return
     for token in tokens:
         is_word = is_spaced(token, kind)
         yield "\n" if token == EOS else (" " if after_word and is_word else "") + token

@@ -14,9 +14,9 @@ from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 LONG_WORDS = 20
 # What splits a text into pieces of which other texts have fewer that are new.
 FINER = {
-    "word": "--tokens=wordpunct (punctuation apart) or --tokens=char",
-    "wordpunct": "--tokens=char",
-    "char": "more text",
+    "word": "--tokens=wordpunct (punctuation apart) or --tokens=subword",
+    "wordpunct": "--tokens=subword or --tokens=char",
+    "char": "--tokens=subword",
 }
 
 
@@ -63,7 +63,7 @@ def reasons(
     if has_long_words(tokens, train, kind):
         yield (
             f"the {units} have {LONG_WORDS} characters or more on average, as if the text had no "
-            "spaces between its words: --tokens=char reads such a text"
+            "spaces between its words: --tokens=subword or --tokens=char reads such a text"
         )
 
 

@@ -82,7 +82,10 @@ class Vocabulary:
 
     def cannot_encode(self, token: str) -> str:
         """What to tell someone whose text has a token that `encode` refuses."""
-        kind, or_char = "word", ", or, without spaces between words, --tokens=char"
+        kind, or_char = (
+            "word",
+            ", or, without spaces between words, --tokens=char or --tokens=subword",
+        )
         if " " in self and all(len(word) == 1 or word in (EOS, UNKNOWN) for word in self.words):
             kind, or_char = "character", ""
         return (

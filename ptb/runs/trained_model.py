@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from models.weights import check_weights
-from ptb.data.text import lexicon
+from ptb.data import subword
+from ptb.data.text import lexicon, split
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
@@ -51,6 +52,10 @@ class TrainedModel:
     def lowercase(self) -> bool:
         """Whether capitals are read as small letters."""
         return bool(self.source.get("lowercase", False))
+
+    def split(self, text: str) -> list[str]:
+        """The tokens of a text. Raises ValueError for one with a NUL."""
+        return split(text, self.tokens, self.lowercase, self.vocabulary)
 
     @property
     def perplexities(self) -> dict[str, float]:
@@ -95,7 +100,10 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
     saved = folder.description()
     config, vocabulary = Config.from_dict(saved["config"]), folder.vocabulary()
     checkpoint = folder.load(which)
-    lexicon(saved["corpus"].get("source", {}).get("tokens", "word"))  # raises ValueError
+    tokens = saved["corpus"].get("source", {}).get("tokens", "word")
+    lexicon(tokens)  # raises ValueError
+    if tokens == "subword":
+        subword.check(vocabulary)
     progress = checkpoint.progress
     where = f"epoch {progress.epoch}"
     if progress.window:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from ptb.data import wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+from ptb.serving import bpe
 
 # What Python's str.split takes for white space, line breaks aside, in RE2's syntax.
 _SPACES = f"[{wordpunct.re2_class(wordpunct.SPACES)}]+"
@@ -61,6 +62,8 @@ class Tokenizer(tf.Module):
             return _line_breaks_to_eos(characters)
         if self._kind == "wordpunct":
             return _line_breaks_to_eos(_words_and_punctuation(text))
+        if self._kind == "subword":
+            return bpe.split(text, self._ids)
         text = tf.strings.regex_replace(text, _SPACES, " ")
         text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
         return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
@@ -92,6 +95,8 @@ class Tokenizer(tf.Module):
 
         `<eos>` is a line break.
         """
+        if self._kind == "subword":
+            return bpe.join(tokens, new_tokens)
         border = {"word": " ", "char": "", "wordpunct": _BORDER}[self._kind]
         parts = [
             tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=border)

@@ -113,7 +113,8 @@ def test_a_file_and_a_text_in_memory_are_the_same_tokens(
         patch.setattr(text_file, "BLOCK_BYTES", block_bytes)
         for tokens in text.TOKENS:
             assert read(path, tokens, lowercase) == text.split(content, tokens, lowercase)
-            assert text.split(content, tokens, lowercase) == defined(content, tokens, lowercase)
+            if tokens != "subword":
+                assert text.split(content, tokens, lowercase) == defined(content, tokens, lowercase)
 
 
 def test_characters_keep_every_space(tmp_path):

@@ -108,7 +108,7 @@ def random_cases():
         cases.append(
             {
                 "text": "".join(np.char.add(words, joints)).rstrip() + "\n",
-                "unit": str(rng.choice(text.TOKENS)),
+                "unit": str(rng.choice(["word", "char"])),
                 "batch_size": int(rng.integers(1, 9)),
                 "num_steps": int(rng.integers(1, 13)),
                 "sampling": str(rng.choice(["sequential", "random"])),

@@ -209,6 +209,8 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=" + "x" * 5000), "(File name too long)"),
     Case(TRAIN, (*TEXT, "--dataset=ptb"), "--data_path=text and --dataset=ptb"),
     Case(TRAIN, (*TEXT, "--tokens=byte"), "tokens=byte"),
+    Case(TRAIN, (*TEXT, "--tokens=subword", "--vocab_size=256"), "no room for subwords"),
+    Case(TRAIN, (*TEXT, "--tokens=subword", "--min_count=2"), "--min_count=2"),
     Case(TRAIN, (*TEXT, "--min_count=0"), "min_count=0"),
     Case(TRAIN, (*TEXT, "--min_count=999"), "every word"),
     Case(TRAIN, (*TEXT, "--split=90,5,5"), "--split"),

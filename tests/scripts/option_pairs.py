@@ -87,7 +87,9 @@ PREREQUISITES = {
 def refused(row: Row) -> bool:
     """Whether `train.py` refuses the values of `row`, which may leave options open."""
     allowed = {option: {value} for option, value in row.items()}
-    for option, values in (PREREQUISITES[value] for value in row.values() if value in PREREQUISITES):
+    for option, values in (
+        PREREQUISITES[value] for value in row.values() if value in PREREQUISITES
+    ):
         allowed[option] = allowed.get(option, values) & values
     return not all(allowed.values())
 

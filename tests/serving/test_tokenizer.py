@@ -40,7 +40,7 @@ def graphs(tmp_path_factory):
             Tokenizer(Vocabulary(WORDS), str(file), tokens, lowercase).split,
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
-        for tokens in text.TOKENS
+        for tokens in ("word", "char", "wordpunct")
         for lowercase in (False, True)
     }
 

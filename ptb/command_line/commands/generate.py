@@ -25,7 +25,7 @@ from ptb.command_line.program import FLAGS, check_output_files, note, run, user_
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import join, split
+from ptb.data.text import join
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TOKENS
@@ -42,7 +42,7 @@ def main() -> None:
         _check_flags()
         text = _text()
         trained = load_trained_model()
-        tokens = split(text.decode(errors="replace"), trained.tokens, trained.lowercase)
+        tokens = trained.split(text.decode(errors="replace"))
         ids = _ids(trained, tokens)
         start_tensorflow()
 

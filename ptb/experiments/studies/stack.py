@@ -81,10 +81,12 @@ class Network:
     def step(self, weights: Weights, inputs, state: tuple) -> tuple:
         """One step of the cell: output `[G, B, H]` and next state, from inputs `[G, B, H]`."""
         names = _cell_shapes(self.cell, self.hidden_size)
-        cell = SimpleNamespace(
-            forget_bias=self.forget_bias, **{name: weights[name] for name in names}
+        cell = _Cell(
+            kind=CELLS[self.cell].cell_class(),
+            forget_bias=self.forget_bias,
+            **{name: weights[name] for name in names},
         )
-        output, state = CELLS[self.cell].cell_class().call(cell, inputs, state)
+        output, state = cell.call(inputs, state)
         return output, tuple(state)
 
     def run(self, weights: Weights, embedded, state: tuple):
@@ -153,6 +155,13 @@ def spectral_radius(recurrent) -> np.ndarray:
     finite = np.isfinite(matrices).all(axis=(-2, -1))
     radii = np.abs(np.linalg.eigvals(np.where(finite[..., None, None], matrices, 0))).max(axis=-1)
     return np.where(finite, radii, math.inf)
+
+
+class _Cell(SimpleNamespace):
+    """Weights with the methods of a cell, `kind`: they compute for all models at once."""
+
+    def __getattr__(self, name: str):
+        return functools.partial(getattr(self.kind, name), self)
 
 
 class Stack:

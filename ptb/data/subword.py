@@ -1,0 +1,159 @@
+"""Byte-level byte pair encoding: any text in a vocabulary of any size, and no `<unk>`.
+
+Sennrich et al. 2016 (arXiv 1508.07909), of bytes as in GPT-2. A text is cut into pieces, a word
+with the space before it, marks of punctuation likewise, or white space. Within each piece the two
+neighbours whose union has the lowest id are joined, the leftmost first, until no union is in the
+vocabulary. The vocabulary alone says all of that: `vocabulary.txt` is the tokenizer. This is how
+`tiktoken` reads GPT-2's vocabulary. The library `tokenizers` learns it, from train alone.
+
+A token is written with one printable character for each byte, as GPT-2's files do; `<eos>` is the
+byte of the line break.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ptb.data import wordpunct
+from ptb.data.vocabulary import EOS, Vocabulary
+
+NUM_BYTES = 256
+DEFAULT_SIZE = 10_000
+# A longer piece is encoded in parts of this many bytes, so that no text takes quadratic time.
+MAX_PIECE_BYTES = 64
+
+
+def byte_names() -> list[str]:
+    """The character that stands for each of the 256 bytes: GPT-2's `bytes_to_unicode`."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(NUM_BYTES) if byte not in shown]
+    points = dict(zip(shown, shown, strict=True))
+    points |= {byte: NUM_BYTES + place for place, byte in enumerate(hidden)}
+    return [chr(points[byte]) for byte in range(NUM_BYTES)]
+
+
+NAMES = byte_names()
+BYTES = {name: byte for byte, name in enumerate(NAMES)}
+LINE_BREAK_NAME = NAMES[ord("\n")]
+
+
+def piece_pattern(write_class=wordpunct.python_class) -> str:
+    """What a piece is, for Python's `re` or TensorFlow's RE2."""
+    marks, spaces = write_class(wordpunct.punctuation()), write_class(wordpunct.SPACES)
+    word = wordpunct.patterns(write_class)["word"]
+    return rf" ?{word}+| ?[{marks}]+|[{spaces}]+|\n"
+
+
+@functools.cache
+def _piece() -> re.Pattern:
+    return re.compile(piece_pattern())
+
+
+def split(text: str) -> list[str]:
+    """The pieces of a text; a line break is `\\n`."""
+    return _piece().findall(text)
+
+
+def cut(text: str) -> tuple[str, str]:
+    """The text up to a place that no piece crosses, as late as possible, and the rest."""
+    line = text.rfind("\n") + 1
+    place = text.rfind(" ", line + 1, len(text) - 1)
+    while place >= 0 and (text[place - 1].isspace() or text[place + 1].isspace()):
+        place = text.rfind(" ", line + 1, place)
+    return (text[:line], text[line:]) if place < 0 else (text[:place], text[place:])
+
+
+def to_bytes(token: str) -> bytes:
+    """The bytes of a token of the vocabulary."""
+    return b"\n" if token == EOS else bytes(BYTES[name] for name in token)
+
+
+def check(vocabulary: Vocabulary) -> None:
+    """Raises ValueError for a vocabulary that is none of subwords."""
+    lacking = [name for name in NAMES if name not in vocabulary and name != LINE_BREAK_NAME]
+    foreign = [word for word in vocabulary.words if word != EOS and not set(word) <= set(NAMES)]
+    if lacking or foreign or EOS not in vocabulary:
+        what = (foreign or lacking or [EOS])[0]
+        raise ValueError(
+            f"the vocabulary is none of subwords ({what!r}): restore the run's vocabulary.txt"
+        )
+
+
+def parts(piece: str) -> Iterator[list[str]]:
+    """The names of the bytes of a piece, up to `MAX_PIECE_BYTES` at once."""
+    names = [NAMES[byte] for byte in piece.encode()]
+    for start in range(0, len(names), MAX_PIECE_BYTES):
+        yield names[start : start + MAX_PIECE_BYTES]
+
+
+def encode_piece(piece: str, vocabulary: Vocabulary) -> list[str]:
+    """The tokens of a piece."""
+    return [token for part in parts(piece) for token in _join(part, vocabulary)]
+
+
+def _join(names: list[str], vocabulary: Vocabulary) -> list[str]:
+    if names == [LINE_BREAK_NAME]:
+        return [EOS]
+    while len(names) > 1:
+        ids = [vocabulary.id_of(a + b) for a, b in itertools.pairwise(names)]
+        known = [(i, place) for place, i in enumerate(ids) if i >= 0]
+        if not known:
+            break
+        _, place = min(known)
+        names = [*names[:place], names[place] + names[place + 1], *names[place + 2 :]]
+    return names
+
+
+def learn(pieces: Mapping[str, int], vocab_size: int | None) -> Vocabulary:
+    """The vocabulary of the pieces of a text and how often each is there.
+
+    Raises ValueError for a size that has no room for every byte, or without the library.
+    """
+    size = vocab_size or DEFAULT_SIZE
+    if size <= NUM_BYTES:
+        raise ValueError(
+            f"vocab_size={size} has no room for subwords: give more than {NUM_BYTES}, one for each "
+            "byte, or --tokens=char"
+        )
+    try:
+        from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: PLC0415
+    except ImportError:
+        raise ValueError(
+            "--tokens=subword needs the library tokenizers: install it with pip install tokenizers"
+        ) from None
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=alphabet, show_progress=False, special_tokens=[]
+    )
+    written = (piece for piece, count in pieces.items() for _ in range(count) if piece != "\n")
+    tokenizer.train_from_iterator(written, trainer)
+    ids = tokenizer.get_vocab()
+    words = sorted(ids, key=ids.__getitem__)
+    return Vocabulary([EOS if word == LINE_BREAK_NAME else word for word in words])
+
+
+class Expansion:
+    """Turns the numbers of pieces into the ids of their tokens."""
+
+    def __init__(self, pieces: Sequence[str], vocabulary: Vocabulary):
+        ids = [
+            vocabulary.encode([EOS] if piece == EOS else encode_piece(piece, vocabulary))
+            for piece in pieces
+        ]
+        self._lengths = np.array([len(each) for each in ids], np.int64)
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._ids = np.concatenate([np.empty(0, np.int32), *ids])
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """The ids int32 of the tokens of pieces int32 `[N]`."""
+        lengths = self._lengths[numbers]
+        ends = np.cumsum(lengths)
+        within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+        return self._ids[np.repeat(self._starts[numbers], lengths) + within]
