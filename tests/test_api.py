@@ -16,6 +16,11 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
+def text():
+    return ptb.load_corpus()
+
+
+@pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """The names that the README's example leaves, run in `root` with the model `test`.
 
@@ -116,6 +121,6 @@ def test_a_users_models_py_that_hides_the_package_is_named(tmp_path):
         (lambda text: ptb.export("run", "out"), "trained is of type str"),
     ],
 )
-def test_an_argument_of_another_type_is_refused_at_once(call, said):
+def test_an_argument_of_another_type_is_refused_at_once(text, call, said):
     with pytest.raises(TypeError, match=said):
-        call(ptb.load_corpus())
+        call(text)

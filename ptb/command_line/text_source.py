@@ -200,6 +200,7 @@ class TextSource:
                 self._cache_folder(),
             )
         if _is_tfds(self.dataset):
+            TfdsText.parse(self.dataset)  # refused before TensorFlow starts, which takes seconds
             start_tensorflow()
             return corpus.load_tfds(
                 self.dataset,

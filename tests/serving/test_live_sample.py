@@ -9,7 +9,7 @@ from ptb.serving.saved_model import served_model
 from tests.serving.conftest import make_trained
 
 
-@pytest.mark.parametrize("rnn_mode", ["static", "fused"])
+@pytest.mark.parametrize("rnn_mode", [pytest.param("static", marks=pytest.mark.slow), "fused"])
 def test_a_live_sample_has_the_words_of_the_served_model(rnn_mode):
     trained = make_trained()
     with served_model(trained) as served:

@@ -61,7 +61,7 @@ def assert_equal_runs(one, two, rtol=1e-5, atol=1e-4):
 @pytest.mark.parametrize(
     "options",
     [
-        {"rnn_mode": "fused"},
+        pytest.param({"rnn_mode": "fused"}, marks=pytest.mark.slow),
         pytest.param({"rnn_mode": "keras"}, marks=pytest.mark.slow),
         # What a step keeps; a sparse gradient of the embedding, and a dense one.
         pytest.param({"optimizer": "adamw", "ema_momentum": 0.9}, marks=pytest.mark.slow),

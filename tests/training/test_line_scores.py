@@ -14,7 +14,7 @@ LINES = [[3, 1, 0], [0], [2, 2, 5, 7, 1, 4, 8, 6, 0], [1, 0], [4, 4, 4]]
 TEXT = np.concatenate(LINES).astype(np.int32)
 
 
-@pytest.fixture(scope="module", params=["lstm", "gru"])
+@pytest.fixture(scope="module", params=["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def evaluator(request):
     model = LanguageModel(V, H, recurrent_layers("static", request.param, H, 2))
     model.initialize(0.9, seed=1)

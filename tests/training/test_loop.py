@@ -74,7 +74,7 @@ ADAMW = {
     [
         pytest.param("sequential", "static", {}, marks=pytest.mark.slow),
         pytest.param("sequential", "fused", {}, marks=pytest.mark.slow),
-        ("sequential", "fused", ADAMW),
+        pytest.param("sequential", "fused", ADAMW, marks=pytest.mark.slow),
         pytest.param("random", "fused", {}, marks=pytest.mark.slow),
         pytest.param("random", "keras", {}, marks=pytest.mark.slow),
     ],

@@ -25,7 +25,9 @@ def test_uniform_logits_have_the_perplexity_of_the_vocabulary():
     assert result.tokens == len(TEXT) - 1
 
 
-@pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
+@pytest.mark.parametrize(
+    "rnn_mode", [pytest.param("static", marks=pytest.mark.slow), "fused", "keras"]
+)
 @pytest.mark.parametrize("batch_size", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_nats_do_not_depend_on_num_steps(rnn_mode, batch_size):
     model = make_model(rnn_mode)

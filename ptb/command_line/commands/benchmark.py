@@ -156,12 +156,14 @@ def _workload():
     from ptb.experiments.benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
-    import_tensorflow()
-    check_memory(config, VOCAB_SIZE, config.batch_size, config.num_steps, training=True)
     if FLAGS.data_path is None:
-        return Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS))
-    corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
-    return Workload.create(config, len(corpus.vocabulary), corpus.train)
+        vocab_size, ids = VOCAB_SIZE, zipf_ids(VOCAB_SIZE, TOKENS)
+    else:
+        corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
+        vocab_size, ids = len(corpus.vocabulary), corpus.train
+    import_tensorflow()
+    check_memory(config, vocab_size, config.batch_size, config.num_steps, training=True)
+    return Workload.create(config, vocab_size, ids)
 
 
 def _description(workload) -> dict:

@@ -25,7 +25,9 @@ def test_every_field_of_the_config_is_read_by_all_sides_or_refused():
     assert sorted([*read, *benchmark.RECIPE, *benchmark.UNREAD]) == sorted(fields)
 
 
-@pytest.mark.parametrize("name", ["static", "keras", "keras_fit", "torch"])
+@pytest.mark.parametrize(
+    "name", ["static", "keras", pytest.param("keras_fit", marks=pytest.mark.slow), "torch"]
+)
 def test_every_side_trains_the_same_model(folder, name):
     if name == "torch":
         pytest.importorskip("torch", reason="PyTorch, an optional peer, is not installed")

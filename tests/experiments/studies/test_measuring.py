@@ -76,6 +76,7 @@ def test_the_memory_task_asks_at_the_end_for_what_came_first():
     assert set(symbols) == set(range(memory.SYMBOLS))
 
 
+@pytest.mark.slow
 def test_a_cell_learns_what_came_one_word_before_and_chance_is_what_guessing_gives(short_corpus):
     case = {"network": "GRU", "optimizer": "Adam"}
     learned, stuck = memory.train(

@@ -33,7 +33,7 @@ def config(**values):
 @pytest.mark.parametrize(
     ("cell", "forget_bias", "reset"),
     [
-        ("rnn", 0.0, False),
+        pytest.param("rnn", 0.0, False, marks=pytest.mark.slow),
         pytest.param("gru", 0.0, False, marks=pytest.mark.slow),
         ("lstm", 1.0, True),
     ],

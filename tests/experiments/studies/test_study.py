@@ -150,6 +150,7 @@ def test_every_study_has_a_name_of_its_module():
         assert len(module.STUDY.cases(Options(quick=False, seeds=(1, 2)))) >= len(cases)
 
 
+@pytest.mark.slow
 def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
     folder = tmp_path / "out/truncation"
     folder.mkdir(parents=True)
