@@ -12,6 +12,7 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note
+from ptb.data.tfds_text import TfdsText
 
 if TYPE_CHECKING:
     from ptb.data.options import TextOptions
