@@ -5,6 +5,7 @@ Axis letters: N = tokens of a split.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ptb.data import reader, text
 from ptb.data.corpus import Corpus
 from ptb.data.options import SPLITS, TextOptions
 from ptb.data.vocabulary import Vocabulary
+from ptb.machine.checked import ANY, Limits, check
 from ptb.runs.trained_model import TrainedModel
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def evaluate(
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
     _check_trained(trained)
+    if not isinstance(corpus, Corpus):
+        raise TypeError(f"corpus is of type {type(corpus).__name__}: give ptb.load_corpus(...)")
     if corpus.vocabulary.words != trained.vocabulary.words:
         raise ValueError(
             f"the corpus {corpus.name} has other words than the model: load it with "
@@ -98,12 +102,21 @@ def generate(
       unknown: whether `<unk>` may be drawn.
       stop_at_line: ends the text before the first line break that is drawn.
 
-    Raises ValueError if `prefix` has a word that the model cannot read.
+    Raises ValueError for a word that the model cannot read, and for a value out of bounds.
     """
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
 
     _check_trained(trained)
+    for name, value, wanted, limits in (
+        ("prefix", prefix, str, ANY),
+        ("num_words", num_words, int, Limits(0, sys.maxsize)),
+        ("temperature", temperature, float, Limits(0, sys.float_info.max)),
+        ("top_k", top_k, int, Limits(0, 2**31 - 1)),
+        ("top_p", top_p, float, Limits(0, 1)),
+        ("seed", seed, int, Limits(-(2**31), 2**31 - 1)),
+    ):
+        check(name, value, wanted, limits)
     tokens = trained.split(prefix)
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)

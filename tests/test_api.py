@@ -1,6 +1,7 @@
 """`import ptb` as the README shows it."""
 
 import contextlib
+import math
 import re
 import subprocess
 import sys
@@ -124,3 +125,20 @@ def test_a_users_models_py_that_hides_the_package_is_named(tmp_path):
 def test_an_argument_of_another_type_is_refused_at_once(text, call, said):
     with pytest.raises(TypeError, match=said):
         call(text)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"num_words": -1},
+        {"num_words": 2.5},
+        {"temperature": math.nan},
+        {"top_k": -2},
+        {"top_p": 1.1},
+        {"prefix": b"the"},
+    ],
+    ids=str,
+)
+def test_a_value_that_generates_nothing_is_refused_by_name(example, values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        ptb.generate(example.trained, **values)

@@ -15,10 +15,16 @@ MAX_FILE_BYTES = 1 << 34
 
 
 def read_standard_input(max_bytes: int, remedy: str) -> bytes:
-    """All of standard input. Raises ValueError for more than `max_bytes`."""
+    """All of standard input. Raises ValueError for more than `max_bytes`, or if it is not UTF-8."""
     text = sys.stdin.buffer.read(max_bytes + 1)
     if len(text) > max_bytes:
         raise ValueError(f"standard input has more than {max_bytes:,} bytes: {remedy}")
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"standard input is not UTF-8 (byte {error.start}): convert it, for example with iconv"
+        ) from None
     return text
 
 

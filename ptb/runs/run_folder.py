@@ -207,9 +207,14 @@ class RunFolder:
         Raises ValueError where there is no such checkpoint or it is damaged.
         """
         checkpoints = self.checkpoints
-        if which == "best" and checkpoints.numbered() and not checkpoints.has_best:
-            raise ValueError(f"no epoch of the run {str(self.path)!r} has ended yet: train it on")
-        remedy = REMEDY if which == "best" else RESUME
+        others = checkpoints.numbered()
+        if which == "best" and others and not checkpoints.has_best:
+            raise ValueError(
+                f"the run {str(self.path)!r} has no best epoch: none has ended yet, or its "
+                "checkpoint was removed; train.py with the flags of this run goes on from the "
+                "newest checkpoint"
+            )
+        remedy = RESUME if others or which == "latest" else REMEDY
         try:
             found = (
                 checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)

@@ -317,7 +317,7 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, RUN, "test.txt is empty", Write("text/test.txt", "")),
     Case(EVALUATE, RUN, "tokens and had", Write("text/test.txt", "a b c d\n" * 7)),
     Case(EVALUATE, RUN, "the word 'q'", Write("text/test.txt", "q\n" * 100)),
-    Case(EVALUATE, RUN, "run 'run' has ended yet", _no_best),
+    Case(EVALUATE, RUN, "'run' has no best epoch", _no_best),
     Case(
         EVALUATE, RUN, "best.safetensors is damaged", Write("run/checkpoints/best.safetensors", "")
     ),
@@ -420,7 +420,7 @@ FLAGS_OF_GENERATE = [
     Case(GENERATE, (*RUN, "--score=a"), "--score has 1 tokens"),
     Case(GENERATE, (*RUN, "--score="), "--score has 0 tokens"),
     Case(GENERATE, (*RUN, "--prefix=a zebra"), "the word 'zebra'"),
-    Case(GENERATE, RUN, "run 'run' has ended yet", _no_best),
+    Case(GENERATE, RUN, "'run' has no best epoch", _no_best),
     Case(
         GENERATE,
         RUN,

@@ -127,7 +127,12 @@ def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
         path, is_stream = name, name == STANDARD_INPUT
         if is_stream:
             path = cleanup.enter_context(standard_input_file())
-        corpus = load_file_to_score(trained, path, keep_ids=not is_stream)
+        try:
+            corpus = load_file_to_score(trained, path, keep_ids=not is_stream)
+        except ValueError as error:
+            if not is_stream:
+                raise
+            raise ValueError(str(error).replace(path, "standard input")) from None
         yield corpus, WHOLE, "standard input" if is_stream else path
 
 
