@@ -32,8 +32,6 @@ SENTENCES = {
     "The words' frequencies alone cost {n} nats a word.": "只知道词频时，每词的损失是 {n} 奈特。",
     "The words' frequencies alone cost {n}.": "只知道词频时是 {n}。",
     "The words' frequencies alone have a perplexity of {n}.": "只知道词频时，困惑度是 {n}。",
-    "{n1} of {n2} findings are the same on {w}.": "{n2} 条结论中有 {n1} 条在 {w} 上相同。",
-    "On another text: {w}": "在另一个文本上：{w}",
     # batch_size
     "Is a larger batch only faster, with about the same loss?": "批大一点只是更快，损失差不多吗？",
     "After the same words (about {n}):": "读同样多的词之后（约 {n} 个）：",

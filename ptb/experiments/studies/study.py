@@ -218,19 +218,18 @@ class Study:
         if provenance is None:
             provenance = kept_provenance(folder)
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
-        lines += [*other, *provenance]
-        write_text_atomically(folder / VERDICT, "\n".join(lines) + "\n")
+        write_text_atomically(folder / VERDICT, "\n".join([*lines, *other, *provenance]) + "\n")
         if _language() == "zh":
-            self.report_in_chinese(rows, folder)
+            self.report_in_chinese(rows, folder, [*lines, *provenance])
             return
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
 
-    def report_in_chinese(self, rows: list[Row], folder: Path) -> None:
-        """The same in Chinese, in files of its own."""
+    def report_in_chinese(self, rows: list[Row], folder: Path, lines: list[str]) -> None:
+        """The lines of a verdict in Chinese, and the figure, in files of their own."""
         from ptb.experiments.studies.chinese import chinese  # noqa: PLC0415
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
-        verdict = chinese((folder / VERDICT).read_text(encoding="utf-8"))
+        verdict = chinese("\n".join(lines) + "\n")
         has_font = len(fonts()) > 1
         if not has_font:
             note("no installed font has Chinese letters: the figure is labelled in English")
