@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
-from ptb.command_line.program import FLAGS, note, user_errors
+from ptb.command_line.program import FLAGS, note, typed_command, user_errors
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import split
 from ptb.machine import strict_json
 from ptb.machine.environment import versions
 from ptb.machine.escape import escape
@@ -70,7 +66,7 @@ def look():
     """
     with user_errors():
         trained = load_trained_model()
-        words = split(FLAGS.text, trained.tokens, trained.lowercase)
+        words = trained.split(FLAGS.text)
         if not 2 <= len(words) <= MAX_WORDS:
             raise ValueError(
                 f"--text has {len(words)} tokens: give from 2 to {MAX_WORDS}; nothing predicts the "
@@ -103,7 +99,7 @@ def print_inside(trained, found, units, trackings) -> None:
 
     if FLAGS.json:
         origin = {
-            "command": f"ptb explain {shlex.join(sys.argv[1:])}",
+            "command": typed_command(),
             "model": trained.name,
             "corpus": {key: trained.corpus.get(key) for key in ("name", "fingerprint")},
             "versions": versions(),

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 
 import pytest
 
@@ -124,3 +125,21 @@ def test_a_dead_network_ends_in_one_line_with_what_to_do_by_hand(tmp_path, monke
     archive = f"{Builder.ARCHIVE_URL}: no connection"
     message = one_line_error(result, "train.py", "(https://", archive)
     assert f"into {tmp_path}/downloads/manual" in message
+
+
+@pytest.mark.slow
+def test_inside_a_model_of_subwords_a_new_word_is_read_as_its_score_reads_it(tmp_path):
+    (tmp_path / "text").mkdir()
+    for split in ("train", "valid", "test"):
+        (tmp_path / "text" / f"{split}.txt").write_text("the cat sat on the mat\n" * 300)
+    flags = ("--data_path=text", "--tokens=subword", "--vocab_size=300", "--save_path=run")
+    succeed("train.py", *SMALL, *flags, folder=tmp_path)
+    text = "the cats sat"
+    shown = succeed(
+        *("ptb explain", "--inside", "--json", "--save_path=run", f"--text={text}"), folder=tmp_path
+    )
+    found = json.loads(shown)
+    assert found["words"] == ["the", "Ġcat", "s", "Ġsat"]
+    score = succeed("ptb generate", "--save_path=run", f"--score={text}", folder=tmp_path)
+    nats = float(re.search(r"\(([\d.]+) nats over 3 tokens\)", score)[1])
+    assert sum(found["nats"][1:]) == pytest.approx(nats, abs=2e-3)
