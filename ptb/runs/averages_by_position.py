@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 
+from models import tf1_names
+from models.weights import check_weights
 from ptb.runs.checkpoint import Checkpoint
-from ptb.training.state import AVERAGE
-
-BY_POSITION = "average{}"
+from ptb.training.state import AVERAGE, of_kind
 
 
 def named_averages(checkpoint: Checkpoint, model) -> Checkpoint:
     """The checkpoint with today's meaning: `weights` are those to train, averages have names.
 
-    It is returned as it is if it has that meaning. `model`, by whose layout the slots are read,
-    loses its weights. Raises ValueError for slots of another model.
+    It is returned as it is if it has that meaning. `model` says in which layout the slots are.
+    Raises ValueError for slots of another model.
     """
-    slots, variables = dict(checkpoint.slots), model.trainable_weights
-    by_position = [slots.pop(BY_POSITION.format(i), None) for i in range(len(variables))]
-    if by_position[0] is None:
+    own = {name: weight for name, weight in model.own_weights().items() if weight.trainable}
+    slots = tf1_names.slots_by_weight(checkpoint.slots, own)
+    if of_kind(AVERAGE, slots).keys() == of_kind(AVERAGE, checkpoint.slots).keys():
         return checkpoint
-    for variable, value in zip(variables, by_position, strict=True):
-        if value is None or value.shape != tuple(variable.shape):
-            raise ValueError("the checkpoint has slots that this optimizer does not have")
-        variable.assign(value)
-    weights, averages = checkpoint.weights, model.export_weights()
+    by_position = of_kind(AVERAGE, slots)
+    check_weights(by_position, {name: tuple(weight.shape) for name, weight in own.items()})
+    weights, averages = checkpoint.weights, model.to_canonical(by_position)
     progress = checkpoint.progress
     if progress.epoch and not progress.window:
         weights, averages = averages, weights
-    slots |= {f"{AVERAGE}{name}": average for name, average in averages.items()}
-    return dataclasses.replace(checkpoint, weights=weights, slots=slots)
+    numbered = {f"{AVERAGE}{i}" for i in range(len(own))}
+    others = {name: slot for name, slot in checkpoint.slots.items() if name not in numbered}
+    others |= {f"{AVERAGE}/{name}": average for name, average in averages.items()}
+    return dataclasses.replace(checkpoint, weights=weights, slots=others)

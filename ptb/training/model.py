@@ -73,19 +73,12 @@ def size_of(config: Config, vocab_size: int) -> Size:
 def _size_of(config: Config, vocab_size: int) -> Size:
     import tensorflow as tf  # noqa: PLC0415
 
-    from ptb.training.optimizers import make_optimizer, named_trainable_weights  # noqa: PLC0415
+    from ptb.training.optimizers import optimizer_of  # noqa: PLC0415
 
     with tf.Graph().as_default():
         model = build_model(config, vocab_size)
-        optimizer = make_optimizer(
-            config.optimizer,
-            named_trainable_weights(model),
-            config.weight_decay,
-            config.ema_momentum,
-        )
-        slots = [
-            math.prod(slot.shape) for kind in optimizer.slots.values() for slot in kind.values()
-        ]
+        kinds = optimizer_of(model, config).slots.values()
+        slots = [math.prod(slot.shape) for kind in kinds for slot in kind.values()]
         values = [
             size[-1]
             for layer in model.recurrent

@@ -22,12 +22,10 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from ptb.machine.cores import on_gpu
+from ptb.training.config import Config
+from ptb.training.state import AVERAGE, COUNT
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
-# The kind of slots that are weights themselves; the others are moments of the gradient.
-AVERAGE = "average"
-# The counter of the steps that an average is of.
-COUNT = "averaged"
 
 Slots = dict[str, dict[str, tf.Variable]]
 Counters = dict[str, tf.Variable]
@@ -159,3 +157,9 @@ def make_optimizer(
     else:
         raise ValueError(f"optimizer={name} is unknown")
     return Averaged(optimizer, weights, ema_momentum) if ema_momentum else optimizer
+
+
+def optimizer_of(model, config: Config) -> SGD | AdamW | Averaged:
+    """The optimizer that `config` describes for a model's trainable weights."""
+    weights = named_trainable_weights(model)
+    return make_optimizer(config.optimizer, weights, config.weight_decay, config.ema_momentum)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
-from ptb.training.optimizers import AVERAGE
+from ptb.training.state import AVERAGE, of_kind
 
 
 def export_slots(optimizer, model) -> dict[str, np.ndarray]:
@@ -41,7 +41,7 @@ def import_slots(optimizer, model, arrays: Mapping[str, np.ndarray]) -> None:
     for name, counter in optimizer.counters.items():
         counter.assign(arrays[name])
     for kind, slots in optimizer.slots.items():
-        values = model.from_canonical(_of_kind(kind, arrays), kind == AVERAGE)
+        values = model.from_canonical(of_kind(kind, arrays), kind == AVERAGE)
         for name, slot in slots.items():
             slot.assign(values[name])
 
@@ -52,16 +52,11 @@ def _from_older(optimizer, model, arrays: Mapping, own: Mapping) -> dict:
     if named.keys() == arrays.keys():
         return dict(arrays)
     for kind in optimizer.slots:
-        slots = _of_kind(kind, named)
+        slots = of_kind(kind, named)
         if slots.keys() == own.keys():
             named = {n: a for n, a in named.items() if not n.startswith(f"{kind}/")}
             named |= _prefixed(kind, model.to_canonical(slots, kind == AVERAGE))
     return named
-
-
-def _of_kind(kind: str, arrays: Mapping) -> dict:
-    path = f"{kind}/"
-    return {n.removeprefix(path): a for n, a in arrays.items() if n.startswith(path)}
 
 
 def _prefixed(kind: str, values: Mapping) -> dict:

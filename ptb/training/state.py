@@ -19,9 +19,9 @@ import numpy as np
 
 from ptb.training.progress import Progress
 
-# The names of an optimizer's slots and counters in a checkpoint (`ptb.training.slots`) that are the
-# averages of the weights, and say of how many steps they are.
-AVERAGE, COUNT = "average/", "averaged"
+# The kind of an optimizer's slots that are averages of the weights, and the counter of the steps
+# that they are of. An array of a kind is named `KIND/WEIGHT` (`ptb.training.slots`).
+AVERAGE, COUNT = "average", "averaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,13 @@ class Snapshot:
         """The averages of the weights if there are any yet, else the trained weights."""
         if not self.slots.get(COUNT, 0):
             return dict(self.weights)
-        averages = {n.removeprefix(AVERAGE): a for n, a in self.slots.items() if AVERAGE in n}
-        return dict(self.weights) | averages
+        return dict(self.weights) | of_kind(AVERAGE, self.slots)
+
+
+def of_kind(kind: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of the slots by name, those of a kind, by the name of their weight."""
+    path = f"{kind}/"
+    return {n.removeprefix(path): a for n, a in arrays.items() if n.startswith(path)}
 
 
 class TrainingState:
@@ -137,7 +142,7 @@ class TrainingState:
 
     def _exchange_averages(self) -> None:
         """Exchanges the weights and their averages, one by one: never is there a copy of all."""
-        averages = self.optimizer.slots.get(AVERAGE.rstrip("/"), {}).values()
+        averages = self.optimizer.slots.get(AVERAGE, {}).values()
         if not averages:
             return
         for weight, average in zip(self.model.trainable_weights, averages, strict=True):

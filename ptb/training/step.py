@@ -28,7 +28,7 @@ import tensorflow as tf
 from ptb.data.reader import window_tokens
 from ptb.training.config import Config
 from ptb.training.distribution import Replicas
-from ptb.training.optimizers import SGD, make_optimizer, named_trainable_weights
+from ptb.training.optimizers import SGD, named_trainable_weights, optimizer_of
 
 # Float16 ends at 65,504 and loses digits below 6e-5: gradients are computed so many times larger,
 # or half as large until they are finite. Every window begins anew, so that what it comes to does
@@ -40,12 +40,7 @@ def train_step(model, config: Config, replicas: Replicas | None = None) -> Train
     """The step that `config` describes for `model`, with the optimizer."""
     replicas = replicas or Replicas()
     with replicas.scope():
-        optimizer = make_optimizer(
-            config.optimizer,
-            named_trainable_weights(model),
-            config.weight_decay,
-            config.ema_momentum,
-        )
+        optimizer = optimizer_of(model, config)
     carries_state = config.sampling == "sequential"
     return TrainStep(
         model, config.num_steps, config.max_grad_norm, carries_state, optimizer, replicas
