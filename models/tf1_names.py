@@ -20,6 +20,15 @@ from collections.abc import Collection, Iterable, Mapping
 PREFIX = "Model/"
 LAYER = re.compile(r"RNN/multi_rnn_cell/cell_(\d+)/(.+)")
 LSTM_NAMES = ("lstm_cell", "basic_lstm_cell")
+PARTS = re.compile(r"(gates|candidate)_(kernel|bias)")
+# What TensorFlow 1 calls a cell, by its name here; the tutorial's block mode has `lstm_cell`.
+SCOPES = {
+    "lstm": "basic_lstm_cell",
+    "block": "lstm_cell",
+    "peephole_lstm": "lstm_cell",
+    "gru": "gru_cell",
+    "rnn": "basic_rnn_cell",
+}
 SLOT = re.compile(r"(m|v|average)(\d+)")
 
 
@@ -30,6 +39,16 @@ def weight_name(tf1_name: str) -> str:
     name = tf1_name.removeprefix(PREFIX)
     layer = LAYER.fullmatch(name)
     return f"layers/{layer[1]}/{cell_weight_name(layer[2])}" if layer else name
+
+
+def tf1_name(name: str, cell: str) -> str:
+    """The inverse of `weight_name`, for a model of cells called `cell` in `SCOPES`."""
+    first, _, rest = name.partition("/")
+    if first != "layers":
+        return f"{PREFIX}{name}"
+    layer, _, weight = rest.partition("/")
+    path = PARTS.sub(r"\1/\2", weight)
+    return f"{PREFIX}RNN/multi_rnn_cell/cell_{layer}/{SCOPES[cell]}/{path}"
 
 
 def cell_weight_name(tf1_name: str) -> str:

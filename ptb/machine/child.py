@@ -30,6 +30,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 # The folder that this project is imported from: its source tree, or site-packages.
 ROOT = Path(__file__).resolve().parents[__name__.count(".")]
@@ -50,36 +51,39 @@ class ChildFailed(RuntimeError):
         self.reason = reason
 
 
-class Child:
-    """A process that runs `function`, which must be at the top level of its module.
+class Program:
+    """A process that answers each line of JSON, a command, with a line of JSON.
 
-    `environment` is added to this process's, `prefix` stands before the command, as `taskset` does,
-    and `seconds` is how long each answer may take. stderr is passed on; if `quiet`, only its last
-    line is kept, for the reason of a failure.
+    `environment` is added to this process's, and `seconds` is how long each answer may take. stderr
+    is passed on; if `quiet`, only its last line is kept, for the reason of a failure.
+
+    Raises OSError if the program cannot be started.
     """
 
     def __init__(
         self,
-        function: Callable,
-        *arguments,
+        command: Sequence[str],
+        name: str = "",
         seconds: float = HOUR,
         environment: Mapping[str, str] | None = None,
-        prefix: Sequence[str] = (),
         quiet: bool = False,
     ):
         self._seconds, self._late = seconds, False
-        self._name = f"{_module_of(function)}.{function.__qualname__}"
+        self._name = name or command[0]
         self._errors = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115
-        self._process = subprocess.Popen(
-            # -P: the working folder is not put before all others.
-            [*prefix, sys.executable, "-P", "-c", CHILD, json.dumps(_import_path())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env=os.environ | (environment or {}),
-        )
-        self.send(_module_of(function), function.__qualname__, arguments)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                env=os.environ | (environment or {}),
+            )
+        except OSError:
+            if self._errors:
+                self._errors.close()
+            raise
 
     def ask(self, *command):
         """The answer to one command. Raises ChildFailed."""
@@ -115,7 +119,7 @@ class Child:
         if self._errors:
             self._errors.close()
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind, *_) -> None:
@@ -151,6 +155,20 @@ class Child:
             if lines := self._errors.read().decode(errors="replace").strip().splitlines():
                 return lines[-1]
         return f"exit status {self._process.returncode}"
+
+
+class Child(Program):
+    """A process that runs `function`, which must be at the top level of its module.
+
+    `prefix` stands before the command, as `taskset` does; other options are those of `Program`.
+    """
+
+    def __init__(self, function: Callable, *arguments, prefix: Sequence[str] = (), **options):
+        # -P: the working folder is not put before all others.
+        command = [*prefix, sys.executable, "-P", "-c", CHILD, json.dumps(_import_path())]
+        name = f"{_module_of(function)}.{function.__qualname__}"
+        super().__init__(command, name, **options)
+        self.send(_module_of(function), function.__qualname__, arguments)
 
 
 def call(function: Callable, *arguments, **options):

@@ -8,12 +8,15 @@ the order in which `ptb.data.vocabulary` too counts them.
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
+from ptb.machine.atomic_file import new_token
 from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.training.config import Config
 from ptb.training.model import size_of
@@ -47,6 +50,45 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
     config = _sizes(prefix, weights)
     _check(prefix, config, weights)
     return config, weights
+
+
+def write_tutorial_checkpoint(
+    prefix: str, config: Config, weights: Mapping[str, np.ndarray], mode: str = "block"
+) -> None:
+    """Writes weights, by this project's names, as the tutorial's saver does: `PREFIX.index`, ...
+
+    `mode` is the tutorial's: which of its LSTM cells reads it. Its training continues from there,
+    with the step 0. Raises ValueError for a model that the tutorial has not.
+    """
+    others = {
+        name: getattr(config, name)
+        for name, only in (("cell", "lstm"), ("tie_weights", False), ("softmax", "full"))
+        if getattr(config, name) != only
+    }
+    if others:
+        named = ", ".join(f"{name}={value}" for name, value in others.items())
+        raise ValueError(f"the tutorial has no {named}: its checkpoints cannot hold this model")
+    cell = {"basic": "lstm", "block": "block"}[mode]
+    # What else its saver asks for, and the weights.
+    tensors: dict = {"Model/global_step": np.int64(0), "Train/Model/Variable": np.float32(0)}
+    for name, weight in weights.items():
+        if name.startswith("layers/") and name.endswith("/bias"):
+            # The tutorial's cells add a forget bias of 0.
+            i, j, f, o = np.split(weight, 4)
+            weight = np.concatenate([i, j, f + np.float32(config.forget_bias), o])  # noqa: PLW2901
+        tensors[tf1_names.tf1_name(name, cell)] = weight
+    folder, _, name = prefix.rpartition("/")
+    temporary = f"{folder}/.{name}.{new_token()}" if folder else f".{name}.{new_token()}"
+    names = sorted(tensors)
+    tf.raw_ops.SaveV2(
+        prefix=temporary,
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tensors[name] for name in names],
+    )
+    # The index last: it makes a checkpoint of the data.
+    for suffix in (".data-00000-of-00001", ".index"):
+        os.replace(temporary + suffix, prefix + suffix)
 
 
 def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:

@@ -26,6 +26,10 @@ COMMANDS = {
     "explain": (f"{_HERE}.explain", "draw what a batch is, or look inside a trained model"),
     "study": (f"{_HERE}.study", "answer a question by measurement"),
     "benchmark": (f"{_HERE}.benchmark", "measure words per second, beside PyTorch and Keras"),
+    "original": (
+        "ptb.experiments.original.command",
+        "run the tutorial in TensorFlow 1.15, and compare",
+    ),
     "launch": (f"{_HERE}.launch", "start several workers on this machine"),
     "record": (f"{_RECORDS}.record", "train, evaluate, and keep the figures as a record"),
     "verify": (f"{_RECORDS}.verify", "repeat a record and compare the figures"),

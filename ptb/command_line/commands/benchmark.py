@@ -14,6 +14,7 @@ machines are noisy. Without --data_path the text is random words with Zipf's fre
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -64,6 +65,8 @@ def main() -> None:
         _check_recipe()
         names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
         workload = _workload()
+        if any(name.startswith("tf1_") for name in names):
+            _find_tf1()
     if FLAGS.sweep:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
         result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
@@ -105,6 +108,15 @@ def _check_flags() -> None:
         raise ValueError(f"--{FLAGS.sweep} is what --sweep={FLAGS.sweep} sets: leave it out")
     if FLAGS["vocab_size"].present and FLAGS.data_path is None:
         raise ValueError("--vocab_size is of the text in --data_path: give that, or leave it out")
+
+
+def _find_tf1() -> None:
+    """Hands the Python of TensorFlow 1 to the workers. Raises ValueError where there is none."""
+    from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle  # noqa: PLC0415
+
+    if FLAGS.tf1_python:
+        os.environ[PYTHON_VARIABLE] = FLAGS.tf1_python
+    Oracle(flag="tf1_python").close()
 
 
 def _check_recipe() -> None:
@@ -189,7 +201,13 @@ def start() -> None:
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
     flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
-    flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
+    flags.DEFINE_list(
+        "peers",
+        ["torch", "keras_fit"],
+        "what they are compared with: torch, keras_fit, and the original in TensorFlow 1.15, "
+        "tf1_block and tf1_basic",
+    )
+    define_path("tf1_python", None, "the Python that has TensorFlow 1.15 (ptb original --help)")
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
     flags.DEFINE_integer(
         "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000

@@ -3,6 +3,8 @@
     ptb export --save_path=RUN --export_path=DIR     writes DIR/1, then DIR/2, ...
     ptb export --tutorial_checkpoint=PREFIX --data_path=DATA --export_path=DIR
 
+    ptb export --save_path=RUN --write_tutorial_checkpoint=PREFIX    for the TF1 tutorial to read
+
 Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to call it.
 """
 
@@ -29,9 +31,14 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     with user_errors():
-        if FLAGS.export_path is None:
+        prefix = FLAGS.write_tutorial_checkpoint
+        if FLAGS.export_path is None and prefix is None:
             raise ValueError("--export_path is missing: give a folder for the export")
         trained = load_trained_model()
+        if prefix is not None:
+            _write_tutorial_checkpoint(trained, prefix)
+        if FLAGS.export_path is None:
+            return
         was_there = Path(FLAGS.export_path).exists()
         export_path = make_export_folder(FLAGS.export_path)
         # Of a disk that is full, TensorFlow would warn several times.
@@ -51,6 +58,16 @@ def main() -> None:
     with user_errors():
         path = export(trained, export_path, perplexities)
     print(path)
+
+
+def _write_tutorial_checkpoint(trained, prefix: str) -> None:
+    start_tensorflow()
+    from ptb.runs.tutorial_checkpoint import write_tutorial_checkpoint  # noqa: PLC0415
+
+    trained.check()
+    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    write_tutorial_checkpoint(prefix, trained.config, trained.weights, FLAGS.tutorial_mode)
+    print(prefix)
 
 
 def _perplexities(trained) -> dict:
@@ -76,5 +93,16 @@ def start() -> None:
     define_data_flags()
     define_trained_model_flags()
     define_path("export_path", None, "folder that gets the export as 1, 2, ...")
+    define_path(
+        "write_tutorial_checkpoint",
+        None,
+        "write the weights as a TensorFlow 1 checkpoint of the tutorial: a path without .index",
+    )
+    flags.DEFINE_enum(
+        "tutorial_mode",
+        "block",
+        ["block", "basic"],
+        "which of the tutorial's LSTM cells reads write_tutorial_checkpoint",
+    )
     flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")
     run(main)

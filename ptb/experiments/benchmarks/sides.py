@@ -26,7 +26,12 @@ LEARNING_RATE = 1.0
 
 
 class Side:
-    """What the sides share: the windows that they read."""
+    """What the sides share: the windows that they read.
+
+    `peak_bytes` is the peak memory of the program that a side runs, where that computes for it.
+    """
+
+    peak_bytes: int | None = None
 
     def __init__(self, workload: Workload):
         config = workload.config
@@ -250,6 +255,36 @@ class Torch(Side):
         return lambda: float((a @ b)[0, 0])
 
 
+class Original(Side):
+    """The tutorial itself, in TensorFlow 1.15: `mode` is which of its LSTM cells.
+
+    It runs in a Python of its own (`ptb.experiments.original.oracle`), whose time and memory count.
+    """
+
+    def __init__(self, workload: Workload, mode: str):
+        super().__init__(workload)
+        from models.tf1_names import tf1_name  # noqa: PLC0415
+        from ptb.experiments.original.oracle import Oracle, settings_of  # noqa: PLC0415
+
+        self._oracle = Oracle()
+        cell = {"basic": "lstm", "block": "block"}[mode]
+        weights = {tf1_name(name, cell): weight for name, weight in workload.weights.items()}
+        settings = settings_of(self.config, workload.vocab_size, mode)
+        self._oracle.open(settings, {"train": workload.ids}, weights)
+
+    def train(self, first: int, count: int) -> list[float]:
+        """The windows after those of the call before: its queue reads them in order."""
+        return self._answer(self._oracle.train(count, LEARNING_RATE))["costs"]
+
+    def evaluate(self, count: int) -> int:
+        self._answer(self._oracle.score("train", count))
+        return count * self.config.num_steps
+
+    def _answer(self, answer: dict) -> dict:
+        self.peak_bytes = answer["peak_bytes"]
+        return answer
+
+
 class NumPy(Side):
     """NumPy's matrix product only."""
 
@@ -274,7 +309,7 @@ def _matrices(size: int) -> list[np.ndarray]:
 
 
 PATHS = ("fused", "static", "keras")
-PEERS = ("torch", "keras_fit")
+PEERS = ("torch", "keras_fit", "tf1_block", "tf1_basic")
 PRODUCTS_ONLY = ("numpy", "tensorflow")
 MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
 
@@ -284,6 +319,8 @@ def make_side(name: str, folder: Path) -> Side:
     workload = Workload.load(folder)
     if name in PATHS:
         return Ours(workload, name)
+    if name.startswith("tf1_"):
+        return Original(workload, name.removeprefix("tf1_"))
     return {"torch": Torch, "keras_fit": KerasFit, "numpy": NumPy, "tensorflow": TensorFlow}[name](
         workload
     )

@@ -1,0 +1,200 @@
+"""Runs the original: the tutorial's graph, built from TensorFlow 1.15's own parts.
+
+    ptb original compare --model=small --windows=20       window by window: there and here
+    ptb original compare --random=50                      the same for 50 random models
+    ptb original record --model=small --out=DIR           what TensorFlow 1 made of it, as files
+    ptb original train --model=small --data_path=DIR      trains and scores as the tutorial did
+
+TensorFlow 1.15 needs a Python 3.7 of its own:
+
+    python3.7 -m venv tf1
+    tf1/bin/pip install "tensorflow==1.15.5" "protobuf<3.21" "numpy<1.19"
+
+--python=tf1/bin/python, or PTB_TF1_PYTHON, says where that is.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from ptb.command_line.config_flags import config_from_flags, define_config_flags
+from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
+from ptb.experiments.original.oracle import MODES, PYTHON_VARIABLE, Oracle, settings_of
+from ptb.machine import strict_json
+from ptb.machine.atomic_file import write_text_atomically
+
+flags.disclaim_key_flags()
+
+TASKS = ("compare", "record", "train")
+# Windows of one command of the oracle: progress is shown between commands.
+CHUNK = 100
+
+
+def main(names: list[str]) -> None:
+    with user_errors():
+        if len(names) != 1 or names[0] not in TASKS:
+            given = " ".join(names) or "nothing"
+            raise ValueError(
+                f"{given!r} is no task of the original: give one of {', '.join(TASKS)}"
+            )
+        _check_flags(names[0])
+        config = config_from_flags()
+        settings_of(config, config.vocab_size)
+        with Oracle(FLAGS.python) as oracle:
+            {"compare": _compare, "record": _record, "train": _train}[names[0]](oracle, config)
+
+
+def _check_flags(task: str) -> None:
+    for name, task_of in (
+        ("random", ("compare", "record")),
+        ("windows", ("compare", "record")),
+        ("out", ("record",)),
+        ("json", ("compare", "train")),
+        ("tutorial_checkpoint", ("train",)),
+    ):
+        if FLAGS[name].present and task not in task_of:
+            raise ValueError(
+                f"--{name}={FLAGS[name].value} is of {' and '.join(task_of)}: leave it out"
+            )
+    if task == "record" and not FLAGS.out:
+        raise ValueError("--out is missing: give a folder for the recordings")
+    check_output_files("json")
+
+
+def _compare(oracle: Oracle, config) -> None:
+    """Prints the largest differences; exits with 1 where one is above the tolerance."""
+    start_tensorflow()
+    from ptb.experiments.original import parity  # noqa: PLC0415
+
+    cases = _cases(config)
+    print(f"TensorFlow {oracle.version} and this project: largest relative difference")
+    print(f"{'':56}{'cost':>9}{'norm':>9}{'weights':>9}{'state':>9}")
+    largest, results = 0.0, []
+    for case in tqdm(cases, desc="models", disable=None):
+        for mode, found in parity.compare(oracle, case).items():
+            line = "".join(f"{value:9.1e}" for value in found.values())
+            tqdm.write(f"{_name(case, mode):56}{line}")
+            results.append({"model": _name(case, mode)} | found)
+            largest = max(largest, *found.values())
+    _write_json({"tensorflow": oracle.version, "largest": largest, "models": results})
+    if not largest <= parity.TOLERANCE:
+        fail(f"the largest difference, {largest:.1e}, is above {parity.TOLERANCE:g}")
+    print(f"the largest, {largest:.1e}, is within {parity.TOLERANCE:g}")
+
+
+def _name(case, rnn_mode: str) -> str:
+    config = case.config
+    cell = f"{case.mode} lstm" if config.cell == "lstm" else config.cell
+    return (
+        f"{cell} {rnn_mode}: L={config.num_layers} H={config.hidden_size} T={config.num_steps} "
+        f"B={config.batch_size} keep={config.keep_prob:g}"
+    )
+
+
+def _cases(config, **sizes) -> list:
+    """The one that the flags name, or random ones, whose largest `sizes` may be given."""
+    import numpy as np  # noqa: PLC0415
+
+    from ptb.experiments.original import parity  # noqa: PLC0415
+
+    if FLAGS.random:
+        rng = np.random.default_rng(config.seed)
+        return [parity.random_case(rng, **sizes) for _ in range(FLAGS.random)]
+    corpus = TextSource.from_flags().load(("train",), vocab_size=config.vocab_size)
+    available = (len(corpus.train) // config.batch_size - 1) // config.num_steps
+    if available < FLAGS.windows:
+        raise ValueError(f"--windows={FLAGS.windows} is more than the {available} of the text")
+    ids = corpus.train[: config.batch_size * (config.num_steps * FLAGS.windows + 1)]
+    return [parity.Case(config, len(corpus.vocabulary), ids, FLAGS.windows, FLAGS.tutorial_mode)]
+
+
+def _record(oracle: Oracle, config) -> None:
+    """Small random models: what tests compare with where there is no TensorFlow 1."""
+    start_tensorflow()
+    from ptb.experiments.original import parity  # noqa: PLC0415
+
+    folder = Path(FLAGS.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, case in enumerate(_cases(config, max_size=12, max_words=60)):
+        path = folder / f"{number}.npz"
+        parity.save_recording(path, case, *parity.theirs(oracle, case))
+        print(f"{path}: {case.num_windows} windows, TensorFlow {oracle.version}")
+
+
+def _train(oracle: Oracle, config) -> None:
+    """Trains all epochs; valid after each, as the tutorial does, and test at the end."""
+    splits = ("train", "valid", "test")
+    corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
+    texts = {split: corpus.splits[split] for split in splits}
+    oracle.open(settings_of(config, len(corpus.vocabulary), FLAGS.tutorial_mode), texts)
+    windows = _windows(texts["train"], config.batch_size, config.num_steps)
+    words_per_window = config.batch_size * config.num_steps
+    epochs = []
+    for epoch in range(config.num_epochs):
+        rate, nats, seconds = config.learning_rate_at(epoch), 0.0, 0.0
+        with tqdm(total=windows, desc=f"epoch {epoch + 1}", leave=False, disable=None) as bar:
+            for first in range(0, windows, CHUNK):
+                count = min(CHUNK, windows - first)
+                answer = oracle.train(count, rate, from_zero=first == 0)
+                nats, seconds = nats + math.fsum(answer["costs"]), seconds + answer["seconds"]
+                bar.update(count)
+        report = {
+            "epoch": epoch + 1,
+            "learning_rate": rate,
+            "train": math.exp(nats / (windows * config.num_steps)),
+            "valid": _score(oracle, texts["valid"], "valid", config.batch_size, config.num_steps),
+            "words_per_second": windows * words_per_window / seconds,
+        }
+        epochs.append(report)
+        print(
+            f"epoch {epoch + 1}: learning rate {rate:.4g}, train {report['train']:.2f}, valid "
+            f"{report['valid']:.2f}, {report['words_per_second']:,.0f} words/s",
+            flush=True,
+        )
+        if FLAGS.tutorial_checkpoint:
+            oracle.save(FLAGS.tutorial_checkpoint)
+    test = _score(oracle, texts["test"], "test", 1, 1)
+    print(f"test {test:.2f}, of the last epoch, one word at a time")
+    mode = FLAGS.tutorial_mode
+    _write_json({"tensorflow": oracle.version, "mode": mode, "epochs": epochs, "test": test})
+
+
+def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:
+    """The tutorial's perplexity: what fills no window is left out."""
+    windows = _windows(ids, batch_size, num_steps)
+    nats = oracle.score(split, windows)["nats"]
+    return math.exp(nats / (windows * num_steps))
+
+
+def _windows(ids, batch_size: int, num_steps: int) -> int:
+    return (len(ids) // batch_size - 1) // num_steps
+
+
+def _write_json(result: dict) -> None:
+    if FLAGS.json:
+        write_text_atomically(Path(FLAGS.json), strict_json.dumps(result, indent=2) + "\n")
+
+
+def start() -> None:
+    """Defines the flags and runs the command."""
+    define_path("python", None, f"the Python that has TensorFlow 1.15; or ${PYTHON_VARIABLE}")
+    flags.DEFINE_enum(
+        "tutorial_mode", "block", MODES, "the tutorial's LSTM: LSTMBlockCell or BasicLSTMCell"
+    )
+    flags.DEFINE_integer("windows", 20, "windows that are compared or recorded", 1, 100_000)
+    flags.DEFINE_integer("random", None, "compare so many random models", 1, 100_000)
+    define_path("out", None, "folder for what record writes")
+    define_path("tutorial_checkpoint", None, "train writes a checkpoint here after each epoch")
+    define_path("json", None, "file for every figure")
+    define_data_flags(save_path=False)
+    define_text_flags()
+    define_config_flags()
+    FLAGS.set_gnu_getopt(True)
+    run(main, takes_arguments=True)

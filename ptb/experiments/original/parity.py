@@ -1,0 +1,272 @@
+"""The same windows, from the same weights, in TensorFlow 1.15 and here: how far apart are they?
+
+Axis letters: B = batch_size, T = num_steps, L = num_layers, H = hidden_size, K = windows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from models import tf1_names
+from models.cells import BasicRNNCell, GRUCell, LSTMCell, PeepholeLSTMCell
+from models.dropout import dropout
+from models.registry import CELLS, rnn_modes
+from models.static_rnn import static_rnn
+from ptb.data import reader
+from ptb.experiments.original.oracle import MODES, Oracle, settings_of
+from ptb.machine.atomic_file import write_atomically
+from ptb.training.config import Config
+from ptb.training.model import build_model
+from ptb.training.step import TrainStep
+
+SEED = (1, 2)  # dropout's
+TOLERANCE = 1e-5  # relative, in float32
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What both sides train: `ids` int32 `[N]`, K windows at one learning rate.
+
+    `mode` is which of its LSTM cells the tutorial uses.
+    """
+
+    config: Config
+    vocab_size: int
+    ids: np.ndarray
+    num_windows: int
+    mode: str = "block"
+
+    @property
+    def masks(self) -> np.ndarray | None:
+        """The dropout masks that this project draws, `[K, L + 1, T, B, H]`; None without dropout.
+
+        The first of a window are those of the embedded words, the others of the layers' outputs.
+        """
+        config = self.config
+        if config.keep_prob == 1.0:
+            return None
+        ones = [tf.ones([config.batch_size, config.hidden_size])] * config.num_steps
+        return np.array(
+            [
+                [
+                    tf.stack(
+                        dropout(
+                            ones,
+                            config.keep_prob,
+                            tf.random.fold_in(tf.random.fold_in(SEED, window), index),
+                        )
+                    )
+                    for index in range(config.num_layers + 1)
+                ]
+                for window in range(self.num_windows)
+            ]
+        )
+
+
+def theirs(oracle: Oracle, case: Case) -> tuple[dict, dict]:
+    """What TensorFlow 1 makes of a case: its first weights by name, and its trajectory.
+
+    A trajectory has `inputs`, `targets` `[K, B, T]`, `cost`, `grad_norm` `[K]`, and after each
+    window `weights/NAME` `[K, ...]` and `state/LAYER/PART` `[K, B, H]`.
+    """
+    settings = settings_of(case.config, case.vocab_size, case.mode)
+    oracle.open(settings, {"train": case.ids}, masks=case.masks)
+    first = _weights(oracle.values())
+    return first, _renamed(oracle.record(case.num_windows, case.config.learning_rate))
+
+
+def ours(case: Case, weights: dict, rnn_mode: str) -> dict[str, np.ndarray]:
+    """The trajectory of this project from those weights."""
+    config = dataclasses.replace(case.config, rnn_mode=rnn_mode)
+    model = build_model(config, case.vocab_size)
+    model.import_weights(weights)
+    step = TrainStep(model, config.num_steps, config.max_grad_norm)
+    windows = reader.sequential(case.ids, config.batch_size, config.num_steps)
+    stream, starts = tf.constant(windows.stream), windows.starts
+    state = model.initial_state(config.batch_size)
+    recorded: dict[str, list] = {}
+    for k in range(case.num_windows):
+        costs, norms, state = step(stream, starts, state, config.learning_rate, k, 1, SEED)
+        values = dict(zip(("inputs", "targets"), windows[k], strict=True))
+        values |= {"cost": costs[0], "grad_norm": norms[0]}
+        values |= {f"weights/{n}": weight for n, weight in model.export_weights().items()}
+        for layer, parts in enumerate(state):
+            values |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
+        for name, value in values.items():
+            recorded.setdefault(name, []).append(np.array(value))
+    return {name: np.stack(values) for name, values in recorded.items()}
+
+
+def differences(actual: dict, expected: dict, forget_bias: float = 0.0) -> dict[str, float]:
+    """The largest relative difference of any window: `cost`, `grad_norm`, `weights`, `state`.
+
+    `expected` may have a quantity after the last windows alone. Of arrays, relative to their
+    largest number; that of a bias is the one with `forget_bias`, which Keras keeps in it. Raises
+    ValueError if the windows are not the same.
+    """
+    if actual.keys() != expected.keys():
+        raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
+    largest = dict.fromkeys(("cost", "grad_norm", "weights", "state"), 0.0)
+    for name, value in expected.items():
+        if name in ("inputs", "targets"):
+            if not np.array_equal(actual[name], value):
+                raise ValueError(f"the {name} of the windows are not the same")
+            continue
+        each = value.reshape(len(value), -1)
+        error = np.abs(actual[name][-len(value) :].reshape(each.shape) - each).max(axis=1)
+        size = np.abs(each).max(axis=1)
+        if name.startswith("weights/layers/") and name.endswith("/bias"):
+            size = np.maximum(size, np.abs(each + forget_bias).max(axis=1))
+        relative = np.divide(error, size, out=error.astype(float), where=size > 0)
+        kind = name.partition("/")[0]
+        largest[kind] = max(largest[kind], float(relative.max()))
+    return largest
+
+
+def save_recording(path: Path, case: Case, first: dict, trajectory: dict) -> None:
+    """Writes a case and what TensorFlow 1 made of it; of the weights, the first and the last."""
+    arrays = {f"first/{name}": weight for name, weight in first.items()}
+    arrays |= {n: v[-1:] if n.startswith("weights/") else v for n, v in trajectory.items()}
+    fields = dataclasses.asdict(case) | {"config": dataclasses.asdict(case.config)}
+    arrays["ids"] = fields.pop("ids")
+    arrays["case"] = np.array(json.dumps(fields))
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def load_recording(path: Path) -> tuple[Case, dict, dict]:
+    """The inverse of `save_recording`."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    fields = json.loads(str(arrays.pop("case")))
+    config = Config.from_dict(fields.pop("config"))
+    case = Case(config, ids=arrays.pop("ids"), **fields)
+    first = {name: arrays.pop(name) for name in list(arrays) if name.startswith("first/")}
+    return case, {name.removeprefix("first/"): w for name, w in first.items()}, arrays
+
+
+def forget_bias_of(config: Config) -> float:
+    """What `differences` asks for."""
+    return config.forget_bias if "forget_bias" in CELLS[config.cell].reads else 0.0
+
+
+def compare(oracle: Oracle, case: Case, modes: tuple[str, ...] = ()) -> dict[str, dict]:
+    """`differences` from TensorFlow 1 for each `rnn_mode` of the cell, or for those of `modes`."""
+    first, expected = theirs(oracle, case)
+    modes = modes or rnn_modes(case.config.cell)
+    bias = forget_bias_of(case.config)
+    return {mode: differences(ours(case, first, mode), expected, bias) for mode in modes}
+
+
+def random_case(rng: np.random.Generator, max_size: int = 40, max_words: int = 300) -> Case:
+    """Any of the cells and sizes that both sides have; the clip active or not."""
+    cell = rng.choice(["lstm", "lstm", "gru", "rnn", "peephole_lstm"])
+    config = Config(
+        hidden_size=int(rng.integers(1, max_size)),
+        num_layers=int(rng.integers(1, 4)),
+        num_steps=int(rng.integers(1, 20)),
+        batch_size=int(rng.integers(1, 9)),
+        learning_rate=float(rng.choice([0.1, 0.5, 1.0])),
+        max_grad_norm=float(rng.choice([0.1, 1.0, 5.0, 1000.0])),
+        keep_prob=float(rng.choice([1.0, 0.8, 0.5])),
+        init_scale=float(rng.choice([0.04, 0.1, 0.3])),
+        forget_bias=float(rng.choice([0.0, 1.0])),
+        cell=str(cell),
+    )
+    vocab_size, num_windows = int(rng.integers(5, max_words)), int(rng.integers(2, 6))
+    tokens = config.batch_size * (config.num_steps * num_windows + 1)
+    ids = rng.integers(0, vocab_size, tokens + int(rng.integers(0, 9))).astype(np.int32)
+    return Case(config, vocab_size, ids, num_windows, str(rng.choice(MODES)))
+
+
+def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
+    """`static_rnn` over a random stack of cells, with rows that end early, on both sides.
+
+    The largest difference of outputs, states and gradients, relative to the largest number.
+    """
+    config = random_case(rng).config
+    num_steps, batch_size, size = config.num_steps, config.batch_size, config.hidden_size
+    settings = settings_of(dataclasses.replace(config, keep_prob=1.0), 2, "basic")
+    cells = _cells(config)
+    inputs, loss_weights = (
+        rng.uniform(-1, 1, (num_steps, batch_size, size)).astype(np.float32) for _ in range(2)
+    )
+    lengths = rng.integers(0, num_steps + 1, batch_size).astype(np.int32)
+    arrays = {"inputs": inputs, "loss_weights": loss_weights, "sequence_length": lengths}
+    initial = []
+    for layer, cell in enumerate(cells):
+        parts = [
+            rng.uniform(-0.5, 0.5, (batch_size, size)).astype(np.float32)
+            for _ in cell.initial_state(1)
+        ]
+        initial.append(tuple(parts))
+        arrays |= {f"initial/{layer}/{part}": value for part, value in enumerate(parts)}
+        for name, weight in cell.named_weights().items():
+            weight.assign(rng.uniform(-0.5, 0.5, weight.shape))
+            tf1_name = tf1_names.tf1_name(f"layers/{layer}/{name}", config.cell)
+            arrays[f"weights/{tf1_name}"] = weight.numpy()
+    expected = _renamed(oracle.unroll(settings, arrays))
+
+    weights = [cell.named_weights() for cell in cells]
+    values = {
+        f"layers/{layer}/{name}": weight.value
+        for layer, named in enumerate(weights)
+        for name, weight in named.items()
+    }
+    steps = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(steps)
+        states: list = []
+        outputs = tf.unstack(steps)
+        for cell, state in zip(cells, initial, strict=True):
+            outputs, last = static_rnn(cell, outputs, state, sequence_length=lengths)
+            states.append(last)
+        loss = tf.reduce_sum(tf.stack(outputs) * loss_weights)
+    gradients = tape.gradient(
+        loss, {"inputs": steps} | values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    actual = {"outputs": tf.stack(outputs)}
+    actual |= {f"gradients/{name}": tf.convert_to_tensor(g) for name, g in gradients.items()}
+    for layer, parts in enumerate(states):
+        actual |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
+    if actual.keys() != expected.keys():
+        raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
+    return max(
+        float(np.abs(actual[name] - value).max() / max(np.abs(value).max(), 1e-30))
+        for name, value in expected.items()
+    )
+
+
+def _cells(config: Config) -> list:
+    make = {
+        "lstm": LSTMCell,
+        "gru": GRUCell,
+        "rnn": BasicRNNCell,
+        "peephole_lstm": PeepholeLSTMCell,
+    }[config.cell]
+    bias = {} if config.cell in ("gru", "rnn") else {"forget_bias": config.forget_bias}
+    cells = [make(config.hidden_size, **bias) for _ in range(config.num_layers)]
+    for cell in cells:
+        cell.build((None, config.hidden_size))
+    return cells
+
+
+def _weights(values: dict) -> dict:
+    """The weights among `values`, under this project's names."""
+    return {
+        n[len("weights/") :]: v for n, v in _renamed(values).items() if n.startswith("weights/")
+    }
+
+
+def _renamed(values: dict) -> dict:
+    """`weights/NAME` and `gradients/NAME` with this project's names in place of TensorFlow 1's."""
+
+    def name(old: str) -> str:
+        kind, slash, rest = old.partition("/")
+        return f"{kind}{slash}{tf1_names.weight_name(rest)}"
+
+    return {name(old): value for old, value in values.items()}
