@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ptb.data.vocabulary import EOS
+from ptb.experiments.benchmarks.race import START_SECONDS
 from ptb.machine.child import call
 from ptb.machine.cores import available_cores
 from ptb.machine.untrusted import read_json
@@ -26,15 +27,15 @@ WORDS_OF_A_SENTENCE = (5, 35)
 LIMIT_SECONDS = 600
 
 
-def run(export_path: str | Path, seconds: float) -> dict:
-    """The figures of an export, `seconds` for each of the measurements.
-
-    Raises ValueError for a folder that is no export.
-    """
-    from ptb.serving.client import find  # noqa: PLC0415
-
-    folder = find(export_path).resolve()
+def run(export_path: Path, seconds: float) -> dict:
+    """The figures of one version of an export, `seconds` for each of the measurements."""
+    folder = export_path.resolve()
     return call(_measure, str(folder), seconds, seconds=LIMIT_SECONDS + 10 * seconds)
+
+
+def expected_seconds(seconds: float) -> float:
+    """What `run` takes, about."""
+    return START_SECONDS + seconds * (len(BATCH_SIZES) + 1)
 
 
 def table(result: dict) -> str:
