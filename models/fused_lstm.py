@@ -34,7 +34,8 @@ class FusedLSTM(StaticRNN):
         cell = self.cell
         forget_gate = tf.cast(_forget_gate(cell.num_units), self.compute_dtype)
         bias = cell.bias.value + cell.forget_bias * forget_gate
-        return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, *state, resets)
+        c, h = state
+        return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, c, h, resets)
 
 
 def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tuple]:

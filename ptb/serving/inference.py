@@ -69,16 +69,15 @@ class Inference:
         is_eos = ids == self.borders.eos
         if not self._keeps_eos:
             return dynamic_rnn(self._cells, inputs, alive, state, _transposed(is_eos))
-        *state, after_eos = state
-        after_eos = after_eos > 0
+        of_cells, after_eos = state[:-1], state[-1] > 0
         # Padding before the first token leaves what was before it.
         before = tf.where(ids >= 0, is_eos, after_eos)[:, :-1]
         resets = is_eos & tf.concat([after_eos, before], axis=1)
-        outputs, state = dynamic_rnn(self._cells, inputs, alive, tuple(state), _transposed(resets))
+        outputs, of_cells = dynamic_rnn(self._cells, inputs, alive, of_cells, _transposed(resets))
         last = tf.reduce_max(tf.where(ids >= 0, tf.range(tf.shape(ids)[1]) + 1, 0), axis=1)
         seen = tf.concat([after_eos, is_eos], axis=1)
         after_eos = tf.gather(seen, tf.maximum(last, 0), batch_dims=1)[:, None]
-        return outputs, (*state, tf.where(after_eos, 1.0, 0.0))
+        return outputs, (*of_cells, tf.where(after_eos, 1.0, 0.0))
 
     def logits(self, state: tuple):
         """The scores of the next word, float32 `[B, V]`.
