@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from models.static_rnn import keep_alive
+from models.static_rnn import keep_alive, zero_rows
 
 
-def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple) -> tuple:
+def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tuple:
     """Runs a stack of cells over the real steps of every row.
 
     Axis letters: B = batch_size, T = time steps, D = size of an input, H = num_units.
@@ -25,6 +25,7 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple) -> tuple:
       alive: bool `[T, B]`. Where it is False, a row's state passes through unchanged, so that rows
         of different lengths share a batch and none sees another's padding.
       state: a state for each cell, before the first step.
+      resets: bool `[T, B]`: the rows whose state is zeroed before each step; None for none.
 
     Returns:
       the top cell's outputs float32 `[T, B, H]` (of no meaning where a row is not alive), and the
@@ -35,6 +36,8 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple) -> tuple:
     outputs = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
     for t in tf.range(num_steps):
         output, next_state = inputs[t], []
+        if resets is not None:
+            state = zero_rows(state, resets[t])
         for cell, cell_state in zip(cells, state, strict=True):
             output, new = cell(output, cell_state)
             next_state.append(keep_alive(alive[t], new, cell_state))

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from models.softmax import transposed
-from models.static_rnn import StaticRNN
+from models.static_rnn import StaticRNN, zero_rows
 from ptb.machine.cores import on_gpu
 
 # Steps whose inputs are projected in one product. Short blocks let the next layer begin, on another
@@ -30,14 +30,15 @@ BLOCK = 5
 class FusedLSTM(StaticRNN):
     """`StaticRNN(LSTMCell(H))`, faster: the same weights, the same numbers."""
 
-    def call(self, inputs, state):
+    def call(self, inputs, state, resets=None):
         cell = self.cell
         forget_gate = tf.cast(_forget_gate(cell.num_units), self.compute_dtype)
         bias = cell.bias.value + cell.forget_bias * forget_gate
-        return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, *state)
+        c, h = state
+        return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, c, h, resets)
 
 
-def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
+def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tuple]:
     """All steps of one layer.
 
     Args:
@@ -45,11 +46,16 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
       kernel: `[D + H, 4H]`.
       bias: `[4H]`, the forget bias included.
       c, h: `[B, H]`, the state before the first step.
+      resets: T tensors bool `[B]`: the rows whose state is zeroed before each step; None for none.
 
     Returns:
       outputs, T tensors `[B, H]`, and the state `(c, h)` after the last step.
     """
     num_steps, input_size = len(inputs), inputs[0].shape[-1]
+
+    def zeroed(t: int, state):
+        """The state before step t, or its gradient, with zeros where the step begins anew."""
+        return state if resets is None else zero_rows(state, resets[t])
 
     @tf.custom_gradient
     def run(kernel, bias, c, h, *inputs):
@@ -58,6 +64,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
         for block in _blocks(inputs):
             projected = tf.nn.bias_add(tf.matmul(tf.concat(block, 0), w_x), bias)
             for z in tf.split(projected, len(block)):
+                c, h = zeroed(len(tape), (c, h))
                 i, j, f, o = tf.split(z + tf.matmul(h, w_h), 4, axis=1)
                 i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f), tf.sigmoid(o)
                 c_previous, h_previous, c = c, h, c * f + i * j
@@ -72,7 +79,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h) -> tuple[list, tuple]:
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
                 d_z[t], d_c = _step_gradient(tape[t], d_c, d_h + d_outputs[t])
-                d_h = tf.matmul(d_z[t], w_h_transposed)
+                d_c, d_h = zeroed(t, (d_c, tf.matmul(d_z[t], w_h_transposed)))
             d_inputs = []
             for block in _blocks(d_z):
                 d_block = tf.matmul(tf.concat(block, 0), w_x_transposed)

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
+from models.static_rnn import static_rnn_with_resets
 
 # The variables of Keras's layer, in its order.
 OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
@@ -31,7 +32,8 @@ class KerasLSTM(keras.layers.Layer):
 
     `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state
     goes in and comes out, so that it can be saved, carried by each replica, and kept apart from
-    the weights; `StatefulLanguageModel` is for those who want the layer to keep it.
+    the weights; `StatefulLanguageModel` is for those who want the layer to keep it. With `resets`
+    (see `StaticRNN`) the layer's cell is unrolled step by step, without cuDNN.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
@@ -61,10 +63,17 @@ class KerasLSTM(keras.layers.Layer):
         zeros = tf.zeros([batch_size, self.num_units])
         return zeros, zeros
 
-    def call(self, inputs, state):
+    def call(self, inputs, state, resets=None):
+        if resets is not None:
+            return static_rnn_with_resets(self._step, inputs, state, resets)
         c, h = state
         outputs, h, c = self.lstm(tf.stack(inputs, axis=1), initial_state=[h, c])
         return tf.unstack(outputs, axis=1), (c, h)
+
+    def _step(self, inputs, state):
+        c, h = state
+        output, (h, c) = self.lstm.cell(inputs, [h, c])
+        return output, (c, h)
 
     def parts(self) -> list:
         """The Keras layers whose precision is that of this one."""

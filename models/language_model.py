@@ -58,7 +58,8 @@ class LanguageModel(WeightsByPath, keras.Model):
     for every layer and time step; the same seed gives the same masks however the layers unroll.
     `weight_keep_prob` is that of `weight_dropout`, whose mask is one for the window and the batch.
     Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
-    those of that part.
+    those of that part. `resets` bool `[B, T]` is True for the tokens before which a row's state is
+    zeroed, since a document begins there: neither state nor gradient crosses.
 
     A mixed precision, which is that of `layers`, is one of training alone: with `training` the
     layers and dropout compute in it, and the weights, the state between windows, the logits and the
@@ -137,8 +138,8 @@ class LanguageModel(WeightsByPath, keras.Model):
     # of a program. Nothing in it branches on a tensor.
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, tokens, state, training=False, seed=None, rows=None):
-        outputs, next_state = self.outputs(tokens, state, training, seed, rows)
+    def call(self, tokens, state, training=False, seed=None, rows=None, resets=None):
+        outputs, next_state = self.outputs(tokens, state, training, seed, rows, resets)
         return self.logits_after(tf.stack(outputs, axis=1)), next_state
 
     @tf.autograph.experimental.do_not_convert
@@ -150,9 +151,9 @@ class LanguageModel(WeightsByPath, keras.Model):
         return tf.matmul(outputs, weight, transpose_b=self.tie_weights) + self.softmax_b
 
     @tf.autograph.experimental.do_not_convert
-    def nats(self, tokens, targets, state, training=False, seed=None, rows=None):
+    def nats(self, tokens, targets, state, training=False, seed=None, rows=None, resets=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
-        outputs, next_state = self.outputs(tokens, state, training, seed, rows)
+        outputs, next_state = self.outputs(tokens, state, training, seed, rows, resets)
         return self.nats_after(outputs, targets), next_state
 
     @tf.autograph.experimental.do_not_convert
@@ -183,18 +184,20 @@ class LanguageModel(WeightsByPath, keras.Model):
         )
 
     @tf.autograph.experimental.do_not_convert
-    def outputs(self, tokens, state, training=False, seed=None, rows=None):
+    def outputs(self, tokens, state, training=False, seed=None, rows=None, resets=None):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         embedded = tf.gather(self.embedding.value, tokens)
         if training:
             embedded = tf.cast(embedded, self.compute_dtype)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
+        # Without resets the graph has nothing of them, and a layer need not know them.
+        options = {} if resets is None else {"resets": tf.unstack(resets, axis=1)}
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
             precision = contextlib.nullcontext() if training else _in_float32(layer)
             with precision, self._weight_dropout(layer, training, seed, i):
-                steps, layer_next_state = layer(steps, layer_state)
+                steps, layer_next_state = layer(steps, layer_state, **options)
             steps = self._dropout(steps, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
         return tf.nest.map_structure(_float32, (steps, tuple(next_state)))

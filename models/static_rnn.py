@@ -95,6 +95,34 @@ def keep_alive(alive, new, old):
     return tf.nest.pack_sequence_as(old, kept)
 
 
+def zero_rows(state, resets):
+    """A nest of `[B, ...]` with zeros in the rows of which bool `resets` `[B]` is True.
+
+    A scalar belongs to no row, and stays.
+    """
+
+    def zero(tensor):
+        if tensor.shape.rank == 0:
+            return tensor
+        rows = tf.reshape(resets, [-1] + [1] * (tensor.shape.rank - 1))
+        return tf.where(rows, tf.zeros_like(tensor), tensor)
+
+    return tf.nest.map_structure(zero, state)
+
+
+def static_rnn_with_resets(cell, inputs: Sequence, state, resets: Sequence) -> tuple[list, object]:
+    """`static_rnn`, with each row's state zeroed before the steps of which `resets` is True.
+
+    `resets` are T tensors bool `[B]`. No gradient flows back through a zeroed state.
+    """
+
+    def step(inputs_and_reset, state):
+        step_inputs, reset = inputs_and_reset
+        return cell(step_inputs, zero_rows(state, reset))
+
+    return static_rnn(step, list(zip(inputs, resets, strict=True)), state)
+
+
 def _zeroed(alive, output):
     if output.shape.rank == 0:
         raise ValueError("the output of the cell is a scalar: with a sequence_length it needs rows")
@@ -124,7 +152,8 @@ def _lengths(sequence_length, batch_size: int | None):
 class StaticRNN(keras.layers.Layer):
     """`static_rnn` as a layer: `outputs, next_state = layer(inputs, state)`.
 
-    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`. What follows `call` is what
+    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`. `resets`, T tensors bool `[B]`,
+    says before which steps a row's state is zeroed. What follows `call` is what
     `LanguageModel` asks of every recurrent layer. The canonical form of its weights is that of the
     cell, however a layer computes, so that they move between layers and checkpoints.
     """
@@ -158,8 +187,10 @@ class StaticRNN(keras.layers.Layer):
     def initial_state(self, batch_size: int):
         return self.cell.initial_state(batch_size)
 
-    def call(self, inputs, state):
-        return static_rnn(self.cell, inputs, state)
+    def call(self, inputs, state, resets=None):
+        if resets is None:
+            return static_rnn(self.cell, inputs, state)
+        return static_rnn_with_resets(self.cell, inputs, state, resets)
 
     def parts(self) -> list:
         """The Keras layers whose precision is that of this one."""

@@ -55,6 +55,8 @@ def evaluate(
 ) -> Score:
     """The exact score of a split: each token after the first is predicted once.
 
+    Where the run has `reset_at`, the first is too, and no state crosses a document's border.
+
     Args:
       trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
       corpus: a text in the words of `trained`.
@@ -78,7 +80,8 @@ def evaluate(
         )
     if split not in corpus.splits:
         raise ValueError(f"split={split} is not in the corpus: give {', '.join(corpus.splits)}")
-    windows = reader.every_token(corpus.splits[split], batch_size, trained.config.num_steps)
+    ids, num_steps = corpus.splits[split], trained.config.num_steps
+    windows = reader.every_token(ids, batch_size, num_steps, trained.borders)
     return Evaluator(trained.build())(windows)
 
 

@@ -13,7 +13,7 @@ COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "
 
 
 def print_header(config, corpus, model) -> None:
-    from ptb.data import summary  # noqa: PLC0415
+    from ptb.data import documents, summary  # noqa: PLC0415
     from ptb.data.text import UNITS  # noqa: PLC0415
 
     unit = UNITS[corpus.tokens]
@@ -26,6 +26,9 @@ def print_header(config, corpus, model) -> None:
         print(reason)
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
         note("train has no <unk>, so the model never learns it")
+    if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
+        counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
+        print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "
@@ -63,8 +66,8 @@ def print_sample(training, epoch: int) -> None:
     corpus = training.corpus
     num_words = SAMPLE_TOKENS.get(corpus.tokens, SAMPLE_TOKENS["word"])
     with training.evaluation_weights():
-        seed = training.config.seed
-        text = sample_text(training.model, corpus.vocabulary, corpus.tokens, num_words, seed)
+        options = training.config.seed, training.borders
+        text = sample_text(training.model, corpus.vocabulary, corpus.tokens, num_words, *options)
     lines = escape(text, keep="\t\n").rstrip("\n").split("\n")
     print(f"sample after epoch {epoch}:", *lines, sep="\n    ", flush=True)
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ptb.data.documents import Borders
+
 OVERHEAD_STEPS = 2
 
 
@@ -35,6 +37,9 @@ class Windows:
     `carries_state`  whether row b of window k+1 continues row b of window k.
     `restarts` bool `[K, B]`: the rows whose state is zeroed before window k all the same; None for
                none.
+    `resets`   bool `[N]`: the tokens before which the state is zeroed, wherever in a window they
+               are; None for none.
+    `first`    where the text begins in the stream: 1 if the stream has an `<eos>` before it.
     """
 
     stream: np.ndarray
@@ -43,6 +48,8 @@ class Windows:
     num_steps: int
     carries_state: bool
     restarts: np.ndarray | None = None
+    resets: np.ndarray | None = None
+    first: int = 0
 
     @property
     def batch_size(self) -> int:
@@ -99,6 +106,11 @@ def window_tokens(stream, starts, num_steps: int):
         return tf.gather(stream, starts[..., None] + tf.range(num_steps + 1))
 
 
+def window_resets(resets, starts, num_steps: int):
+    """Of `resets` bool `[N]` those of the inputs of a window, bool `[..., B, T]`; None for None."""
+    return None if resets is None else window_tokens(resets, starts, num_steps - 1)
+
+
 def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     """The tutorial's windows: B rows of N // B tokens, walked from left to right.
 
@@ -149,8 +161,13 @@ def epoch(
     return random(ids, batch_size, num_steps, np.random.default_rng(seed))
 
 
-def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
+def every_token(
+    ids: np.ndarray, batch_size: int, num_steps: int, borders: Borders | None = None
+) -> Windows:
     """Windows for evaluation: each of the N - 1 tokens after the first is a target just once.
+
+    With `borders` the stream is that of `Borders.stream`, so each of the N tokens is, and
+    `resets` says where the documents begin.
 
     The N - 1 predictions are cut into B rows of equal length (the last ones shorter), and each row
     into windows; `lengths` masks the padding. With B = 1 each token is predicted from all
@@ -159,6 +176,8 @@ def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     Raises ValueError for fewer than two tokens, or rows without a token.
     """
     _require_positive(batch_size, num_steps)
+    if borders:
+        ids = borders.stream(ids)
     predictions = len(ids) - 1
     if predictions < 1:
         raise ValueError(f"a text of {len(ids)} tokens has none to predict: use a longer text")
@@ -174,7 +193,11 @@ def every_token(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     lengths = np.clip(row_ends - starts, 0, num_steps).astype(np.int32)
     starts = np.minimum(starts, predictions).astype(np.int32)
     stream = np.pad(_int32(ids), (0, num_steps))
-    return Windows(stream, starts, lengths, num_steps, carries_state=True)
+    resets = borders.resets(stream) if borders else None
+    first = 1 if borders else 0
+    return Windows(
+        stream, starts, lengths, num_steps, carries_state=True, resets=resets, first=first
+    )
 
 
 def line_starts(ids: np.ndarray, eos: int) -> np.ndarray:
@@ -204,9 +227,8 @@ def every_line(ids: np.ndarray, eos: int, batch_size: int, num_steps: int) -> Wi
     restarts[first, row] = True
     lengths = _int32(np.clip(ends - starts, 0, num_steps))
     stream = np.pad(_int32(np.concatenate([[eos], ids])), (0, num_steps))
-    return Windows(
-        stream, _int32(starts), lengths, num_steps, carries_state=True, restarts=restarts
-    )
+    windows = Windows(stream, _int32(starts), lengths, num_steps, carries_state=True)
+    return replace(windows, restarts=restarts, first=1)
 
 
 def steps_for_lines(ids: np.ndarray, eos: int, max_steps: int) -> int:

@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import codecs
 import itertools
-import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ import numpy as np
 from ptb.data import subword, wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+from ptb.machine.system import machine_bytes
 
 # What one time step reads, and what several of these are called.
 UNITS = {
@@ -258,7 +257,7 @@ def encode(
     Also how many lines ended in a written `<eos>`, which counts once. Raises ValueError if the
     numbers do not fit into memory.
     """
-    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, _memory_bytes()
+    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, machine_bytes()
     for block in blocks:
         parts.append(numbers.encode(_lower(block) if lowercase else block))
         num_tokens += len(parts[-1])
@@ -268,13 +267,6 @@ def encode(
                 f"{memory / 2**30:.0f} GiB of memory: give a shorter one"
             )
     return numbers.join_line_ends(np.concatenate(parts))
-
-
-def _memory_bytes() -> int:
-    """That of this machine; on Windows, where nothing here tells it, no bound."""
-    if not hasattr(os, "sysconf"):
-        return sys.maxsize
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _lower(text: str) -> str:

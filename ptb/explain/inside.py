@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from ptb.data.documents import Borders
 from ptb.data.grammar import AGREEMENTS, VOWELS, agreement, default_grammar
 
 NUM_UNITS = 3  # that are shown if none are named
@@ -73,12 +74,20 @@ class Tracking:
     held_out: float
 
 
-def look_inside(model, words: Sequence[str], ids: np.ndarray, layer: int, num_steps: int) -> Inside:
+def look_inside(
+    model,
+    words: Sequence[str],
+    ids: np.ndarray,
+    layer: int,
+    num_steps: int,
+    borders: Borders | None = None,
+) -> Inside:
     """What a `LanguageModel` with rnn_mode="static" does with the N >= 2 words of a text.
 
-    `ids` int32 `[N]` are those of `words`.
+    `ids` int32 `[N]` are those of `words`. With `borders`, the state is zeroed at each.
     """
-    values, outputs = activations(model, ids[np.newaxis], layer)
+    resets = None if borders is None else borders.resets(ids)
+    values, outputs = activations(model, ids[np.newaxis], layer, resets)
     log_probs = tf.nn.log_softmax(model.logits_after(outputs[0, :-1]))
     nats = -tf.gather(log_probs, ids[1:], batch_dims=1).numpy()
     return Inside(
@@ -86,25 +95,29 @@ def look_inside(model, words: Sequence[str], ids: np.ndarray, layer: int, num_st
         np.concatenate([[np.nan], nats]).astype(np.float32),
         layer,
         {name: value[0] for name, value in values.items()},
-        importance(model, ids),
+        importance(model, ids, resets),
         num_steps,
     )
 
 
-def activations(model, ids: np.ndarray, layer: int) -> tuple[dict[str, np.ndarray], tf.Tensor]:
+def activations(
+    model, ids: np.ndarray, layer: int, resets: np.ndarray | None = None
+) -> tuple[dict[str, np.ndarray], tf.Tensor]:
     """The gates and the state of a layer, `[B, N, H]` by name, after each of `ids` int32 `[B, N]`.
 
     Parts of the state of another size than H are left out. Also the outputs of the top layer,
-    `[B, N, H]`.
+    `[B, N, H]`. `resets` bool `[N]` says before which words the state is zeroed.
     """
     cell = model.recurrent[layer].cell
     collected: list[dict] = []
     steps = _embedded(model, ids)
     for each in model.recurrent:
         state, outputs = each.cell.initial_state(len(ids)), []
-        for inputs in steps:
+        for t, inputs in enumerate(steps):
             before = state
-            output, state = each.cell(inputs, state)
+            if resets is not None and resets[t]:
+                before = each.cell.initial_state(len(ids))
+            output, state = each.cell(inputs, before)
             outputs.append(output)
             if each.cell is cell:
                 parts = dict(zip(cell.state_names, state, strict=True))
@@ -115,28 +128,30 @@ def activations(model, ids: np.ndarray, layer: int) -> tuple[dict[str, np.ndarra
     return values, tf.stack(steps, axis=1)
 
 
-def importance(model, ids: np.ndarray) -> np.ndarray:
-    """`Inside.importance` of `ids` int32 `[N]`."""
+def importance(model, ids: np.ndarray, resets: np.ndarray | None = None) -> np.ndarray:
+    """`Inside.importance` of `ids` int32 `[N]`, with the state zeroed at `resets` bool `[N]`."""
     num_predictions = len(ids) - 1
     found = np.zeros([num_predictions, len(ids)], np.float32)
     for first in range(0, num_predictions, BLOCK):
         end = min(first + BLOCK, num_predictions)
-        found[first:end, :end] = _importance_of(model, ids, np.arange(first, end))
+        found[first:end, :end] = _importance_of(model, ids, np.arange(first, end), resets)
     return found
 
 
-def _importance_of(model, ids: np.ndarray, times: np.ndarray) -> np.ndarray:
+def _importance_of(model, ids: np.ndarray, times: np.ndarray, resets) -> np.ndarray:
     """The rows `times` of `importance`, up to the last of them.
 
     The text is read in equal rows, each for one prediction, so that a single gradient gives them
     all.
     """
     steps = _embedded(model, np.tile(ids[: times[-1] + 1], [len(times), 1]))
+    if resets is not None:
+        resets = [tf.fill([len(times)], reset) for reset in resets[: len(steps)]]
     with tf.GradientTape() as tape:
         tape.watch(steps)
         outputs = steps
         for layer in model.recurrent:
-            outputs, _ = layer(outputs, layer.initial_state(len(times)))
+            outputs, _ = layer(outputs, layer.initial_state(len(times)), resets=resets)
         own = tf.stack([outputs[t][row] for row, t in enumerate(times)])
         log_probs = tf.nn.log_softmax(model.logits_after(own))
         total = tf.reduce_sum(tf.gather(log_probs, ids[times + 1], batch_dims=1))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-# How file systems say that they cannot do what was asked, whatever the file.
-UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+from ptb.machine.system import UNSUPPORTED, WINDOWS
 
 
 def new_token() -> str:
@@ -63,7 +61,7 @@ def sync_folder(folder: Path) -> bool:
 
     False if the file system cannot do that.
     """
-    if os.name == "nt":  # where a folder cannot be opened
+    if WINDOWS:  # where a folder cannot be opened
         return False
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from ptb.machine.system import machine_bytes
+
 # Address space that Python with TensorFlow takes before it has computed anything: 1.8 GiB with
 # TensorFlow 2.21 on two cores.
 TENSORFLOW_BYTES = 2 << 30
@@ -25,14 +27,12 @@ def there_is() -> str:
 
 def _least() -> tuple[int, str]:
     limits = [(num_bytes, "its control group allows") for num_bytes in group_limits()]
-    if hasattr(os, "sysconf"):  # not on Windows, where nothing here tells it
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        limits.append((machine, "this machine has"))
+    limits.append((machine_bytes(), "this machine has"))
     if (limit := address_space_limit()) is not None:
         left = max(limit - max(_mapped(), TENSORFLOW_BYTES), 0)
         beside = f"beside the {gib(TENSORFLOW_BYTES)} that TensorFlow takes"
         limits.append((left, f"`ulimit -v` allows, {beside},"))
-    return min(limits, default=(sys.maxsize, "this machine has"))
+    return min(limits)
 
 
 def gib(num_bytes: float) -> str:
@@ -76,7 +76,7 @@ def ran_out(error: BaseException) -> bool:
 def _mapped() -> int:
     """The address space that this process takes by now; 0 where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except (OSError, ValueError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
@@ -88,7 +88,7 @@ def group_limits(
     """The limits of the control groups that this process is in, of either version of them."""
     limits = []
     try:
-        lines = groups.read_text().splitlines()
+        lines = groups.read_text(encoding="utf-8").splitlines()
     except OSError:
         return limits
     for line in lines:
@@ -104,7 +104,7 @@ def group_limits(
             if not folder.is_relative_to(top):
                 break
             try:
-                limits.append(int((folder / name).read_text()))
+                limits.append(int((folder / name).read_text(encoding="utf-8")))
             except (OSError, ValueError):  # not there, or "max"
                 continue
     return limits

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from ptb.machine.system import open_flags
+
 # Files are read whole into memory before anything in them is known.
 MAX_BYTES = 1_000_000
 # Every integer of 64 bits has fewer.
@@ -22,7 +24,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, flags | open_flags("O_NONBLOCK"))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ptb.machine.atomic_file import UNSUPPORTED, new_token
+from ptb.machine.atomic_file import new_token
+from ptb.machine.system import lock_file, may_run, open_flags
 
 MAX_BYTES = 500
 MARK = "lock of a run folder: one process at a time writes here\n"
@@ -55,12 +56,12 @@ class Lock:
 
         Raises ValueError if another process has it, OSError if the file cannot be written.
         """
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        flags = open_flags("O_RDWR", "O_CREAT", "O_NOFOLLOW")
         descriptor = os.open(self._path, flags, 0o644)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would be read without end
                 raise OSError(errno.EINVAL, "its lock is no regular file")
-            self.is_enforced = _lock(descriptor)
+            self.is_enforced = lock_file(descriptor)
             content = os.read(descriptor, MAX_BYTES)
             holder = _holder(content)
             if not self.is_enforced and holder and _may_live(holder.name):
@@ -137,21 +138,6 @@ def is_lock(path: Path) -> bool:
     return content in (MARK, "") or any(each.fullmatch(content) for each in (SIGNED, EARLIER))
 
 
-def _lock(descriptor: int) -> bool:
-    """Locks the file; False if its file system has no locks. Raises BlockingIOError if it is."""
-    try:
-        import fcntl  # noqa: PLC0415  (not on Windows)
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        return False
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
-        return False
-    return True
-
-
 def _holder(content: bytes) -> Holder | None:
     """Who signed a lock, on one line and without control characters; None if nobody did."""
     text = content.decode(errors="replace")
@@ -171,10 +157,4 @@ def _may_live(name: str) -> bool:
         return True
     if int(signed[1]) == os.getpid():
         return False
-    try:
-        os.kill(int(signed[1]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return may_run(int(signed[1]))

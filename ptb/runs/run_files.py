@@ -64,7 +64,11 @@ def _is_of_a_start(folder: Path, path: Path) -> bool:
         return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
     left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
     lock = folder / "lock"
-    return bool(left) and is_lock(lock) and left[1] in lock.read_text(errors="replace")
+    return (
+        bool(left)
+        and is_lock(lock)
+        and left[1] in lock.read_text(encoding="utf-8", errors="replace")
+    )
 
 
 def _may_stand_here(folder: Path, path: Path) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.atomic_file import sync_folder, write_text_atomically
+from ptb.machine.system import open_flags
 from ptb.runs.checkpoint import Checkpoint
 from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
 from ptb.runs.description import read_description
@@ -184,11 +185,10 @@ class RunFolder:
     def log(self, line: str) -> None:
         """Adds a line to `log.txt`. Raises CannotSave."""
         # Through no link, and to no pipe: an open that waits for a reader fails instead.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = open_flags("O_WRONLY", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_NONBLOCK")
         with self._saving():
             descriptor = os.open(self.path / "log.txt", flags, 0o644)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
                 file.write(f"{line}\n")
 
     def save_best(self, checkpoint: Checkpoint) -> None:

@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptb.data import reader
+from ptb.data import documents, reader
 from ptb.data.corpus import Corpus
+from ptb.data.documents import Borders
 from ptb.runs.beginning import Beginning, begin
 from ptb.runs.identity import check_meant, describe, open_run
 from ptb.runs.run_folder import RunFolder
@@ -174,7 +175,8 @@ def open_training(
         replicas = Replicas(strategy)
         with replicas.scope():
             model = build_model(config, len(corpus.vocabulary))
-        training = Training(model, corpus.train, corpus.valid, config, replicas=replicas)
+        splits, borders = (corpus.train, corpus.valid), borders_of(config, corpus)
+        training = Training(model, *splits, config, replicas=replicas, borders=borders)
         # Only now: a batch_size that the replicas cannot share binds no folder.
         if folder:
             folder.start(description, corpus.vocabulary.to_text())
@@ -187,12 +189,16 @@ def open_training(
 
 
 class OpenTraining:
-    """A training that can be taken to its end. `model` is the `LanguageModel`."""
+    """A training that can be taken to its end.
+
+    `model` is the `LanguageModel`, and `borders` is where the documents of the corpus begin.
+    """
 
     def __init__(self, training, session, corpus: Corpus, description: dict, is_chief: bool):
         self._training, self._session, self._description = training, session, description
         self.model, self.config = training.state.model, training.config
         self.corpus, self.is_chief = corpus, is_chief
+        self.borders = borders_of(self.config, corpus)
 
     @property
     def reports(self) -> tuple[EpochReport, ...]:
@@ -235,7 +241,8 @@ class OpenTraining:
         if self.is_chief:
             best = self._session.load_best()
             if "test" in self.corpus.splits:
-                test = exact_score(self.model, self.corpus.test, self.config.num_steps)
+                test_ids, num_steps = self.corpus.test, self.config.num_steps
+                test = exact_score(self.model, test_ids, num_steps, self.borders)
         reports, description = self.reports, self._description
         return Result(self.model, reports, best, test, self.config, self.corpus, description)
 
@@ -253,8 +260,22 @@ def _check_arguments(config, corpus, save, note) -> None:
         raise TypeError(f"note is of type {type(note).__name__}: give a function of a line")
 
 
+def borders_of(config: Config, corpus: Corpus) -> Borders | None:
+    """Where the documents of a corpus begin; None if they are not told apart.
+
+    Raises ValueError if train has a single one.
+    """
+    borders = documents.borders_of(config.reset_at, corpus.vocabulary)
+    if borders and borders.count(corpus.train) == 1:
+        raise ValueError(
+            f"reset_at={config.reset_at}: the train split has a single document: leave it out"
+        )
+    return borders
+
+
 def check_fits(config: Config, corpus: Corpus) -> None:
-    """Raises ValueError if a split is too short for its windows."""
+    """Raises ValueError if a split is too short for its windows, or train is a single document."""
+    borders_of(config, corpus)
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.weights import check_weights
 from ptb.data import subword
+from ptb.data.documents import Borders, borders_of
 from ptb.data.text import lexicon, split
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
@@ -52,6 +53,11 @@ class TrainedModel:
     def lowercase(self) -> bool:
         """Whether capitals are read as small letters."""
         return bool(self.source.get("lowercase", False))
+
+    @property
+    def borders(self) -> Borders | None:
+        """Where the documents of a text begin, as in training."""
+        return borders_of(self.config.reset_at, self.vocabulary)
 
     def split(self, text: str) -> list[str]:
         """The tokens of a text. Raises ValueError for one with a NUL."""

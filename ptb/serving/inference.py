@@ -11,27 +11,35 @@ from __future__ import annotations
 import tensorflow as tf
 
 from models.dynamic_rnn import dynamic_rnn
+from ptb.data.documents import BLANK_LINE, Borders
 
 # Predictions whose softmax is computed at once: [512, 10000] floats are 20 MB.
 ROWS_AT_ONCE = 512
 
 
 class Inference:
-    """Runs a `LanguageModel` whose layers are `StaticRNN`."""
+    """Runs a `LanguageModel` whose layers are `StaticRNN`.
 
-    def __init__(self, model):
+    With `borders`, no state crosses into another document. A blank line is two `<eos>`, so the
+    state then has a part more, `after_eos` `[B, 1]`: 1 if the last token was `<eos>`.
+    """
+
+    def __init__(self, model, borders: Borders | None = None):
         self._model = model
+        self.borders = borders
+        self._keeps_eos = borders is not None and borders.at == BLANK_LINE
         self._cells = [layer.cell for layer in model.recurrent]
         self.vocab_size = model.vocab_size
 
     @property
     def state_names(self) -> list[str]:
         """The name of each tensor of the state, in the order in which `tf.nest` flattens it."""
-        return [
+        names = [
             f"state_{layer}_{part}"
             for layer, cell in enumerate(self._cells)
             for part in cell.state_names
         ]
+        return [*names, "state_after_eos"] if self._keeps_eos else names
 
     @property
     def variables(self) -> list:
@@ -39,31 +47,61 @@ class Inference:
         return [weight.value for weight in self._model.weights]
 
     def initial_state(self, batch_size) -> tuple:
-        """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
-        return self._model.initial_state(batch_size)
+        """Before the first token: the parts of every cell's state, such as `(c, h)`, `[B, H]` each.
+
+        Zeros; with `borders`, what an `<eos>` before the document leaves.
+        """
+        zeros = self._zeros(batch_size)
+        if self.borders is None:
+            return zeros
+        return self.read(tf.fill([batch_size, 1], self.borders.eos), zeros)[1]
+
+    def _zeros(self, batch_size) -> tuple:
+        state = self._model.initial_state(batch_size)
+        return (*state, tf.zeros([batch_size, 1])) if self._keeps_eos else state
 
     def read(self, ids, state: tuple) -> tuple:
         """The top layer's outputs float32 `[N, B, H]` over ids int32 `[B, N]`; the state after."""
         inputs = tf.gather(self._model.embedding.value, tf.maximum(ids, 0))
-        # Floats, since oneDNN prints an error for every other type that it should transpose.
-        alive = tf.transpose(tf.where(ids >= 0, 1.0, 0.0)) > 0
-        return dynamic_rnn(self._cells, tf.transpose(inputs, [1, 0, 2]), alive, state)
+        inputs, alive = tf.transpose(inputs, [1, 0, 2]), _transposed(ids >= 0)
+        if self.borders is None:
+            return dynamic_rnn(self._cells, inputs, alive, state)
+        is_eos = ids == self.borders.eos
+        if not self._keeps_eos:
+            return dynamic_rnn(self._cells, inputs, alive, state, _transposed(is_eos))
+        of_cells, after_eos = state[:-1], state[-1] > 0
+        # Padding before the first token leaves what was before it.
+        before = tf.where(ids >= 0, is_eos, after_eos)[:, :-1]
+        resets = is_eos & tf.concat([after_eos, before], axis=1)
+        outputs, of_cells = dynamic_rnn(self._cells, inputs, alive, of_cells, _transposed(resets))
+        last = tf.reduce_max(tf.where(ids >= 0, tf.range(tf.shape(ids)[1]) + 1, 0), axis=1)
+        seen = tf.concat([after_eos, is_eos], axis=1)
+        after_eos = tf.gather(seen, tf.maximum(last, 0), batch_dims=1)[:, None]
+        return outputs, (*of_cells, tf.where(after_eos, 1.0, 0.0))
 
     def logits(self, state: tuple):
         """The scores of the next word, float32 `[B, V]`.
 
         A cell's output is a part of its state, so the state alone has all that they depend on.
         """
-        return self._model.logits_after(self._cells[-1].output_of(state[-1]))
+        top = len(self._cells) - 1
+        return self._model.logits_after(self._cells[top].output_of(state[top]))
 
     def nats(self, ids):
         """The cross-entropy of each token, float32 `[B, N]`, from all before it and a zero state.
 
-        0 for padding, which must be at the end, and for a row's first token: nothing predicts it.
+        0 for padding, which must be at the end, and for a row's first token, which nothing
+        predicts. With `borders` `<eos>` does.
         """
+        if self.borders is None:
+            return self._nats(ids)
+        eos = tf.fill([tf.shape(ids)[0], 1], self.borders.eos)
+        return self._nats(tf.concat([eos, ids], axis=1))[:, 1:]
+
+    def _nats(self, ids):
         targets = ids[:, 1:]
         inputs = tf.where(targets >= 0, ids[:, :-1], -1)
-        outputs, _ = self.read(inputs, self.initial_state(tf.shape(ids)[0]))
+        outputs, _ = self.read(inputs, self._zeros(tf.shape(ids)[0]))
         places = tf.where(targets >= 0)
         outputs = tf.gather_nd(tf.transpose(outputs, [1, 0, 2]), places)
         nats = self._cross_entropy(outputs, tf.gather_nd(targets, places))
@@ -79,3 +117,8 @@ class Inference:
             nats = self._model.nats_after([outputs[rows]], targets[rows][:, None])
             parts = parts.write(part, nats[:, 0])
         return parts.concat() if num_parts > 0 else tf.zeros([0])
+
+
+def _transposed(flags):
+    """bool `[N, B]` of `[B, N]`. By floats: oneDNN prints an error for every other type."""
+    return tf.transpose(tf.where(flags, 1.0, 0.0)) > 0

@@ -36,7 +36,7 @@ def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterato
             error.filename = str(file.parent.parent)  # the disk, which is what matters
             raise
         tokenizer = Tokenizer(vocabulary, str(file), trained.tokens, trained.lowercase)
-        yield ServedModel(Inference(model), tokenizer)
+        yield ServedModel(Inference(model, trained.borders), tokenizer)
 
 
 def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:

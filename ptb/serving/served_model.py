@@ -4,7 +4,8 @@ Axis letters: B = rows, N = tokens of the longest row, V = vocabulary size, K = 
 
 Nothing is kept between calls, so clients never share a context. Every row is read as
 `ptb.training.perplexity` reads a split: from a state of zeros, and its first token is predicted by
-nothing. An empty prefix is read as `<eos>`, the start of a line.
+nothing; where documents are told apart (`reset_at`), by `<eos>`, and no state crosses into the next
+one. An empty prefix is read as `<eos>`, the start of a line.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class ServedModel(tf.Module):
         self._inference = inference
         self._tokenizer = tokenizer
         self._weights = inference.variables  # a SavedModel carries what the module holds
-        self._zeros = inference.initial_state(1)
+        self._first_state = inference.initial_state(1)
         self._state_names = inference.state_names
 
     def signatures(self) -> dict:
@@ -58,14 +59,17 @@ class ServedModel(tf.Module):
         """How likely `text` string `[B]` is; `evaluate.py` gives the same for a whole split.
 
         Per row `[B]`: log_prob float32 in nats, num_tokens int32 (those that are predicted: all but
-        the first), perplexity float32 (1 where nothing is predicted), num_unknown int32. Per token
-        `[B, N]`: tokens string, "" after the end of a row; token_log_probs float32, 0 there and for
-        the first; token_is_unknown bool.
+        the first, or all with `reset_at`), perplexity float32 (1 where nothing is predicted),
+        num_unknown int32. Per token `[B, N]`: tokens string, "" after the end of a row;
+        token_log_probs float32, 0 there and for a token that nothing predicts; token_is_unknown
+        bool.
         """
         tokens, ids, unknown = self._tokens_of(text)
         nats = self._inference.nats(ids)
         total = tf.reduce_sum(tf.cast(nats, tf.float64), axis=1)
-        num_tokens = tf.maximum(_count(tokens != "") - 1, 0)
+        num_tokens = _count(tokens != "")
+        if self._inference.borders is None:
+            num_tokens = tf.maximum(num_tokens - 1, 0)
         return {
             "log_prob": tf.cast(0.0 - total, tf.float32),
             "num_tokens": num_tokens,
@@ -107,7 +111,7 @@ class ServedModel(tf.Module):
 
     def _state_after(self, prefix: bytes):
         """The state after a prefix of any length: parts of MAX_PART_TOKENS, one after the other."""
-        ids, state = self._ids_of(tf.constant([prefix])), self._zeros
+        ids, state = self._ids_of(tf.constant([prefix])), self._first_state
         for start in range(0, ids.shape[1], MAX_PART_TOKENS):
             state = self._read(ids[:, start : start + MAX_PART_TOKENS], state)
         return state
@@ -129,7 +133,7 @@ class ServedModel(tf.Module):
             state[name] = _checked(state[name], has_rows == num_rows, template, has_rows, num_rows)
         ids, unknown = self._tokenizer.encode(tokens)
         flat = [state[name] for name in self._state_names]
-        _, state = self._inference.read(ids, tf.nest.pack_sequence_as(self._zeros, flat))
+        _, state = self._inference.read(ids, tf.nest.pack_sequence_as(self._first_state, flat))
         log_probs = tf.nn.log_softmax(self._inference.logits(state))
         top = tf.math.top_k(log_probs, min(TOP_WORDS, self._inference.vocab_size))
         return {
@@ -207,7 +211,7 @@ class ServedModel(tf.Module):
 
     def _of_allowed_rows(self, num_rows):
         """The number of rows that one call asks for; each costs a score for every word."""
-        state_size = sum(tensor.shape[1] for tensor in tf.nest.flatten(self._zeros))
+        state_size = sum(tensor.shape[1] for tensor in tf.nest.flatten(self._first_state))
         most = max_rows(self._inference.vocab_size, state_size)
         template = f"{{}} rows are more than the {most:,} of one call: give fewer"
         return _checked(num_rows, num_rows <= most, template, num_rows)
@@ -220,7 +224,7 @@ class ServedModel(tf.Module):
         return dict(zip(self._state_names, tf.nest.flatten(state), strict=True))
 
     def _with_state(self, function, **inputs):
-        flat = tf.nest.flatten(self._zeros)
+        flat = tf.nest.flatten(self._first_state)
         specs = [tf.TensorSpec([None, tensor.shape[1]], tf.float32) for tensor in flat]
         return _concrete(function, **inputs, **dict(zip(self._state_names, specs, strict=True)))
 

@@ -17,7 +17,7 @@ WORDS_OF_A_ROW, MOST_ROWS = 25, 20
 class Word:
     """A token as it was written, its surprisal -log2 p in bits, and whether it became `<unk>`.
 
-    `bits` is None for the first token of a text, which nothing predicts.
+    `bits` is None for a token that nothing predicts, as the first of a text may be.
     """
 
     text: str
@@ -28,8 +28,13 @@ class Word:
 def words_of(score: dict) -> list[Word]:
     """The words of the only row of what `score` gave."""
     columns = [score[name][0].numpy() for name in ("tokens", "token_log_probs", "token_is_unknown")]
+    first = len(columns[0]) - int(score["num_tokens"][0])  # the first one that is predicted
     return [
-        Word(token.decode(), -float(log_prob) / math.log(2) if place else None, bool(is_unknown))
+        Word(
+            token.decode(),
+            -float(log_prob) / math.log(2) if place >= first else None,
+            bool(is_unknown),
+        )
         for place, (token, log_prob, is_unknown) in enumerate(zip(*columns, strict=True))
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.registry import CELLS, rnn_modes
+from ptb.data.documents import RESET_AT
 from ptb.machine.checked import check_fields, make
 
 RNN_MODES = ("auto", "fused", "static", "keras")
@@ -82,6 +83,12 @@ class Config:
     cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
     rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
+    reset_at: str = _field(
+        "none",
+        "zero the state where a document begins, at each line or after each blank line, so that "
+        "none crosses from one document into the next",
+        choices=RESET_AT,
+    )
     precision: str = _field(
         "float32",
         "of the recurrent layers in training; weights and evaluation are float32",

@@ -8,6 +8,7 @@ towards the trained weights W_0. After each segment of T words, g being its grad
 M is the mean of g^2 over segments of the train split, for each weight. mean(sqrt(M)) is the mean
 over all numbers of the model, however many variables a layer keeps them in, so the figure does not
 depend on the `rnn_mode`. A segment is predicted before it is learned from: the perplexity is exact.
+Where documents begin, the state is zeroed; what the weights have learned stays.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ class DynamicEvaluator(Evaluator):
             for variable, trained in zip(self._variables, self._trained, strict=True):
                 variable.assign(trained)
 
-    def _window(self, tokens, targets, mask, state):
+    def _window(self, tokens, targets, mask, state, resets):
         nats, state, gradients = _gradients(
-            self._model, self._variables, tokens, targets, mask, state
+            self._model, self._variables, tokens, targets, mask, state, resets
         )
         parts = zip(self._variables, gradients, self._rms, self._trained, strict=True)
         for variable, gradient, rms, trained in parts:
@@ -67,19 +68,19 @@ class _SquaredGradients(Evaluator):
         self._variables = variables
         self.totals = [tf.Variable(tf.zeros(variable.shape)) for variable in variables]
 
-    def _window(self, tokens, targets, mask, state):
+    def _window(self, tokens, targets, mask, state, resets):
         nats, state, gradients = _gradients(
-            self._model, self._variables, tokens, targets, mask, state
+            self._model, self._variables, tokens, targets, mask, state, resets
         )
         for total, gradient in zip(self.totals, gradients, strict=True):
             total.assign_add(tf.square(gradient))
         return nats, state
 
 
-def _gradients(model, variables: list, tokens, targets, mask, state):
+def _gradients(model, variables: list, tokens, targets, mask, state, resets):
     """The nats `[B, T]`, the next state, and the gradients of the mean over the real targets."""
     with tf.GradientTape() as tape:
-        nats, state = model.nats(tokens, targets, state)
+        nats, state = model.nats(tokens, targets, state, resets=resets)
         weights = tf.cast(mask, tf.float32)
         mean = tf.math.divide_no_nan(tf.reduce_sum(nats * weights), tf.reduce_sum(weights))
     gradients = tape.gradient(mean, variables)

@@ -42,11 +42,11 @@ def score_lines(
 
     `windows` are those of `reader.every_line`: each line reads `eos` first, from a state of zeros,
     and no line depends on another. Or they are those of `reader.every_token`: the state is carried
-    from line to line, and the sum over the lines is the score of the whole text, whose first token
-    nothing predicts.
+    from line to line as far as no document begins, and the sum over the lines is the score of the
+    whole text. Without documents, nothing predicts the first token.
     """
     nats = evaluator.each(windows, progress)
-    first = 1 if windows.restarts is not None else 0  # the stream then starts with an `eos`
+    first = windows.first
     nats = nats[first : first + len(ids)]
     is_target = np.ones(len(ids), np.int64)
     is_target[0] = first

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ptb.data import reader
+from ptb.data.documents import NONE, Borders
 from ptb.training.config import Config
 from ptb.training.distribution import Replicas
 from ptb.training.perplexity import Evaluator
@@ -48,9 +49,11 @@ class Training:
 
     `step` is made from `config` if none is given. How many windows it walks in one call changes no
     result: as many as take about SECONDS_PER_CALL, or `windows_per_call`. If there are several
-    workers, each has a Training, and all do the same with it.
+    workers, each has a Training, and all do the same with it. `borders` are those of
+    `config.reset_at`: the state is zeroed, in training and in validation, where a document begins.
 
-    Raises ValueError if the batch cannot be shared out among the `replicas`.
+    Raises ValueError if the batch cannot be shared out among the `replicas`, or if `borders` are
+    not those of the config.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Training:
         step: TrainStep | None = None,
         windows_per_call: int | None = None,
         replicas: Replicas | None = None,
+        borders: Borders | None = None,
     ):
         self.config, self.replicas = config, replicas or Replicas()
         if config.batch_size % self.replicas.count:
@@ -69,8 +73,13 @@ class Training:
                 f"batch_size={config.batch_size} is not a multiple of the {self.replicas.count} "
                 "replicas that share its rows: change one of the two"
             )
-        self._train_ids, self._stream = train_ids, tf.constant(train_ids)
-        self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps)
+        if (borders.at if borders else NONE) != config.reset_at:
+            raise ValueError(f"reset_at={config.reset_at} needs its borders: give borders_of(...)")
+        self._train_ids = train_ids
+        self._read_ids = borders.stream(train_ids) if borders else train_ids
+        self._stream = tf.constant(self._read_ids)
+        self._resets = tf.constant(borders.resets(self._read_ids)) if borders else None
+        self._valid = reader.every_token(valid_ids, config.batch_size, config.num_steps, borders)
         self._step = step or train_step(model, config, self.replicas)
         self._evaluate = Evaluator(model, self.replicas)
         self._windows_per_call = windows_per_call
@@ -133,7 +142,7 @@ class Training:
         """The windows of an epoch, and the seed of what is drawn in it."""
         config, seed = self.config, (self.config.seed, epoch)
         batch_size, num_steps = config.batch_size, config.num_steps
-        return reader.epoch(self._train_ids, batch_size, num_steps, config.sampling, seed), seed
+        return reader.epoch(self._read_ids, batch_size, num_steps, config.sampling, seed), seed
 
     def _train(self, windows, seed, check, max_windows) -> Iterator[list[float]]:
         """The rest of an epoch."""
@@ -150,7 +159,8 @@ class Training:
                 count = self.replicas.max_over_workers(count)
                 began = time.perf_counter()
                 costs, norms, recurrent = self._step(
-                    self._stream, starts, state.recurrent, rates, first, count, seed
+                    *(self._stream, starts, state.recurrent, rates, first, count, seed),
+                    resets=self._resets,
                 )
                 costs, norms = costs.numpy().tolist(), norms.numpy().tolist()
                 ended = time.perf_counter()

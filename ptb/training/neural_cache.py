@@ -6,7 +6,8 @@ Grave, Joulin, Usunier 2017 (arXiv 1612.04426), equations 3 and 5, the linear in
     p(w)       = (1 - share) p_model(w) + share p_cache(w)
 
 h_t `[H]` is what the softmax sees. Each word is predicted from earlier words alone, and enters the
-cache after that; both parts sum to one, so the perplexity is exact.
+cache after that; both parts sum to one, so the perplexity is exact. A document begins with an empty
+cache.
 
 Axis letters: B = batch_size, T = num_steps, N = size of the cache, H = hidden size.
 """
@@ -26,27 +27,36 @@ class CacheEvaluator(Evaluator):
         self._size, self._flatness, self._share = size, flatness, share
 
     def _initial_state(self, batch_size: int):
-        """The model's, and an empty cache: keys h_i, the words after them, how many there are."""
+        """The model's, and an empty cache.
+
+        That is: keys h_i, the words after them, the number of the document that each is of, and how
+        many there are.
+        """
         hidden_size = self._model.embedding.shape[1]
         keys = tf.zeros([batch_size, self._size, hidden_size])
         words = tf.zeros([batch_size, self._size], tf.int32)
-        return self._model.initial_state(batch_size), keys, words, tf.constant(0)
+        documents = tf.zeros([batch_size, self._size], tf.int32)
+        return self._model.initial_state(batch_size), keys, words, documents, tf.constant(0)
 
-    def _window(self, tokens, targets, mask, state):
-        model_state, keys, words, count = state
-        outputs, model_state = self._model.outputs(tokens, model_state)
+    def _window(self, tokens, targets, mask, state, resets):
+        model_state, keys, words, documents, count = state
+        outputs, model_state = self._model.outputs(tokens, model_state, resets=resets)
         nats = self._model.nats_after(outputs, targets)
         queries = tf.stack(outputs, axis=1)
         keys, words = tf.concat([keys, queries], 1), tf.concat([words, targets], 1)
         in_cache = self._in_cache(len(outputs), count)
+        documents = tf.concat([documents, _documents(documents[:, -1:], tokens, resets)], 1)
+        if resets is not None:
+            own = documents[:, self._size :, None]
+            in_cache = in_cache & (documents[:, None, :] == own)
         log_cache = self._log_cache(queries, keys, words, targets, in_cache)
-        # At the very first word the cache is empty, and the model is alone.
-        share = tf.where(tf.reduce_any(in_cache, axis=1), self._share, 0.0)
+        # At the first word of a document the cache is empty, and the model is alone.
+        share = tf.where(tf.reduce_any(in_cache, axis=-1), self._share, 0.0)
         alone, cached = tf.math.log(1 - share) - nats, tf.math.log(share) + log_cache
         # In logs: the model's share of what is very unlikely must not vanish.
         nats = -tf.reduce_logsumexp(tf.stack([alone, cached]), axis=0)
-        state = model_state, keys[:, -self._size :], words[:, -self._size :], count + len(outputs)
-        return nats, state
+        kept = (each[:, -self._size :] for each in (keys, words, documents))
+        return nats, (model_state, *kept, count + len(outputs))
 
     def _in_cache(self, num_steps: int, count):
         """Bool `[T, N + T]`: whether step t may look at a position, of which `count` are filled."""
@@ -66,3 +76,10 @@ class CacheEvaluator(Evaluator):
         total = tf.reduce_sum(tf.exp(scores - largest), axis=2)
         found = tf.reduce_sum(tf.exp(of_target - largest), axis=2)
         return tf.math.log(tf.math.divide_no_nan(found, total))
+
+
+def _documents(last, tokens, resets):
+    """The number of the document that each of `tokens` `[B, T]` is read in; `last` is `[B, 1]`."""
+    if resets is None:
+        return tf.repeat(last, tokens.shape[1], axis=1)
+    return last + tf.cumsum(tf.cast(resets, tf.int32), axis=1)

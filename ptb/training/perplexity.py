@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ptb.data.reader import every_token, window_tokens
+from models.static_rnn import zero_rows
+from ptb.data.documents import Borders
+from ptb.data.reader import every_token, window_resets, window_tokens
 from ptb.training.distribution import Replicas
 
 WINDOWS_PER_CALL = 20
@@ -51,7 +53,7 @@ class Evaluator:
         before each window. `progress` is called with the count of tokens since the call before.
         """
         began = time.perf_counter()
-        text = tuple(map(tf.constant, (windows.stream, windows.starts, windows.lengths)))
+        text = _on_device(windows)
         state = self._initial_state(windows.batch_size)
         nats = tf.constant(0.0, tf.float64)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
@@ -68,7 +70,7 @@ class Evaluator:
 
         In this process alone; `windows.restarts` is obeyed.
         """
-        text = tuple(map(tf.constant, (windows.stream, windows.starts, windows.lengths)))
+        stream, starts, lengths, resets = _on_device(windows)
         state = self._initial_state(windows.batch_size)
         restarts = windows.restarts
         if restarts is None:
@@ -77,45 +79,51 @@ class Evaluator:
         steps = np.arange(1, windows.num_steps + 1)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
             part = slice(k, min(k + WINDOWS_PER_CALL, len(windows)))
-            parts = [each[part] for each in text[1:]]
-            found, state = self._each(text[0], *parts, restarts[part], state, windows.num_steps)
+            text = stream, starts[part], lengths[part], resets
+            found, state = self._each(text, restarts[part], state, windows.num_steps)
             real = steps <= windows.lengths[part][..., None]
             nats[(windows.starts[part][..., None] + steps)[real]] = found.numpy()[real]
             progress(int(windows.lengths[part].sum()))
         return nats
 
     @tf.function(reduce_retracing=True)
-    def _each(self, stream, starts, lengths, restarts, state, num_steps: int):
+    def _each(self, text, restarts, state, num_steps: int):
         """The nats `[K, B, T]` of windows, and the state after them."""
+        stream, starts, lengths, resets = text
         nats = tf.TensorArray(tf.float32, tf.shape(starts)[0])
         for k in tf.range(tf.shape(starts)[0]):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
             state = zero_rows(state, restarts[k])
-            window_nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
+            within = window_resets(resets, starts[k], num_steps)
+            window_nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state, within)
             nats = nats.write(k, window_nats)
         return nats.stack(), state
 
     @tf.function
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
-        stream, starts, lengths = text
+        stream, starts, lengths, resets = text
         replicas = self._replicas
         state = replicas.scatter(state)
         for k in tf.range(first, last):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
-            window_nats, state = replicas.run(self._rows, tokens, mask, state, carries_state)
+            within = window_resets(resets, starts[k], num_steps)
+            window = tokens, mask, state, carries_state, within
+            window_nats, state = replicas.run(self._rows, *window)
             nats += replicas.one(window_nats)
         return nats, replicas.gather(state)
 
     # As in `TrainStep._window`; no way of predicting branches on a tensor.
     @tf.autograph.experimental.do_not_convert
-    def _rows(self, tokens, mask, state, carries_state: bool):
+    def _rows(self, tokens, mask, state, carries_state: bool, resets):
         """The nats of all rows of a window, and the next state of this replica's."""
         if not carries_state:
             state = tf.nest.map_structure(tf.zeros_like, state)
         tokens, mask = self._replicas.rows(tokens), self._replicas.rows(mask)
-        nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state)
+        if resets is not None:
+            resets = self._replicas.rows(resets)
+        nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state, resets)
         nats = tf.where(mask, tf.cast(nats, tf.float64), 0.0)
         return self._replicas.sum(tf.reduce_sum(nats)), state
 
@@ -124,26 +132,24 @@ class Evaluator:
     def _initial_state(self, batch_size: int):
         return self._model.initial_state(batch_size)
 
-    def _window(self, tokens, targets, mask, state):
-        """The nats of `targets` `[B, T]`, and the next state; `mask` says which are real."""
-        return self._model.nats(tokens, targets, state)
+    def _window(self, tokens, targets, mask, state, resets):
+        """The nats of `targets` `[B, T]`, and the next state; `mask` says which are real.
+
+        `resets` bool `[B, T]` says where documents begin; None if nowhere.
+        """
+        return self._model.nats(tokens, targets, state, resets=resets)
 
 
-def zero_rows(state, restarts):
-    """A nest of `[B, ...]` with zeros in the rows of which bool `restarts` `[B]` is True."""
-
-    def zero(tensor):
-        if tensor.shape.rank == 0:  # what all rows share
-            return tensor
-        rows = tf.reshape(restarts, [-1] + [1] * (tensor.shape.rank - 1))
-        return tf.where(rows, tf.zeros_like(tensor), tensor)
-
-    return tf.nest.map_structure(zero, state)
+def _on_device(windows) -> tuple:
+    """The stream, starts, lengths and resets of windows as tensors; None for no resets."""
+    arrays = windows.stream, windows.starts, windows.lengths, windows.resets
+    return tuple(None if each is None else tf.constant(each) for each in arrays)
 
 
-def exact_score(model, ids: np.ndarray, num_steps: int) -> Score:
+def exact_score(model, ids: np.ndarray, num_steps: int, borders: Borders | None = None) -> Score:
     """The headline score of a split `ids` `[N]`: each token predicted from all before it.
 
-    That is `batch_size` 1; `num_steps` changes only the speed.
+    With `borders`, from all before it in its document. That is `batch_size` 1; `num_steps` changes
+    only the speed.
     """
-    return Evaluator(model)(every_token(ids, 1, num_steps))
+    return Evaluator(model)(every_token(ids, 1, num_steps, borders))

@@ -25,7 +25,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from ptb.data.reader import window_tokens
+from ptb.data.reader import window_resets, window_tokens
 from ptb.training.config import Config
 from ptb.training.distribution import Replicas
 from ptb.training.optimizers import SGD, named_trainable_weights, optimizer_of
@@ -58,6 +58,8 @@ class TrainStep:
       learning_rate  float32 scalar, or `[all windows]`
       first, count   the windows of this call; all that are left where `count` is not given
       seed           int32 `[2]`: dropout's; window k draws from (seed, k)
+      resets         bool `[N]`, on the device: the tokens before which the state is zeroed, since a
+                     document begins there; None, the default, if nowhere
       costs          float32 `[K]`: the loss before each update, in nats
       grad_norms     float32 `[K]`: the global norm before clipping
 
@@ -81,22 +83,25 @@ class TrainStep:
         self._replicas = replicas or Replicas()
         self._scales_loss = model.compute_dtype == "float16"
 
-    def __call__(self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0)):
+    def __call__(
+        self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0), resets=None
+    ):
         count = len(starts) - first if count is None else count
         learning_rates = tf.constant(np.broadcast_to(np.float32(learning_rate), [len(starts)]))
         first, count = tf.constant(first, tf.int32), tf.constant(count, tf.int32)
         seed = tf.constant(seed, tf.int32)
-        return self._windows(stream, starts, state, learning_rates, first, count, seed)
+        return self._windows(stream, starts, state, learning_rates, first, count, seed, resets)
 
     # Every figure that changes from call to call is a tensor: a call never traces anew.
     @tf.function
-    def _windows(self, stream, starts, state, learning_rates, first, count, seed):
+    def _windows(self, stream, starts, state, learning_rates, first, count, seed, resets):
         costs = tf.TensorArray(tf.float32, count)
         grad_norms = tf.TensorArray(tf.float32, count)
         state = self._replicas.scatter(state)
         for k in tf.range(first, first + count):
             tokens = window_tokens(stream, starts[k], self._num_steps)
-            window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k)
+            within = window_resets(resets, starts[k], self._num_steps)
+            window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k), within
             cost, grad_norm, state = self._on_replicas(window)
             costs = costs.write(k - first, cost)
             grad_norms = grad_norms.write(k - first, grad_norm)
@@ -117,11 +122,11 @@ class TrainStep:
 
     # AutoGraph would take a second to rewrite all that is called here (see `LanguageModel.call`).
     @tf.autograph.experimental.do_not_convert
-    def _window(self, tokens, state, learning_rate, seed, loss_scale=1.0):
+    def _window(self, tokens, state, learning_rate, seed, resets, loss_scale=1.0):
         """One window on one replica: the cost and norm of all rows, the state of its own."""
         if not self._carries_state:
             state = tf.nest.map_structure(tf.zeros_like, state)
-        cost, gradients, state = self._gradients(tokens, state, seed, loss_scale)
+        cost, gradients, state = self._gradients(tokens, state, seed, resets, loss_scale)
         variables = self._variables()
         cost, gradients = self._replicas.sum_gradients(cost, gradients, tokens[:, :-1])
         grad_norm = tf.linalg.global_norm(gradients)
@@ -137,16 +142,19 @@ class TrainStep:
             update()
         return cost, grad_norm, state
 
-    def _gradients(self, tokens, state, seed, loss_scale):
+    def _gradients(self, tokens, state, seed, resets, loss_scale):
         """This replica's part of the cost and of its gradients; the next state of its rows."""
         replicas, variables = self._replicas, self._variables()
         own = replicas.rows(tokens)
+        if resets is not None:
+            resets = replicas.rows(resets)
         with tf.GradientTape() as tape:
             nats, state = self._model.nats(
                 *(own[:, :-1], own[:, 1:], state),
                 training=True,
                 seed=seed,
                 rows=replicas.row_range(tokens.shape[0]),
+                resets=resets,
             )
             cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0)) / replicas.count
             scaled = cost * loss_scale if self._scales_loss else cost

@@ -184,6 +184,8 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change is of the run in --save_path"),
     Case(TRAIN, (*TEXT, *RUN, "--change=hidden_size"), "change=hidden_size: within a run"),
     Case(TRAIN, (*TEXT, *RUN, "--learning_rate=0.1"), "--change=learning_rate if"),
+    Case(TRAIN, (*TEXT, "--reset_at=blank_line"), "the train split has a single document"),
+    Case(TRAIN, (*TEXT, "--reset_at=page"), "choose from none, line, blank_line"),
     Case(TRAIN, (*TEXT, "--init_from=nowhere"), "'nowhere' holds no run"),
     Case(TRAIN, (*TEXT, "--tokens=char", "--init_from=run"), "init_from=run has tokens=word"),
     Case(TRAIN, (*TEXT, "--init_vectors=file"), "none of the words"),
@@ -298,6 +300,11 @@ FLAGS_OF_EVALUATE = [
     Case(EVALUATE, (*RUN, "--data_path=-"), "standard input is empty"),
     Case(EVALUATE, (*RUN, "--format=csv"), "--format=csv is read with --per_line only"),
     Case(EVALUATE, (*RUN, "--line_state=fresh"), "is read with --per_line only"),
+    Case(
+        EVALUATE,
+        (*RUN, "--per_line", "--line_state=fresh", "--reset_at=line"),
+        "leave out --reset_at=line",
+    ),
     Case(EVALUATE, (*RUN, "--per_line", "--json"), "--format=jsonl"),
     Case(
         EVALUATE,

@@ -39,6 +39,7 @@ OPTIONS = dict(
     warmup=["", "--warmup=0.4"],
     constant_epochs=["", "--constant_epochs=0"],
     sampling=["--sampling=sequential", "--sampling=random"],
+    reset_at=["", "--reset_at=line", "--reset_at=blank_line"],
     distribution=["--distribution=none", "--distribution=mirrored"],
     num_devices=["", "--num_devices=2"],
     tie_weights=["", "--tie_weights"],
@@ -50,7 +51,7 @@ OPTIONS = dict(
     num_layers=["--num_layers=1", "--num_layers=2"],
     data_path=["--data_path=text", "--data_path=all.txt"],
     split=["", "--split=70,10,20"],
-    tokens=["--tokens=word", "--tokens=char", "--tokens=wordpunct"],
+    tokens=["--tokens=word", "--tokens=char", "--tokens=wordpunct", "--tokens=subword"],
     lowercase=["", "--lowercase"],
     min_count=["", "--min_count=2"],
     vocab_size=["", "--vocab_size=5"],
@@ -68,6 +69,9 @@ def _cells(allows) -> tuple[str, set[str]]:
     return "cell", {f"--cell={cell}" for cell in CELLS if allows(cell)}
 
 
+# Subwords have no rare ones, and need a token for each byte.
+NOT_SUBWORDS = set(OPTIONS["tokens"]) - {"--tokens=subword"}
+
 # A flag, and the values of another option beside which alone it is read.
 PREREQUISITES = {
     "--rnn_mode=fused": _cells(lambda cell: "fused" in rnn_modes(cell)),
@@ -81,6 +85,7 @@ PREREQUISITES = {
     "--adaptive_cutoffs=2,5000": ("softmax", {"--softmax=adaptive"}),
     "--num_devices=2": ("distribution", {"--distribution=mirrored"}),
     "--split=70,10,20": ("data_path", {"--data_path=all.txt"}),
+    **dict.fromkeys(("--min_count=2", "--vocab_size=5"), ("tokens", NOT_SUBWORDS)),
 }
 
 
@@ -157,7 +162,8 @@ def write_text(folder: Path) -> None:
             words[:2] = ["once", "Twice"]
         if split == "test":
             words[:2] = ["7", "once"]
-        text = "".join(" ".join(words[i : i + 3]) + "\n" for i in range(0, len(words), 3))
+        ends = itertools.cycle(("\n", "\n", "\n\n"))  # documents of three lines
+        text = "".join(" ".join(words[i : i + 3]) + next(ends) for i in range(0, len(words), 3))
         (folder / "text" / f"{split}.txt").write_text(text)
         whole += text
     (folder / "all.txt").write_text(whole)

@@ -20,6 +20,7 @@ from models.registry import rnn_modes
 from ptb.command_line.commands import train
 from ptb.command_line.devices import cluster_from_flags
 from ptb.data.text import split
+from ptb.runs.trained_model import load_run
 from ptb.training.config import Config
 from ptb.training.stop import Stopped, StopRequest
 from tests.command_line.conftest import parse  # noqa: F401  (a fixture)
@@ -123,9 +124,10 @@ class Run:
         path = self._folder / self.row["data_path"].removeprefix("--data_path=")
         lines = (path / "test.txt" if path.is_dir() else path).read_text().splitlines(keepends=True)
         kind, first = self.row["tokens"].removeprefix("--tokens="), len(lines)
+        vocabulary = load_run(self._folder / self._name / "run").vocabulary
         while left:
             first -= 1
-            left -= len(split(lines[first], kind))
+            left -= len(split(lines[first], kind, vocabulary=vocabulary))
         return "".join(lines[first:])
 
     def _run(self, script, *flags, status=0):

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 import sys
 import tempfile
 
@@ -35,6 +36,17 @@ def closed_streams():
     os.close(1)
 
 
+def without_linux():
+    """Another system, as far as Python tells: what only Linux and other Unixes have is gone."""
+    for name in ("fcntl", "resource"):
+        sys.modules[name] = None
+    for name in ("sched_getaffinity", "sysconf", "memfd_create", "statvfs", "getloadavg"):
+        delattr(os, name)
+    for name in ("O_NOFOLLOW", "O_NONBLOCK"):
+        delattr(os, name)
+    del signal.SIGKILL
+
+
 def succeed(*command, folder, prepare=(no_user, ascii_streams)):
     result = run(*command, folder=folder, prepare=prepare)
     assert result.returncode == 0, result.stderr
@@ -57,7 +69,7 @@ def test_a_run_without_a_user_in_a_folder_whose_name_the_terminal_lacks(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prepare", [no_user, ascii_streams, closed_streams])
+@pytest.mark.parametrize("prepare", [no_user, ascii_streams, closed_streams, without_linux])
 @pytest.mark.parametrize(
     ("command", "file"),
     [
@@ -119,3 +131,13 @@ def no_memory_folder():
     from ptb.command_line import temporary  # noqa: PLC0415
 
     temporary.MEMORY_FOLDER = "/nowhere"
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_and_resumed_on_another_system(tmp_path):
+    (tmp_path / "text.txt").write_text("a b c\n" * 40)
+    flags = ("--model=test", "--data_path=text.txt", "--save_path=run")
+    for epochs in (1, 2):
+        command = "train.py", *flags, f"--num_epochs={epochs}"
+        succeed(*command, folder=tmp_path, prepare=[without_linux])
+        assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + epochs

@@ -9,10 +9,13 @@ from ptb.serving.saved_model import served_model
 from tests.serving.conftest import make_trained
 
 
-@pytest.mark.parametrize("rnn_mode", [pytest.param("static", marks=pytest.mark.slow), "fused"])
-def test_a_live_sample_has_the_words_of_the_served_model(rnn_mode):
-    trained = make_trained()
+@pytest.mark.parametrize(
+    ("rnn_mode", "reset_at"),
+    [pytest.param("static", "none", marks=pytest.mark.slow), ("fused", "none"), ("fused", "line")],
+)
+def test_a_live_sample_has_the_words_of_the_served_model(rnn_mode, reset_at):
+    trained = make_trained(reset_at=reset_at)
     with served_model(trained) as served:
         words = list(served.stream(b"", 30, Sampling(), seed=3))
-    live = sample_text(trained.build(rnn_mode), trained.vocabulary, "word", 30, seed=3)
+    live = sample_text(trained.build(rnn_mode), trained.vocabulary, "word", 30, 3, trained.borders)
     assert live == "".join(join(words))

@@ -12,11 +12,13 @@ from ptb.training.perplexity import Evaluator
 from tests.serving.conftest import WORDS, make_trained
 
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
+DOCUMENTS = ("the cat sat\n", "\n", "on the mat")
 CASES = [
     *({"cell": cell} for cell in CELLS if cell not in ("lstm", "rnn")),
     {"forget_bias": 1.5},
     {"cell": "rnn", "tie_weights": True},
     {"tie_weights": True, "softmax": "adaptive", "adaptive_cutoffs": "4,9"},
+    {"reset_at": "line"},
 ]
 
 
@@ -25,7 +27,7 @@ def evaluated(trained, text):
     ids = trained.vocabulary.encode(text.replace("\n", " <eos> ").split())
     model = build_model(trained.config, len(trained.vocabulary))
     model.import_weights(trained.weights)
-    return Evaluator(model)(reader.every_token(ids, 1, 4))
+    return Evaluator(model)(reader.every_token(ids, 1, 4, trained.borders))
 
 
 @pytest.mark.parametrize("settings", CASES)
@@ -61,6 +63,43 @@ def test_nothing_to_predict_costs_nothing(served):
     assert score["log_prob"].numpy().tolist() == [0, 0, 0]
     assert score["perplexity"].numpy().tolist() == [1, 1, 1]
     assert all(len(rows) == 0 for rows in served.score(tf.zeros([0], tf.string)).values())
+
+
+@pytest.fixture(scope="module", params=[pytest.param("line", marks=pytest.mark.slow), "blank_line"])
+def of_documents(request):
+    with served_model(make_trained(reset_at=request.param)) as module:
+        yield module
+
+
+def test_documents_score_as_each_does_alone_padded_or_not(of_documents):
+    together = of_documents.score(tf.constant(["".join(DOCUMENTS), "", "dog"]))
+    parts = [DOCUMENTS[0] + DOCUMENTS[1], DOCUMENTS[2]]
+    alone = of_documents.score(tf.constant(parts))
+    assert together["num_tokens"].numpy().tolist() == [8, 0, 1]
+    assert float(together["log_prob"][0]) == pytest.approx(sum(alone["log_prob"].numpy()), rel=1e-5)
+    assert [word.bits is None for word in of_documents.words(b"the cat")] == [False, False]
+
+
+def test_no_state_crosses_a_document_when_words_are_read_or_drawn(of_documents):
+    call = of_documents.signatures()
+    first = call["initial_state"](batch_size=tf.constant(1))
+
+    def after(words):
+        state = dict(first)
+        for word in words:
+            answer = call["next_word"](words=tf.constant([[word]]), **state)
+            state = {name: answer[name] for name in state}
+        return answer["log_probs"].numpy()
+
+    begun = after(["the", "cat", "<eos>", "<eos>", "on"])
+    np.testing.assert_allclose(begun, after(["on"]), rtol=1e-5)
+    at_once = call["next_word"](words=tf.constant([["cat", "<eos>", "<eos>", "on"]]), **first)
+    np.testing.assert_allclose(at_once["log_probs"], begun, rtol=1e-5)
+    greedy = Sampling(temperature=0.0)
+    texts = (b"the cat\n\non", b"on", b"", b"\n\n")
+    drawn = [list(of_documents.stream(text, 8, greedy, seed=1)) for text in texts]
+    assert drawn[0] == drawn[1]
+    assert drawn[2] == drawn[3]
 
 
 def test_each_word_has_its_own_surprisal(served):

@@ -24,7 +24,7 @@ from absl import flags
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from ptb.command_line.program import FLAGS, check_output_files, fail, note, run, user_errors
 from ptb.command_line.text_source import TextSource
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_text_atomically
@@ -40,7 +40,7 @@ TOKENS = 200_000
 # What every side trains is the tutorial's recipe: these fields of the config have one value there.
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
-    *("precision", "sampling", "weight_keep_prob", "ema_momentum"),
+    *("precision", "sampling", "reset_at", "weight_keep_prob", "ema_momentum"),
 )
 # Of the config, but not of a step's cost.
 UNREAD = (
@@ -69,11 +69,13 @@ def main() -> None:
             _find_tf1()
     if FLAGS.sweep:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
+        _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
         result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
         _write_json(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
         workload.save(Path(folder))
+        _note_duration(race.expected_seconds(names, FLAGS.rounds, FLAGS.seconds))
         entries = race.race(names, Path(folder), FLAGS.rounds, FLAGS.seconds)
     result = _description(workload) | report.summary(entries, workload)
     config = workload.config
@@ -88,6 +90,12 @@ def main() -> None:
         report.draw(result, title, Path(FLAGS.plot))
     if absent := [entry.name for entry in entries if entry.name in PATHS and entry.absent]:
         fail(f"{', '.join(absent)} could not be measured: the table says why")
+
+
+def _note_duration(seconds: float) -> None:
+    """Says before a benchmark begins how long it takes."""
+    minutes = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{math.ceil(seconds)} seconds"
+    note(f"this takes about {minutes}")
 
 
 def _check_flags() -> None:
@@ -134,6 +142,7 @@ def _check_recipe() -> None:
 def _measure_reader() -> None:
     from ptb.experiments.benchmarks import reader  # noqa: PLC0415
 
+    _note_duration(reader.expected_seconds(FLAGS.reader_tokens))
     result = reader.run(FLAGS.reader_tokens)
     print(reader.table(result))
     _write_json(result)
@@ -141,9 +150,12 @@ def _measure_reader() -> None:
 
 def _measure_export() -> None:
     from ptb.experiments.benchmarks import serving  # noqa: PLC0415
+    from ptb.serving.client import find  # noqa: PLC0415
 
     with user_errors():
-        result = serving.run(FLAGS.export_path, FLAGS.seconds)
+        folder = find(FLAGS.export_path)
+    _note_duration(serving.expected_seconds(FLAGS.seconds))
+    result = serving.run(folder, FLAGS.seconds)
     print(serving.table(result))
     _write_json(result)
 

@@ -34,6 +34,7 @@ from ptb.command_line.trained_model import (
     load_train_of,
     load_trained_model,
 )
+from ptb.data.documents import NONE, RESET_AT, borders_of
 from ptb.data.options import WHOLE
 from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
@@ -149,13 +150,13 @@ def _print_scores(evaluator, texts: list[Text], trained) -> None:
         with _bar(text) as bar:
             scores.append(evaluator(text.windows, progress=bar.update))
     if FLAGS.json:
-        each = [_as_json(*pair, trained.name) for pair in zip(scores, texts, strict=True)]
+        each = [_as_json(*pair, trained) for pair in zip(scores, texts, strict=True)]
         print(strict_json.dumps(each[0] if len(each) == 1 else _total(scores) | {"texts": each}))
         return
     for score, text in zip(scores, texts, strict=True):
         if len(texts) > 1:
             print(f"{escape(text.name)}:")
-        _print_score(score, text)
+        _print_score(score, text, _reset_at(trained))
     if len(texts) > 1:
         total = _total(scores)
         print(f"all {len(texts)} texts: perplexity {total['perplexity']:.3f}")
@@ -179,11 +180,13 @@ def _total(scores) -> dict:
     return {"perplexity": total.perplexity, "nats": total.nats, "tokens": total.tokens}
 
 
-def _print_score(score, text: Text) -> None:
+def _print_score(score, text: Text, reset_at: str) -> None:
     with_what = f" with {_method()}" if _method() else ""
     print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
     counts = text.counts
     print_comparable(text.part, score.perplexity, counts, text.corpus.tokens)
+    if reset_at != NONE:
+        print(f"the state was zeroed where a document begins (reset_at={reset_at})")
     if text.corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
@@ -233,6 +236,10 @@ def _check_lines() -> None:
         return
     if FLAGS.json:
         raise ValueError("--json is one object: with --per_line, give --format=jsonl")
+    if FLAGS.line_state == "fresh" and FLAGS.reset_at is not None:
+        raise ValueError(
+            f"--line_state=fresh resets at each line: leave out --reset_at={FLAGS.reset_at}"
+        )
     if FLAGS.line_state == "fresh" and _method():
         raise ValueError(
             f"--line_state=fresh forgets what {_method()} keeps: give --line_state=carried"
@@ -273,7 +280,7 @@ def _windows(trained, text: Text):
         if FLAGS.num_steps is None:
             num_steps = reader.steps_for_lines(text.ids, _eos(trained), num_steps)
         return reader.every_line(text.ids, _eos(trained), batch_size, num_steps)
-    windows = reader.every_token(text.ids, FLAGS.batch_size, num_steps)
+    windows = reader.every_token(text.ids, FLAGS.batch_size, num_steps, _borders(trained))
     _check_cache_memory(trained.config.hidden_size, windows.batch_size, num_steps)
     return windows
 
@@ -301,7 +308,14 @@ def _train_windows(trained):
 
     train = load_train_of(trained).train
     batch_size, num_steps = min(DYNAMIC_BATCH, len(train) - 1), _num_steps(trained)
-    return reader.every_token(train, batch_size, num_steps)
+    return reader.every_token(train, batch_size, num_steps, _borders(trained))
+
+
+def _borders(trained):
+    """Where the documents begin: as in training, or as `--reset_at` says."""
+    if FLAGS.reset_at is None:
+        return trained.borders
+    return borders_of(FLAGS.reset_at, trained.vocabulary)
 
 
 def _check_memory(trained, windows: list, train_windows) -> None:
@@ -328,6 +342,10 @@ def _evaluator(model, train_windows):
     return Evaluator(model)
 
 
+def _reset_at(trained) -> str:
+    return FLAGS.reset_at or trained.config.reset_at
+
+
 def _method() -> str:
     """What else than the model had a part in the figure; nothing for the plain perplexity."""
     if FLAGS.neural_cache:
@@ -340,14 +358,15 @@ def _method() -> str:
     return ""
 
 
-def _as_json(score, text: Text, weights: str) -> dict:
+def _as_json(score, text: Text, trained) -> dict:
     counts, windows = text.counts, text.windows
     return {
         "split": text.split,
         "text": text.name,
         "text_tokens": counts.tokens,
-        "weights": weights,
+        "weights": trained.name,
         "method": _method() or "plain",
+        "reset_at": _reset_at(trained),
         "perplexity": score.perplexity,
         "bits_per_character": text.counts.bits_per_character(score.perplexity),
         "word_perplexity": text.counts.word_perplexity(score.perplexity),
@@ -374,6 +393,12 @@ def start() -> None:
     )
     flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
     flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
+    flags.DEFINE_enum(
+        "reset_at",
+        None,
+        RESET_AT,
+        "where a document begins, and the state is zeroed: as in training, or as this says",
+    )
     flags.DEFINE_integer(
         "neural_cache",
         0,

@@ -83,7 +83,7 @@ def _perplexities(trained) -> dict:
 
     from ptb.training.perplexity import exact_score  # noqa: PLC0415
 
-    score = exact_score(trained.build(), corpus.test, trained.config.num_steps)
+    score = exact_score(trained.build(), corpus.test, trained.config.num_steps, trained.borders)
     known["test, exact"] = score.perplexity
     return known
 

@@ -89,7 +89,7 @@ def _ids(trained, tokens: list[str]):
     """The ids of the tokens. Raises ValueError where the model cannot read them."""
     if FLAGS.score is not None and len(tokens) > MAX_TOKENS:
         raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
-    if FLAGS.score is not None and len(tokens) < 2:
+    if FLAGS.score is not None and len(tokens) < 2 and not (tokens and trained.borders):
         raise ValueError(
             f"--score has {len(tokens)} tokens and needs at least two: the first is only read"
         )

@@ -24,6 +24,7 @@ from absl import flags
 from ptb.command_line.commands import COMMANDS
 from ptb.command_line.program import FLAGS, exit_status, fail, run
 from ptb.machine.process import command_of
+from ptb.machine.system import SIGKILL, send_signal
 from ptb.training.cluster import cluster_configs
 
 flags.disclaim_key_flags()
@@ -63,7 +64,7 @@ class Workers:
             try:
                 worker = _start(command, config, index)
             except OSError as error:
-                self.send(signal.SIGKILL)
+                self.send(SIGKILL)
                 fail(f"{command[0]!r} cannot be started: {error.strerror}")
             self._started.append(worker)
             if self._received is not None:  # it may have come before this worker was known
@@ -73,7 +74,7 @@ class Workers:
     def send(self, number: int) -> None:
         for worker in self._started:
             if worker.poll() is None:
-                worker.send_signal(number)
+                send_signal(worker, number)
 
     def _pass_on(self, number, frame) -> None:
         self._received = number
@@ -122,7 +123,7 @@ def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
         threading.Thread(
             target=lambda i=index, w=worker: ended.put((i, exit_status(w.wait()))), daemon=True
         ).start()
-    failed, signals = 0, [signal.SIGTERM, signal.SIGKILL]
+    failed, signals = 0, [signal.SIGTERM, SIGKILL]
     left = len(workers)
     while left:
         try:

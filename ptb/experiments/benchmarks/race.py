@@ -13,6 +13,10 @@ from ptb.experiments.benchmarks.sides import MULTIPLY, PRODUCTS_ONLY
 from ptb.experiments.benchmarks.worker import work
 from ptb.machine.child import Child, ChildFailed
 
+# The parts of a turn: the first for the sides that multiply, the others for those that train.
+MATMUL_SHARE, TRAIN_SHARE, EVALUATE_SHARE = 1 / 8, 5 / 8, 1 / 4
+# Imports, and the graph of `small` on two cores of a server; that of a large model takes longer.
+START_SECONDS = 7
 # What an answer may take beside the time that it was asked to measure: graphs are compiled first.
 LIMIT_SECONDS = 600
 # By default glibc gives PyTorch's largest blocks back to the system at every step, or keeps them,
@@ -90,9 +94,13 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
     Sides that can multiply matrices do that too. A first turn warms up and is not counted. Workers
     that wait use no processor time.
     """
-    runners = [Runner(name, folder, seconds) for name in names]
+    runners: list[Runner] = []
     try:
-        with tqdm(total=(rounds + 1) * len(runners), desc="benchmark", disable=None) as bar:
+        with tqdm(total=(rounds + 2) * len(names), desc="benchmark", disable=None) as bar:
+            for name in names:
+                bar.set_postfix_str(f"{name} starts")
+                runners.append(Runner(name, folder, seconds))
+                bar.update()
             for counted in range(-1, rounds):
                 # Every other round the other way about, so that no side always follows the same.
                 for runner in runners if counted % 2 else reversed(runners):
@@ -105,16 +113,26 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
     return [runner.entry for runner in runners]
 
 
+def expected_seconds(names: list[str], rounds: int, seconds: float) -> float:
+    """What `race` takes, about."""
+    shares = [
+        MATMUL_SHARE * (name in MULTIPLY)
+        + (TRAIN_SHARE + EVALUATE_SHARE) * (name not in PRODUCTS_ONLY)
+        for name in names
+    ]
+    return START_SECONDS * len(names) + (rounds + 1) * seconds * sum(shares)
+
+
 def _turn(runner: Runner, seconds: float, counted: bool) -> None:
     """Most of the time trains; the limit of the machine is measured right beside it."""
     entry = runner.entry
-    if entry.name in MULTIPLY and (product := runner.ask("matmul", seconds / 8)):
+    if entry.name in MULTIPLY and (product := runner.ask("matmul", seconds * MATMUL_SHARE)):
         entry.matmul_flops = max(entry.matmul_flops, product["flops"])
     if entry.name in PRODUCTS_ONLY:
         return
     for command, share, rates in (
-        ("train", 5 / 8, entry.train_rates),
-        ("evaluate", 1 / 4, entry.evaluate_rates),
+        ("train", TRAIN_SHARE, entry.train_rates),
+        ("evaluate", EVALUATE_SHARE, entry.evaluate_rates),
     ):
         answer = runner.ask(command, seconds * share)
         if answer and counted:

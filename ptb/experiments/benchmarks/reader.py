@@ -32,6 +32,11 @@ def run(num_tokens: int) -> dict[str, dict]:
         }
 
 
+def expected_seconds(num_tokens: int) -> float:
+    """What `run` takes, about: most of it to write the text, a second for a million tokens."""
+    return num_tokens / 1e6
+
+
 def table(result: dict[str, dict]) -> str:
     """A row for each start."""
     lines = ["".join(f"{column:>16}" for column in COLUMNS)]

@@ -7,15 +7,16 @@ sentence, so a batch of 64 is padded to about 35.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 
 from ptb.data.vocabulary import EOS
+from ptb.experiments.benchmarks.race import START_SECONDS
 from ptb.machine.child import call
 from ptb.machine.cores import available_cores
+from ptb.machine.system import load_average
 from ptb.machine.untrusted import read_json
 from ptb.serving.client import CARD_FILE
 
@@ -26,15 +27,15 @@ WORDS_OF_A_SENTENCE = (5, 35)
 LIMIT_SECONDS = 600
 
 
-def run(export_path: str | Path, seconds: float) -> dict:
-    """The figures of an export, `seconds` for each of the measurements.
-
-    Raises ValueError for a folder that is no export.
-    """
-    from ptb.serving.client import find  # noqa: PLC0415
-
-    folder = find(export_path).resolve()
+def run(export_path: Path, seconds: float) -> dict:
+    """The figures of one version of an export, `seconds` for each of the measurements."""
+    folder = export_path.resolve()
     return call(_measure, str(folder), seconds, seconds=LIMIT_SECONDS + 10 * seconds)
+
+
+def expected_seconds(seconds: float) -> float:
+    """What `run` takes, about."""
+    return START_SECONDS + seconds * (len(BATCH_SIZES) + 1)
 
 
 def table(result: dict) -> str:
@@ -42,7 +43,7 @@ def table(result: dict) -> str:
     limit = result["matmul_flops"]
     lines = [
         f"{result['name']}: {result['num_weights']:,} weights, {result['vocab_size']:,} tokens, "
-        f"{result['cores']} cores, load average {result['load_average']:.1f}",
+        f"{result['cores']} cores, load average {_rounded(result['load_average'])}",
         f"loading {result['load_seconds']:.2f} s, first answer {result['first_seconds']:.2f} s",
         f"float32 matrix product, 2048 cubed: {limit / 1e9:.0f} GFLOP/s",
         "",
@@ -68,6 +69,10 @@ def table(result: dict) -> str:
             f"({result['next_word']['calls']:,} calls)",
         ]
     )
+
+
+def _rounded(load: float | None) -> str:
+    return "unknown" if load is None else f"{load:.1f}"
 
 
 def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
@@ -101,7 +106,7 @@ def _measure(export: str, seconds: float) -> dict:
         "num_weights": card["num_weights"],
         "vocab_size": card["vocab_size"],
         "cores": available_cores(),
-        "load_average": os.getloadavg()[0],
+        "load_average": load_average(),
         "versions": {"tensorflow": tf.__version__, "numpy": np.__version__},
         "load_seconds": loaded - began,
         "first_seconds": answered - loaded,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.experiments.benchmarks.race import START_SECONDS
 from ptb.experiments.benchmarks.sides import Ours
 from ptb.experiments.benchmarks.workload import Workload
 from ptb.machine.atomic_file import write_atomically
@@ -54,6 +55,11 @@ def run(name: str, workload: Workload, rounds: int, seconds: float, path: Path) 
     print(f"a step grows as {name} to the power {slope:.2f} (1 is linear) over the last three")
     _draw(name, medians, slope, path)
     return {"sweep": name, "seconds_a_step": medians, "power": slope}
+
+
+def expected_seconds(name: str, rounds: int, seconds: float) -> float:
+    """What `run` takes, about."""
+    return (START_SECONDS + rounds * seconds) * len(VALUES[name])
 
 
 def growth(times: dict[int, float]) -> float:

@@ -36,12 +36,12 @@ class Workload:
 
     def save(self, folder: Path) -> None:
         values = {"config": asdict(self.config), "vocab_size": self.vocab_size}
-        (folder / "workload.json").write_text(json.dumps(values))
+        (folder / "workload.json").write_text(json.dumps(values), encoding="utf-8")
         np.savez(folder / "workload.npz", ids=self.ids, **self.weights)
 
     @classmethod
     def load(cls, folder: Path) -> Workload:
-        values = json.loads((folder / "workload.json").read_text())
+        values = json.loads((folder / "workload.json").read_text(encoding="utf-8"))
         with np.load(folder / "workload.npz", allow_pickle=False) as archive:
             weights = {name: archive[name] for name in archive.files}
         ids = weights.pop("ids")

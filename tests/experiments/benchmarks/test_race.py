@@ -1,6 +1,7 @@
 import pytest
 
-from ptb.experiments.benchmarks.race import Entry, race
+from ptb.experiments.benchmarks import reader, serving, sweep
+from ptb.experiments.benchmarks.race import START_SECONDS, Entry, expected_seconds, race
 from ptb.experiments.benchmarks.report import draw, summary, table
 from ptb.experiments.benchmarks.workload import Workload, zipf_ids
 from ptb.training.config import Config
@@ -37,6 +38,17 @@ def test_the_table_says_why_a_side_is_absent(entries, workload):
     assert "keras_fit   absent: No module named 'keras'" in text
     assert "words/s over torch's, round by round: fused 1.00" in text
     assert max(len(line) for line in text.splitlines()) <= 110
+
+
+def test_how_long_a_benchmark_takes_is_known_before_it():
+    # Five rounds and one to warm up; a side that multiplies and trains has all of its turn.
+    assert expected_seconds(["torch"], rounds=5, seconds=10) == START_SECONDS + 60
+    both = expected_seconds(["fused", "numpy"], rounds=5, seconds=10)
+    assert both == 2 * START_SECONDS + 60 * (7 / 8 + 1 / 8)
+    values = 4
+    assert sweep.expected_seconds("num_layers", 5, 10) == values * (START_SECONDS + 5 * 10)
+    assert serving.expected_seconds(10) == START_SECONDS + 30
+    assert reader.expected_seconds(100_000_000) == 100
 
 
 def test_the_chart_is_a_picture(entries, workload, tmp_path):

@@ -24,8 +24,7 @@ def test_sentences_of_characters_have_no_token_that_the_model_would_not_read():
 
 @pytest.mark.slow
 def test_an_export_is_measured_from_loading_to_latency(tmp_path):
-    export(make_trained(), Path(tmp_path), {})
-    result = serving.run(tmp_path, seconds=0.2)
+    result = serving.run(export(make_trained(), Path(tmp_path), {}), seconds=0.2)
     assert result["flop_per_word"] == 2 * (2 * (12 * 24 + 24) + 6 * 13 + 13)
     assert list(result["score"]) == ["1", "64"]
     assert all(row["sentences_per_second"] > 0 for row in result["score"].values())

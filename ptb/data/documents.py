@@ -1,0 +1,66 @@
+"""Where the documents of a text begin: no recurrent state crosses from one into the next.
+
+    text       a b <eos> c d <eos> <eos> e <eos>
+    stream   <eos> a b <eos> c d <eos> <eos> e <eos>      `<eos>` comes before the first document
+
+    line         x      x        x    x                   the state is zeroed before these are read
+    blank_line   x                    x
+
+A document's first token is predicted from the `<eos>` before it, which is read from a state of
+zeros. So each token of the text is predicted once, also the very first.
+
+Axis letters: N = tokens of the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptb.data.vocabulary import EOS, Vocabulary
+
+NONE, LINE, BLANK_LINE = RESET_AT = ("none", "line", "blank_line")
+
+
+@dataclass(frozen=True)
+class Borders:
+    """Documents end at each `<eos>`, or at each blank line: an `<eos>` right after another.
+
+    `eos` is the id of `<eos>`, and `at` is LINE or BLANK_LINE.
+    """
+
+    at: str
+    eos: int
+
+    def stream(self, ids: np.ndarray) -> np.ndarray:
+        """int32 `[1 + N]`: what is read of a text, `eos` and its ids."""
+        return np.concatenate([[self.eos], ids]).astype(np.int32)
+
+    def resets(self, stream: np.ndarray) -> np.ndarray:
+        """bool, one for each token of the stream: whether the state is zeroed before it is read.
+
+        What comes before a token decides, so text can be read and written token by token.
+        """
+        is_eos = stream == self.eos
+        if self.at == LINE:
+            return is_eos
+        return is_eos & np.concatenate([[False], is_eos[:-1]])
+
+    def count(self, ids: np.ndarray) -> int:
+        """How many documents a text has. The last one's border, at its end, begins none."""
+        return 1 + int(self.resets(self.stream(ids))[1:-1].sum())
+
+
+def borders_of(reset_at: str, vocabulary: Vocabulary) -> Borders | None:
+    """The borders that `reset_at` names, one of RESET_AT; None for NONE.
+
+    Raises ValueError for a vocabulary without `<eos>`.
+    """
+    if reset_at == NONE:
+        return None
+    if EOS not in vocabulary:
+        raise ValueError(
+            f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave it out"
+        )
+    return Borders(reset_at, vocabulary.id_of(EOS))

@@ -1,0 +1,102 @@
+"""What only some operating systems have, each with what stands in for it elsewhere.
+
+Linux is what this program is tried on. macOS and Windows are guarded: tests take away here what
+they lack. The rest of the guards is where a single caller needs one: cores (`cores.py`), memory
+(`memory.py`, `environment.py`), folders (`atomic_file.py`), temporary files
+(`ptb/command_line/temporary.py`, `devices.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+WINDOWS = os.name == "nt"
+SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+# How file systems say that they cannot do what was asked, whatever the file.
+UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+# Of a lock: Windows locks a part of a file, which nobody else can read. No lock file is as long.
+LOCKED_BYTE = 1 << 30
+
+
+def open_flags(*names: str) -> int:
+    """The flags of `os.open` by name, as far as the system has them.
+
+    Windows would turn a line break into two characters without O_BINARY, which others lack.
+    """
+    flags = 0
+    for name in ("O_BINARY", *names):
+        flags |= getattr(os, name, 0)
+    return flags
+
+
+def lock_file(descriptor: int) -> bool:
+    """Locks an open file until it is closed; False if the system or its file system cannot.
+
+    Raises BlockingIOError if another process has locked it.
+    """
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return _lock_byte(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return False
+    return True
+
+
+def _lock_byte(descriptor: int) -> bool:
+    try:
+        import msvcrt  # noqa: PLC0415  (on Windows alone)
+    except ImportError:
+        return False
+    os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EDEADLK):
+            raise
+        raise BlockingIOError(error.errno, "it is locked") from None
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return True
+
+
+def may_run(pid: int) -> bool:
+    """Whether there may be a process of that number; always on Windows, where nothing tells."""
+    if WINDOWS:  # `os.kill(pid, 0)` would send it a Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def send_signal(process: subprocess.Popen, number: int) -> None:
+    """Sends a signal to a child. Windows has none, and ends it."""
+    if WINDOWS:
+        process.terminate()
+    else:
+        process.send_signal(number)
+
+
+def machine_bytes() -> int:
+    """The memory of this machine; `sys.maxsize` where nothing tells, as on Windows."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
+
+
+def load_average() -> float | None:
+    """Processes that wanted a core in the last minute; None on Windows."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
