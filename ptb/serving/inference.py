@@ -8,9 +8,13 @@ nothing. No row has a part in another's numbers.
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
+from models import inside
 from models.dynamic_rnn import dynamic_rnn
+from ptb.serving.limits import max_inside_tokens
 
 # Predictions whose softmax is computed at once: [512, 10000] floats are 20 MB.
 ROWS_AT_ONCE = 512
@@ -23,6 +27,13 @@ class Inference:
         self._model = model
         self._cells = [layer.cell for layer in model.recurrent]
         self.vocab_size = model.vocab_size
+        self.num_layers, self.num_units = len(self._cells), self._cells[-1].output_size
+
+    @property
+    def max_inside_tokens(self) -> int:
+        """The maximum number of tokens of one look inside."""
+        sizes = [math.prod(w.shape) for cell in self._cells for w in cell.weights]
+        return max_inside_tokens(sum(sizes))
 
     @property
     def state_names(self) -> list[str]:
@@ -68,6 +79,21 @@ class Inference:
         outputs = tf.gather_nd(tf.transpose(outputs, [1, 0, 2]), places)
         nats = self._cross_entropy(outputs, tf.gather_nd(targets, places))
         return tf.scatter_nd(tf.add(places, [0, 1]), nats, tf.shape(ids, tf.int64))
+
+    def look_inside(self, ids, state: tuple) -> tuple:
+        """`models.inside.look_inside` of ids int32 `[N]`, with the layers' activations stacked.
+
+        So there are four results: log p float32 `[N]`, the names string `[P]` of a layer's gates
+        and parts of the state, these float32 `[L, N, P, H]`, and importance float32 `[N, N]`.
+        """
+        log_probs, layers, importance = inside.look_inside(self._model, ids, state)
+        stacked = [tf.stack(list(layer.values()), axis=1) for layer in layers]
+        return log_probs, tf.constant(list(layers[0])), tf.stack(stacked), importance
+
+    def units_that_vary_most(self, activations, names):
+        """The units int32 `[NUM_UNITS]` whose output varies most in activations `[N, P, H]`."""
+        place = tf.argmax(names == self._cells[-1].output_name)
+        return inside.units_that_vary_most(activations[:, place], inside.NUM_UNITS)
 
     def _cross_entropy(self, outputs, targets):
         """float32 `[R]` for R predictions: outputs `[R, H]` and targets int32 `[R]`."""

@@ -25,12 +25,12 @@ class Word:
     is_unknown: bool
 
 
-def words_of(score: dict) -> list[Word]:
-    """The words of the only row of what `score` gave."""
+def words_of(score: dict, start: int = 0) -> list[Word]:
+    """The words of the only row of what `score` gave, the first of which is number `start`."""
     columns = [score[name][0].numpy() for name in ("tokens", "token_log_probs", "token_is_unknown")]
     return [
         Word(token.decode(), -float(log_prob) / math.log(2) if place else None, bool(is_unknown))
-        for place, (token, log_prob, is_unknown) in enumerate(zip(*columns, strict=True))
+        for place, (token, log_prob, is_unknown) in enumerate(zip(*columns, strict=True), start)
     ]
 
 
