@@ -4,7 +4,7 @@
     activations  of one layer: the gates that its cell names, and its state
     importance   the norm of the gradient of log p(next word) for the embedding of an earlier word
 
-Axis letters: B = rows, N = words of a row, H = units of a layer, V = vocabulary size.
+`models.inside` computes them. Axis letters: N = words of a text, H = units of a layer.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from ptb.data.documents import Borders
+from models import inside
+from models.inside import NUM_UNITS
 from ptb.data.grammar import AGREEMENTS, VOWELS, agreement, default_grammar
 
-NUM_UNITS = 3  # that are shown if none are named
-# Predictions whose gradients are computed at once. Each needs a row of activations for all words
-# before it, 2 MB a word with `--model=large` and 16 rows.
-BLOCK = 16
 # Texts of the grammar on which units are chosen, and others on which they are checked.
 AGREEMENT_ROWS, AGREEMENT_WORDS = 40, 300
 CHOICE_SEED, CHECK_SEED = 1, 2
@@ -86,83 +84,19 @@ def look_inside(
 
     `ids` int32 `[N]` are those of `words`. With `borders`, the state is zeroed at each.
     """
-    resets = None if borders is None else borders.resets(ids)
-    values, outputs = activations(model, ids[np.newaxis], layer, resets)
-    log_probs = tf.nn.log_softmax(model.logits_after(outputs[0, :-1]))
-    nats = -tf.gather(log_probs, ids[1:], batch_dims=1).numpy()
-    return Inside(
-        list(words),
-        np.concatenate([[np.nan], nats]).astype(np.float32),
-        layer,
-        {name: value[0] for name, value in values.items()},
-        importance(model, ids, resets),
-        num_steps,
-    )
+    resets = None if borders is None else tf.constant(borders.resets(ids))
+    look = tf.function(lambda ids: inside.look_inside(model, ids, model.initial_state(1), resets))
+    log_probs, layers, importance = look(tf.constant(ids))
+    nats = -log_probs.numpy()
+    nats[0] = np.nan
+    values = {name: value.numpy() for name, value in layers[layer].items()}
+    return Inside(list(words), nats, layer, values, importance[1:].numpy(), num_steps)
 
 
-def activations(
-    model, ids: np.ndarray, layer: int, resets: np.ndarray | None = None
-) -> tuple[dict[str, np.ndarray], tf.Tensor]:
-    """The gates and the state of a layer, `[B, N, H]` by name, after each of `ids` int32 `[B, N]`.
-
-    Parts of the state of another size than H are left out. Also the outputs of the top layer,
-    `[B, N, H]`. `resets` bool `[N]` says before which words the state is zeroed.
-    """
-    cell = model.recurrent[layer].cell
-    collected: list[dict] = []
-    steps = _embedded(model, ids)
-    for each in model.recurrent:
-        state, outputs = each.cell.initial_state(len(ids)), []
-        for t, inputs in enumerate(steps):
-            before = state
-            if resets is not None and resets[t]:
-                before = each.cell.initial_state(len(ids))
-            output, state = each.cell(inputs, before)
-            outputs.append(output)
-            if each.cell is cell:
-                parts = dict(zip(cell.state_names, state, strict=True))
-                collected.append(cell.gates(inputs, before) | parts)
-        steps = outputs
-    values = {name: np.stack([step[name] for step in collected], 1) for name in collected[0]}
-    values = {name: value for name, value in values.items() if value.shape[-1] == cell.num_units}
-    return values, tf.stack(steps, axis=1)
-
-
-def importance(model, ids: np.ndarray, resets: np.ndarray | None = None) -> np.ndarray:
-    """`Inside.importance` of `ids` int32 `[N]`, with the state zeroed at `resets` bool `[N]`."""
-    num_predictions = len(ids) - 1
-    found = np.zeros([num_predictions, len(ids)], np.float32)
-    for first in range(0, num_predictions, BLOCK):
-        end = min(first + BLOCK, num_predictions)
-        found[first:end, :end] = _importance_of(model, ids, np.arange(first, end), resets)
-    return found
-
-
-def _importance_of(model, ids: np.ndarray, times: np.ndarray, resets) -> np.ndarray:
-    """The rows `times` of `importance`, up to the last of them.
-
-    The text is read in equal rows, each for one prediction, so that a single gradient gives them
-    all.
-    """
-    steps = _embedded(model, np.tile(ids[: times[-1] + 1], [len(times), 1]))
-    if resets is not None:
-        resets = [tf.fill([len(times)], reset) for reset in resets[: len(steps)]]
-    with tf.GradientTape() as tape:
-        tape.watch(steps)
-        outputs = steps
-        for layer in model.recurrent:
-            outputs, _ = layer(outputs, layer.initial_state(len(times)), resets=resets)
-        own = tf.stack([outputs[t][row] for row, t in enumerate(times)])
-        log_probs = tf.nn.log_softmax(model.logits_after(own))
-        total = tf.reduce_sum(tf.gather(log_probs, ids[times + 1], batch_dims=1))
-    gradients = tape.gradient(total, steps)
-    return tf.stack([tf.norm(each, axis=-1) for each in gradients], axis=1).numpy()
-
-
-def units_that_vary_most(model, inside: Inside, count: int = NUM_UNITS) -> list[int]:
+def units_that_vary_most(model, found: Inside, count: int = NUM_UNITS) -> list[int]:
     """The units of the layer whose output has the largest standard deviation over the text."""
-    output = inside.activations[model.recurrent[inside.layer].cell.output_name]
-    return [int(unit) for unit in np.argsort(-output.std(0), kind="stable")[:count]]
+    output = found.activations[model.recurrent[found.layer].cell.output_name]
+    return inside.units_that_vary_most(output, count).numpy().tolist()
 
 
 def agreement_units(model, vocabulary, layer: int) -> list[Tracking]:
@@ -215,13 +149,13 @@ class _AgreementSample:
             grammar.sample(AGREEMENT_WORDS, rng)[:AGREEMENT_WORDS] for _ in range(AGREEMENT_ROWS)
         ]
         ids = np.stack([vocabulary.encode(row) for row in rows])
-        values, _ = activations(model, ids, layer)
+        values = tf.function(lambda ids: inside.activations(model, ids))(ids)[layer]
         parts = model.recurrent[layer].cell.state_names
         kinds = [grammar.word_class[word].partition(" ")[0] for row in rows for word in row]
         vowels = [agreement(state) for row in rows for state in grammar.states(row)]
         known = np.array([len(each) == len(AGREEMENTS) for each in vowels])
         flat = {
-            name: value.reshape(-1, value.shape[-1])[known]
+            name: value.numpy().reshape(-1, value.shape[-1])[known]
             for name, value in values.items()
             if name in parts
         }
@@ -241,8 +175,3 @@ def correlation(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     wanted = wanted - wanted.mean()
     norms = np.sqrt((values**2).sum(0) * (wanted**2).sum())
     return np.divide(wanted @ values, norms, out=np.zeros_like(norms), where=norms > 0)
-
-
-def _embedded(model, ids: np.ndarray) -> list:
-    """N tensors `[B, H]` of `ids` int32 `[B, N]`."""
-    return tf.unstack(tf.gather(model.embedding.value, ids), axis=1)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ptb.data.vocabulary import EOS
 from ptb.machine.untrusted import read_json
@@ -19,6 +22,7 @@ CARD = {
     **{"perplexities": dict, "config": dict, "corpus": dict},
 }
 CALLS = ("initial_state", "next_word", "score", "generate")
+INSIDE = "inside"  # exports of earlier versions lack it
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,24 @@ class Reading:
 
     words: list[Word]
     next_words: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What happened in a layer while it read the last W words of a text.
+
+    Attributes:
+      start: the number of the first of them.
+      words: the W words.
+      activations: by unit, then by the name of a gate or a part of the state, float32 `[W]`.
+      importance: float32 `[W, W]`; row t is of word t as it was predicted, column s of word s as it
+        was read.
+    """
+
+    start: int
+    words: list[Word]
+    activations: dict[int, dict[str, np.ndarray]]
+    importance: np.ndarray
 
 
 def find(export_path: str | Path) -> Path:
@@ -64,6 +86,9 @@ class LoadedExport:
             _check_card(self.card)
             self._model = tf.saved_model.load(str(self.path))
             self.call = {name: self._model.signatures[name] for name in CALLS}
+            self.can_look_inside = INSIDE in self._model.signatures
+            if self.can_look_inside:
+                self.call[INSIDE] = self._model.signatures[INSIDE]
         except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
             raise ValueError(
                 f"the export {str(self.path)!r} is damaged ({type(error).__name__}): export anew"
@@ -97,6 +122,28 @@ class LoadedExport:
             seed=tf.constant(seed),
         )
         return answer["text"][0].numpy().decode()
+
+    def look_inside(self, text: str, num_tokens: int, layer: int, units: Sequence[int]) -> Look:
+        """Of the last `num_tokens` tokens, or as many as the model allows. Raises Refused.
+
+        Without `units`, those whose output varies most. Call it only if `can_look_inside`.
+        """
+        tf = self._tf
+        answer = self._ask(
+            INSIDE,
+            text=tf.constant([_bytes(text)]),
+            num_tokens=tf.constant(num_tokens),
+            layer=tf.constant(layer),
+            units=tf.constant(units, tf.int32, [len(units)]),
+        )
+        start = int(answer["start"])
+        names = [name.decode() for name in answer["names"].numpy()]
+        by_unit = answer["activations"].numpy().transpose(2, 1, 0)
+        activations = {
+            int(unit): dict(zip(names, values, strict=True))
+            for unit, values in zip(answer["units"].numpy(), by_unit, strict=True)
+        }
+        return Look(start, words_of(answer), activations, answer["importance"].numpy())
 
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():

@@ -1,4 +1,4 @@
-"""The demo: one page on this machine, and the three questions that it asks of an export.
+"""The demo: one page on this machine, and the questions that it asks of an export.
 
 Everything comes from here: the page loads nothing from another host, and its headers forbid it to.
 Requests for another host name are refused, so that no web site can reach the server through a name
@@ -13,21 +13,24 @@ import math
 import re
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from flask import Flask, jsonify, request, send_file
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, ServiceUnavailable
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
 from ptb.machine import strict_json
 from ptb.serving.client import LoadedExport
 from ptb.serving.refusal import Refused
+from ptb.serving.surprisal import Word
 
 MAX_CHARACTERS = 2000
 MAX_WORDS = 200
 MAX_TEMPERATURE = 5
+# Of the last words of a text the page shows what happened inside the model, one client at a time.
+INSIDE_WORDS, MAX_INSIDE_WAIT_SECONDS = 48, 5
 # A text of MAX_CHARACTERS whose every character is written as two \\uXXXX, and room for the rest.
 MAX_BODY_BYTES = 12 * MAX_CHARACTERS + 1000
 EXPLORE_PAGE = Path(__file__).with_name("explore.html")
@@ -56,12 +59,14 @@ def create_app(export: LoadedExport, trusted_hosts: Collection[str] | None = Non
     app = Flask(__name__, static_folder="page", static_url_path="/page")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = _StrictJson(app)
+    inside_lock = threading.Lock()
     for path, method, view in (
         ("/", "GET", lambda: app.send_static_file("index.html")),
         ("/explore", "GET", lambda: send_file(EXPLORE_PAGE)),
         ("/model", "GET", lambda: _model(export)),
         ("/read", "POST", lambda: _read(export)),
         ("/continue", "POST", lambda: _continue(export)),
+        ("/inside", "POST", lambda: _inside(export, inside_lock)),
     ):
         app.add_url_rule(path, endpoint=path, view_func=view, methods=[method])
     app.register_error_handler(HTTPException, _as_json)
@@ -166,20 +171,18 @@ def _model(export: LoadedExport):
         | {
             "corpus": card["corpus"].get("name"),
             "fingerprint": card["corpus"].get("fingerprint"),
+            "num_steps": card["config"].get("num_steps"),
+            "has_inside": export.can_look_inside,
         }
     )
 
 
 def _read(export: LoadedExport):
     reading = export.read(_text())
-    words = [
-        {"text": word.text, "bits": word.bits, "is_unknown": word.is_unknown}
-        for word in reading.words
-    ]
     following = [{"word": word, "probability": p} for word, p in reading.next_words]
     bits = [word.bits for word in reading.words if word.bits is not None]
     perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
-    return jsonify(words=words, next_words=following, perplexity=perplexity)
+    return jsonify(words=_words(reading.words), next_words=following, perplexity=perplexity)
 
 
 def _continue(export: LoadedExport):
@@ -188,6 +191,44 @@ def _continue(export: LoadedExport):
     top_k = _number("top_k", int, 0, export.card["vocab_size"])
     seed = _number("seed", int, 0, 2**31 - 1)
     return jsonify(text=export.generate(_text(), num_words, float(temperature), top_k, seed))
+
+
+def _inside(export: LoadedExport, lock: threading.Lock):
+    """What happened in a layer at the last words; `units` `[]` are those that vary most."""
+    if not export.can_look_inside:
+        raise NotFound("This export cannot show its gates: export the model anew.")
+    text, layer, units = _text(), _number("layer", int, 0, 2**31 - 1), _units()
+    if not lock.acquire(timeout=MAX_INSIDE_WAIT_SECONDS):
+        raise ServiceUnavailable("The model is busy with other texts: try again.")
+    try:
+        look = export.look_inside(text, INSIDE_WORDS, layer, units)
+    finally:
+        lock.release()
+    shown = [
+        {"unit": unit, "values": {name: _rounded(row) for name, row in values.items()}}
+        for unit, values in look.activations.items()
+    ]
+    gradients = [_rounded(row[:t]) for t, row in enumerate(look.importance)]
+    words = _words(look.words)
+    return jsonify(start=look.start, words=words, units=shown, gradient_norms=gradients)
+
+
+def _words(words: Sequence[Word]) -> list[dict]:
+    return [{"text": each.text, "bits": each.bits, "is_unknown": each.is_unknown} for each in words]
+
+
+def _rounded(values) -> list[float]:
+    """To the six digits that a float32 has."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def _units() -> list[int]:
+    units = _field("units")
+    if not isinstance(units, list) or not all(
+        type(each) is int and 0 <= each < 2**31 for each in units
+    ):
+        raise BadRequest("units must be a list of numbers from 0")
+    return units
 
 
 def _text() -> str:

@@ -8,10 +8,14 @@ nothing. No row has a part in another's numbers.
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
+from models import inside
 from models.dynamic_rnn import dynamic_rnn
 from ptb.data.documents import BLANK_LINE, Borders
+from ptb.serving.limits import max_inside_tokens
 
 # Predictions whose softmax is computed at once: [512, 10000] floats are 20 MB.
 ROWS_AT_ONCE = 512
@@ -30,6 +34,13 @@ class Inference:
         self._keeps_eos = borders is not None and borders.at == BLANK_LINE
         self._cells = [layer.cell for layer in model.recurrent]
         self.vocab_size = model.vocab_size
+        self.num_layers, self.num_units = len(self._cells), self._cells[-1].output_size
+
+    @property
+    def max_inside_tokens(self) -> int:
+        """The maximum number of tokens of one look inside."""
+        sizes = [math.prod(w.shape) for cell in self._cells for w in cell.weights]
+        return max_inside_tokens(sum(sizes))
 
     @property
     def state_names(self) -> list[str]:
@@ -66,18 +77,25 @@ class Inference:
         inputs, alive = tf.transpose(inputs, [1, 0, 2]), _transposed(ids >= 0)
         if self.borders is None:
             return dynamic_rnn(self._cells, inputs, alive, state)
-        is_eos = ids == self.borders.eos
+        resets = _transposed(self._resets(ids, state))
         if not self._keeps_eos:
-            return dynamic_rnn(self._cells, inputs, alive, state, _transposed(is_eos))
-        of_cells, after_eos = state[:-1], state[-1] > 0
-        # Padding before the first token leaves what was before it.
-        before = tf.where(ids >= 0, is_eos, after_eos)[:, :-1]
-        resets = is_eos & tf.concat([after_eos, before], axis=1)
-        outputs, of_cells = dynamic_rnn(self._cells, inputs, alive, of_cells, _transposed(resets))
+            return dynamic_rnn(self._cells, inputs, alive, state, resets)
+        outputs, of_cells = dynamic_rnn(self._cells, inputs, alive, state[:-1], resets)
+        is_eos, after_eos = ids == self.borders.eos, state[-1] > 0
         last = tf.reduce_max(tf.where(ids >= 0, tf.range(tf.shape(ids)[1]) + 1, 0), axis=1)
         seen = tf.concat([after_eos, is_eos], axis=1)
         after_eos = tf.gather(seen, tf.maximum(last, 0), batch_dims=1)[:, None]
         return outputs, (*of_cells, tf.where(after_eos, 1.0, 0.0))
+
+    def _resets(self, ids, state: tuple):
+        """bool `[B, N]`: before which tokens the state is zeroed, with `borders`."""
+        is_eos = ids == self.borders.eos
+        if not self._keeps_eos:
+            return is_eos
+        after_eos = state[-1] > 0
+        # Padding before the first token leaves what was before it.
+        before = tf.where(ids >= 0, is_eos, after_eos)[:, :-1]
+        return is_eos & tf.concat([after_eos, before], axis=1)
 
     def logits(self, state: tuple):
         """The scores of the next word, float32 `[B, V]`.
@@ -106,6 +124,23 @@ class Inference:
         outputs = tf.gather_nd(tf.transpose(outputs, [1, 0, 2]), places)
         nats = self._cross_entropy(outputs, tf.gather_nd(targets, places))
         return tf.scatter_nd(tf.add(places, [0, 1]), nats, tf.shape(ids, tf.int64))
+
+    def look_inside(self, ids, state: tuple) -> tuple:
+        """`models.inside.look_inside` of ids int32 `[N]`, with the layers' activations stacked.
+
+        So there are four results: log p float32 `[N]`, the names string `[P]` of a layer's gates
+        and parts of the state, these float32 `[L, N, P, H]`, and importance float32 `[N, N]`.
+        """
+        resets = None if self.borders is None else self._resets(ids[None], state)[0]
+        of_cells = state[:-1] if self._keeps_eos else state
+        log_probs, layers, importance = inside.look_inside(self._model, ids, of_cells, resets)
+        stacked = [tf.stack(list(layer.values()), axis=1) for layer in layers]
+        return log_probs, tf.constant(list(layers[0])), tf.stack(stacked), importance
+
+    def units_that_vary_most(self, activations, names):
+        """The units int32 `[NUM_UNITS]` whose output varies most in activations `[N, P, H]`."""
+        place = tf.argmax(names == self._cells[-1].output_name)
+        return inside.units_that_vary_most(activations[:, place], inside.NUM_UNITS)
 
     def _cross_entropy(self, outputs, targets):
         """float32 `[R]` for R predictions: outputs `[R, H]` and targets int32 `[R]`."""

@@ -1,5 +1,7 @@
 """What one call may ask for, so that no text keeps a server busy for minutes."""
 
+import math
+
 # Tokens that a call reads, padding included: the outputs of the top layer are kept for each; and
 # words that it writes to all rows together.
 MAX_TOKENS = 131_072
@@ -11,6 +13,19 @@ MAX_PART_TOKENS = 4096
 MAX_WORDS = 10_000
 # The best words that `next_word` names.
 TOP_WORDS = 10
+# Units that one look inside shows.
+MAX_UNITS = 20
+# Operations of one look inside, on floats: about a second on two cores.
+MAX_INSIDE_OPERATIONS = 2 * 10**10
+
+
+def max_inside_tokens(num_layer_weights: int) -> int:
+    """The maximum number of tokens of one look inside a model whose layers have so many weights.
+
+    For each pair of a token and a later one, each weight is multiplied and added once forward and
+    once back.
+    """
+    return max(math.isqrt(MAX_INSIDE_OPERATIONS // (2 * num_layer_weights)), 2)
 
 
 def max_rows(vocab_size: int, state_size: int) -> int:

@@ -18,6 +18,10 @@ SIGNATURES = {
     "score": "how likely a text is: nats, perplexity, and the log probability of each token",
     "generate": "`prefix` and `num_words` words after it; a temperature of 0 takes the best word, "
     "a top_k of 0 keeps all words; the same seed gives the same text",
+    "inside": "what happens in a layer while it reads the last `num_tokens` tokens of a text, or "
+    "as many as one call allows: the gates and the state of `units` (none: those whose output "
+    "varies most) by `names`, and the norm of the gradient of each log probability for the "
+    "embedding of each earlier token",
 }
 
 

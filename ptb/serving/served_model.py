@@ -18,7 +18,14 @@ import tensorflow as tf
 from models.dynamic_rnn import stack
 from ptb.data.vocabulary import EOS
 from ptb.serving.inference import Inference
-from ptb.serving.limits import MAX_PART_TOKENS, MAX_TOKENS, MAX_WORDS, TOP_WORDS, max_rows
+from ptb.serving.limits import (
+    MAX_PART_TOKENS,
+    MAX_TOKENS,
+    MAX_UNITS,
+    MAX_WORDS,
+    TOP_WORDS,
+    max_rows,
+)
 from ptb.serving.sampling import Sampling, row_seed, row_seeds, sample
 from ptb.serving.surprisal import Word, words_of
 from ptb.serving.tokenizer import Tokenizer
@@ -51,6 +58,13 @@ class ServedModel(tf.Module):
                 prefix=_strings(None),
                 temperature=tf.TensorSpec([], tf.float32),
                 **scalars,
+            ),
+            "inside": _concrete(
+                self._inside,
+                text=_strings(1),
+                num_tokens=tf.TensorSpec([], tf.int32),
+                layer=tf.TensorSpec([], tf.int32),
+                units=tf.TensorSpec([None], tf.int32),
             ),
         }
 
@@ -179,6 +193,38 @@ class ServedModel(tf.Module):
         new_tokens = self._tokenizer.decode(stack(words, [num_rows]))
         return {"text": self._tokenizer.join(tokens, new_tokens), "num_unknown": num_unknown}
 
+    def _inside(self, text, num_tokens, layer, units):
+        """What happens in a layer while it reads the last tokens of a text, as many as allowed.
+
+        W = tokens that are shown, P = gates and parts of the state, U = units: those that vary most
+        if none are named.
+        """
+        num_tokens = _checked(num_tokens, num_tokens >= 0, "num_tokens={} is below 0", num_tokens)
+        layer = _below(layer, self._inference.num_layers, "layer")
+        units = _below(units, self._inference.num_units, "units")
+        template = f"{{}} units are more than the {MAX_UNITS} of one call: give fewer"
+        units = _checked(units, tf.size(units) <= MAX_UNITS, template, tf.size(units))
+        tokens, ids, unknown = self._tokens_of(text)
+        num_tokens = tf.minimum(num_tokens, self._inference.max_inside_tokens)
+        start = tf.maximum(tf.shape(ids)[1] - num_tokens, 0)
+        state = self._inference.read(ids[:, :start], self._inference.initial_state(1))[1]
+        log_probs, names, layers, importance = self._inference.look_inside(ids[0, start:], state)
+        if tf.size(units) == 0:
+            units = self._inference.units_that_vary_most(layers[layer], names)
+        # With borders, the `<eos>` before a document predicts its first token.
+        is_predicted = tf.range(tf.size(log_probs)) + start >= (0 if self._inference.borders else 1)
+        return {
+            "start": start,
+            "tokens": tokens[:, start:],
+            "token_log_probs": tf.where(is_predicted, log_probs, 0.0)[None],
+            "token_is_unknown": unknown[:, start:],
+            "num_tokens": _count(is_predicted[None]),
+            "names": names,
+            "units": units,
+            "activations": tf.gather(layers[layer], units, axis=2),
+            "importance": importance,
+        }
+
     def _ids_of(self, prefix):
         """int32 `[1, N]`; an empty prefix is `<eos>`."""
         ids, _ = self._tokenizer.encode(self._tokenizer.split(prefix))
@@ -253,6 +299,12 @@ def _of_allowed_size(tokens):
         "cut it"
     )
     return _checked(tokens, size <= MAX_TOKENS, template, size)
+
+
+def _below(numbers, size: int, name: str):
+    """Numbers int32 that are from 0 to size - 1; the call is refused if not."""
+    template = f"{name}={{}}: give a number from 0 to {size - 1}"
+    return _checked(numbers, tf.reduce_all((numbers >= 0) & (numbers < size)), template, numbers)
 
 
 def _checked(tensor, condition, template: str, *values):

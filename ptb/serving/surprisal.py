@@ -26,7 +26,7 @@ class Word:
 
 
 def words_of(score: dict) -> list[Word]:
-    """The words of the only row of what `score` gave."""
+    """The words of the only row of what `score` or `inside` gave."""
     columns = [score[name][0].numpy() for name in ("tokens", "token_log_probs", "token_is_unknown")]
     first = len(columns[0]) - int(score["num_tokens"][0])  # the first one that is predicted
     return [

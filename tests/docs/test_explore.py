@@ -1,6 +1,5 @@
 """The interactive page, in a real browser without a window."""
 
-import os
 import re
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,7 +15,6 @@ By, Keys, WebDriverWait = browsers.By, browsers.Keys, browsers.WebDriverWait
 
 ROOT = Path(__file__).parents[2]
 PAGE = explore_page.PAGE
-AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules/axe-core")) / "axe.min.js"
 LANGUAGES, THEMES = ("en", "zh"), ("light", "dark")
 NUM_CASES = 200
 # What Python's str.split takes for white space, and two that it does not.
@@ -56,11 +54,6 @@ def show(driver, **settings):
     driver.get("about:blank")
     driver.get(f"{PAGE.as_uri()}#{urlencode(settings)}")
     return driver
-
-
-def emulate(driver, **features):
-    each = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": each})
 
 
 def texts(page, selector):
@@ -434,7 +427,7 @@ def test_a_reader_who_wants_stillness_gets_it(page):
     """
     # Two arrows in each of two rows, and all tokens of the rows: 24 pairs, m and z.
     assert page.execute_script(moving) == 2 * 3 + 2 * 24 + 2
-    emulate(page, prefers_reduced_motion="reduce")
+    browsers.emulate(page, prefers_reduced_motion="reduce")
     show(page, lang="en")
     assert page.execute_script(moving) == 0
     assert not page.find_element(By.ID, "animate").is_displayed()
@@ -468,29 +461,18 @@ def test_nothing_is_cut_off_on_a_phone(page, language):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not AXE.exists(), reason=f"{AXE} is not there: npm install axe-core")
+@browsers.axe_needed
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_axe_finds_nothing_serious(page, theme, language):
-    emulate(page, prefers_color_scheme=theme, prefers_reduced_motion="reduce")
+    browsers.emulate(page, prefers_color_scheme=theme, prefers_reduced_motion="reduce")
     show(page, lang=language, window=1, clipping="on", factor=1.4, num_steps=9, batch_size=9)
-    assert serious_findings(page) == []
+    assert browsers.serious_findings(page) == []
     show(page, lang=language, window=1)
     for index in range(4):
         mark(page, index, {})
     mark(page, 4, ANSWERS[4])
-    assert serious_findings(page) == []
-
-
-def serious_findings(page):
-    page.execute_script(AXE.read_text(encoding="utf-8"))
-    findings = page.execute_async_script("axe.run().then(arguments[0])")
-    assert len(findings["passes"]) > 20
-    return [
-        f"{each['id']}: {[node['html'] for node in each['nodes']]}"
-        for each in findings["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
+    assert browsers.serious_findings(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -8,7 +8,6 @@ import pytest
 
 from models.registry import CELLS
 from ptb.data.grammar import default_grammar
-from ptb.explain import inside
 from ptb.explain.inside import (
     Inside,
     Tracking,
@@ -113,9 +112,8 @@ def test_gates_states_and_surprisal_are_those_of_a_replay_in_numpy(case, layer):
     np.testing.assert_allclose(found.nats[1:], expected, atol=1e-5)
 
 
-def test_importance_is_the_norm_of_finite_differences(case, monkeypatch):
+def test_importance_is_the_norm_of_finite_differences(case):
     cell, model, weights = case
-    monkeypatch.setattr(inside, "BLOCK", 2)  # three blocks, of which the last is shorter
     found = look_inside(model, WORDS, IDS, 1, num_steps=2)
     step, embedded = 1e-6, weights["embedding"][IDS]
     gradients = np.zeros((len(IDS) - 1, *embedded.shape))

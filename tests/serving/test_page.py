@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from ptb.serving import demo
@@ -31,7 +32,8 @@ def address(loaded):
 
 @pytest.fixture
 def page(browser, address):
-    browser.get(address)
+    browser.get("about:blank")
+    browser.get(f"{address}/?lang=en")
     wait_for(browser, lambda: rows(browser, "#next .word"))
     return browser
 
@@ -74,7 +76,7 @@ def test_markup_in_the_text_is_shown_as_text(page):
     wait_for(page, lambda: len(chips(page)) == 2)
     assert chips(page)[1].startswith("<script>document.title='broken'</script>")
     assert page.title == "Next word"
-    assert page.execute_script("return document.querySelectorAll('script').length") == 1
+    assert page.execute_script("return document.querySelectorAll('script').length") == 3
 
 
 def test_a_text_that_is_too_long_is_refused_politely_and_shortening_it_helps(page):
@@ -107,12 +109,12 @@ def value(page):
 
 
 def test_nothing_is_cut_off_on_a_phone(page):
-    phone = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    type_text(page, "the " + "x" * 80)
-    wait_for(page, lambda: len(chips(page)) == 2)
+    browsers.resize(page, 360)
+    type_text(page, "the " * 30 + "x" * 80)
+    wait_for(page, lambda: len(chips(page)) == 31)
+    wait_for(page, lambda: len(rows(page, "#picture .bits")) == 31)
     assert page.execute_script("return document.documentElement.scrollWidth") == 360
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browsers.resize(page, None)
 
 
 def press(page, selector):
@@ -153,17 +155,17 @@ def test_text_and_link_are_copied(page, address):
 
 def test_a_shared_link_brings_text_and_settings_back(page, address):
     type_text(page, "the cat\nsat é & 50%")
-    put(page, num_words=7, temperature=0.3, top_k=2, seed=9, first=0.2, second=3)
+    put(page, num_words=7, temperature=0.3, top_k=2, seed=9, first=0.2, second=3, layer=0, units=5)
     press(page, "#share")
     shared = page.current_url
-    assert shared.startswith(f"{address}/#text=")
+    assert shared.startswith(f"{address}/?lang=en#text=")
     page.get("about:blank")
     page.get(shared)
     wait_for(page, lambda: len(chips(page)) == 7)
     assert value(page) == "the cat\nsat é & 50%"
-    names = ("num_words", "temperature", "top_k", "seed", "first", "second")
+    names = ("num_words", "temperature", "top_k", "seed", "first", "second", "layer", "units")
     ask = "return arguments[0].map(name => document.getElementById(name).value)"
-    assert page.execute_script(ask, names) == ["7", "0.3", "2", "9", "0.2", "3"]
+    assert page.execute_script(ask, names) == ["7", "0.3", "2", "9", "0.2", "3", "0", "5"]
 
 
 def test_a_link_with_settings_out_of_bounds_leaves_them_as_they_are(page, address):
@@ -184,13 +186,124 @@ def test_the_card_of_the_model_is_on_the_page(page, loaded):
 
 def test_every_setting_has_a_label_and_an_explanation(page):
     ask = """return [...document.querySelectorAll(".fields input")].map(input => {
-      const about = document.getElementById(input.getAttribute("aria-describedby"));
+      const about = document.getElementById(input.getAttribute("aria-describedby").split(" ")[0]);
       return [input.labels.length, about.textContent.length > 20];
     })"""
-    assert page.execute_script(ask) == [[1, True]] * 4
+    assert page.execute_script(ask) == [[1, True]] * 7
 
 
 def test_the_interactive_page_runs_from_the_server_too(page, address):
-    page.find_element(By.CSS_SELECTOR, "a[href='/explore']").click()
+    press(page, "#explore")
     wait_for(page, lambda: "windows of 4" in "".join(rows(page, "#rows-title")))
     assert page.current_url.startswith(f"{address}/explore")
+
+
+def squares(page, kind):
+    """The strengths of the squares of a kind, in the order in which they are drawn."""
+    ask = """return [...document.querySelectorAll("#picture rect")]
+      .filter(e => arguments[0].includes(e.getAttribute("class")))
+      .map(e => (e.matches(".negative") ? -1 : 1) * e.getAttribute("fill-opacity"))"""
+    return page.execute_script(ask, kind)
+
+
+def test_the_gates_and_gradients_of_each_word_are_drawn_while_typing(page, loaded):
+    put(page, units="4, 1")
+    type_text(page, "the cat")
+    wait_for(page, lambda: len(squares(page, ["gradient"])) == 1)
+    type_text(page, " sat on")
+    wait_for(page, lambda: len(squares(page, ["gradient"])) == 6)
+    look = loaded.look_inside("the cat sat on", 48, 1, [4, 1])
+    expected = []
+    for values in look.activations.values():
+        for row in values.values():
+            expected += list(row / max(1, np.abs(row).max()))
+    np.testing.assert_allclose(squares(page, ["positive", "negative"]), expected, atol=1e-3)
+    norms = look.importance[np.tril_indices(4, -1)]
+    shares = np.maximum(1 + np.log10(norms / norms.max()) / 3, 0)
+    np.testing.assert_allclose(squares(page, ["gradient"]), shares, atol=1e-3)
+
+
+def test_the_numbers_of_a_word_are_told_to_the_keyboard_and_in_tables(page, loaded):
+    put(page, units="4")
+    type_text(page, "the cat sat on")
+    wait_for(page, lambda: len(squares(page, ["gradient"])) == 6)
+    place = page.find_element(By.ID, "place")
+    assert value_of(page, "place") == "3"
+    place.send_keys(Keys.ARROW_LEFT)
+    look = loaded.look_inside("the cat sat on", 48, 1, [4])
+    bits = f"{look.words[2].bits:.2f} bits"
+    assert place.get_attribute("aria-valuetext") == f"3. “sat”: {bits}"
+    first, unit, depends = rows(page, "#at-place p")
+    assert first == f"3. “sat”: {bits}"
+    assert unit.startswith("unit 4 of layer 1: i ")
+    best = int(look.importance[2, :2].argmax())
+    assert depends.startswith(f"Depends most on: “{['the', 'cat'][best]}” ({2 - best} back) ")
+    press(page, "#tables summary")
+    wait_for(page, lambda: rows(page, "#gradients td"))
+    assert rows(page, "#values th[scope=col]") == ["bits", *(f"unit 4: {n}" for n in "ijfoch")]
+    shown_norms = [float(each) for each in rows(page, "#gradients td") if each]
+    np.testing.assert_allclose(shown_norms, look.importance[np.tril_indices(4, -1)], rtol=6e-3)
+
+
+def value_of(page, name):
+    return page.execute_script("return document.getElementById(arguments[0]).value", name)
+
+
+def test_units_that_are_not_there_are_refused_and_those_shown_can_be_kept(page, loaded):
+    put(page, units="99")
+    type_text(page, "the cat")
+    wait_for(page, lambda: "from 0 to 5" in rows(page, "#inside-status")[0])
+    put(page, units="")
+    type_text(page, " sat")
+    wait_for(page, lambda: rows(page, "#inside-status") == [""] and squares(page, ["gradient"]))
+    press(page, "#keep")
+    expected = loaded.look_inside("the cat sat", 48, 1, []).activations
+    assert value_of(page, "units") == ", ".join(map(str, expected))
+
+
+def test_an_export_without_gates_says_so(page, address, loaded, monkeypatch):
+    monkeypatch.setattr(loaded, "can_look_inside", False)
+    page.get("about:blank")
+    page.get(f"{address}/?lang=en#text=the+cat")
+    wait_for(page, lambda: len(chips(page)) == 2)
+    assert page.find_element(By.ID, "no-inside").is_displayed()
+    assert not page.find_element(By.ID, "inside").is_displayed()
+
+
+def test_the_page_is_chinese_where_it_is_asked_to_be(page, address):
+    page.get("about:blank")
+    page.get(f"{address}/?lang=zh#text=the+cat")
+    wait_for(page, lambda: len(rows(page, "#picture .bits")) == 2)
+    assert (page.title, rows(page, "h1")) == ("下一个词", ["下一个词"])
+    assert page.execute_script("return document.documentElement.lang") == "zh"
+    assert rows(page, "#count") == ["7 / 2000 个字符"]
+    press(page, "#language")
+    assert (page.title, value(page)) == ("Next word", "the cat")
+    assert page.current_url == f"{address}/?lang=en#text=the+cat"
+    assert rows(page, "#perplexity")[0].endswith("over 1 words")
+    press(page, "#language")
+    assert rows(page, "#perplexity")[0].startswith("1 个词的困惑度")
+
+
+@pytest.mark.slow
+@browsers.axe_needed
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_axe_finds_nothing_serious(browser, address, width, theme, language):
+    browsers.emulate(browser, prefers_color_scheme=theme)
+    browsers.resize(browser, width)
+    browser.get("about:blank")
+    browser.get(f"{address}/?lang={language}#text=the+cat+zebra+on+the+mat&num_words=5")
+    wait_for(browser, lambda: len(rows(browser, "#picture .bits")) == 6)
+    press(browser, "#tables summary")
+    press(browser, "#compare button")
+    wait_for(browser, lambda: len(rows(browser, ".sample > p:first-child")) == 2)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    assert browsers.serious_findings(browser) == []
+    put(browser, units="99")
+    type_text(browser, " sat")
+    wait_for(browser, lambda: rows(browser, "#inside-status")[0])
+    assert browsers.serious_findings(browser) == []
+    browsers.emulate(browser)
+    browsers.resize(browser, None)

@@ -5,12 +5,14 @@
 const MOST_BITS = 15; // of the darkest shade
 const TYPING_PAUSE = 120; // milliseconds
 const SETTINGS = ["num_words", "temperature", "top_k", "seed"];
-const SHARED = [...SETTINGS, "first", "second"];
+const SHARED = [...SETTINGS, "first", "second", "layer", "units"];
 
 const byId = (id) => document.getElementById(id);
 const text = byId("text");
 const earlier = []; // texts, for Undo
+let language = chosenLanguage();
 let model = null;
+let reading = null; // the last answer about the text
 let latest = 0; // number of the last question, so that no late answer replaces a newer one
 let timer = 0;
 
@@ -24,9 +26,9 @@ async function ask(path, body) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("The server does not answer. Is serve.py still running?");
+    throw new Error(say("no_answer"));
   }
-  const answer = await response.json().catch(() => ({ error: `Error ${response.status}` }));
+  const answer = await response.json().catch(() => ({ error: say("error", { status: response.status }) }));
   if (!response.ok) throw new Error(answer.error);
   return answer;
 }
@@ -38,14 +40,50 @@ function element(name, content, className) {
   return made;
 }
 
-function unit() {
-  return model.tokens === "char" ? "characters" : "words";
+function chosenLanguage() {
+  const asked = new URLSearchParams(window.location.search).get("lang") ?? navigator.language;
+  return asked.startsWith("zh") ? "zh" : "en";
 }
 
-// The page says "word" where it is not known to be read by characters.
-function nameUnits() {
-  if (model.tokens !== "char") return;
-  for (const each of document.querySelectorAll("[data-char]")) each.textContent = each.dataset.char;
+// A text of strings.js with its {places} filled; {unit} and {units} are what the model reads.
+function say(key, values = {}) {
+  const tokens = model?.tokens ?? "word";
+  const known = { unit: STRINGS[`unit_${tokens}`][language], units: STRINGS[`units_${tokens}`][language], ...values };
+  return STRINGS[key][language].replace(/\{(\w+)\}/g, (_, name) => known[name]);
+}
+
+function number(value) {
+  return value.toLocaleString(language);
+}
+
+// Everything that the page says, in the language of now.
+function showWords() {
+  document.documentElement.lang = language;
+  document.title = say("title");
+  for (const each of document.querySelectorAll("[data-say]")) each.textContent = say(each.dataset.say);
+  for (const each of document.querySelectorAll("[data-say-label]")) each.setAttribute("aria-label", say(each.dataset.sayLabel));
+  text.placeholder = say("text_hint");
+  const other = language === "en" ? "zh" : "en";
+  byId("language").textContent = say("other_language");
+  byId("language").lang = other;
+  byId("explore").href = `/explore?lang=${language}`;
+  if (model === null) return;
+  showModel();
+  showCard();
+  showInsideControls();
+  showCount();
+  if (reading) showReading();
+}
+
+// The address keeps the language, so that a link that is shared has it too.
+function switchLanguage() {
+  language = language === "en" ? "zh" : "en";
+  const address = new URL(window.location.href);
+  address.searchParams.set("lang", language);
+  window.history.replaceState(null, "", address);
+  notify("");
+  showWords();
+  showInside();
 }
 
 function visible(token) {
@@ -73,38 +111,51 @@ function showSurprisal(words, perplexity) {
   const chips = words.map((word) => {
     const chip = element("li", visible(word.text), word.is_unknown ? "unknown" : "");
     if (word.bits !== null) { // nothing predicts the first word
-      chip.append(element("small", `${word.bits.toFixed(1)} bits`));
+      chip.append(element("small", say("bits", { bits: word.bits.toFixed(1) })));
       chip.style.setProperty("--share", Math.min(word.bits / MOST_BITS, 1));
     }
     return chip;
   });
   byId("surprisal").replaceChildren(...chips);
-  const predicted = words.length - 1;
-  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${unit()}`;
-  byId("perplexity").textContent = summary;
+  const count = number(words.length - 1); // that are predicted
+  byId("perplexity").textContent =
+    perplexity === null ? "" : say("perplexity", { perplexity: perplexity.toPrecision(4), count });
+}
+
+function showReading() {
+  showNext(reading.next_words);
+  showSurprisal(reading.words, reading.perplexity);
+}
+
+function numCharacters() {
+  return [...text.value].length;
 }
 
 function showCount() {
-  const length = [...text.value].length;
-  byId("count").textContent = `${length} of ${model.max_characters} characters`;
+  byId("count").textContent = say("count", { count: numCharacters(), most: model.max_characters });
 }
 
 async function read() {
   const question = ++latest;
   showCount();
+  if (numCharacters() > model.max_characters) {
+    tell(say("too_long", { count: number(numCharacters()), most: number(model.max_characters) }));
+    return;
+  }
+  lookInside();
   try {
     const answer = await ask("/read", { text: text.value });
     if (question !== latest) return;
-    showNext(answer.next_words);
-    showSurprisal(answer.words, answer.perplexity);
-    say("");
+    reading = answer;
+    showReading();
+    tell("");
   } catch (error) {
-    if (question === latest) say(error.message);
+    if (question === latest) tell(error.message);
   }
 }
 
 // A message, and with it whether what is shown is of an earlier text.
-function say(message) {
+function tell(message) {
   byId("status").textContent = message;
   document.body.classList.toggle("stale", message !== "");
 }
@@ -162,11 +213,13 @@ async function compare(event) {
 }
 
 function showSample(name, prefix, whole) {
-  const take = element("button", "Use this");
-  const copyIt = element("button", "Copy");
+  const take = element("button", say("use_this"));
+  const copyIt = element("button", say("copy"));
+  take.dataset.say = "use_this";
+  copyIt.dataset.say = "copy";
   take.type = copyIt.type = "button";
   take.addEventListener("click", () => change(whole));
-  copyIt.addEventListener("click", () => copy(whole, "Copied."));
+  copyIt.addEventListener("click", () => copy(whole, say("copied")));
   const added = whole.startsWith(prefix) ? whole.slice(prefix.length).trimStart() : whole;
   const buttons = element("p", "", "buttons");
   buttons.append(take, copyIt);
@@ -183,7 +236,7 @@ async function copy(value, done) {
     await navigator.clipboard.writeText(value);
     notify(done);
   } catch { // without https, a browser lets only this machine's pages write to the clipboard
-    notify("The browser does not let this page copy: select the text, and copy it by hand.");
+    notify(say("cannot_copy"));
   }
 }
 
@@ -192,7 +245,7 @@ function share() {
   const values = new URLSearchParams({ text: text.value });
   for (const name of SHARED) values.set(name, byId(name).value);
   window.history.replaceState(null, "", `#${values}`);
-  return copy(window.location.href, "Link copied: it is in the address bar too.");
+  return copy(window.location.href, say("link_copied"));
 }
 
 function takeShared() {
@@ -206,18 +259,24 @@ function takeShared() {
   if (values.has("text")) text.value = values.get("text");
 }
 
+function showModel() {
+  const test = model.perplexities["test, exact"];
+  const values = { name: model.name, count: number(model.vocab_size), perplexity: test?.toFixed(2) };
+  byId("model").textContent = say(test ? "model_line_test" : "model_line", values);
+}
+
 function showCard() {
   const { perplexities, cell, num_layers: layers, hidden_size: size } = model;
   const known = Object.entries(perplexities).filter(([, value]) => value !== null);
   const rows = {
-    "Name": model.name,
-    "Network": `${layers} x ${size} ${cell}, ${model.num_weights.toLocaleString("en")} weights`,
-    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${unit()}`,
-    "Trained on": model.corpus ?? "not recorded",
-    "Fingerprint of the text": model.fingerprint ?? "not recorded",
-    "Perplexity": known.map(([name, value]) => `${name}: ${value.toFixed(2)}`).join("; ") || "not measured",
+    name: model.name,
+    network: say("network", { layers, size, cell, count: number(model.num_weights) }),
+    vocabulary: say("vocabulary", { count: number(model.vocab_size) }),
+    corpus: model.corpus ?? say("not_recorded"),
+    fingerprint: model.fingerprint ?? say("not_recorded"),
+    perplexity: known.map(([name, value]) => `${name}: ${value.toFixed(2)}`).join("; ") || say("not_measured"),
   };
-  const cells = Object.entries(rows).flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
+  const cells = Object.entries(rows).flatMap(([name, value]) => [element("dt", say(`card_${name}`)), element("dd", value)]);
   byId("card").replaceChildren(...cells);
 }
 
@@ -231,7 +290,8 @@ text.addEventListener("keydown", (event) => {
 });
 byId("continue").addEventListener("submit", continueText);
 byId("compare").addEventListener("submit", compare);
-byId("copy").addEventListener("click", () => copy(text.value, "Text copied."));
+byId("language").addEventListener("click", switchLanguage);
+byId("copy").addEventListener("click", () => copy(text.value, say("text_copied")));
 byId("share").addEventListener("click", share);
 window.addEventListener("hashchange", () => {
   takeShared();
@@ -243,19 +303,18 @@ byId("undo").addEventListener("click", () => {
   read();
 });
 
+showWords();
 ask("/model").then(
   (answer) => {
     model = answer;
-    nameUnits();
+    delete byId("model").dataset.say;
     byId("top_k").max = model.vocab_size;
+    startInside();
     takeShared();
-    showCard();
-    const test = model.perplexities["test, exact"];
-    const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
-    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;
+    showWords();
     read();
   },
   (error) => {
-    byId("model").textContent = error.message;
+    byId("model").textContent = error.message; // it replaces "loading"
   },
 );
