@@ -146,7 +146,8 @@ def _importance(stack: Stack, inputs, read_from, seeds, resets):
 
     `seeds` `[N, S]` is the gradient of each token's log p for the state before it. From the last
     step to the first, the gradients of all later predictions go back through the step together, a
-    row for each, and stop where `resets` bool `[N]` zeroed the state. Of the steps nothing is kept: each is computed again for its rows.
+    row for each, and stop where `resets` bool `[N]` zeroed the state. Of the steps nothing is kept:
+    each is computed again for its rows.
     """
     num_tokens = tf.shape(inputs)[0]
     gradients = seeds[:0]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ptb.data.documents import Borders
 from models import inside
 from models.inside import NUM_UNITS
+from ptb.data.documents import Borders
 from ptb.data.grammar import AGREEMENTS, VOWELS, agreement, default_grammar
 
 # Texts of the grammar on which units are chosen, and others on which they are checked.
