@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.registry import CELLS
+from ptb.data.documents import Borders
 from ptb.data.grammar import default_grammar
 from ptb.explain.inside import (
     Inside,
@@ -128,6 +129,21 @@ def test_importance_is_the_norm_of_finite_differences(case):
     expected = np.linalg.norm(gradients, axis=-1)
     assert expected[4, 0] > 1e-6  # a word four steps back still matters
     np.testing.assert_allclose(found.importance, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_document_is_read_as_if_it_stood_alone(case):
+    """Its words are as in a text of their own, and none of another document matters to them."""
+    _, model, _ = case
+    borders = Borders("line", eos=0)
+    ids = np.array([0, 3, 1, 0, 4, 2], np.int32)
+    found = look_inside(model, list("^ab^cd"), ids, 1, num_steps=2, borders=borders)
+    alone = look_inside(model, list("^cd"), ids[3:], 1, num_steps=2)
+    np.testing.assert_allclose(found.nats[4:], alone.nats[1:], atol=1e-6)
+    for name, expected in alone.activations.items():
+        np.testing.assert_allclose(found.activations[name][3:], expected, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(found.importance[3:, 3:], alone.importance, atol=1e-6)
+    assert not found.importance[3:, :3].any()
+    assert found.importance[2, :3].all()  # the border itself is predicted from its own document
 
 
 def made_up(num_steps=2):
