@@ -7,6 +7,7 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, typed_command, user_errors
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.data.text import shown
 from ptb.machine import strict_json
 from ptb.machine.environment import versions
 from ptb.machine.escape import escape
@@ -83,7 +84,8 @@ def look():
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
     if num_unknown:
         note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
-    found = inside.look_inside(model, words, ids, layer, trained.config.num_steps)
+    written = [shown(word, trained.tokens) for word in words]
+    found = inside.look_inside(model, written, ids, layer, trained.config.num_steps)
     trackings = []
     if named is None and FLAGS.units == AGREEMENT:
         trackings = inside.agreement_units(model, trained.vocabulary, layer)

@@ -21,6 +21,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
+from ptb.data.text import UNIT, UNITS
 from ptb.machine import strict_json
 from ptb.serving.client import LoadedExport
 from ptb.serving.refusal import Refused
@@ -161,6 +162,7 @@ def _model(export: LoadedExport):
     card = export.card
     return jsonify(
         {name: card[name] for name in ("name", "tokens", "vocab_size", "num_weights")}
+        | {"unit": UNIT[card["tokens"]], "units": UNITS[card["tokens"]]}
         | {"perplexities": card["perplexities"], "max_characters": MAX_CHARACTERS}
         | {name: card["config"].get(name) for name in ("cell", "num_layers", "hidden_size")}
         | {
@@ -176,7 +178,10 @@ def _read(export: LoadedExport):
         {"text": word.text, "bits": word.bits, "is_unknown": word.is_unknown}
         for word in reading.words
     ]
-    following = [{"word": word, "probability": p} for word, p in reading.next_words]
+    following = [
+        {"word": word.text, "adds": word.adds, "probability": word.probability}
+        for word in reading.next_words
+    ]
     bits = [word.bits for word in reading.words if word.bits is not None]
     perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
     return jsonify(words=words, next_words=following, perplexity=perplexity)

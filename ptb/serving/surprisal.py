@@ -6,18 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ptb.data.text import UNIT, shown
 from ptb.data.vocabulary import UNKNOWN
 from ptb.machine.colours import GREY, LOSS, fonts
-from ptb.machine.escape import escape
+from ptb.machine.escape import visible
 
 WORDS_OF_A_ROW, MOST_ROWS = 25, 20
 
 
 @dataclass(frozen=True)
 class Word:
-    """A token as it was written, its surprisal -log2 p in bits, and whether it became `<unk>`.
+    """A token of a text and what it cost.
 
-    `bits` is None for the first token of a text, which nothing predicts.
+    `text` is the token as a reader knows it (`ptb.data.text.shown`), `bits` its surprisal -log2 p,
+    `is_unknown` whether it became `<unk>`. `bits` is None for the first token of a text, which
+    nothing predicts.
     """
 
     text: str
@@ -25,22 +28,26 @@ class Word:
     is_unknown: bool
 
 
-def words_of(score: dict) -> list[Word]:
-    """The words of the only row of what `score` gave."""
+def words_of(score: dict, kind: str) -> list[Word]:
+    """The words of the only row of what `score` gave. `kind` is one of `ptb.data.text.TOKENS`."""
     columns = [score[name][0].numpy() for name in ("tokens", "token_log_probs", "token_is_unknown")]
     return [
-        Word(token.decode(), -float(log_prob) / math.log(2) if place else None, bool(is_unknown))
+        Word(
+            shown(token.decode(), kind),
+            -float(log_prob) / math.log(2) if place else None,
+            bool(is_unknown),
+        )
         for place, (token, log_prob, is_unknown) in enumerate(zip(*columns, strict=True))
     ]
 
 
-def table(words: list[Word]) -> str:
-    """A line for each word: its bits, then the word."""
-    lines = ["  bits  word"]
+def table(words: list[Word], kind: str = "word") -> str:
+    """A line for each word: its bits, then the word. `kind` says what words are."""
+    lines = [f"  bits  {UNIT[kind]}"]
     for word in words:
         bits = "-" if word.bits is None else f"{word.bits:.2f}"
         became = f" ({UNKNOWN})" if word.is_unknown and word.text != UNKNOWN else ""
-        lines.append(f"{bits:>6}  {_visible(word.text)}{became}")
+        lines.append(f"{bits:>6}  {visible(word.text)}{became}")
     return "\n".join(lines)
 
 
@@ -68,9 +75,5 @@ def draw(words: list[Word], title: str, file: BinaryIO) -> None:
 
 def _label(word: Word) -> str:
     """The word as Matplotlib may draw it: short, and never as a formula."""
-    text = _visible(word.text)
+    text = visible(word.text)
     return (text if len(text) <= 20 else f"{text[:19]}…").replace("$", r"\$")
-
-
-def _visible(text: str) -> str:
-    return "␣" if text == " " else escape(text)

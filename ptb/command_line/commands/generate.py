@@ -54,7 +54,7 @@ def main() -> None:
         if FLAGS.score is None:
             _print_samples(module, trained, text, tokens)
         else:
-            _print_score(module, text)
+            _print_score(module, trained.tokens, text)
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
     if num_unknown:
         note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
@@ -111,12 +111,12 @@ def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
         print(flush=True)
 
 
-def _print_score(module, text: bytes) -> None:
+def _print_score(module, kind: str, text: bytes) -> None:
     from ptb.serving import surprisal  # noqa: PLC0415
 
     words = module.words(text)
     bits = [word.bits for word in words if word.bits is not None]
-    print(surprisal.table(words))
+    print(surprisal.table(words, kind))
     nats = math.fsum(bits) * math.log(2)
     perplexity = math.exp(min(nats / len(bits), 700))
     print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")

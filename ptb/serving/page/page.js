@@ -38,30 +38,25 @@ function element(name, content, className) {
   return made;
 }
 
-function unit() {
-  return model.tokens === "char" ? "characters" : "words";
-}
-
-// The page says "word" where it is not known to be read by characters.
+// The page says "word" until it is known what the model reads.
 function nameUnits() {
-  if (model.tokens !== "char") return;
-  for (const each of document.querySelectorAll("[data-char]")) each.textContent = each.dataset.char;
+  for (const each of document.querySelectorAll("[data-unit]")) each.textContent = model[each.dataset.unit];
 }
 
 function visible(token) {
-  if (token === "<eos>") return "↵";
-  return token === " " ? "␣" : token;
+  return token === "<eos>" ? "↵" : token.replaceAll(" ", "␣").replaceAll("\t", "⇥");
 }
 
 function showNext(nextWords) {
   const highest = Math.max(...nextWords.map((next) => next.probability));
-  const rows = nextWords.map(({ word, probability }) => {
+  const rows = nextWords.map(({ word, adds, probability }) => {
     const button = element("button", "");
     const bar = element("span", "", "bar");
     bar.style.width = `${(100 * probability) / highest}%`;
     button.append(bar, element("span", visible(word), "word"));
     button.append(element("span", `${(100 * probability).toFixed(1)}%`));
-    button.addEventListener("click", () => append(word));
+    button.disabled = adds === null; // a part of a character
+    button.addEventListener("click", () => append(adds));
     const row = element("li", "");
     row.append(button);
     return row;
@@ -80,7 +75,7 @@ function showSurprisal(words, perplexity) {
   });
   byId("surprisal").replaceChildren(...chips);
   const predicted = words.length - 1;
-  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${unit()}`;
+  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${model.units}`;
   byId("perplexity").textContent = summary;
 }
 
@@ -116,12 +111,9 @@ function change(value) {
   return read();
 }
 
-async function append(token) {
-  const before = text.value;
-  let added = token === "<eos>" ? "\n" : token;
-  if (model.tokens === "word" && before && !/\s$/.test(before) && added !== "\n") added = ` ${added}`;
+async function append(added) {
   const place = [...byId("next").querySelectorAll("button")].indexOf(document.activeElement);
-  await change(before + added);
+  await change(text.value + added);
   // The list is new: the keyboard stays where it was in it.
   if (place >= 0) byId("next").querySelectorAll("button")[place]?.focus();
 }
@@ -167,7 +159,7 @@ function showSample(name, prefix, whole) {
   take.type = copyIt.type = "button";
   take.addEventListener("click", () => change(whole));
   copyIt.addEventListener("click", () => copy(whole, "Copied."));
-  const added = whole.startsWith(prefix) ? whole.slice(prefix.length).trimStart() : whole;
+  const added = whole.startsWith(prefix) ? whole.slice(prefix.length).replace(/^ /, "") : whole;
   const buttons = element("p", "", "buttons");
   buttons.append(take, copyIt);
   document.querySelector(`[data-of="${name}"]`).replaceChildren(element("p", added), buttons);
@@ -212,7 +204,7 @@ function showCard() {
   const rows = {
     "Name": model.name,
     "Network": `${layers} x ${size} ${cell}, ${model.num_weights.toLocaleString("en")} weights`,
-    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${unit()}`,
+    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${model.units}`,
     "Trained on": model.corpus ?? "not recorded",
     "Fingerprint of the text": model.fingerprint ?? "not recorded",
     "Perplexity": known.map(([name, value]) => `${name}: ${value.toFixed(2)}`).join("; ") || "not measured",
@@ -252,7 +244,7 @@ ask("/model").then(
     showCard();
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
-    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;
+    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${model.units}${quality}`;
     read();
   },
   (error) => {
