@@ -25,7 +25,7 @@ from ptb.command_line.program import FLAGS, check_output_files, note, run, user_
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import join
+from ptb.data.text import join, shown
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TOKENS
@@ -44,6 +44,7 @@ def main() -> None:
         trained = load_trained_model()
         tokens = trained.split(text.decode(errors="replace"))
         ids = _ids(trained, tokens)
+        _note_last_space(trained.tokens, tokens)
         start_tensorflow()
 
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
@@ -94,6 +95,13 @@ def _ids(trained, tokens: list[str]):
             f"--score has {len(tokens)} tokens and needs at least two: the first is only read"
         )
     return trained.vocabulary.encode(tokens)
+
+
+def _note_last_space(kind: str, tokens: list[str]) -> None:
+    """Says where a space at a prefix's end is a token, although the next word brings its own."""
+    is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
+    if FLAGS.score is None and is_token:
+        note("--prefix ends in a space, which the next word would bring with it: leave it out")
 
 
 def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
