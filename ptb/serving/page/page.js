@@ -38,9 +38,14 @@ function element(name, content, className) {
   return made;
 }
 
-// The page says "word" until it is known what the model reads.
+function unit() {
+  return model.tokens === "char" ? "characters" : "words";
+}
+
+// The page says "word" where it is not known to be read by characters.
 function nameUnits() {
-  for (const each of document.querySelectorAll("[data-unit]")) each.textContent = model[each.dataset.unit];
+  if (model.tokens !== "char") return;
+  for (const each of document.querySelectorAll("[data-char]")) each.textContent = each.dataset.char;
 }
 
 function visible(token) {
@@ -75,7 +80,7 @@ function showSurprisal(words, perplexity) {
   });
   byId("surprisal").replaceChildren(...chips);
   const predicted = words.length - 1;
-  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${model.units}`;
+  const summary = perplexity === null ? "" : `Perplexity ${perplexity.toPrecision(4)} over ${predicted} ${unit()}`;
   byId("perplexity").textContent = summary;
 }
 
@@ -204,7 +209,7 @@ function showCard() {
   const rows = {
     "Name": model.name,
     "Network": `${layers} x ${size} ${cell}, ${model.num_weights.toLocaleString("en")} weights`,
-    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${model.units}`,
+    "Vocabulary": `${model.vocab_size.toLocaleString("en")} ${unit()}`,
     "Trained on": model.corpus ?? "not recorded",
     "Fingerprint of the text": model.fingerprint ?? "not recorded",
     "Perplexity": known.map(([name, value]) => `${name}: ${value.toFixed(2)}`).join("; ") || "not measured",
@@ -244,7 +249,7 @@ ask("/model").then(
     showCard();
     const test = model.perplexities["test, exact"];
     const quality = test ? `, test perplexity ${test.toFixed(2)}` : "";
-    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${model.units}${quality}`;
+    byId("model").textContent = `${model.name}: ${model.vocab_size.toLocaleString("en")} ${unit()}${quality}`;
     read();
   },
   (error) => {
