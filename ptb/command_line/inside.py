@@ -7,6 +7,7 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, typed_command, user_errors
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.data.text import shown
 from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
 from ptb.machine.environment import versions
@@ -86,8 +87,9 @@ def look():
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
     if num_unknown:
         note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
+    written = [shown(word, trained.tokens) for word in words]
     num_steps, borders = trained.config.num_steps, trained.borders
-    found = inside.look_inside(model, words, ids, layer, num_steps, borders)
+    found = inside.look_inside(model, written, ids, layer, num_steps, borders)
     trackings = []
     if named is None and FLAGS.units == AGREEMENT:
         trackings = inside.agreement_units(model, trained.vocabulary, layer)

@@ -84,11 +84,23 @@ def print_result(result) -> None:
         f"test perplexity {test.perplexity:.3f} "
         f"({test.nats:.1f} nats over {test.tokens:,} tokens, batch_size 1)"
     )
+    print(meaning(test.perplexity, corpus))
     _print_bits("test", test.perplexity, corpus)
     if corpus.summary["test"].unknown:
         print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
     if corpus.grammar:
         _print_floors(result.config.num_steps, corpus, test.perplexity)
+
+
+def meaning(perplexity: float, corpus) -> str:
+    """What a perplexity of the test split says, for who has not met one before."""
+    from ptb.data.text import UNITS  # noqa: PLC0415
+
+    frequencies = corpus.unigram_perplexity("test")
+    return (
+        f"as uncertain as a fair choice among {perplexity:.3g} {UNITS[corpus.tokens]}; their "
+        f"frequencies alone give {frequencies:.4g}"
+    )
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:

@@ -46,6 +46,22 @@ UNITS = {
     "wordpunct": "words and punctuation marks",
     "subword": "subwords",
 }
+UNIT = {
+    "word": "word",
+    "char": "character",
+    "wordpunct": "word or punctuation mark",
+    "subword": "subword",
+}
+# How a text becomes these, for a reader of a model card.
+READINGS = {
+    "word": "A word is what lies between white space.",
+    "char": "A character is a code point; every space is one.",
+    "wordpunct": "Words and punctuation marks are cut apart. One space between two words goes "
+    "without saying; a mark carries the space beside it, and any other white space is a token.",
+    "subword": "Subwords are byte-level BPE, learned from the train split; a subword carries the "
+    "space before it. As in GPT-2's files, a token is written with one printable character for "
+    "each byte: `Ġ` is a space. Only tokens are written so: texts go in and come out as they are.",
+}
 TOKENS = tuple(UNITS)
 # The version of the definition above, which a run keeps. 1 read characters with one space between
 # two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`.
@@ -211,6 +227,32 @@ def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
         is_word = is_spaced(token, kind)
         yield "\n" if token == EOS else (" " if after_word and is_word else "") + token
         after_word = is_word
+
+
+def shown(token: str, kind: str) -> str:
+    """The token as a reader of the text knows it: a subword's bytes are written as text.
+
+    Bytes that are only a part of a character are written out: `\\xe4`. `<eos>` stays.
+    """
+    if kind != "subword" or token == EOS:
+        return token
+    return subword.to_bytes(token).decode(errors="backslashreplace")
+
+
+def addition(token: str, kind: str, last: str | None = None) -> str | None:
+    """What the token adds to a text that ends with the token `last`, as `join` would.
+
+    None for a subword that is only a part of a character.
+    """
+    if token == EOS:
+        return "\n"
+    if kind == "subword":
+        try:
+            return subword.to_bytes(token).decode()
+        except UnicodeDecodeError:
+            return None
+    is_after_word = last is not None and is_spaced(last, kind)
+    return (" " if is_after_word and is_spaced(token, kind) else "") + token
 
 
 def surface(token: str, kind: str) -> str | bytes:

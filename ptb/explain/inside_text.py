@@ -11,14 +11,9 @@ from ptb.explain.diagram import WIDTH
 from ptb.explain.diagram_text import fill
 from ptb.explain.inside import Inside, Tracking
 from ptb.explain.phrases import say
-from ptb.machine.escape import escape
+from ptb.machine.escape import visible
 
 NEAREST = 3  # earlier words that are named for a prediction
-
-
-def visible(token: str) -> str:
-    """A token as one word on one line."""
-    return "␣" if token == " " else escape(token)
 
 
 def inside_text(inside: Inside, units: Sequence[int], language: str = "en") -> str:

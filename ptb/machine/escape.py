@@ -19,6 +19,11 @@ def escape(text: str, keep: str = "") -> str:
     return "".join(_written_out(c) if _is_unsafe(c) and c not in keep else c for c in text)
 
 
+def visible(token: str) -> str:
+    """A token as one word on one line: a space is `␣`."""
+    return escape(token).replace(" ", "␣")
+
+
 def _is_unsafe(character: str) -> bool:
     return unicodedata.category(character) in UNSAFE and character not in HARMLESS
 

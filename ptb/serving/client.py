@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ptb.data.text import TOKENS, addition, shown
 from ptb.data.vocabulary import EOS
 from ptb.machine.untrusted import read_json
 from ptb.serving.refusal import refusals
@@ -26,11 +27,23 @@ INSIDE = "inside"  # exports of earlier versions lack it
 
 
 @dataclass(frozen=True)
+class NextWord:
+    """A likely next token: as a reader knows it, what it adds to the text, its probability.
+
+    `adds` is None for a subword that is only a part of a character.
+    """
+
+    text: str
+    adds: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
 class Reading:
-    """The tokens of a text, and the likeliest next ones with their probabilities."""
+    """The tokens of a text, and the likeliest next ones."""
 
     words: list[Word]
-    next_words: list[tuple[str, float]]
+    next_words: list[NextWord]
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,15 @@ class LoadedExport:
         words = score["tokens"] if score["tokens"].shape[1] else tf.constant([[EOS]])
         following = self._ask("next_word", words=words, **state)
         best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
-        next_words = [(word.decode(), math.exp(log_prob)) for word, log_prob in best]
-        return Reading(words_of(score), next_words)
+        kind, last = self.card["tokens"], words[0, -1].numpy().decode()
+        if kind == "word" and text[-1:].isspace():
+            last = EOS  # the space is there already
+        next_words = []
+        for token, log_prob in best:
+            word = token.decode()
+            written = (shown(word, kind), addition(word, kind, last))
+            next_words.append(NextWord(*written, math.exp(log_prob)))
+        return Reading(words_of(score, kind), next_words)
 
     def generate(
         self, prefix: str, num_words: int, temperature: float = 1.0, top_k: int = 0, seed: int = 1
@@ -143,7 +163,9 @@ class LoadedExport:
             int(unit): dict(zip(names, values, strict=True))
             for unit, values in zip(answer["units"].numpy(), by_unit, strict=True)
         }
-        return Look(start, words_of(answer), activations, answer["importance"].numpy())
+        return Look(
+            start, words_of(answer, self.card["tokens"]), activations, answer["importance"].numpy()
+        )
 
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():
@@ -162,6 +184,8 @@ def _check_card(card) -> None:
     for name, kind in CARD.items():
         if type(card.get(name)) is not kind:
             raise ValueError(f"the card has no {name}")
+    if card["tokens"] not in TOKENS:
+        raise ValueError(f"the card has the tokens {card['tokens']!r}")
     for value in card["perplexities"].values():
         # null: it was not finite.
         if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):

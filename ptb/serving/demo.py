@@ -21,6 +21,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, ServiceUnavailable
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
+from ptb.data.text import UNIT, UNITS
 from ptb.machine import strict_json
 from ptb.serving.client import LoadedExport
 from ptb.serving.refusal import Refused
@@ -166,6 +167,7 @@ def _model(export: LoadedExport):
     card = export.card
     return jsonify(
         {name: card[name] for name in ("name", "tokens", "vocab_size", "num_weights")}
+        | {"unit": UNIT[card["tokens"]], "units": UNITS[card["tokens"]]}
         | {"perplexities": card["perplexities"], "max_characters": MAX_CHARACTERS}
         | {name: card["config"].get(name) for name in ("cell", "num_layers", "hidden_size")}
         | {
@@ -179,7 +181,10 @@ def _model(export: LoadedExport):
 
 def _read(export: LoadedExport):
     reading = export.read(_text())
-    following = [{"word": word, "probability": p} for word, p in reading.next_words]
+    following = [
+        {"word": word.text, "adds": word.adds, "probability": word.probability}
+        for word in reading.next_words
+    ]
     bits = [word.bits for word in reading.words if word.bits is not None]
     perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
     return jsonify(words=_words(reading.words), next_words=following, perplexity=perplexity)

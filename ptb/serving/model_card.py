@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 import re
 
-from ptb.data.text import UNITS
+from ptb.data.text import READINGS, UNITS, join
+from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 from ptb.machine.environment import versions
 from ptb.runs.trained_model import TrainedModel
 from ptb.serving.limits import MAX_TOKENS, MAX_WORDS, max_rows
@@ -37,6 +40,8 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
         "format": FORMAT,
         "name": trained.name,
         "tokens": trained.tokens,
+        "reading": READINGS[trained.tokens],
+        "example": example(trained.vocabulary, trained.tokens),
         "lowercase": trained.lowercase,
         "vocab_size": len(trained.vocabulary),
         "has_unknown": trained.vocabulary.unknown_id is not None,
@@ -60,11 +65,22 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
     }
 
 
+def example(vocabulary: Vocabulary, kind: str) -> dict:
+    """Two tokens that the model can read, and their text."""
+    special = (EOS, UNKNOWN)
+    plain = (t for t in vocabulary.words if t not in special and t.isalnum() and len(t) < 20)
+    tokens = [*itertools.islice(plain, 2), EOS, EOS][:2]
+    return {"tokens": tokens, "text": "".join(join(tokens, kind))}
+
+
 def to_markdown(card: dict) -> str:
     """The card for people."""
     config = card["config"]
     unit = UNITS[card["tokens"]]
-    unknown = "read as `<unk>`" if card["has_unknown"] else "refused"
+    others = "read as `<unk>`" if card["has_unknown"] else "refused"
+    others = (
+        f"Other {unit} are {others}." if card["tokens"] != "subword" else "Any text can be read."
+    )
     letters = "; capitals are read as small letters" if card["lowercase"] else ""
     layers = f"{config['num_layers']} x {config['hidden_size']} {config['cell']}"
     corpus, state = card["corpus"], card["signatures"]["initial_state"]["outputs"]
@@ -74,7 +90,9 @@ def to_markdown(card: dict) -> str:
         f"# {_escaped(card['name'])}",
         "",
         f"A recurrent language model: {layers}, {card['num_weights']:,} weights, "
-        f"{card['vocab_size']:,} {unit}{letters}. Other {unit} are {unknown}.",
+        f"{card['vocab_size']:,} {unit}{letters}. {others}",
+        "",
+        f"{card['reading']} A line break is `{EOS}`.",
         "",
         f"Corpus: {_escaped(corpus['name'] or 'not recorded')}, "
         f"fingerprint {_escaped(corpus['fingerprint'] or 'not recorded')}",
@@ -83,7 +101,7 @@ def to_markdown(card: dict) -> str:
         *_table("config", config.items()),
         *_table("trained with", trained_with.items()),
         *_table("exported with", card["versions"]["exported_with"].items()),
-        _how_to_call(state, card["limits"]),
+        _how_to_call(state, card["limits"], card["example"]),
     ]
     for name, signature in card["signatures"].items():
         lines += [
@@ -109,9 +127,9 @@ import tensorflow as tf
 model = tf.saved_model.load("THIS FOLDER")
 call = model.signatures
 
-call["score"](text=tf.constant(["a text", "another\\n"]))["perplexity"]
+call["score"](text=tf.constant([{text}, {line}]))["perplexity"]
 call["generate"](
-    prefix=tf.constant(["a prefix"]),
+    prefix=tf.constant([{text}]),
     num_words=tf.constant(20),
     temperature=tf.constant(1.0),
     top_k=tf.constant(0),
@@ -119,22 +137,22 @@ call["generate"](
 )["text"]
 
 state = call["initial_state"](batch_size=tf.constant(1))
-for word in ["a", "text"]:
-    answer = call["next_word"](words=tf.constant([[word]]), **state)
+for word in call["score"](text=tf.constant([{text}]))["tokens"][0]:
+    answer = call["next_word"](words=word[None, None], **state)
     state = {name: answer[name] for name in state}
 answer["top_words"]
 ```
 
 ```sh
 saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def score \\
-  --input_exprs 'text=["a text"]'
+  --input_exprs 'text=[{text}]'
 saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def initial_state \\
   --input_exprs 'batch_size=1' --outdir STATE
 saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def next_word \\
-  --input_exprs 'words=[["a", "text"]]' --inputs '{state_files}'
+  --input_exprs 'words=[{tokens}]' --inputs '{state_files}'
 ```
 
-A line break in a text is the token `<eos>`. The first token of a text is predicted by nothing, and
+The first token of a text is predicted by nothing, and
 costs nothing. Nothing is kept between calls: the state is the client's.
 
 One call reads at most {tokens_of_a_call} tokens, padding included. `generate`, `next_word` and
@@ -143,9 +161,12 @@ row, and {tokens_of_a_call} in all.
 """
 
 
-def _how_to_call(state, limits: dict) -> str:
-    """`_HOW_TO_CALL` with the names of the state and the limits of a call."""
+def _how_to_call(state, limits: dict, example: dict) -> str:
+    """`_HOW_TO_CALL` with the names of the state, the limits of a call, and what can be read."""
     values = {name: f"{value:,}" for name, value in limits.items()}
+    values["text"] = json.dumps(example["text"], ensure_ascii=False)
+    values["line"] = json.dumps(example["text"] + "\n", ensure_ascii=False)
+    values["tokens"] = json.dumps(example["tokens"], ensure_ascii=False)
     values["state_files"] = ";".join(f"{name}=STATE/{name}.npy" for name in state)
     text = _HOW_TO_CALL
     for name, value in values.items():

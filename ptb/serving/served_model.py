@@ -132,7 +132,7 @@ class ServedModel(tf.Module):
 
     def words(self, text: bytes) -> list[Word]:
         """The tokens of a text and what each cost."""
-        return words_of(self.score(tf.constant([text])))
+        return words_of(self.score(tf.constant([text])), self._tokenizer.kind)
 
     def _initial_state(self, batch_size):
         size = _checked(batch_size, batch_size >= 0, "batch_size={} is below 0", batch_size)

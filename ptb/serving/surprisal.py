@@ -6,18 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ptb.data.text import UNIT, shown
 from ptb.data.vocabulary import UNKNOWN
 from ptb.machine.colours import GREY, LOSS, fonts
-from ptb.machine.escape import escape
+from ptb.machine.escape import visible
 
 WORDS_OF_A_ROW, MOST_ROWS = 25, 20
 
 
 @dataclass(frozen=True)
 class Word:
-    """A token as it was written, its surprisal -log2 p in bits, and whether it became `<unk>`.
+    """A token of a text and what it cost.
 
-    `bits` is None for a token that nothing predicts, as the first of a text may be.
+    `text` is the token as a reader knows it (`ptb.data.text.shown`), `bits` its surprisal -log2 p,
+    `is_unknown` whether it became `<unk>`. `bits` is None for a token that nothing predicts, as the
+    first of a text may be.
     """
 
     text: str
@@ -25,13 +28,16 @@ class Word:
     is_unknown: bool
 
 
-def words_of(score: dict) -> list[Word]:
-    """The words of the only row of what `score` or `inside` gave."""
+def words_of(score: dict, kind: str) -> list[Word]:
+    """The words of the only row of what `score` or `inside` gave.
+
+    `kind` is one of `ptb.data.text.TOKENS`.
+    """
     columns = [score[name][0].numpy() for name in ("tokens", "token_log_probs", "token_is_unknown")]
     first = len(columns[0]) - int(score["num_tokens"][0])  # the first one that is predicted
     return [
         Word(
-            token.decode(),
+            shown(token.decode(), kind),
             -float(log_prob) / math.log(2) if place >= first else None,
             bool(is_unknown),
         )
@@ -39,13 +45,13 @@ def words_of(score: dict) -> list[Word]:
     ]
 
 
-def table(words: list[Word]) -> str:
-    """A line for each word: its bits, then the word."""
-    lines = ["  bits  word"]
+def table(words: list[Word], kind: str = "word") -> str:
+    """A line for each word: its bits, then the word. `kind` says what words are."""
+    lines = [f"  bits  {UNIT[kind]}"]
     for word in words:
         bits = "-" if word.bits is None else f"{word.bits:.2f}"
         became = f" ({UNKNOWN})" if word.is_unknown and word.text != UNKNOWN else ""
-        lines.append(f"{bits:>6}  {_visible(word.text)}{became}")
+        lines.append(f"{bits:>6}  {visible(word.text)}{became}")
     return "\n".join(lines)
 
 
@@ -73,9 +79,5 @@ def draw(words: list[Word], title: str, file: BinaryIO) -> None:
 
 def _label(word: Word) -> str:
     """The word as Matplotlib may draw it: short, and never as a formula."""
-    text = _visible(word.text)
+    text = visible(word.text)
     return (text if len(text) <= 20 else f"{text[:19]}…").replace("$", r"\$")
-
-
-def _visible(text: str) -> str:
-    return "␣" if text == " " else escape(text)

@@ -35,7 +35,7 @@ class Tokenizer(tf.Module):
 
     def __init__(self, vocabulary: Vocabulary, vocabulary_file: str, tokens: str, lowercase: bool):
         super().__init__()
-        self._kind = tokens
+        self.kind = tokens
         self._lowercase = lowercase
         self._size = len(vocabulary)
         self._unknown_id = vocabulary.unknown_id
@@ -57,12 +57,12 @@ class Tokenizer(tf.Module):
         """
         text = tf.strings.regex_replace(_utf8(text), BYTE_ORDER_MARK, "")
         text = self._lower(tf.strings.regex_replace(text, r"\r\n?", "\n"))
-        if self._kind == "char":
+        if self.kind == "char":
             characters = tf.strings.unicode_split(text, "UTF-8").to_tensor("")
             return _line_breaks_to_eos(characters)
-        if self._kind == "wordpunct":
+        if self.kind == "wordpunct":
             return _line_breaks_to_eos(_words_and_punctuation(text))
-        if self._kind == "subword":
+        if self.kind == "subword":
             return bpe.split(text, self._ids)
         text = tf.strings.regex_replace(text, _SPACES, " ")
         text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
@@ -95,17 +95,17 @@ class Tokenizer(tf.Module):
 
         `<eos>` is a line break.
         """
-        if self._kind == "subword":
+        if self.kind == "subword":
             return bpe.join(tokens, new_tokens)
-        border = {"word": " ", "char": "", "wordpunct": _BORDER}[self._kind]
+        border = {"word": " ", "char": "", "wordpunct": _BORDER}[self.kind]
         parts = [
             tf.strings.reduce_join(tf.where(part == EOS, "\n", part), axis=axis, separator=border)
             for part, axis in ((tokens, 1), (new_tokens, 0))
         ]
         text = tf.strings.join(parts, border)
-        if self._kind == "char":
+        if self.kind == "char":
             return text
-        if self._kind == "wordpunct":
+        if self.kind == "wordpunct":
             return _spaced(text)
         text = tf.strings.regex_replace(text, " +", " ")  # the padding
         text = tf.strings.regex_replace(text, " ?\n ?", "\n")

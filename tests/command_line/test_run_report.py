@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ptb.command_line.run_report import note_nothing_learned
+from ptb.command_line.run_report import meaning, note_nothing_learned
 from ptb.data import corpus
 from ptb.training.report import EpochReport
 
@@ -23,3 +23,9 @@ def test_a_model_that_knows_no_more_than_frequencies_after_two_epochs_is_told_of
 def test_one_that_knows_more_or_has_just_begun_is_not(changes, capsys):
     note_nothing_learned(dataclasses.replace(REPORT, **changes), TEXT)
     assert capsys.readouterr().err == ""
+
+
+def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
+    assert meaning(9.127, TEXT) == (
+        "as uncertain as a fair choice among 9.13 words; their frequencies alone give 68.77"
+    )

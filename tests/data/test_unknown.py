@@ -44,3 +44,19 @@ def test_a_text_without_spaces_leads_to_characters_at_once(tmp_path, tokens):
     with pytest.raises(ValueError, match=r"every word became <unk>: .* --tokens=char"):
         reasons(tmp_path, tokens=tokens)
     assert reasons(tmp_path, tokens="char") == ()
+
+
+@pytest.mark.parametrize("tokens", ["word", "wordpunct"])
+def test_chinese_with_a_space_here_and_there_leads_to_characters_too(tmp_path, tokens):
+    text = "使用这个 X 协议的 文件系统, 可以设置选项 (options).\n"
+    write(tmp_path, train=text * 9, valid=text.replace("这个", "那个"), test=text)
+    new, last = reasons(tmp_path, tokens=tokens)[-2:]
+    assert "--tokens=char or --tokens=subword makes fewer" in new
+    assert "--tokens=char reads such a text" in last
+
+
+def test_chinese_that_was_cut_into_words_is_read_as_words(tmp_path):
+    text = "使用 这个 协议 的 文件 系统 、 可以 设置 选项\n"
+    write(tmp_path, train=text * 9, valid=text.replace("这个", "那个"), test=text)
+    (new,) = reasons(tmp_path)[-1:]
+    assert "--tokens=wordpunct" in new

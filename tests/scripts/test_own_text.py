@@ -139,7 +139,12 @@ def test_inside_a_model_of_subwords_a_new_word_is_read_as_its_score_reads_it(tmp
         *("ptb explain", "--inside", "--json", "--save_path=run", f"--text={text}"), folder=tmp_path
     )
     found = json.loads(shown)
-    assert found["words"] == ["the", "Ġcat", "s", "Ġsat"]
+    assert found["words"] == ["the", " cat", "s", " sat"]
     score = succeed("ptb generate", "--save_path=run", f"--score={text}", folder=tmp_path)
+    assert [line.split()[1] for line in score.splitlines()[:5]] == [
+        *("subword", "the", "␣cat", "s", "␣sat")
+    ]
+    prefix = ("ptb generate", "--save_path=run", "--num_words=1", "--prefix=the ")
+    assert "--prefix ends in a space" in run(*prefix, folder=tmp_path).stderr
     nats = float(re.search(r"\(([\d.]+) nats over 3 tokens\)", score)[1])
     assert sum(found["nats"][1:]) == pytest.approx(nats, abs=2e-3)

@@ -67,7 +67,7 @@ def test_a_text_is_read_and_nothing_predicts_its_first_word(loaded):
     assert [word.is_unknown for word in reading.words] == [False, True]
     assert reading.words[0].bits is None
     assert reading.words[1].bits > 0
-    probabilities = [probability for _, probability in reading.next_words]
+    probabilities = [word.probability for word in reading.next_words]
     assert sorted(probabilities, reverse=True) == probabilities
     assert 0 < sum(probabilities) < 1
     assert loaded.read("").words == []

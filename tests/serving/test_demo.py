@@ -25,7 +25,7 @@ def test_a_text_gets_its_surprisal_and_the_next_words(client, loaded):
     answer = client.post("/read", json={"text": "the <script>"}).get_json()
     assert [word["text"] for word in answer["words"]] == ["the", "<script>"]
     assert answer["words"][1]["is_unknown"]
-    assert answer["next_words"][0]["word"] == loaded.read("the <script>").next_words[0][0]
+    assert answer["next_words"][0]["word"] == loaded.read("the <script>").next_words[0].text
     assert answer["words"][0]["bits"] is None
     assert answer["perplexity"] == pytest.approx(2 ** answer["words"][1]["bits"])
     assert client.post("/read", json={"text": ""}).get_json()["perplexity"] is None

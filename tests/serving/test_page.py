@@ -68,7 +68,7 @@ def test_typing_updates_the_distribution_and_the_surprisal(page, loaded):
 
 
 def shown(next_words):
-    return ["↵" if word == "<eos>" else word for word, _ in next_words]
+    return ["↵" if word.text == "<eos>" else word.text for word in next_words]
 
 
 def test_markup_in_the_text_is_shown_as_text(page):
@@ -89,7 +89,7 @@ def test_a_text_that_is_too_long_is_refused_politely_and_shortening_it_helps(pag
 
 
 def test_the_keyboard_alone_chooses_a_word_continues_and_takes_it_back(page, loaded):
-    first = loaded.read("the").next_words[0][0]
+    first = loaded.read("the").next_words[0].text
     type_text(page, "the")
     wait_for(page, lambda: chips(page))
     type_text(page, Keys.TAB)

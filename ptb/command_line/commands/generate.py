@@ -25,7 +25,7 @@ from ptb.command_line.program import FLAGS, check_output_files, note, run, user_
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import join
+from ptb.data.text import join, shown
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TOKENS
@@ -44,6 +44,7 @@ def main() -> None:
         trained = load_trained_model()
         tokens = trained.split(text.decode(errors="replace"))
         ids = _ids(trained, tokens)
+        _note_last_space(trained.tokens, tokens)
         start_tensorflow()
 
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
@@ -54,7 +55,7 @@ def main() -> None:
         if FLAGS.score is None:
             _print_samples(module, trained, text, tokens)
         else:
-            _print_score(module, text)
+            _print_score(module, trained.tokens, text)
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
     if num_unknown:
         note(f"{num_unknown:,} of {len(ids):,} tokens are <unk>")
@@ -96,6 +97,13 @@ def _ids(trained, tokens: list[str]):
     return trained.vocabulary.encode(tokens)
 
 
+def _note_last_space(kind: str, tokens: list[str]) -> None:
+    """Says where a space at a prefix's end is a token, although the next word brings its own."""
+    is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
+    if FLAGS.score is None and is_token:
+        note("--prefix ends in a space, which the next word would bring with it: leave it out")
+
+
 def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
 
@@ -111,12 +119,12 @@ def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
         print(flush=True)
 
 
-def _print_score(module, text: bytes) -> None:
+def _print_score(module, kind: str, text: bytes) -> None:
     from ptb.serving import surprisal  # noqa: PLC0415
 
     words = module.words(text)
     bits = [word.bits for word in words if word.bits is not None]
-    print(surprisal.table(words))
+    print(surprisal.table(words, kind))
     nats = math.fsum(bits) * math.log(2)
     perplexity = math.exp(min(nats / len(bits), 700))
     print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")

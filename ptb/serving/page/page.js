@@ -87,19 +87,19 @@ function switchLanguage() {
 }
 
 function visible(token) {
-  if (token === "<eos>") return "↵";
-  return token === " " ? "␣" : token;
+  return token === "<eos>" ? "↵" : token.replaceAll(" ", "␣").replaceAll("\t", "⇥");
 }
 
 function showNext(nextWords) {
   const highest = Math.max(...nextWords.map((next) => next.probability));
-  const rows = nextWords.map(({ word, probability }) => {
+  const rows = nextWords.map(({ word, adds, probability }) => {
     const button = element("button", "");
     const bar = element("span", "", "bar");
     bar.style.width = `${(100 * probability) / highest}%`;
     button.append(bar, element("span", visible(word), "word"));
     button.append(element("span", `${(100 * probability).toFixed(1)}%`));
-    button.addEventListener("click", () => append(word));
+    button.disabled = adds === null; // a part of a character
+    button.addEventListener("click", () => append(adds));
     const row = element("li", "");
     row.append(button);
     return row;
@@ -167,12 +167,9 @@ function change(value) {
   return read();
 }
 
-async function append(token) {
-  const before = text.value;
-  let added = token === "<eos>" ? "\n" : token;
-  if (model.tokens === "word" && before && !/\s$/.test(before) && added !== "\n") added = ` ${added}`;
+async function append(added) {
   const place = [...byId("next").querySelectorAll("button")].indexOf(document.activeElement);
-  await change(before + added);
+  await change(text.value + added);
   // The list is new: the keyboard stays where it was in it.
   if (place >= 0) byId("next").querySelectorAll("button")[place]?.focus();
 }
@@ -220,7 +217,7 @@ function showSample(name, prefix, whole) {
   take.type = copyIt.type = "button";
   take.addEventListener("click", () => change(whole));
   copyIt.addEventListener("click", () => copy(whole, say("copied")));
-  const added = whole.startsWith(prefix) ? whole.slice(prefix.length).trimStart() : whole;
+  const added = whole.startsWith(prefix) ? whole.slice(prefix.length).replace(/^ /, "") : whole;
   const buttons = element("p", "", "buttons");
   buttons.append(take, copyIt);
   document.querySelector(`[data-of="${name}"]`).replaceChildren(element("p", added), buttons);

@@ -1,0 +1,92 @@
+"""What a client and the page show of a model that reads no words: the reader's text."""
+
+import json
+
+import pytest
+
+from ptb.data import subword, text
+from ptb.data.vocabulary import Vocabulary
+from ptb.serving import demo, model_card
+from ptb.serving.client import LoadedExport
+from ptb.serving.saved_model import export
+from tests.serving.conftest import make_trained
+
+
+@pytest.fixture(scope="module")
+def of_subwords(tmp_path_factory):
+    """The export of a tiny model of subwords."""
+    path = tmp_path_factory.mktemp("subwords")
+    pieces = {piece: 9 for piece in subword.split("the cat sat\n猫")}
+    words = tuple(subword.learn(pieces, 275).words)
+    export(make_trained(words, tokens="subword"), path, {})
+    return LoadedExport(path)
+
+
+def test_subwords_are_shown_as_text(of_subwords):
+    content = "the cat\n猫鸟"
+    words = of_subwords.read(content).words
+    assert [word.text for word in words[:3]] == ["the", " cat", "<eos>"]
+    assert [word.text for word in words[3:]] == ["猫", r"\xe9", r"\xb8", r"\x9f"]  # 鸟 is unknown
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "last", "shown", "adds"),
+    [
+        ("word", "sat", "cat", "sat", " sat"),
+        ("word", "sat", "<eos>", "sat", "sat"),
+        ("word", "sat", None, "sat", "sat"),
+        ("word", "<eos>", "cat", "<eos>", "\n"),
+        ("char", " ", "a", " ", " "),
+        ("wordpunct", "sat", "cat", "sat", " sat"),
+        ("wordpunct", "sat", ", ", "sat", "sat"),
+        ("wordpunct", ", ", "cat", ", ", ", "),
+        ("subword", "Ġcat", "the", " cat", " cat"),
+        ("subword", "ä", "the", r"\xe4", None),
+        ("subword", "<eos>", "the", "<eos>", "\n"),
+    ],
+)
+def test_a_token_has_a_text_and_adds_it_with_the_space_that_is_due(kind, token, last, shown, adds):
+    assert text.shown(token, kind) == shown
+    assert text.addition(token, kind, last) == adds
+
+
+@pytest.mark.parametrize("last", ["cat", ", ", " (", "<eos>"])
+@pytest.mark.parametrize("token", ["sat", ", ", " (", "<eos>"])
+def test_what_is_added_gives_the_text_of_the_tokens(last, token):
+    before = "".join(text.join([last], "wordpunct"))
+    whole = "".join(text.join([last, token], "wordpunct"))
+    assert before + text.addition(token, "wordpunct", last) == whole
+
+
+def test_a_space_that_was_typed_is_not_added_again(loaded):
+    added = {word.text: word.adds for word in loaded.read("the ").next_words}
+    assert all(adds in (word, "\n") for word, adds in added.items())
+
+
+def test_the_server_names_the_unit(of_subwords):
+    answer = demo.create_app(of_subwords).test_client().get("/model").get_json()
+    assert (answer["unit"], answer["units"]) == ("subword", "subwords")
+
+
+def test_the_card_says_how_text_is_read_and_its_examples_can_be(of_subwords):
+    card = json.loads((of_subwords.path / "model_card.json").read_text())
+    readme = (of_subwords.path / "README.md").read_text()
+    assert " 265 subwords. Any text can be read." in readme
+    assert "byte-level BPE" in card["reading"]
+    assert card["reading"] in readme
+    words = of_subwords.read(card["example"]["text"]).words
+    assert [word.text for word in words] == card["example"]["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "tokens", "written"),
+    [
+        ("word", ["<eos>", "<unk>", "the", "of"], ["the", "of"], "the of"),
+        ("char", ["<eos>", " ", "é", "a", "b"], ["é", "a"], "éa"),
+        ("wordpunct", ["<eos>", ", ", "the", "of"], ["the", "of"], "the of"),
+        ("word", ["<eos>", "`"], ["<eos>", "<eos>"], "\n\n"),
+    ],
+)
+def test_the_examples_of_a_card_are_tokens_of_the_model(kind, words, tokens, written):
+    example = model_card.example(Vocabulary(words), kind)
+    assert example == {"tokens": tokens, "text": written}
