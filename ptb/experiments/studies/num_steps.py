@@ -29,6 +29,7 @@ from ptb.experiments.studies.measurements import (
     estimates,
     has_learned,
     lowest,
+    ratio,
     sound,
     values_by,
     where,
@@ -231,10 +232,8 @@ def _enough(rows: list[Row], state: str) -> str:
 
 def _growth(rows: list[Row], short: int, long: int) -> Spread:
     """How many times as large a long window's gradient is as a short one's: a geometric mean."""
-    norm = {(row["window"], row["seed"]): row["grad_norm"] for row in rows}
-    seeds = dict.fromkeys(row["seed"] for row in rows)
-    logs = bootstrap(math.log(norm[long, seed] / norm[short, seed]) for seed in seeds)
-    return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
+    norms = values_by(rows, "grad_norm", "window")
+    return ratio(norms[long], norms[short])
 
 
 def _explodes(rows: list[Row]) -> str:

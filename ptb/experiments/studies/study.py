@@ -71,6 +71,7 @@ class Study:
     `draw(rows)`      the answer as a `matplotlib` figure
     `in_children`     whether `measure` works in child processes, which start TensorFlow
     `seeds`           as many as each setting is measured with in a full run
+    `quick_seeds`     as many with --quick
     `min_seeds`     fewer than these support no verdict: 10 where the outcome is pass or fail
     `brackets`        what the brackets after a figure are
     """
@@ -83,6 +84,7 @@ class Study:
     draw: Callable[[list[Row]], object]
     in_children: bool = False
     seeds: int = 10
+    quick_seeds: int = QUICK_SEEDS
     min_seeds: int = 5
     brackets: str = "95% intervals of the mean (bootstrap)"
 
@@ -108,7 +110,7 @@ class Study:
             return
         if not self.in_children:
             start_quietly()
-        count = FLAGS.seeds or (QUICK_SEEDS if FLAGS.quick else self.seeds)
+        count = FLAGS.seeds or (self.quick_seeds if FLAGS.quick else self.seeds)
         first = 1 + max((row["seed"] for row in recorded or []), default=0)
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
