@@ -92,7 +92,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     )
     rows = tune_and_measure(
         lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(),
-        RATES[:2] if options.quick else RATES,
+        RATES,
         options,
     )
     floor = math.nan
@@ -128,7 +128,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
 
     if case["num_epochs"]:
         grid = RATES if config.cell == "lstm" else RNN_RATES
-        rows = tune_and_measure(train, grid[:2] if options.quick else grid, options)
+        rows = tune_and_measure(train, grid, options)
     else:
         stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
         rows = untrained(stacks[-1])

@@ -455,6 +455,21 @@ def test_memory_says_where_more_updates_or_another_rate_would_change_it():
     assert "A better rate may exist beyond the grid's edge for RNN with SGD at 10." in verdict
 
 
+def test_memory_says_what_the_optimizers_agree_on():
+    sgd = {"RNN": {5: 10, 20: 0}, "GRU": {5: 10, 20: 10}, "LSTM": {5: 0}}
+    adam = {"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}, "LSTM": {5: 10, 10: 10}}
+    short = [row | {"longest": 10} for row in memory_rows(adam, "Adam")]
+    verdict = memory.verdict(memory_rows(sgd) + short)
+    assert "**With each of them, the GRU remembers longer than the RNN**" in verdict
+    assert "**Whether the LSTM remembers longer than the RNN depends on the optimizer**" in verdict
+    assert "| Adam | GRU | 10/10 | 10/10 | not tried | 10 or more |" in verdict
+    assert "With Adam, only delays up to 10 were tried." in verdict
+    unclear = memory_rows(adam | {"LSTM": {5: 10, 10: 1}, "GRU": {5: 0}}, "Adam")
+    verdict = memory.verdict(memory_rows(sgd | {"GRU": {5: 1}}) + unclear)
+    assert "**With each of them, the RNN remembers longer than the GRU**" in verdict
+    assert "**Whether the LSTM remembers longer than the RNN is not clear with each**" in verdict
+
+
 def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5), by_seed=None):
     """`by_seed` has the words a second of some mode for each seed."""
     by_seed = by_seed or {}
