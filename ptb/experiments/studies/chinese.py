@@ -74,6 +74,11 @@ SENTENCES = {
     "**At num_steps {n}, training on random windows {w} once the state is carried in scoring**, against training with the carried state: {n1} nats": "**num_steps 为 {n} 时，只要评分时传递状态，用随机窗口训练{w}**，与训练时传递状态相比：每词 {n1} 奈特",
     "valid perplexity at num_steps {n}": "num_steps 为 {n} 时的验证困惑度",
     "The computed floor is {n1} with full memory. With a memory of one window it is {n2}.": "算出来的下限：有全部记忆时是 {n1}，只有一个窗口的记忆时是 {n2}。",
+    # what was checked again
+    "Checked again": "重新检查",
+    "[The verdict holds]": "[结论成立]",
+    "[The verdict does not hold]": "[结论不成立]",
+    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同。",
     # detach
     "What happens when the graph is not cut at window ends?": "如果计算图不在窗口末尾切断，会怎样？",
     "**Memory grows with every window that is kept**": "**每留一个窗口，内存都会增长**",
@@ -258,6 +263,11 @@ NAMES = {
     "not trained": "未训练",
     "not clear": "不清楚",
     "not tried": "未试",
+    "not checked": "没有检查",
+    "not recorded": "没有记录",
+    "with other seeds": "换种子之后",
+    "CPU time": "CPU 时间",
+    "study": "研究",
     "vanished": "消失",
     "exploded": "爆炸",
     "done neither": "既没有消失也没有爆炸",
