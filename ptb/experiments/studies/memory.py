@@ -350,12 +350,13 @@ def _table(rows: list[Row]) -> str:
     for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
         with_it = where(rows, optimizer=optimizer)
         some = where(with_it, network=network)
-        cells = []
+        cells, last = [], 0
         for delay in delays:
             tried = where(some, delay=delay)
             good = sum(row["accuracy"] >= REMEMBERS for row in tried)
-            cut = delay > some[0]["longest"]
-            cells.append(f"{good}/{len(tried)}" if tried else "not tried" if cut else "-")
+            if tried:
+                last = good
+            cells.append(f"{good}/{len(tried)}" if tried else "not tried" if last else "-")
         longest = reach(some, _delays(with_it))
         more = " or more" if longest == _delays(with_it)[-1] else ""
         cells.append(f"{longest}{more}")
