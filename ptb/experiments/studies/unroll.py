@@ -220,4 +220,5 @@ STUDY = Study(
     draw=draw,
     in_children=True,
     seeds=5,
+    quick_seeds=3,
 )
