@@ -117,11 +117,12 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def remember(network: str, delay: int) -> Callable[[], float]:
-    """Which per cent of the seeds are right 62.5% of the time or more, trained with SGD."""
+def remember(optimizer: str, network: str, delay: int) -> Callable[[], float]:
+    """Which per cent of the seeds are right 62.5% of the time or more."""
 
     def share() -> float:
-        some = column("studies/memory", "accuracy", optimizer="SGD", network=network, delay=delay)
+        where = {"optimizer": optimizer, "network": network, "delay": delay}
+        some = column("studies/memory", "accuracy", **where)
         return 100 * fmean(accuracy >= 0.625 for accuracy in some)
 
     return share
@@ -244,11 +245,10 @@ def _others() -> dict:
         )
         for steps in (1, 5, 10, 20, 40)
     }
-    delays = {"RNN": (10, 20, 50), "GRU": (50, 100, 200), "LSTM": (5, 10)}
-    delays["LSTM, forget bias 1"] = (10, 20)
-    for network, some in delays.items():
-        for delay in some:
-            numbers[f"{network} remembers {delay}"] = (".0f", remember(network, delay))
+    tried = dict.fromkeys((r["optimizer"], r["network"], r["delay"]) for r in _rows("studies/memory"))
+    for optimizer, network, delay in tried:
+        share = remember(optimizer, network, int(delay))
+        numbers[f"{network} remembers {delay}, {optimizer}"] = (".0f", share)
     for size in (8, 64, 128):
         where = {"hidden_size": size, "updates": 450}
         numbers[f"{size} units"] = (".3f", mean("studies/hidden_size", "valid_nats", **where))

@@ -45,7 +45,7 @@ NOISE_ROWS = 256  # single rows whose gradients the noise is estimated from
 
 def cases(options: Options) -> list[Row]:
     sizes, held = (
-        ((1, 4, 64), (WORDS,)) if options.quick else ((1, 4, 20, 64, 256), (WORDS, UPDATES))
+        ((1, 4, 16), (WORDS,)) if options.quick else ((1, 4, 20, 64, 256), (WORDS, UPDATES))
     )
     # The same words: an epoch of the built-in text or two. The same updates: enough that a batch
     # of 1 learns, and of 256 needs no more than some twenty epochs.
@@ -53,7 +53,7 @@ def cases(options: Options) -> list[Row]:
         {
             "held": which,
             "batch_size": size,
-            "budget": (45_000 if options.quick else 180_000) if which == WORDS else 450,
+            "budget": (20_000 if options.quick else 180_000) if which == WORDS else 450,
         }
         for which in held
         for size in sizes
@@ -82,7 +82,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         stacks.append(Stack(corpus, config, rates, seeds))
         return stacks[-1].train(updates)
 
-    rows = tune_and_measure(train, RATES[1:3] if options.quick else RATES, options)
+    rows = tune_and_measure(train, RATES, options)
     read = min(len(corpus.train), GAP_TOKENS, updates * per_update)
     train_nats = stacks[-1].nats(corpus.train[:read], True)
     ratios = noise_scales(stacks[-1], corpus.train) if size == 20 else [math.nan] * len(rows)

@@ -6,8 +6,8 @@ Whoever carries the state and forgets to stop its gradient (`detach` in PyTorch,
 here) keeps the graph of all windows so far, and walks back through all of them at each window.
 Here the graph is kept for 1, 2, 4, ... windows before it is cut: the loss of each window is
 differentiated through that window and all the kept ones before it, for the weights, which are
-left as they are. Each setting has a process of its own, since memory is what the process held at
-most, beyond what it held after one single window.
+left as they are. Each seed has a process of its own, which goes from the fewest windows kept to the
+most: memory is what the process has held at most so far, beyond what it held after one window.
 """
 
 from __future__ import annotations
@@ -18,50 +18,78 @@ import time
 
 import numpy as np
 
-from ptb.experiments.studies.measurements import Row, Spread, spread
+from ptb.experiments.studies.measurements import (
+    NOT_CLEAR,
+    Row,
+    Spread,
+    bootstrap,
+    compare,
+    estimates,
+    ratio,
+    values_by,
+    within,
+)
 from ptb.experiments.studies.study import Options, Study, start_quietly
 from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
 WINDOWS = 16  # that are timed, at least
+SAME_MB = 10.0  # a smaller difference may be the allocator's
+SLOWER = 1.5
+GROWS, GROWS_IN_ALL, SAME = "grows", "grows in all", "same"
+MEMORY = {
+    GROWS: "Memory grows with every window that is kept",
+    GROWS_IN_ALL: "Memory grows, not clearly with every window that is kept",
+    SAME: "Memory stays about the same",
+    NOT_CLEAR: "It is not clear whether memory grows",
+}
+TIME = {
+    GROWS: "A window takes ever longer",
+    GROWS_IN_ALL: "A window takes longer, not clearly with every one that is kept",
+    SAME: "A window takes hardly longer",
+    NOT_CLEAR: "It is not clear whether a window takes longer",
+}
 
 
 def cases(options: Options) -> list[Row]:
-    kept = (1, 8) if options.quick else (1, 2, 4, 8, 16)
-    return [
-        {"kept_windows": count, "seed": seed}
-        for count, seed in itertools.product(kept, options.seeds)
-    ]
+    layers, num_steps = (1, 10) if options.quick else (2, 20)
+    return [{"num_layers": layers, "num_steps": num_steps, "seed": seed} for seed in options.seeds]
 
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
-    splits = (corpus.train, len(corpus.vocabulary))
-    return [call(_measure_here, case["kept_windows"], case["seed"], *splits)]
+    kept = [1, 8] if options.quick else [1, 2, 4, 8, 16]
+    return call(_measure_here, kept, case, corpus.train, len(corpus.vocabulary))
 
 
-def _measure_here(kept_windows: int, seed: int, ids, vocab_size: int) -> Row:
-    """Milliseconds a window, and peak memory beyond that of one window, in MB."""
+def _measure_here(all_kept: list[int], case: Row, ids, vocab_size: int) -> list[Row]:
+    """Milliseconds a window, and peak memory beyond that of one window, in MB: a row for each."""
     from ptb.data import reader  # noqa: PLC0415
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
     start_quietly()
     ids = np.asarray(ids, np.int32)
-    config = Config(rnn_mode="static", seed=seed)
+    config = Config(rnn_mode="static", **case)
     model = build_model(config, vocab_size)
     model.initialize(config.init_scale, config.seed)
     windows = reader.sequential(ids, config.batch_size, config.num_steps)
     window = _window_function(model)
     _differentiate(window, model, windows, 0, 1)  # traces forward and backward
-    before, groups = peak_bytes(), math.ceil(WINDOWS / kept_windows)
-    began = time.perf_counter()
-    for group in range(groups):
-        _differentiate(window, model, windows, group * kept_windows, kept_windows)
-    seconds = time.perf_counter() - began
-    return {
-        "ms_per_window": 1000 * seconds / (groups * kept_windows),
-        "extra_mb": (peak_bytes() - before) / 1e6,
-    }
+    before, rows = peak_bytes(), []
+    for kept in all_kept:
+        groups = math.ceil(WINDOWS / kept)
+        began = time.perf_counter()
+        for group in range(groups):
+            _differentiate(window, model, windows, group * kept, kept)
+        seconds = time.perf_counter() - began
+        rows.append(
+            {
+                "kept_windows": kept,
+                "ms_per_window": 1000 * seconds / (groups * kept),
+                "extra_mb": (peak_bytes() - before) / 1e6,
+            }
+        )
+    return rows
 
 
 def _window_function(model):
@@ -97,47 +125,70 @@ def _differentiate(window, model, windows, first: int, count: int) -> None:
 
 
 def verdict(rows: list[Row]) -> str:
-    memory = spread(rows, "extra_mb", "kept_windows")
-    times = spread(rows, "ms_per_window", "kept_windows")
+    memory = estimates(rows, "extra_mb", "kept_windows")
+    times = estimates(rows, "ms_per_window", "kept_windows")
     kept = max(times)
-    per_window = (memory[kept].mean - memory[1].mean) / (kept - 1)
-    slower = times[kept].mean / times[1].mean
-    power = _growth(times)
-    memory_grows = per_window * (kept - 1) > max(10.0, memory[1].high - memory[1].low)
-    time_grows = slower > 1.5
+    megabytes = values_by(rows, "extra_mb", "kept_windows")
+    more = bootstrap(most - one for most, one in zip(megabytes[kept], megabytes[1], strict=True))
+    per_window = Spread(*(each / (kept - 1) for each in (more.mean, more.low, more.high)))
+    milliseconds = values_by(rows, "ms_per_window", "kept_windows")
+    slower = ratio(milliseconds[kept], milliseconds[1])
+    memory_growth = _growth(memory, within(more, SAME_MB))
+    # A factor is the same within SLOWER as its logarithm is within that of SLOWER.
+    time_growth = _growth(times, within(_log(slower), math.log(SLOWER)))
+    size, num_steps = rows[0]["num_layers"], rows[0]["num_steps"]
     return "\n\n".join(
         [
-            f"**Memory {'grows with every window that is kept' if memory_grows else 'stays'}**: "
-            f"{memory[kept]:.0f} MB beyond a single window with {kept} windows kept, about "
-            f"{per_window:.1f} MB a window.",
-            f"**A window takes {'ever longer' if time_grows else 'hardly longer'}**: "
-            f"{times[1]:.1f} ms when the graph is cut at each window, {times[kept]:.1f} ms on the "
-            f"average of {kept} kept ones, {slower:.1f} times as long; over the last settings as "
-            f"the number kept to the power {power:.2f} (1 is linear).",
+            f"**{MEMORY[memory_growth]}**: {memory[kept]:.0f} MB beyond a single window with "
+            f"{kept} windows kept, about {per_window:.1f} MB a window.",
+            f"**{TIME[time_growth]}**: {times[1]:.1f} ms when the graph is cut at "
+            f"each window, {times[kept]:.1f} ms on the average of {kept} kept ones, {slower:.1f} "
+            "times as long; over the last settings as the number kept to the power "
+            f"{_power(milliseconds):.2f} (1 is linear).",
             "Never cut, "
             + (
                 "both go on growing until memory ends."
-                if memory_grows and time_grows
-                else "not both grew in this measurement."
+                if memory_growth == time_growth == GROWS
+                else "not both clearly grew in this measurement."
             ),
-            "Measured on the model `small`: 2 x 200 LSTM, batch_size 20, num_steps 20.",
+            f"Measured with {size} x 200 LSTM, batch_size 20, num_steps {num_steps}.",
         ]
     )
 
 
-def _growth(times: dict[int, Spread]) -> float:
+def _growth(spreads: dict[int, Spread], same: bool | None) -> str:
+    """A key of MEMORY and TIME: how a figure grows with the windows that are kept.
+
+    `same` says whether those of the most and of one window are the same, in effect; None for not
+    clear.
+    """
+    if same:
+        return SAME
+    if same is None or spreads[max(spreads)].mean < spreads[1].mean:
+        return NOT_CLEAR
+    pairs = itertools.pairwise(sorted(spreads))
+    if all(compare(spreads[more], spreads[fewer]) == "higher" for fewer, more in pairs):
+        return GROWS
+    return GROWS_IN_ALL
+
+
+def _log(factor: Spread) -> Spread:
+    return Spread(*(math.log(each) for each in (factor.mean, factor.low, factor.high)))
+
+
+def _power(times: dict[int, list[float]]) -> Spread:
     """The exponent of time against windows kept, between the largest and two settings before."""
     counts = sorted(times)[-3:]
-    ratio = times[counts[-1]].mean / times[counts[0]].mean
-    return math.log(ratio) / math.log(counts[-1] / counts[0])
+    log, span = _log(ratio(times[counts[-1]], times[counts[0]])), math.log(counts[-1] / counts[0])
+    return Spread(*(each / span for each in (log.mean, log.low, log.high)))
 
 
 def draw(rows: list[Row]):
     from ptb.experiments.studies.figure import line, panels  # noqa: PLC0415
 
     figure, (memory, times) = panels(2, height=3.6)
-    line(memory, rows, "kept_windows", "extra_mb", 0, "", of=spread)
-    line(times, rows, "kept_windows", "ms_per_window", 1, "", of=spread)
+    line(memory, rows, "kept_windows", "extra_mb", 0, "")
+    line(times, rows, "kept_windows", "ms_per_window", 1, "")
     memory.set(title="Memory beyond one window", ylabel="memory, MB")
     times.set(title="Time for one window, on the average", ylabel="time, ms", ylim=(0, None))
     for axes in (memory, times):
@@ -155,5 +206,4 @@ STUDY = Study(
     draw=draw,
     in_children=True,
     seeds=5,
-    brackets="the range",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from absl import flags
 
 from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.experiments.studies import NAMES
+from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.findings import findings
-from ptb.experiments.studies.study_files import VERDICT, in_chinese
+from ptb.experiments.studies.study_files import CPU_TIME, RECHECK, VERDICT, in_chinese
 from ptb.experiments.studies.study_flags import define_flags
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
@@ -53,6 +55,8 @@ def main() -> int | None:
 
 def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -> None:
     """What each study in `folder` found; `of` turns the files' names into those of a language."""
+    # A line that is the same for all studies; those of the verdicts are in their language.
+    say = str if of is str else chinese
     lines = [TITLE, "", f"`{command}`"]
     for name in NAMES:
         path = folder / name / of(VERDICT)
@@ -61,7 +65,25 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
             lines += [f"- {capital(each)}" for each in findings(answer)]
+    lines += ["", "## Checked again", "", *map(say, checked_again(folder))]
     write_text_atomically(folder / of(OVERVIEW), "\n".join(lines) + "\n")
+
+
+def checked_again(folder: Path) -> list[str]:
+    """A table: what each study cost, and whether its findings held with other seeds."""
+    rows = ["| study | CPU time | with other seeds |", "|---|---|---|"]
+    for name in NAMES:
+        verdict, recheck = folder / name / VERDICT, folder / name / RECHECK
+        if verdict.exists():
+            cost = re.search(rf"^\| {CPU_TIME} \| (.+) \|$", verdict.read_text("utf-8"), re.M)
+            seconds = cost[1] if cost else "not recorded"
+            held = "not checked"
+            if recheck.exists():
+                # "**The verdict holds** with seeds 6 to 10: ..."
+                outcome = recheck.read_text("utf-8").splitlines()[2]
+                held = re.sub(r"\*\*(.+?)\*\*", rf"[\1]({name}/{RECHECK})", outcome)
+            rows.append(f"| {name} | {seconds} | {held} |")
+    return rows
 
 
 def capital(finding: str) -> str:

@@ -61,8 +61,7 @@ def line(
 ) -> None:
     """The mean of column `y` against column `x`, and its interval as a band.
 
-    Its colour is that of SERIES unless `style` has another.
-    `of` is `estimates`, or `spread` for a band from the lowest to the highest.
+    Its colour is that of SERIES unless `style` has another. `of` gives the spreads.
     """
     points = of(rows, y, x)
     xs = sorted(points)

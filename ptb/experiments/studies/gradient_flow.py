@@ -80,8 +80,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         return stacks[-1].train()
 
     if case["trained_epochs"]:
-        rates = RATES[1::2] if options.quick else RATES
-        starts = tune_and_measure(train, rates, options)
+        starts = tune_and_measure(train, RATES, options)
         stack = stacks[-1]
     else:
         stack = Stack(corpus, config, [0.0] * len(options.seeds), options.seeds)

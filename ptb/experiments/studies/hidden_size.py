@@ -47,7 +47,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     )
     rows = tune_and_measure(
         lambda rates, seeds: Stack(corpus, config, rates, seeds).train(case["budget"], POINTS),
-        RATES[1:] if options.quick else RATES,
+        RATES,
         options,
     )
     each = multiplications(case["hidden_size"], len(corpus.vocabulary))

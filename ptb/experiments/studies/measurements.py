@@ -22,8 +22,7 @@ NOT_CLEAR = "not clear"
 class Spread:
     """One figure measured several times: its mean, and an interval around it.
 
-    `spread` gives the range of the measurements, `estimates` a bootstrap interval of the mean, and
-    `wilson` the interval of a share.
+    `estimates` gives a bootstrap interval of the mean, and `wilson` the interval of a share.
     """
 
     mean: float
@@ -50,14 +49,6 @@ def values_by(rows: list[Row], value: str, *by: str) -> dict:
         key = tuple(row[name] for name in by)
         groups[key if len(by) > 1 else key[0]].append(float(row[value]))
     return dict(groups)
-
-
-def spread(rows: list[Row], value: str, *by: str) -> dict:
-    """The mean and range of the column `value` for each value of the columns `by`."""
-    return {
-        key: Spread(math.fsum(values) / len(values), min(values), max(values))
-        for key, values in values_by(rows, value, *by).items()
-    }
 
 
 def estimates(rows: list[Row], value: str, *by: str) -> dict:
@@ -96,6 +87,12 @@ def difference(ones: Iterable[float], others: Iterable[float]) -> Spread:
     return Spread(float(ones.mean() - others.mean()), float(low), float(high))
 
 
+def ratio(ones: Iterable[float], others: Iterable[float]) -> Spread:
+    """The geometric mean of `ones` over `others`, seed by seed, with a bootstrap interval."""
+    logs = bootstrap(math.log(one / other) for one, other in zip(ones, others, strict=True))
+    return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
+
+
 def wilson(successes: int, trials: int) -> Spread:
     """The share of successes and its 95% interval (Wilson 1927, DOI 10.2307/2276774)."""
     z, share = 1.959964, successes / trials
@@ -128,13 +125,6 @@ def lowest(spreads: dict) -> tuple[object, list]:
     best = min(spreads, key=lambda key: spreads[key].mean)
     others = [key for key in spreads if key != best]
     return best, [key for key in others if spreads[key].overlaps(spreads[best])]
-
-
-def doubt(spreads: dict, best) -> str:
-    """A note for `best`, the key that is said to be ahead: those whose interval overlaps with "
-    "its."""
-    near = [str(key) for key in spreads if key != best and spreads[key].overlaps(spreads[best])]
-    return f" (not clearly: the interval of {and_(near)} overlaps)" if near else ""
 
 
 def and_(words: Iterable) -> str:

@@ -32,9 +32,10 @@ REMEMBERS = (1 + CHANCE) / 2  # half way from guessing to perfect
 HIDDEN_SIZE, BATCH_SIZE = 32, 16
 TEST_ROWS, UPDATES_BETWEEN_TESTS = 128, 100
 OPTIMIZERS = ("SGD", "Adam")
-GRIDS = {"SGD": (0.3, 1.0, 3.0), "Adam": (1e-3, 3e-3, 1e-2)}
+GRIDS = {"SGD": (0.3, 1.0, 3.0), "Adam": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)}
 MAX_GRAD_NORM = 1.0
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+RNN = "RNN"  # what the others are compared with
 DELAYS = (5, 10, 20, 50, 100, 200)
 
 
@@ -80,6 +81,8 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
     import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
+    from ptb.experiments.studies.stack import call_for_any  # noqa: PLC0415
+
     cell, forget_bias = NETWORKS[case["network"]]
     vocab_size, max_updates = len(corpus.vocabulary), case["most_updates"]
     network = _network(cell, vocab_size + SYMBOLS + 1, forget_bias)
@@ -95,7 +98,9 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
         ]
         inputs, symbols = (np.stack(each) for each in zip(*batches, strict=True))
         shape = (len(alive), UPDATES_BETWEEN_TESTS, BATCH_SIZE)
-        weights, slots = _functions()[0](
+        weights, slots = call_for_any(
+            _functions()[0],
+            {4: 2, 5: 2, **dict.fromkeys((2, 3, 6), 1)},
             network,
             case["optimizer"],
             weights,
@@ -107,9 +112,8 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
         )
         batches = [task(corpus.valid, vocab_size, delay, rngs[g], TEST_ROWS) for g in alive]
         inputs, symbols = (np.stack(each) for each in zip(*batches, strict=True))
-        right = (_functions()[1](network, weights, tf.constant(inputs)).numpy() == symbols).mean(
-            axis=1
-        )
+        answers = call_for_any(_functions()[1], {1: 1, 2: 1}, network, weights, tf.constant(inputs))
+        right = (answers.numpy() == symbols).mean(axis=1)
         accuracy[alive] = right
         first = (right >= REMEMBERS) & (updates[alive] > max_updates)
         updates[alive[first]] = done
@@ -204,7 +208,7 @@ def _functions():
         outputs, _ = network.run(weights, embedded, state)
         return tf.matmul(outputs[-1], weights["softmax_w"]) + weights["softmax_b"]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def updates(network, optimizer, weights, slots, inputs, symbols, rates, done):
         for k in tf.range(tf.shape(inputs)[0]):
 
@@ -231,7 +235,7 @@ def _functions():
             weights = {n: w - rates[:, None, None] * step[n] for n, w in weights.items()}
         return weights, slots
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def answers(network, weights, inputs):
         embedded, _ = network.embed(weights, inputs)
         scores = logits(network, weights, embedded)
@@ -262,43 +266,80 @@ def reach(rows: list[Row], delays: list[int], updates: float = math.inf) -> int:
 
 
 def verdict(rows: list[Row]) -> str:
-    delays = sorted({row["delay"] for row in rows})
     lines = []
-    for optimizer in dict.fromkeys(row["optimizer"] for row in rows):
-        some = where(rows, optimizer=optimizer)
+    for optimizer, some in _by_optimizer(rows).items():
         lines.append(
             f"Trained with {optimizer}, for the same number of updates:\n\n"
-            + "\n".join(
-                _against_rnn(some, network, optimizer, delays)
-                for network in dict.fromkeys(row["network"] for row in some)
-                if network != "RNN"
-            )
+            + "\n".join(_against_rnn(some, network, optimizer) for network in _others(some))
         )
-    return "\n\n".join([*lines, _table(rows, delays), *_notes(rows, delays)])
+    return "\n\n".join([*lines, *_with_both(rows), _table(rows), *_notes(rows)])
 
 
-def _against_rnn(rows: list[Row], network: str, optimizer: str, delays: list[int]) -> str:
-    """Where the two part: the first delay at which their shares differ beyond doubt."""
-    for delay in delays:
-        one, rnn = (passes(where(rows, network=n), delay) for n in (network, "RNN"))
+def _by_optimizer(rows: list[Row]) -> dict[str, list[Row]]:
+    optimizers = dict.fromkeys(row["optimizer"] for row in rows)
+    return {optimizer: where(rows, optimizer=optimizer) for optimizer in optimizers}
+
+
+def _delays(rows: list[Row]) -> list[int]:
+    return sorted({row["delay"] for row in rows})
+
+
+def _others(rows: list[Row]) -> list[str]:
+    """The networks that are compared with the plain RNN."""
+    return [network for network in dict.fromkeys(row["network"] for row in rows) if network != RNN]
+
+
+def _part(rows: list[Row], network: str) -> tuple[str, int, Spread, Spread]:
+    """Which of the network and the RNN remembers longer, with one optimizer.
+
+    They part at the first delay at which their shares differ beyond doubt: its name, the delay and
+    the two shares. NOT_CLEAR where there is no such delay.
+    """
+    for delay in _delays(rows):
+        one, rnn = (passes(where(rows, network=n), delay) for n in (network, RNN))
         difference = compare(one, rnn)
         if difference != NOT_CLEAR:
-            longer, shorter = (network, "RNN") if difference == "higher" else ("RNN", network)
-            return (
-                f"- **With {optimizer}, the {longer} remembers longer than the {shorter}**: "
-                "they part "
-                f"at {delay} words, which {one:.0%} of the {network}'s seeds remember and "
-                f"{rnn:.0%} "
-                "of the RNN's."
-            )
+            return (network if difference == "higher" else RNN), delay, one, rnn
+    return NOT_CLEAR, delay, one, rnn
+
+
+def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
+    longer, delay, one, rnn = _part(rows, network)
+    if longer == NOT_CLEAR:
+        return (
+            f"- **With {optimizer}, it is not clear whether the {network} or the RNN remembers "
+            f"longer**: at no delay up to {delay} words do their intervals part."
+        )
+    shorter = RNN if longer == network else network
     return (
-        f"- **With {optimizer}, it is not clear whether the {network} or the RNN remembers "
-        "longer**: "
-        f"at no delay up to {delays[-1]} words do their intervals part."
+        f"- **With {optimizer}, the {longer} remembers longer than the {shorter}**: they part at "
+        f"{delay} words, which {one:.0%} of the {network}'s seeds remember and {rnn:.0%} of the "
+        "RNN's."
     )
 
 
-def _table(rows: list[Row], delays: list[int]) -> str:
+def _with_both(rows: list[Row]) -> list[str]:
+    """What the optimizers agree on; nothing for one optimizer."""
+    by_optimizer = _by_optimizer(rows)
+    if len(by_optimizer) < 2:
+        return []
+    lines = []
+    for network in _others(rows):
+        longer = {_part(some, network)[0] for some in by_optimizer.values()}
+        if NOT_CLEAR in longer:
+            said = f"Whether the {network} remembers longer than the RNN is not clear with each"
+        elif len(longer) > 1:
+            said = f"Whether the {network} remembers longer than the RNN depends on the optimizer"
+        elif longer == {network}:
+            said = f"With each of them, the {network} remembers longer than the RNN"
+        else:
+            said = f"With each of them, the RNN remembers longer than the {network}"
+        lines.append(f"- **{said}**.")
+    return [f"With {and_(by_optimizer)}:\n\n" + "\n".join(lines)]
+
+
+def _table(rows: list[Row]) -> str:
+    delays = _delays(rows)
     lines = [
         f"Seeds that remember, at each delay in words (guessing is right {CHANCE:.0%} of the time; "
         f"to remember is to be right {REMEMBERS:.1%} of the time or more):",
@@ -307,29 +348,35 @@ def _table(rows: list[Row], delays: list[int]) -> str:
         "|---|---|" + "---|" * (len(delays) + 1),
     ]
     for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
-        some = where(rows, optimizer=optimizer, network=network)
-        cells = []
+        with_it = where(rows, optimizer=optimizer)
+        some = where(with_it, network=network)
+        cells, last = [], 0
         for delay in delays:
             tried = where(some, delay=delay)
             good = sum(row["accuracy"] >= REMEMBERS for row in tried)
-            cells.append(f"{good}/{len(tried)}" if tried else "-")
-        longest = reach(some, delays)
-        more = " or more" if longest == delays[-1] else ""
+            if tried:
+                last = good
+            cells.append(f"{good}/{len(tried)}" if tried else "not tried" if last else "-")
+        longest = reach(some, _delays(with_it))
+        more = " or more" if longest == _delays(with_it)[-1] else ""
         cells.append(f"{longest}{more}")
         lines.append(f"| {optimizer} | {network} | " + " | ".join(cells) + " |")
     lines += [
         "",
         "Longest: the last delay before one at which the interval of the share reaches down to "
-        "half. "
-        "A dash: not tried, since no seed remembers a shorter one.",
+        "half. A dash: not tried, since no seed remembers a shorter one.",
     ]
+    for optimizer, some in _by_optimizer(rows).items():
+        if some[0]["longest"] < max(row["longest"] for row in rows):
+            lines[-1] += f" With {optimizer}, only delays up to {some[0]['longest']} were tried."
     return "\n".join(lines)
 
 
-def _notes(rows: list[Row], delays: list[int]) -> list[str]:
+def _notes(rows: list[Row]) -> list[str]:
     limit = rows[0]["most_updates"]
     changed = []
     for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
+        delays = _delays(where(rows, optimizer=optimizer))
         some = where(rows, optimizer=optimizer, network=network)
         half, full = reach(some, delays, limit // 2), reach(some, delays)
         if half != full:
@@ -341,7 +388,11 @@ def _notes(rows: list[Row], delays: list[int]) -> list[str]:
         if changed
         else f"The longest delays were the same after {limit // 2:,} updates as after {limit:,}."
     )
-    tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
+    grids = {
+        optimizer: [float(rate) for row in some for rate in str(row["rates_tried"]).split()]
+        for optimizer, some in _by_optimizer(rows).items()
+    }
+    spans = and_(f"{min(g):g} to {max(g):g} with {name}" for name, g in grids.items())
     edges = [
         f"{row['network']} with {row['optimizer']} at {row['delay']}"
         for row in {
@@ -359,7 +410,7 @@ def _notes(rows: list[Row], delays: list[int]) -> list[str]:
         f"{depends} What is measured is what so much training teaches, not what a network "
         "could hold.",
         "The learning rate is tuned for each network, delay and optimizer on seeds of its own. The "
-        f"grids spanned {tried[0]:g} to {tried[-1]:g}.{note}",
+        f"grids spanned {spans}.{note}",
         f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences; the gradient is "
         f"clipped at a norm of {MAX_GRAD_NORM:g}.",
     ]
@@ -369,12 +420,12 @@ def draw(rows: list[Row]):
     from ptb.experiments.studies.figure import MARKERS, panels  # noqa: PLC0415
     from ptb.machine.colours import NETWORKS, SERIES  # noqa: PLC0415
 
-    delays = sorted({row["delay"] for row in rows})
-    optimizers = list(dict.fromkeys(row["optimizer"] for row in rows))
+    optimizers = list(_by_optimizer(rows))
     networks = list(dict.fromkeys(row["network"] for row in rows))
     figure, all_axes = panels(len(optimizers), height=4.2)
     for axes, optimizer in zip(all_axes, optimizers, strict=True):
         for index, network in enumerate(networks):
+            delays = _delays(where(rows, optimizer=optimizer))
             some = where(rows, optimizer=optimizer, network=network)
             # Beside each other, so that no interval hides another.
             places = [i + 0.12 * (index - (len(networks) - 1) / 2) for i in range(len(delays))]

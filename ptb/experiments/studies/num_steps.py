@@ -29,6 +29,7 @@ from ptb.experiments.studies.measurements import (
     estimates,
     has_learned,
     lowest,
+    ratio,
     sound,
     values_by,
     where,
@@ -91,7 +92,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     )
     rows = tune_and_measure(
         lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(),
-        RATES[:2] if options.quick else RATES,
+        RATES,
         options,
     )
     floor = math.nan
@@ -127,7 +128,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
 
     if case["num_epochs"]:
         grid = RATES if config.cell == "lstm" else RNN_RATES
-        rows = tune_and_measure(train, grid[:2] if options.quick else grid, options)
+        rows = tune_and_measure(train, grid, options)
     else:
         stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
         rows = untrained(stacks[-1])
@@ -231,10 +232,8 @@ def _enough(rows: list[Row], state: str) -> str:
 
 def _growth(rows: list[Row], short: int, long: int) -> Spread:
     """How many times as large a long window's gradient is as a short one's: a geometric mean."""
-    norm = {(row["window"], row["seed"]): row["grad_norm"] for row in rows}
-    seeds = dict.fromkeys(row["seed"] for row in rows)
-    logs = bootstrap(math.log(norm[long, seed] / norm[short, seed]) for seed in seeds)
-    return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
+    norms = values_by(rows, "grad_norm", "window")
+    return ratio(norms[long], norms[short])
 
 
 def _explodes(rows: list[Row]) -> str:

@@ -66,7 +66,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         stacks.append(Stack(corpus, config, rates, seeds, reset_state=case["sampling"] == RESET))
         return stacks[-1].train()
 
-    rows = tune_and_measure(train, RATES[:2] if options.quick else RATES, options)
+    rows = tune_and_measure(train, RATES, options)
     carried, reset = (stacks[-1].nats(corpus.valid, carries) for carries in (True, False))
     floors = (math.nan, math.nan)
     if corpus.grammar:

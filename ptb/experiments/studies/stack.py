@@ -247,13 +247,17 @@ class Stack:
         share = config.learning_rate_at(epoch) / config.learning_rate
         state = state or self.network.initial_state(models, config.batch_size)
         starts = np.broadcast_to(starts, (models, *starts.shape[1:]))
-        self.weights, state, costs, norms = _train_windows(
+        starts = tf.constant(starts.transpose(1, 0, 2))
+        rates = tf.constant(np.float32(self.learning_rates) * np.float32(share))
+        self.weights, state, costs, norms = call_for_any(
+            _train_windows,
+            {3: 2, **dict.fromkeys((1, 4, 5), 1)},
             self.network,
             self.weights,
             self._stream,
-            tf.constant(starts.transpose(1, 0, 2)),
+            starts,
             state,
-            tf.constant(np.float32(self.learning_rates) * np.float32(share)),
+            rates,
             config.num_steps,
             config.max_grad_norm,
             self.carries_state,
@@ -265,7 +269,9 @@ class Stack:
         if carries_state:
             num_steps = SCORED_STEPS  # any gives the same
         windows = reader.every_token(ids, SCORED_ROWS, num_steps or self.config.num_steps)
-        sums = _score(
+        sums = call_for_any(
+            _score,
+            {1: 1},
             self.network,
             self.weights,
             tf.constant(windows.stream),
@@ -277,7 +283,27 @@ class Stack:
         return sums.numpy().astype(np.float64).sum(axis=0) / windows.num_tokens
 
 
-@tf.function(reduce_retracing=True)
+def call_for_any(function, free: dict[int, int], *arguments):
+    """The results of a `tf.function` that is traced once, for any number of models.
+
+    `free` says of which arguments how many leading axes may have another length in another call:
+    a study tunes with some number of models and measures with another, and a trace takes longer
+    than most of its trainings.
+    """
+    specs = list(arguments)
+    for place, axes in free.items():
+        specs[place] = tf.nest.map_structure(
+            lambda tensor, axes=axes: tf.TensorSpec(
+                [None] * axes + tensor.shape[axes:], tensor.dtype
+            ),
+            arguments[place],
+        )
+    # Traces for these shapes where it has not done so: what follows then takes that trace.
+    function.get_concrete_function(*specs)
+    return function(*arguments)
+
+
+@tf.function
 def _train_windows(
     network, weights, stream, starts, state, rates, num_steps, max_grad_norm, carries_state
 ):
@@ -309,7 +335,7 @@ def window_gradients(network: Network, weights: Weights, tokens, state: tuple):
     return network.gradients(weights, tokens[:, :, :-1], loss)
 
 
-@tf.function(reduce_retracing=True)
+@tf.function
 def _score(network, weights, stream, starts, lengths, num_steps, carries_state):
     """Nats of each window, summed over its real targets: float32 `[K, G]`."""
     models = tf.shape(weights["embedding"])[0]

@@ -23,6 +23,7 @@ from ptb.experiments.studies.study_files import (
     TUNING,
     UNFINISHED,
     VERDICT,
+    cost_of,
     in_chinese,
     is_unfinished,
     is_verdict,
@@ -71,6 +72,7 @@ class Study:
     `draw(rows)`      the answer as a `matplotlib` figure
     `in_children`     whether `measure` works in child processes, which start TensorFlow
     `seeds`           as many as each setting is measured with in a full run
+    `quick_seeds`     as many with --quick
     `min_seeds`     fewer than these support no verdict: 10 where the outcome is pass or fail
     `brackets`        what the brackets after a figure are
     """
@@ -83,6 +85,7 @@ class Study:
     draw: Callable[[list[Row]], object]
     in_children: bool = False
     seeds: int = 10
+    quick_seeds: int = QUICK_SEEDS
     min_seeds: int = 5
     brackets: str = "95% intervals of the mean (bootstrap)"
 
@@ -108,12 +111,12 @@ class Study:
             return
         if not self.in_children:
             start_quietly()
-        count = FLAGS.seeds or (QUICK_SEEDS if FLAGS.quick else self.seeds)
+        count = FLAGS.seeds or (self.quick_seeds if FLAGS.quick else self.seeds)
         first = 1 + max((row["seed"] for row in recorded or []), default=0)
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
         rows, tuned = self.rows(options, corpus, folder)
-        provenance = provenance_of(corpus)
+        provenance = provenance_of(corpus, cost_of(folder / UNFINISHED))
         if FLAGS.recheck:
             write_text_atomically(folder / RECHECK_CSV, to_csv(rows))
             self.report_recheck(recorded, rows, folder, provenance)
@@ -160,11 +163,12 @@ class Study:
             bar.set_postfix_str(" ".join(f"{name}={value}" for name, value in case.items()))
             key = json.dumps(case)
             if key not in done:
-                some = []
+                some, before = [], cpu_seconds()
                 measured = self.measure(
                     case, corpus, dataclasses.replace(options, tuned=some.append)
                 )
-                done[key] = {"rows": measured, "tuned": some}
+                cost = round(cpu_seconds() - before, 1)
+                done[key] = {"rows": measured, "tuned": some, "cpu_seconds": cost}
                 with (folder / UNFINISHED).open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"case": key, **done[key]}) + "\n")
             rows += [case | row for row in done[key]["rows"]]
@@ -246,6 +250,11 @@ def _given() -> bool:
 
 def _seeds(count: int) -> str:
     return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def cpu_seconds() -> float:
+    """The time that all cores have spent on this process and on its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def start_quietly() -> None:

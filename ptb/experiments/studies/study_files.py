@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ UNFINISHED_BEGINS = b'{"quick": '
 # What a verdict says made it, the earlier name of the command too.
 COMMANDS = ("ptb study", "python3 -m studies")
 RECHECK_CSV, RECHECK = "recheck.csv", "recheck.md"
+CPU_TIME = "CPU time"  # the row of a verdict with what it cost
 
 
 def is_verdict(path: Path) -> bool:
@@ -50,7 +52,13 @@ def read_unfinished(path: Path, what: dict) -> dict:
     if not kept or kept[0] != what:
         kept = [what]
     write_text_atomically(path, "".join(json.dumps(each) + "\n" for each in kept))
-    return {each["case"]: {n: each[n] for n in ("rows", "tuned")} for each in kept[1:]}
+    return {each.pop("case"): each for each in kept[1:]}
+
+
+def cost_of(path: Path) -> float:
+    """The CPU time of all cases of a study, in seconds: of those before it was resumed too."""
+    cases = path.read_text(encoding="utf-8").splitlines()[1:]
+    return math.fsum(json.loads(case).get("cpu_seconds", math.nan) for case in cases)
 
 
 def make_folder(folder: Path) -> None:
@@ -80,8 +88,8 @@ def saved_rows(folder: Path) -> list[Row]:
         raise ValueError(f"{path} is not the CSV of a study: {error}") from None
 
 
-def provenance_of(corpus) -> list[str]:
-    """Where the figures come from: the command, the text, the versions and the machine."""
+def provenance_of(corpus, cost: float) -> list[str]:
+    """Where the figures come from: the command, the text, the versions, the machine, the cost."""
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     cores, processor = (machine()[name] for name in ("cores", "processor"))
     return [
@@ -91,6 +99,7 @@ def provenance_of(corpus) -> list[str]:
         f"| text | {escape(corpus.name)}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
         f"| versions | {versions_in_words()} |",
         f"| machine | {processor}, {cores} cores |",
+        *([] if math.isnan(cost) else [f"| {CPU_TIME} | {cost:,.0f} s |"]),
         f"| figures | [{CSV}]({CSV}) |",
     ]
 

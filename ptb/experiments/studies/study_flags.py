@@ -31,7 +31,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "seeds",
         None,
-        f"seeds of each setting (5 or 10, as the study says; with --quick {QUICK_SEEDS})",
+        f"seeds of each setting (5 or 10, as the study says; with --quick 3 or {QUICK_SEEDS})",
         1,
         100,
     )

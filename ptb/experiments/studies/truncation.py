@@ -57,7 +57,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         return stacks[-1].train()
 
     if epochs:
-        losses = tune_and_measure(train, RATES[:2] if options.quick else RATES, options)
+        losses = tune_and_measure(train, RATES, options)
     else:
         stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
         losses = untrained(stacks[-1])

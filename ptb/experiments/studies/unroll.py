@@ -16,35 +16,40 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
+from statistics import fmean, geometric_mean
 
 import numpy as np
 
-from ptb.experiments.studies.measurements import Row, doubt, spread, where
+from ptb.experiments.studies.measurements import Row, and_, estimates, ratio, values_by, where
 from ptb.experiments.studies.study import Options, Study, start_quietly
 from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
 MODES = {"static": "static", "fused": "fused", "loop": "keras"}
 LENGTHS = (5, 10, 20, 40, 80, 160)
-SECONDS = 0.7  # training that is timed for each setting
+SECONDS, QUICK_SECONDS = 0.7, 0.3  # of training that is timed for each setting
 WINDOWS_PER_CALL = 5
 
 
 def cases(options: Options) -> list[Row]:
     longest = 20 if options.quick else 160
+    # Seed by seed, so that a machine that gets slower does so for all three.
     return [
         {"unroll": mode, "longest": longest, "seed": seed}
-        for mode, seed in itertools.product(MODES, options.seeds)
+        for seed, mode in itertools.product(options.seeds, MODES)
     ]
 
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
     lengths = [num_steps for num_steps in LENGTHS if num_steps <= case["longest"]]
-    mode, seed = MODES[case["unroll"]], case["seed"]
-    return call(_measure_here, mode, lengths, seed, corpus.train, len(corpus.vocabulary))
+    if options.quick:
+        lengths = lengths[::2]
+    mode, seconds = MODES[case["unroll"]], QUICK_SECONDS if options.quick else SECONDS
+    text = (corpus.train, len(corpus.vocabulary))
+    return call(_measure_here, mode, lengths, seconds, case["seed"], *text)
 
 
-def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[Row]:
+def _measure_here(mode: str, lengths, seconds: float, seed: int, ids, vocab_size: int) -> list[Row]:
     """A row for each of the `lengths`, from the shortest to the longest."""
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
@@ -54,17 +59,20 @@ def _measure_here(mode: str, lengths, seed: int, ids, vocab_size: int) -> list[R
     config = Config(rnn_mode=mode, num_layers=1, seed=seed)
     model = build_model(config, vocab_size)
     model.initialize(config.init_scale, config.seed)
-    _measure_length(model, config, 2, ids)  # the first trace pays for the whole process
+    _measure_length(model, config, 2, ids, 0)  # the first trace pays for the whole process
     before = peak_bytes()
     rows = []
     for num_steps in lengths:
-        row = _measure_length(model, config, num_steps, ids)
+        row = _measure_length(model, config, num_steps, ids, seconds)
         rows.append(row | {"peak_mb": (peak_bytes() - before) / 1e6})
     return rows
 
 
-def _measure_length(model, config, num_steps: int, ids) -> Row:
-    """Operations of a training step's graph, seconds to trace it and to run it first, and speed."""
+def _measure_length(model, config, num_steps: int, ids, seconds: float) -> Row:
+    """Operations of a training step's graph, seconds to trace it and to run it first, and speed.
+
+    The speed is that of training for so many `seconds`, and of one call at least.
+    """
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.data import reader  # noqa: PLC0415
@@ -82,10 +90,10 @@ def _measure_length(model, config, num_steps: int, ids) -> Row:
     train(state).numpy()
     ran = time.perf_counter()
     windows = 0
-    while time.perf_counter() - ran < SECONDS:
+    while not windows or time.perf_counter() - ran < seconds:
         train(state).numpy()
         windows += WINDOWS_PER_CALL
-    seconds = time.perf_counter() - ran
+    trained = time.perf_counter() - ran
     operations = list(all_operations(graph))
     return {
         "num_steps": num_steps,
@@ -93,7 +101,7 @@ def _measure_length(model, config, num_steps: int, ids) -> Row:
         "while_loops": sum(name in ("While", "StatelessWhile") for name in operations),
         "trace_seconds": traced - began,
         "first_call_seconds": ran - traced,
-        "words_per_second": windows * batch_size * num_steps / seconds,
+        "words_per_second": windows * batch_size * num_steps / trained,
     }
 
 
@@ -117,23 +125,26 @@ def verdict(rows: list[Row]) -> str:
         ("words_per_second", "words/s", ",.0f"),
         ("peak_mb", "peak memory, MB", ",.0f"),
     ):
-        figures = spread(where(rows, num_steps=long), column, "unroll")
+        figures = estimates(where(rows, num_steps=long), column, "unroll")
         table.append(f"| {label} | " + " | ".join(f"{figures[m]:{spec}}" for m in MODES) + " |")
     model = "Measured on one layer of 200 LSTM units, batch_size 20."
-    return "\n\n".join(
-        [_graph(rows, short, long), _speed(rows, short, long), "\n".join(table), model]
-    )
+    speed = " ".join(_fastest(rows, num_steps) for num_steps in (short, long))
+    parts = (_graph(rows, short, long), f"{speed}{_paid_back(rows, long)}", "\n".join(table), model)
+    return "\n\n".join(parts)
 
 
 def _graph(rows: list[Row], short: int, long: int) -> str:
-    growth = {mode: _ratio(rows, mode, "operations", short, long) for mode in MODES}
-    unrolled = [mode for mode, factor in growth.items() if factor > 2]
-    constant = [mode for mode, factor in growth.items() if factor <= 2]
+    growth = {}
+    for mode in MODES:
+        operations = values_by(where(rows, unroll=mode), "operations", "num_steps")
+        growth[mode] = ratio(operations[long], operations[short])
+    unrolled = [mode for mode, factor in growth.items() if factor.low > 2]
+    constant = [mode for mode in MODES if mode not in unrolled]
     parts = []
     if unrolled:
-        parts.append(f"grows with num_steps for {' and '.join(unrolled)}")
+        parts.append(f"grows with num_steps for {and_(unrolled)}")
     if constant:
-        parts.append(f"stays about the same for {' and '.join(constant)}")
+        parts.append(f"stays about the same for {and_(constant)}")
     factors = ", ".join(f"{mode} {factor:.1f}" for mode, factor in growth.items())
     return (
         f"**The graph {' and '.join(parts)}**: from num_steps {short} to {long}, "
@@ -142,35 +153,36 @@ def _graph(rows: list[Row], short: int, long: int) -> str:
     )
 
 
-def _ratio(rows: list[Row], mode: str, column: str, short: int, long: int) -> float:
-    figures = spread(where(rows, unroll=mode), column, "num_steps")
-    return figures[long].mean / figures[short].mean
+def _fastest(rows: list[Row], num_steps: int) -> str:
+    """The mode with the most words a second, and those that may be as fast.
+
+    Compared are the modes seed by seed, which were measured one right after the other.
+    """
+    speed = values_by(where(rows, num_steps=num_steps), "words_per_second", "unroll")
+    fastest = max(MODES, key=lambda mode: geometric_mean(speed[mode]))
+    factors = {mode: ratio(speed[fastest], speed[mode]) for mode in MODES if mode != fastest}
+    near = [mode for mode, factor in factors.items() if factor.low <= 1]
+    head = f"{and_([fastest, *near])}, not clear which" if near else fastest
+    others = " and ".join(f"{factor:.2f} times {mode}" for mode, factor in factors.items())
+    return f"**At num_steps {num_steps} the fastest is {head}**: {fastest} is {others}."
 
 
-def _speed(rows: list[Row], short: int, long: int) -> str:
-    lines = []
-    for num_steps in (short, long):
-        speed = spread(where(rows, num_steps=num_steps), "words_per_second", "unroll")
-        fastest = max(speed, key=lambda mode: speed[mode].mean)
-        others = " and ".join(
-            f"{speed[fastest].mean / speed[mode].mean:.2f} times {mode}"
-            for mode in speed
-            if mode != fastest
-        )
-        lines.append(
-            f"**At num_steps {num_steps} the fastest is {fastest}**{doubt(speed, fastest)}, "
-            f"{others}."
-        )
-    trace = spread(where(rows, num_steps=long), "trace_seconds", "unroll")
-    speed = spread(where(rows, num_steps=long), "words_per_second", "unroll")
-    if trace["fused"].mean > trace["loop"].mean and speed["fused"].mean > speed["loop"].mean:
-        rate = 1 / speed["loop"].mean - 1 / speed["fused"].mean
-        words = (trace["fused"].mean - trace["loop"].mean) / rate
-        lines.append(
-            f"The longer trace of fused against loop at num_steps {long} is paid back after "
-            f"{words:,.0f} words of training."
-        )
-    return " ".join(lines)
+def _paid_back(rows: list[Row], num_steps: int) -> str:
+    """After how many words the longer trace of fused has cost no more than the slower loop."""
+    some = where(rows, num_steps=num_steps)
+    speed, trace = (
+        values_by(some, column, "unroll") for column in ("words_per_second", "trace_seconds")
+    )
+    faster = ratio(speed["fused"], speed["loop"])
+    longer = ratio(trace["fused"], trace["loop"])
+    if faster.low <= 1 or longer.low <= 1:
+        return ""
+    gained = 1 / fmean(speed["loop"]) - 1 / fmean(speed["fused"])
+    words = (fmean(trace["fused"]) - fmean(trace["loop"])) / gained
+    return (
+        f" The longer trace of fused against loop at num_steps {num_steps} is paid back after "
+        f"about {words:,.0f} words of training."
+    )
 
 
 def draw(rows: list[Row]):
@@ -187,7 +199,7 @@ def draw(rows: list[Row]):
     figure, all_axes = panels(len(kinds), height=3.3)
     for axes, (column, title, unit) in zip(all_axes, kinds, strict=True):
         for index, mode in enumerate(MODES):
-            line(axes, where(rows, unroll=mode), "num_steps", column, index, mode, of=spread)
+            line(axes, where(rows, unroll=mode), "num_steps", column, index, mode)
         log_axis(axes, "x", lengths)
         if "log" in unit:
             log_axis(axes, "y")
@@ -208,5 +220,5 @@ STUDY = Study(
     draw=draw,
     in_children=True,
     seeds=5,
-    brackets="the range",
+    quick_seeds=3,
 )

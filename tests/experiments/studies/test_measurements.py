@@ -12,13 +12,12 @@ from ptb.experiments.studies.measurements import (
     describe_failed,
     describe_rates,
     difference,
-    doubt,
     estimates,
     from_csv,
     last_points,
     lowest,
+    ratio,
     sound,
-    spread,
     to_csv,
     where,
     wilson,
@@ -32,12 +31,12 @@ ROWS = [
 ]
 
 
-def test_spread_is_over_the_rows_that_share_a_value():
-    assert spread(ROWS, "loss", "cell") == {"rnn": Spread(2.5, 1, 4), "gru": Spread(2, 2, 2)}
-    assert spread(ROWS, "loss", "cell", "seed")["rnn", 2] == Spread(4, 4, 4)
+def test_an_estimate_is_of_the_rows_that_share_a_value():
+    assert estimates(ROWS, "loss", "cell") == {"rnn": Spread(2.5, 1, 4), "gru": Spread(2, 2, 2)}
+    assert estimates(ROWS, "loss", "cell", "seed")["rnn", 2] == Spread(4, 4, 4)
 
 
-def test_a_spread_is_written_with_its_range_where_the_seeds_differ():
+def test_a_spread_is_written_with_its_interval_where_the_seeds_differ():
     assert f"{Spread(2.5, 1, 4):.1f}" == "2.5 (1.0 to 4.0)"
     assert f"{Spread(2.01, 2.0, 2.02):.1f}" == "2.0"
 
@@ -143,7 +142,9 @@ def test_a_damaged_csv_is_refused(text):
         from_csv(text)
 
 
-def test_what_is_ahead_is_doubted_where_the_ranges_overlap():
-    spreads = {4: Spread(2.0, 1.0, 3.0), 20: Spread(4.0, 3.0, 5.0), 64: Spread(9.0, 8.0, 9.5)}
-    assert doubt(spreads, 64) == ""
-    assert doubt(spreads, 4) == " (not clearly: the interval of 20 overlaps)"
+def test_a_ratio_compares_seed_by_seed():
+    # Each seed doubles, though the seeds lie far apart.
+    twice = ratio([2.0, 20.0, 200.0], [1.0, 10.0, 100.0])
+    assert (twice.mean, twice.low, twice.high) == pytest.approx((2.0, 2.0, 2.0))
+    apart = ratio([2.0, 8.0], [1.0, 1.0])
+    assert (apart.mean, apart.low, apart.high) == pytest.approx((4.0, 2.0, 8.0))

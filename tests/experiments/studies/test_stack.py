@@ -8,7 +8,15 @@ import pytest
 import tensorflow as tf
 
 from ptb.data import corpus, reader
-from ptb.experiments.studies.stack import Network, Stack, finite, spectral_radius, unigram_nats
+from ptb.experiments.studies.stack import (
+    Network,
+    Stack,
+    _score,
+    _train_windows,
+    finite,
+    spectral_radius,
+    unigram_nats,
+)
 from ptb.training.config import Config
 from ptb.training.model import build_model
 from ptb.training.perplexity import Evaluator
@@ -62,6 +70,14 @@ def test_models_side_by_side_train_as_each_alone(short_corpus, cell, forget_bias
         scored = reader.every_token(short_corpus.valid, 10, 3)
         score = Evaluator(model)(dataclasses.replace(scored, carries_state=not reset))
         assert rows[g]["valid_nats"] == pytest.approx(score.nats / score.tokens, rel=1e-5)
+
+
+def test_another_number_of_models_takes_the_same_trace(short_corpus):
+    recipe = config(hidden_size=5)
+    Stack(short_corpus, recipe, [0.5, 0.25], [1, 2]).train(updates=2)
+    traces = [each.experimental_get_tracing_count() for each in (_train_windows, _score)]
+    Stack(short_corpus, recipe, [0.5], [1]).train(updates=4)
+    assert traces == [each.experimental_get_tracing_count() for each in (_train_windows, _score)]
 
 
 def test_a_model_that_diverges_leaves_its_neighbours_alone(short_corpus):

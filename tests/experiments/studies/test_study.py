@@ -10,6 +10,7 @@ from ptb.experiments.studies.every import write_overview
 from ptb.experiments.studies.findings import paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
+from ptb.experiments.studies.study_files import cost_of
 from tests import forked
 from tests.experiments.studies.test_verdicts import truncation_rows
 from tests.forked import one_line_error
@@ -69,6 +70,7 @@ def test_a_study_that_was_stopped_measures_only_what_is_missing(tmp_path):
     again = dataclasses.replace(STUDY, measure=lambda case, corpus, options: [{"twice": 0.5}])
     measured, tuned = again.rows(options, None, tmp_path)
     assert [row["twice"] for row in measured] == [math.inf, math.inf, 0.5, 0.5]
+    assert cost_of(tmp_path / "unfinished.jsonl") >= 0
     assert [(row["n"], row["valid_nats"]) for row in tuned] == [(1, math.inf), (1, math.inf)]
     # Other seeds are another measurement.
     measured, _ = again.rows(Options(quick=True, seeds=(3,)), None, tmp_path)
@@ -134,11 +136,19 @@ def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
         (tmp_path / name / "verdict.md").write_text(
             f"# Why {name}?\n\n**So.**\n\nMore: **no more**.\n"
         )
+    with (tmp_path / "unroll/verdict.md").open("a") as file:
+        file.write("\n| CPU time | 1,234 s |\n")
+    outcome = "**The verdict holds** with seeds 6 to 10: 2 of 2 findings are the same."
+    (tmp_path / "unroll/recheck.md").write_text(f"# Checked again: Why?\n\n{outcome}\n")
     write_overview(tmp_path, "ptb study")
     assert (tmp_path / "README.md").read_text() == (
         "# Studies\n\n`ptb study`\n"
         "\n## [Why memory?](memory/verdict.md)\n\n- So.\n- No more\n"
         "\n## [Why unroll?](unroll/verdict.md)\n\n- So.\n- No more\n"
+        "\n## Checked again\n\n| study | CPU time | with other seeds |\n|---|---|---|\n"
+        "| memory | not recorded | not checked |\n"
+        "| unroll | 1,234 s | [The verdict holds](unroll/recheck.md) with seeds 6 to 10: "
+        "2 of 2 findings are the same. |\n"
     )
 
 

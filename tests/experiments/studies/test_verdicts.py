@@ -306,30 +306,52 @@ def test_a_kind_of_sampling_that_diverged_supports_no_verdict():
     assert "Not counted: num_steps 5 random." in verdict
 
 
-def detach_rows(extra_mb, times):
+def detach_rows(extra_mb, times, apart=0.01):
+    """Megabytes and milliseconds by the windows kept. The seeds lie `apart`, as a share."""
     return [
         {
-            "kept_windows": kept,
+            "num_layers": 2,
+            "num_steps": 20,
             "seed": seed,
-            "extra_mb": extra_mb[kept],
-            "ms_per_window": times[kept],
+            "kept_windows": kept,
+            "extra_mb": extra_mb[kept] * (1 + apart * (seed - 3)),
+            "ms_per_window": times[kept] * (1 + apart * (seed - 3)),
         }
+        for seed in SEEDS
         for kept in times
-        for seed in (1, 2)
     ]
 
 
 def test_detach():
     grows = detach.verdict(detach_rows({1: 0, 8: 80, 16: 160}, {1: 10, 8: 40, 16: 80}))
-    assert "Memory grows" in grows
-    assert "about 10.7 MB a window" in grows
-    assert "takes ever longer" in grows
+    assert "**Memory grows with every window that is kept**: 160 (158 to 162) MB" in grows
+    assert "about 10.7 (10.5 to 10.8) MB a window" in grows
+    assert "**A window takes ever longer**: 10.0 (9.9 to 10.1) ms" in grows
     assert "8.0 times as long" in grows
+    assert "to the power 0.75 (1 is linear)" in grows
     assert "until memory ends" in grows
+    assert "Measured with 2 x 200 LSTM, batch_size 20, num_steps 20." in grows
     stays = detach.verdict(detach_rows({1: 0, 8: 1, 16: 1}, {1: 10, 8: 10, 16: 10}))
-    assert "Memory stays" in stays
-    assert "takes hardly longer" in stays
+    assert "**Memory stays about the same**" in stays
+    assert "**A window takes hardly longer**" in stays
     assert "until memory ends" not in stays
+
+
+def test_what_the_seeds_of_detach_do_not_agree_on_is_not_clear():
+    # A quarter more at 16 windows than at 8, and the seeds lie farther apart than that.
+    doubt = detach.verdict(detach_rows({1: 0, 8: 80, 16: 100}, {1: 10, 8: 40, 16: 50}, apart=0.3))
+    assert "**Memory grows, not clearly with every window that is kept**" in doubt
+    assert "**A window takes longer, not clearly with every one that is kept**" in doubt
+    assert "until memory ends" not in doubt
+    rows = detach_rows({1: 0, 8: 0, 16: 10}, {1: 10, 8: 10, 16: 10}, apart=0.3)
+    times = {1: 10, 2: 40, 3: 10, 4: 20, 5: 10}
+    rows = [
+        row | {"ms_per_window": times[row["seed"]]} if row["kept_windows"] == 16 else row
+        for row in rows
+    ]
+    doubt = detach.verdict(rows)
+    assert "**It is not clear whether memory grows**" in doubt
+    assert "**It is not clear whether a window takes longer**" in doubt
 
 
 def gradient_rows(factors, losses=None, scales=(0.18,)):
@@ -417,7 +439,7 @@ def test_memory():
     assert "**With SGD, it is not clear whether the LSTM or the RNN remembers longer**" in verdict
     assert "| SGD | RNN | 10/10 | 0/10 | - | 5 |" in verdict
     assert "| SGD | GRU | 10/10 | 9/10 | 6/10 | 10 |" in verdict
-    assert "| SGD | LSTM | 8/10 | 2/10 | - | 0 |" in verdict
+    assert "| SGD | LSTM | 8/10 | 2/10 | not tried | 0 |" in verdict
     assert "the same after 500 updates as after 1,000" in verdict
     assert "No network that forgot had its best rate at the edge" in verdict
     shorter = memory.verdict(memory_rows({"RNN": {5: 10, 10: 10}, "GRU": {5: 10, 10: 0}}, "Adam"))
@@ -433,7 +455,24 @@ def test_memory_says_where_more_updates_or_another_rate_would_change_it():
     assert "A better rate may exist beyond the grid's edge for RNN with SGD at 10." in verdict
 
 
-def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5)):
+def test_memory_says_what_the_optimizers_agree_on():
+    sgd = {"RNN": {5: 10, 20: 0}, "GRU": {5: 10, 20: 10}, "LSTM": {5: 0}}
+    adam = {"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}, "LSTM": {5: 10, 10: 10}}
+    short = [row | {"longest": 10} for row in memory_rows(adam, "Adam")]
+    verdict = memory.verdict(memory_rows(sgd) + short)
+    assert "**With each of them, the GRU remembers longer than the RNN**" in verdict
+    assert "**Whether the LSTM remembers longer than the RNN depends on the optimizer**" in verdict
+    assert "| Adam | GRU | 10/10 | 10/10 | not tried | 10 or more |" in verdict
+    assert "With Adam, only delays up to 10 were tried." in verdict
+    unclear = memory_rows(adam | {"LSTM": {5: 10, 10: 1}, "GRU": {5: 0}}, "Adam")
+    verdict = memory.verdict(memory_rows(sgd | {"GRU": {5: 1}}) + unclear)
+    assert "**With each of them, the RNN remembers longer than the GRU**" in verdict
+    assert "**Whether the LSTM remembers longer than the RNN is not clear with each**" in verdict
+
+
+def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5), by_seed=None):
+    """`by_seed` has the words a second of some mode for each seed."""
+    by_seed = by_seed or {}
     return [
         {
             "unroll": mode,
@@ -442,12 +481,12 @@ def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5)):
             "operations": operations[mode] * (length if mode != "loop" else 1),
             "trace_seconds": seconds,
             "first_call_seconds": 1.0,
-            "words_per_second": speed[mode],
+            "words_per_second": by_seed[mode][seed - 1] if mode in by_seed else speed[mode],
             "peak_mb": 50.0,
         }
         for mode, seconds in zip(("static", "fused", "loop"), trace, strict=True)
         for length in (5, 40)
-        for seed in (1, 2)
+        for seed in SEEDS
     ]
 
 
@@ -458,12 +497,21 @@ def test_unroll():
     words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 2000, "fused": 4000, "loop": 1000}))
     assert "grows with num_steps for static and fused and stays about the same for loop" in words
     assert (
-        "**At num_steps 40 the fastest is fused**, 2.00 times static and 4.00 times loop" in words
+        "**At num_steps 40 the fastest is fused**: fused is 2.00 times static and 4.00 times loop"
+        in words
     )
-    assert "paid back after 2,000 words" in words
+    assert "paid back after about 2,000 words" in words
     words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 100, "fused": 400, "loop": 1000}))
     assert "the fastest is loop**" in words
     assert "paid back" not in words
+    near = {"static": (390, 410, 380, 420, 395)}
+    words = unroll.verdict(unroll_rows(OPERATIONS, {"fused": 400, "loop": 100}, by_seed=near))
+    assert "**At num_steps 40 the fastest is fused and static, not clear which**" in words
+    # A machine that gets slower by the seed does so for all three.
+    drift = {mode: [f * s for s in (1.0, 0.8, 0.5, 0.4, 0.3)]
+             for mode, f in (("static", 400), ("fused", 440), ("loop", 100))}  # fmt: skip
+    words = unroll.verdict(unroll_rows(OPERATIONS, {}, by_seed=drift))
+    assert "**At num_steps 40 the fastest is fused**: fused is 1.10 times static" in words
 
 
 def truncation_rows(cosines, loss=2.0, apart=0.0):
