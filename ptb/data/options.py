@@ -48,9 +48,13 @@ def parse_shares(text: str) -> tuple[float, ...]:
 
 def reading_changed(source: dict) -> str:
     """What to add if the text of a run with this `source` is not what it was; often nothing."""
-    if "data_path" not in source or source.get("reading", 1) == READING:
+    reading, tokens = source.get("reading", 1), source.get("tokens")
+    if "data_path" not in source or reading == READING:
         return ""
-    if source.get("tokens") == "char":
+    if reading == 2:
+        changed = " (the reading of ideographs changed since: each is a token of its own now)"
+        return changed if tokens == "wordpunct" else ""
+    if tokens == "char":
         return (
             " (the reading of spaces changed since: characters keep every space now, and no byte "
             "order mark)"

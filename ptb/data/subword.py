@@ -45,7 +45,7 @@ LINE_BREAK_NAME = NAMES[ord("\n")]
 def piece_pattern(write_class=wordpunct.python_class) -> str:
     """What a piece is, for Python's `re` or TensorFlow's RE2."""
     marks, spaces = write_class(wordpunct.punctuation()), write_class(wordpunct.SPACES)
-    word = wordpunct.patterns(write_class)["word"]
+    word = rf"[^{marks}{spaces}\n{write_class([(0, 0)])}]"
     return rf" ?{word}+| ?[{marks}]+|[{spaces}]+|\n"
 
 

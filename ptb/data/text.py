@@ -64,8 +64,9 @@ READINGS = {
 }
 TOKENS = tuple(UNITS)
 # The version of the definition above, which a run keeps. 1 read characters with one space between
-# two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`.
-READING = 2
+# two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`. Words
+# of 2 with `wordpunct` could have several ideographs.
+READING = 3
 # No text has it, so it can stand for a line break among words.
 LINE_BREAK = "\0"
 MAX_WORD_CHARACTERS = 100_000

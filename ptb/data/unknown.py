@@ -76,7 +76,9 @@ def has_no_spaces(tokens: list[str], counts: np.ndarray, kind: str) -> bool:
     if kind == "char":
         return False
     lengths = np.array([0 if token == EOS else len(token) for token in tokens])
-    is_word = lengths > (kind == "wordpunct")  # marks of punctuation are no words
+    is_word = lengths > 0
+    if kind == "wordpunct":  # marks of punctuation are no words, and an ideograph is one
+        is_word &= np.array([any(map(str.isalnum, token)) for token in tokens])
     num_words = int(counts[is_word].sum())
     if not num_words:
         return False

@@ -7,12 +7,14 @@ space is lost: one space between two words goes without saying, and any other is
 
 A token is one of four things, and the first that fits is taken:
 
-1. a word: characters that are neither white space nor punctuation;
-2. one character of punctuation, with the one space before it and the one space after it, if any;
+1. a word: characters that are neither white space, punctuation nor ideographs;
+2. one character of punctuation or one ideograph, with the one space before it and the one space
+   after it, if any: Chinese has no spaces between its words, so it is read by characters;
 3. white space that is more than the one space between two words;
 4. a line break.
 
-Punctuation is what Unicode calls punctuation or a symbol, other than `_`. The patterns are written
+Punctuation is what Unicode calls punctuation or a symbol, other than `_`. Kana, Hangul and other
+letters are no ideographs. The patterns are written
 so that Python's `re` and TensorFlow's RE2 read them alike: each range is spelled out.
 """
 
@@ -37,6 +39,15 @@ SPACES = (
     (0x202F, 0x202F),
     (0x205F, 0x205F),
     (0x3000, 0x3000),
+)
+# Han, with its repetition mark and its zero, in the planes that Unicode keeps for it.
+IDEOGRAPHS = (
+    (0x3005, 0x3005),
+    (0x3007, 0x3007),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
 )
 
 
@@ -65,10 +76,9 @@ def punctuation() -> tuple[tuple[int, int], ...]:
 
 def patterns(write_class=python_class) -> dict[str, str]:
     """`word`, one character of a word, and `token`. A NUL, which no text has, is in neither."""
-    marks, spaces = write_class(punctuation()), write_class(SPACES)
-    nul = write_class([(0, 0)])
-    word = rf"[^{marks}{spaces}\n{nul}]"
-    return {"word": word, "token": rf"{word}+| ?[{marks}] ?|[{spaces}]+|\n"}
+    single, spaces = write_class((*punctuation(), *IDEOGRAPHS)), write_class(SPACES)
+    word = rf"[^{single}{spaces}\n{write_class([(0, 0)])}]"
+    return {"word": word, "token": rf"{word}+| ?[{single}] ?|[{spaces}]+|\n"}
 
 
 @functools.cache
@@ -93,6 +103,11 @@ def is_word(token: str) -> bool:
     return _compiled()["word"].fullmatch(token) is not None
 
 
+def is_ideograph(character: str) -> bool:
+    """Whether it is of Han, which is read one by one."""
+    return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
+
+
 def cut(text: str) -> tuple[str, str]:
     """The text up to a place that no token crosses, as late as possible, and the rest.
 
@@ -102,4 +117,15 @@ def cut(text: str) -> tuple[str, str]:
     place = text.rfind(" ", line + 1, len(text) - 1)
     while place >= 0 and not (is_word(text[place - 1]) and is_word(text[place + 1])):
         place = text.rfind(" ", line + 1, place)
-    return (text[:line], text[line:]) if place < 0 else (text[:place], text[place + 1 :])
+    if place >= 0:
+        return text[:place], text[place + 1 :]
+    after = _after_ideograph(text, line)
+    return text[:after], text[after:]
+
+
+def _after_ideograph(text: str, start: int) -> int:
+    """The last place after `start` between an ideograph and no space; `start` if there is none."""
+    for place in range(len(text) - 1, start, -1):
+        if not text[place].isspace() and is_ideograph(text[place - 1]):
+            return place
+    return start

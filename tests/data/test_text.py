@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptb.data import text, text_file
+from ptb.data import text, text_file, wordpunct
 from ptb.data.vocabulary import EOS
 
 # Characters of every kind, and more of those that a reader may trip over.
@@ -48,7 +48,8 @@ def defined(content, tokens, lowercase):
 def kind_of(character):
     if character.isspace():
         return "space"
-    is_mark = unicodedata.category(character)[0] in "PS" and character != "_"
+    is_ideograph = any(first <= ord(character) <= last for first, last in wordpunct.IDEOGRAPHS)
+    is_mark = (unicodedata.category(character)[0] in "PS" and character != "_") or is_ideograph
     return "mark" if is_mark else "word"
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ptb.data import text
+from ptb.data import text, text_file
 from ptb.data.corpus import load_text
 from ptb.data.options import TextOptions
 from ptb.data.summary import Extents
@@ -45,6 +45,49 @@ def test_words_are_the_same_beside_punctuation():
     assert text.split("x_y = don't  3.5", "wordpunct") == [
         *("x_y", " = ", "don", "'", "t", "  ", "3", ".", "5"),
     ]
+
+
+def test_ideographs_are_read_one_by_one():
+    assert text.split("我说 ok，二〇二五年 iPad了 的 x\n", "wordpunct") == [
+        *(
+            "我",
+            "说 ",
+            "ok",
+            "，",
+            "二",
+            "〇",
+            "二",
+            "五",
+            "年 ",
+            "iPad",
+            "了 ",
+            "的 ",
+            "x",
+            "<eos>",
+        ),
+    ]
+    # Japanese and Korean words of other letters stay whole.
+    assert text.split("これは何ですか 이것은", "wordpunct") == [
+        *("これは", "何", "ですか", "이것은"),
+    ]
+
+
+def test_a_line_of_any_length_of_ideographs_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "MAX_WORD_CHARACTERS", 9)
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 24)
+    content = "这是 a什 么，没ok" * 20 + "\n"
+    (tmp_path / "text.txt").write_text(content, encoding="utf-8")
+    numbers = text.lexicon("wordpunct")
+    ids = text.read(tmp_path / "text.txt", numbers).ids
+    assert [numbers.tokens[i] for i in ids] == text.split(content, "wordpunct")
+
+
+def test_chinese_prose_has_few_types_and_leads_nowhere_else(tmp_path):
+    (tmp_path / "text.txt").write_text("这是什么？没什么，“三”。3.5 ok\n" * 40, encoding="utf-8")
+    corpus = load_text(tmp_path / "text.txt", options=TextOptions("wordpunct"))
+    assert "这" in corpus.vocabulary
+    assert corpus.summary["test"].unknown == 0
+    assert corpus.reasons == ()
 
 
 def extents(content, kind):

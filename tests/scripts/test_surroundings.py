@@ -136,7 +136,7 @@ def no_memory_folder():
 @pytest.mark.slow
 def test_a_run_is_trained_and_resumed_on_another_system(tmp_path):
     (tmp_path / "text.txt").write_text("a b c\n" * 40)
-    flags = ("--model=test", "--data_path=text.txt", "--save_path=run")
+    flags = ("--model=test", "--batch_size=4", "--data_path=text.txt", "--save_path=run")
     for epochs in (1, 2):
         command = "train.py", *flags, f"--num_epochs={epochs}"
         succeed(*command, folder=tmp_path, prepare=[without_linux])
