@@ -276,6 +276,10 @@ def _matrices(size: int) -> list[np.ndarray]:
 PATHS = ("fused", "static", "keras")
 PEERS = ("torch", "keras_fit")
 PRODUCTS_ONLY = ("numpy", "tensorflow")
+FRAMEWORKS = {
+    **dict.fromkeys((*PATHS, "keras_fit"), ("tensorflow", "keras")),
+    "torch": ("torch",),
+}
 MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
 
 
