@@ -6,12 +6,16 @@ of the work of the small model.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import tensorflow as tf
 
 from ptb.machine.cores import available_cores, on_gpu
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
+# Below it float32 has fewer digits, down to none.
+SMALLEST_P = 1e-30
 
 
 def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
@@ -24,64 +28,61 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
     num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
-    ends = [num_rows * part // num_parts for part in range(1, num_parts)]
-    parts = zip([None, *ends], [*ends, None], strict=True)
-    part = _part_transposed if transposed else _part
-    nats = [part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
-    return tf.concat(nats, 0)
+    if num_parts == 1:
+        return _part(outputs, weight, bias, targets, transposed)
+    ends = [num_rows * part // num_parts for part in range(num_parts + 1)]
+    sizes = [end - begin for begin, end in pairwise(ends)]
+    parts = zip(tf.split(outputs, sizes), tf.split(targets, sizes), strict=True)
+    return tf.concat([_part(rows, weight, bias, of, transposed) for rows, of in parts], 0)
 
 
-@tf.custom_gradient
-def _part(outputs, weight, bias, targets):
-    """`softmax_nats` of some rows."""
-    nats, error_of = _cross_entropy(tf.matmul(outputs, weight), bias, targets)
-
-    def gradient(upstream):
-        error, upstream = error_of(upstream)
-        d_outputs = upstream * tf.matmul(error, transposed(weight))
-        d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
-        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
-
-    return nats, gradient
-
-
-@tf.custom_gradient
-def _part_transposed(outputs, weight, bias, targets):
-    """`softmax_nats` of some rows, with `weight` `[V, H]`."""
-    nats, error_of = _cross_entropy(tf.matmul(outputs, weight, transpose_b=True), bias, targets)
-
-    def gradient(upstream):
-        error, upstream = error_of(upstream)
-        d_outputs = upstream * tf.matmul(error, weight)
-        d_weight = tf.matmul(error, upstream * outputs, transpose_a=True)
-        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
-
-    return nats, gradient
-
-
-def _cross_entropy(products, bias, targets):
-    """The nats `[N]`, and a function that gives the error p - one_hot `[N, V]`.
+def _part(outputs, weight, bias, targets, transposed: bool):
+    """`softmax_nats` of some rows.
 
     Keeps the probabilities p, and makes no other `[N, V]` array: the one-hot is subtracted from p
     in place, and upstream, one value for each row, scales the `[N, H]` sides of the products.
     """
-    logits = tf.nn.bias_add(products, bias)
-    p = tf.nn.softmax(logits)
-    # log sum exp(logits), exact also where p underflows: the largest p is never small.
-    log_sum = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(p, axis=1))
-    nats = log_sum - tf.gather(logits, targets, batch_dims=1)
 
-    def error_of(upstream):
-        if on_gpu():  # a deterministic scatter there copies p to the CPU and back
-            return p - tf.one_hot(targets, tf.shape(p)[1]), upstream[:, None]
-        rows = tf.range(tf.shape(targets)[0])
-        with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
-            error = tf.tensor_scatter_nd_sub(
-                p, tf.stack([rows, targets], axis=1), tf.ones_like(upstream)
-            )
-        return error, upstream[:, None]
+    @tf.custom_gradient
+    def run(outputs, weight, bias):
+        logits = tf.nn.bias_add(tf.matmul(outputs, weight, transpose_b=transposed), bias)
+        p = tf.nn.softmax(logits)
+        nats = _nats(logits, p, targets)
 
-    return nats, error_of
+        def gradient(upstream):
+            upstream = upstream[:, None]
+            error = _error(p, targets, nats)
+            scaled = upstream * outputs
+            d_outputs = upstream * tf.matmul(error, weight, transpose_b=not transposed)
+            a, b = (error, scaled) if transposed else (scaled, error)
+            d_weight = tf.matmul(a, b, transpose_a=True)
+            return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0]
+
+        return nats, gradient
+
+    return run(outputs, weight, bias)
+
+
+def _nats(logits, p, targets):
+    """-log p[targets] `[N]`, exact also where p underflows: only then are the logits read again."""
+    p_target = tf.gather(p, targets, batch_dims=1)
+    return tf.cond(
+        tf.reduce_all(p_target > SMALLEST_P),
+        lambda: -tf.math.log(p_target),
+        lambda: tf.reduce_logsumexp(logits, axis=1) - tf.gather(logits, targets, batch_dims=1),
+    )
+
+
+def _error(p, targets, nats):
+    """p - one_hot(targets) `[N, V]`."""
+    if on_gpu():  # a deterministic scatter there copies p to the CPU and back
+        return p - tf.one_hot(targets, tf.shape(p)[1])
+    rows = tf.range(tf.shape(targets)[0])
+    with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
+        # `tf.tensor_scatter_nd_sub` would always copy p.
+        return tf.raw_ops.ScatterNdNonAliasingAdd(
+            input=p, indices=tf.stack([rows, targets], axis=1), updates=-tf.ones_like(nats)
+        )
 
 
 def transposed(matrix):

@@ -9,6 +9,14 @@ from pathlib import Path
 
 from ptb.machine.cores import available_cores
 
+# What makes matrix products fast, by the flag that Linux gives it.
+UNITS = {
+    "AVX2": "avx2",
+    "AVX-512": "avx512f",
+    "AVX-512 bfloat16": "avx512_bf16",
+    "AMX bfloat16": "amx_bf16",
+}
+
 
 def versions() -> dict[str, str]:
     """Of Python, and of the packages that compute."""
@@ -22,14 +30,19 @@ def versions_in_words() -> str:
     return ", ".join([f"Python {python[1]}", *(f"{name} {number}" for name, number in packages)])
 
 
-def machine() -> dict:
-    """What the figures of speed depend on."""
-    processor = platform.processor() or platform.machine()
-    for line in _lines(Path("/proc/cpuinfo")):
-        if line.startswith("model name"):
-            processor = line.split(":", 1)[1].strip()
-            break
-    return {"cores": available_cores(), "processor": processor, "system": platform.system()}
+def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict:
+    """What the figures of speed depend on. `units` are those of `UNITS` that Linux names."""
+    cpu: dict[str, str] = {}
+    for line in _lines(cpuinfo):
+        name, _, value = line.partition(":")
+        cpu.setdefault(name.strip(), value.strip())
+    flags = set(cpu.get("flags", "").split())
+    return {
+        "cores": available_cores(),
+        "processor": cpu.get("model name") or platform.processor() or platform.machine(),
+        "units": [unit for unit, flag in UNITS.items() if flag in flags],
+        "system": platform.system(),
+    }
 
 
 def peak_bytes() -> int:

@@ -27,6 +27,14 @@ def test_the_versions_are_those_that_run():
     assert versions_in_words().endswith(f"numpy {np.__version__}")
 
 
+def test_the_units_of_a_processor_are_read_from_its_flags(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: A\nflags\t\t: sse avx2 avx512f amx_bf16\nmodel name\t: B\n")
+    found = machine(cpuinfo)
+    assert (found["processor"], found["units"]) == ("A", ["AVX2", "AVX-512", "AMX bfloat16"])
+    assert machine(tmp_path / "none")["units"] == []
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no way to leave a core out")
 def test_a_machine_has_the_cores_that_the_process_may_use():
     before = os.sched_getaffinity(0)

@@ -38,6 +38,17 @@ def test_nats_and_their_gradient_are_those_of_the_log_softmax(transposed):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+def test_nats_of_a_target_whose_probability_underflows():
+    weight = tf.constant([[200.0, 0.0, -300.0]])
+    targets = tf.constant([0, 1, 2])
+    outputs, bias = tf.ones((3, 1)), tf.zeros(3)
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        nats = softmax_nats(outputs, weight, bias, targets)
+    np.testing.assert_array_equal(nats, [0, 200, 500])
+    np.testing.assert_array_equal(tape.gradient(nats, bias), [2, -1, -1])
+
+
 def numpy_adaptive_log_probs(outputs, weight, bias, cluster_w, cluster_b):
     """The two levels written out in float64, with the weight `[H, V]`."""
     x, w, b, cw, cb = (np.float64(a) for a in (outputs, weight, bias, cluster_w, cluster_b))

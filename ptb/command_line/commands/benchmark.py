@@ -29,7 +29,7 @@ from ptb.command_line.text_source import TextSource
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.cores import available_cores
-from ptb.machine.environment import versions
+from ptb.machine.environment import machine, versions
 from ptb.training.config import preset
 from ptb.training.model import check_memory
 
@@ -199,7 +199,7 @@ def _description(workload) -> dict:
         "model": FLAGS.model,
         "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
         "tokens": len(workload.ids),
-        "cores": available_cores(),
+        "machine": machine(),
         "rounds": FLAGS.rounds,
         "seconds_per_round": FLAGS.seconds,
         "versions": versions() | {"torch": torch},

@@ -38,6 +38,7 @@ class Entry:
     train_rates: list[float] = field(default_factory=list)
     evaluate_rates: list[float] = field(default_factory=list)
     matmul_flops: float = 0.0
+    import_bytes: int = 0
     peak_bytes: int = 0
 
     @property
@@ -64,6 +65,7 @@ class Runner:
         if ready and "first_step" in ready:
             self.entry.first_step_seconds = ready["first_step"] - started
             self.entry.costs = ready["costs"]
+            self.entry.import_bytes = ready["import_bytes"]
             self._first = len(ready["costs"])
 
     def ask(self, command: str, seconds: float) -> dict | None:

@@ -32,6 +32,7 @@ def summary(entries: list[Entry], workload: Workload) -> dict:
                 "share_of_limit": entry.train_rate * flop / limit,
                 "first_step_seconds": entry.first_step_seconds,
                 "peak_bytes": entry.peak_bytes,
+                "import_bytes": entry.import_bytes,
                 "first_costs": entry.costs,
             }
     return {
@@ -62,7 +63,7 @@ def _ratios(entries: list[Entry]) -> dict:
 
 
 def table(result: dict, title: str) -> str:
-    """The summary for people, 100 columns wide."""
+    """The summary for people, 110 columns wide."""
     limit, flop = result["matmul_limit_flops"], result["training_flop_per_word"]
     limits = ", ".join(f"{n} {f / 1e9:.0f}" for n, f in result["matmul_flops"].items())
     lines = [
@@ -72,7 +73,7 @@ def table(result: dict, title: str) -> str:
         f"so at most {limit / flop:,.0f} words/s",
         "",
         f"{'':12}{'train words/s':>15}{'(spread)':>18}{'of limit':>10}{'evaluate':>10}"
-        f"{'first step':>12}{'peak memory':>13}",
+        f"{'first step':>12}{'peak memory':>13}{'above import':>14}",
     ]
     for name, side in result["sides"].items():
         if "absent" in side:
@@ -84,6 +85,7 @@ def table(result: dict, title: str) -> str:
             f"{name:12}{train['median']:15,.0f}{between:>18}{side['share_of_limit']:10.0%}"
             f"{evaluate['median']:10,.0f}{side['first_step_seconds']:10.1f} s"
             f"{side['peak_bytes'] / 2**20:9,.0f} MiB"
+            f"{(side['peak_bytes'] - side['import_bytes']) / 2**20:10,.0f} MiB"
         )
     lines.append("")
     for peer, ratios in result["ratios"].items():

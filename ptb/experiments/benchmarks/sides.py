@@ -311,6 +311,10 @@ def _matrices(size: int) -> list[np.ndarray]:
 PATHS = ("fused", "static", "keras")
 PEERS = ("torch", "keras_fit", "tf1_block", "tf1_basic")
 PRODUCTS_ONLY = ("numpy", "tensorflow")
+FRAMEWORKS = {
+    **dict.fromkeys((*PATHS, "keras_fit"), ("tensorflow", "keras")),
+    "torch": ("torch",),
+}
 MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
 
 

@@ -6,12 +6,13 @@ memory and the time to the first step mean something.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Generator
 from pathlib import Path
 
 from ptb.command_line.devices import start_tensorflow
-from ptb.experiments.benchmarks.sides import PATHS, PRODUCTS_ONLY, make_side
+from ptb.experiments.benchmarks.sides import FRAMEWORKS, PATHS, PRODUCTS_ONLY, make_side
 from ptb.machine.environment import peak_bytes
 
 FIRST_COSTS = 5
@@ -19,11 +20,16 @@ MATMUL_SIZE = 2048
 
 
 def work(name: str, folder: str) -> Generator[dict, list, None]:
-    """Yields when the first step was done and the first costs, then an answer to each command."""
+    """Yields when the first step was done and the first costs, then an answer to each command.
+
+    The first answer also has what the process held once its framework was imported.
+    """
     if name in PATHS:
         start_tensorflow()
+    for framework in FRAMEWORKS.get(name, ()):
+        importlib.import_module(framework)
+    ready: dict = {"import_bytes": peak_bytes()}
     side = make_side(name, Path(folder))
-    ready: dict = {}
     if name not in PRODUCTS_ONLY:
         ready["costs"] = side.train(0, 1)
         ready["first_step"] = time.time()

@@ -15,8 +15,10 @@ def workload():
 @pytest.fixture
 def entries():
     return [
-        Entry("fused", None, [4.0, 3.0], 2.5, [100.0, 300.0, 200.0], [50.0] * 3, 1e6, 2**20),
-        Entry("torch", None, [4.0, 3.0], 1.5, [100.0, 100.0, 400.0], [70.0] * 3, 2e6, 2**21),
+        Entry(
+            "fused", None, [4.0, 3.0], 2.5, [100.0, 300.0, 200.0], [50.0] * 3, 1e6, 2**20, 3 * 2**20
+        ),
+        Entry("torch", None, [4.0, 3.0], 1.5, [100.0, 100.0, 400.0], [70.0] * 3, 2e6, 2**21, 2**22),
         Entry("keras_fit", absent="No module named 'keras'"),
         Entry("numpy", matmul_flops=3e6),
     ]
@@ -36,6 +38,9 @@ def test_the_summary_has_medians_shares_and_ratios_round_by_round(entries, workl
 def test_the_table_says_why_a_side_is_absent(entries, workload):
     text = table(summary(entries, workload), "a title")
     assert "keras_fit   absent: No module named 'keras'" in text
+    assert [line.split()[-4:] for line in text.splitlines() if line.startswith("fused")] == [
+        ["3", "MiB", "2", "MiB"]
+    ]
     assert "words/s over torch's, round by round: fused 1.00" in text
     assert max(len(line) for line in text.splitlines()) <= 110
 
