@@ -14,12 +14,15 @@ from ptb.machine.cores import available_cores, on_gpu
 ROWS_OF_A_PART = 100
 
 
-def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
+def softmax_nats(
+    outputs, weight, bias, targets, transposed: bool = False, product_dtype="float32"
+):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
     float32 `[N]`. With `transposed` the weight is `[V, H]`, as an embedding is. The rows are cut
     into a part for each core, and the parts run side by side; on a GPU there is one part.
+    The products, and only they, are computed in `product_dtype`.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
@@ -27,34 +30,39 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
     part = _part_transposed if transposed else _part
-    nats = [part(outputs[begin:end], weight, bias, targets[begin:end]) for begin, end in parts]
+    low = tf.cast(weight, product_dtype)
+    nats = [part(outputs[begin:end], weight, low, bias, targets[begin:end]) for begin, end in parts]
     return tf.concat(nats, 0)
 
 
 @tf.custom_gradient
-def _part(outputs, weight, bias, targets):
-    """`softmax_nats` of some rows."""
-    nats, error_of = _cross_entropy(tf.matmul(outputs, weight), bias, targets)
+def _part(outputs, weight, low, bias, targets):
+    """`softmax_nats` of some rows. `low` is the weight as the products read it."""
+    nats, error_of = _cross_entropy(product(outputs, low), bias, targets)
 
     def gradient(upstream):
         error, upstream = error_of(upstream)
-        d_outputs = upstream * tf.matmul(error, transposed(weight))
-        d_weight = tf.matmul(upstream * outputs, error, transpose_a=True)
-        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
+        d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
+        error = tf.cast(error, low.dtype)
+        d_outputs = upstream * product(error, transposed(low))
+        d_weight = product(upstream * outputs, error, transpose_a=True)
+        return d_outputs, d_weight, None, d_bias, None
 
     return nats, gradient
 
 
 @tf.custom_gradient
-def _part_transposed(outputs, weight, bias, targets):
-    """`softmax_nats` of some rows, with `weight` `[V, H]`."""
-    nats, error_of = _cross_entropy(tf.matmul(outputs, weight, transpose_b=True), bias, targets)
+def _part_transposed(outputs, weight, low, bias, targets):
+    """`softmax_nats` of some rows, with `weight` and `low` `[V, H]`."""
+    nats, error_of = _cross_entropy(product(outputs, low, transpose_b=True), bias, targets)
 
     def gradient(upstream):
         error, upstream = error_of(upstream)
-        d_outputs = upstream * tf.matmul(error, weight)
-        d_weight = tf.matmul(error, upstream * outputs, transpose_a=True)
-        return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0], None
+        d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
+        error = tf.cast(error, low.dtype)
+        d_outputs = upstream * product(error, low)
+        d_weight = product(error, upstream * outputs, transpose_a=True)
+        return d_outputs, d_weight, None, d_bias, None
 
     return nats, gradient
 
@@ -82,6 +90,15 @@ def _cross_entropy(products, bias, targets):
         return error, upstream[:, None]
 
     return nats, error_of
+
+
+def product(a, b, **transposes):
+    """`tf.matmul(a, b, **transposes)`, float32, computed in the shorter type of the two.
+
+    In bfloat16 the processor sums in float32, and the sum is rounded once, to bfloat16.
+    """
+    dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.size)
+    return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposes), tf.float32)
 
 
 def transposed(matrix):
