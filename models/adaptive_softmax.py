@@ -36,15 +36,22 @@ def levels(weight, bias, cluster_w, cluster_b, cutoffs: tuple[int, ...], transpo
     return [head, *zip(weights[1:], biases[1:], strict=True)]
 
 
-def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targets, transposed):
-    """-log p(targets) float32 `[N]`, in nats, after `outputs` `[N, H]`.
+def adaptive_nats(
+    outputs,
+    head_and_tails: list,
+    cutoffs: tuple[int, ...],
+    targets,
+    transposed,
+    product_dtype="float32",
+):
+    """-log p(targets) float32 `[N]`, in nats, after `outputs` `[N, H]`; as `softmax_nats`.
 
     A tail sees only the rows whose target is in its cluster.
     """
     (head_w, head_b), *tails = head_and_tails
     cluster = tf.reduce_sum(tf.cast(targets[:, None] >= list(cutoffs), tf.int32), axis=1)
     first_level = tf.where(cluster == 0, targets, cutoffs[0] + cluster - 1)
-    nats = softmax_nats(outputs, head_w, head_b, first_level, transposed)
+    nats = softmax_nats(outputs, head_w, head_b, first_level, transposed, product_dtype)
     for i, (weight, bias) in enumerate(tails):
         rows = tf.where(cluster == i + 1)
         tail = softmax_nats(
@@ -53,6 +60,7 @@ def adaptive_nats(outputs, head_and_tails: list, cutoffs: tuple[int, ...], targe
             bias,
             tf.gather_nd(targets, rows) - cutoffs[i],
             transposed,
+            product_dtype,
         )
         nats = tf.tensor_scatter_nd_add(nats, rows, tail)
     return nats

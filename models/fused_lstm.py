@@ -16,7 +16,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from models.softmax import transposed
+from models.softmax import product, transposed
 from models.static_rnn import StaticRNN, zero_rows
 from ptb.machine.cores import on_gpu
 
@@ -28,17 +28,25 @@ BLOCK = 5
 
 @keras.saving.register_keras_serializable("models")
 class FusedLSTM(StaticRNN):
-    """`StaticRNN(LSTMCell(H))`, faster: the same weights, the same numbers."""
+    """`StaticRNN(LSTMCell(H))`, faster: the same weights, the same numbers.
+
+    The precision of the cell is that of the products; the rest is float32.
+    """
+
+    @classmethod
+    def of_cell(cls, cell) -> FusedLSTM:
+        return cls(cell)
 
     def call(self, inputs, state, resets=None):
         cell = self.cell
-        forget_gate = tf.cast(_forget_gate(cell.num_units), self.compute_dtype)
-        bias = cell.bias.value + cell.forget_bias * forget_gate
-        c, h = state
-        return fused_lstm(inputs, tf.convert_to_tensor(cell.kernel.value), bias, c, h, resets)
+        bias = cell.bias.value + cell.forget_bias * _forget_gate(cell.num_units)
+        kernel = tf.convert_to_tensor(cell.kernel.value)
+        return fused_lstm(inputs, kernel, bias, *state, resets, cell.compute_dtype)
 
 
-def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tuple]:
+def fused_lstm(
+    inputs: list, kernel, bias, c, h, resets=None, product_dtype="float32"
+) -> tuple[list, tuple]:
     """All steps of one layer.
 
     Args:
@@ -47,6 +55,7 @@ def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tup
       bias: `[4H]`, the forget bias included.
       c, h: `[B, H]`, the state before the first step.
       resets: T tensors bool `[B]`: the rows whose state is zeroed before each step; None for none.
+      product_dtype: the type in which matrices are multiplied; all else is float32.
 
     Returns:
       outputs, T tensors `[B, H]`, and the state `(c, h)` after the last step.
@@ -59,13 +68,14 @@ def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tup
 
     @tf.custom_gradient
     def run(kernel, bias, c, h, *inputs):
-        w_x, w_h = kernel[:input_size], kernel[input_size:]
+        low = tf.cast(kernel, product_dtype)
+        w_x, w_h = low[:input_size], low[input_size:]
         outputs, tape = [], []
         for block in _blocks(inputs):
-            projected = tf.nn.bias_add(tf.matmul(tf.concat(block, 0), w_x), bias)
+            projected = tf.nn.bias_add(product(tf.concat(block, 0), w_x), bias)
             for z in tf.split(projected, len(block)):
                 c, h = zeroed(len(tape), (c, h))
-                i, j, f, o = tf.split(z + tf.matmul(h, w_h), 4, axis=1)
+                i, j, f, o = tf.split(z + product(h, w_h), 4, axis=1)
                 i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f), tf.sigmoid(o)
                 c_previous, h_previous, c = c, h, c * f + i * j
                 tanh_c = tf.tanh(c)
@@ -79,16 +89,17 @@ def fused_lstm(inputs: list, kernel, bias, c, h, resets=None) -> tuple[list, tup
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
                 d_z[t], d_c = _step_gradient(tape[t], d_c, d_h + d_outputs[t])
-                d_c, d_h = zeroed(t, (d_c, tf.matmul(d_z[t], w_h_transposed)))
+                d_c, d_h = zeroed(t, (d_c, product(d_z[t], w_h_transposed)))
             d_inputs = []
             for block in _blocks(d_z):
-                d_block = tf.matmul(tf.concat(block, 0), w_x_transposed)
+                d_block = product(tf.concat(block, 0), w_x_transposed)
                 d_inputs.extend(tf.split(d_block, len(block)))
             all_d_z = tf.concat(d_z, 0)
-            all_h = tf.concat([step[1] for step in tape], 0)
-            d_w_x = tf.matmul(tf.concat(inputs, 0), all_d_z, transpose_a=True)
-            d_w_h = tf.matmul(all_h, all_d_z, transpose_a=True)
             d_bias = tf.reduce_sum(all_d_z, axis=0)
+            all_d_z = tf.cast(all_d_z, product_dtype)
+            all_h = tf.concat([step[1] for step in tape], 0)
+            d_w_x = product(tf.concat(inputs, 0), all_d_z, transpose_a=True)
+            d_w_h = product(all_h, all_d_z, transpose_a=True)
             return tf.concat([d_w_x, d_w_h], 0), d_bias, d_c, d_h, *d_inputs
 
         return (*outputs, c, h), gradient

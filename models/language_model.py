@@ -79,7 +79,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         cutoffs: tuple[int, ...] = (),
         weight_keep_prob: float = 1.0,
     ):
-        super().__init__(dtype=layers[0].dtype_policy, autocast=False)
+        super().__init__(dtype=layers[0].parts()[-1].dtype_policy, autocast=False)
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.keep_prob = keep_prob
         self.weight_keep_prob = weight_keep_prob
@@ -154,19 +154,23 @@ class LanguageModel(WeightsByPath, keras.Model):
     def nats(self, tokens, targets, state, training=False, seed=None, rows=None, resets=None):
         """The cross-entropy of each target, float32 `[B, T]` in nats, and the next state."""
         outputs, next_state = self.outputs(tokens, state, training, seed, rows, resets)
-        return self.nats_after(outputs, targets), next_state
+        return self.nats_after(outputs, targets, training), next_state
 
     @tf.autograph.experimental.do_not_convert
-    def nats_after(self, outputs: list, targets):
+    def nats_after(self, outputs: list, targets, training=False):
         """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
+        # Float16 has no digits for the probabilities of rare words, of which the gradient consists.
+        low = training and self.compute_dtype == "bfloat16"
+        product_dtype = self.compute_dtype if low else "float32"
         num_steps = len(outputs)
         outputs = tf.concat(outputs, axis=0)
         targets = tf.concat(tf.unstack(targets, axis=1), axis=0)
         if self.cutoffs:
-            nats = adaptive_nats(outputs, self._levels(), self.cutoffs, targets, self.tie_weights)
+            levels, options = self._levels(), (self.tie_weights, product_dtype)
+            nats = adaptive_nats(outputs, levels, self.cutoffs, targets, *options)
         else:
-            bias = self.softmax_b.value
-            nats = softmax_nats(outputs, self._softmax_weight(), bias, targets, self.tie_weights)
+            weight, bias = self._softmax_weight(), self.softmax_b.value
+            nats = softmax_nats(outputs, weight, bias, targets, self.tie_weights, product_dtype)
         return tf.transpose(tf.reshape(nats, [num_steps, -1]))
 
     def _softmax_weight(self):
@@ -188,8 +192,6 @@ class LanguageModel(WeightsByPath, keras.Model):
         """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         embedded = tf.gather(self.embedding.value, tokens)
-        if training:
-            embedded = tf.cast(embedded, self.compute_dtype)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         # Without resets the graph has nothing of them, and a layer need not know them.
         options = {} if resets is None else {"resets": tf.unstack(resets, axis=1)}

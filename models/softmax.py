@@ -18,49 +18,51 @@ ROWS_OF_A_PART = 100
 SMALLEST_P = 1e-30
 
 
-def softmax_nats(outputs, weight, bias, targets, transposed: bool = False):
+def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, product_dtype="float32"):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
     float32 `[N]`. With `transposed` the weight is `[V, H]`, as an embedding is. The rows are cut
     into a part for each core, and the parts run side by side; on a GPU there is one part.
+    The products, and only they, are computed in `product_dtype`.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
     num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
+    low = tf.cast(weight, product_dtype)
     if num_parts == 1:
-        return _part(outputs, weight, bias, targets, transposed)
+        return _part(outputs, weight, low, bias, targets, transposed)
     ends = [num_rows * part // num_parts for part in range(num_parts + 1)]
     sizes = [end - begin for begin, end in pairwise(ends)]
     parts = zip(tf.split(outputs, sizes), tf.split(targets, sizes), strict=True)
-    return tf.concat([_part(rows, weight, bias, of, transposed) for rows, of in parts], 0)
+    return tf.concat([_part(rows, weight, low, bias, of, transposed) for rows, of in parts], 0)
 
 
-def _part(outputs, weight, bias, targets, transposed: bool):
-    """`softmax_nats` of some rows.
+def _part(outputs, weight, low, bias, targets, transposed: bool):
+    """`softmax_nats` of some rows. `low` is the weight as the products read it.
 
     Keeps the probabilities p, and makes no other `[N, V]` array: the one-hot is subtracted from p
     in place, and upstream, one value for each row, scales the `[N, H]` sides of the products.
     """
 
     @tf.custom_gradient
-    def run(outputs, weight, bias):
-        logits = tf.nn.bias_add(tf.matmul(outputs, weight, transpose_b=transposed), bias)
+    def run(outputs, weight, low, bias):
+        logits = tf.nn.bias_add(product(outputs, low, transpose_b=transposed), bias)
         p = tf.nn.softmax(logits)
         nats = _nats(logits, p, targets)
 
         def gradient(upstream):
             upstream = upstream[:, None]
             error = _error(p, targets, nats)
-            scaled = upstream * outputs
-            d_outputs = upstream * tf.matmul(error, weight, transpose_b=not transposed)
+            d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
+            error, scaled = tf.cast(error, low.dtype), upstream * outputs
+            d_outputs = upstream * product(error, low, transpose_b=not transposed)
             a, b = (error, scaled) if transposed else (scaled, error)
-            d_weight = tf.matmul(a, b, transpose_a=True)
-            return d_outputs, d_weight, tf.matmul(upstream, error, transpose_a=True)[0]
+            return d_outputs, product(a, b, transpose_a=True), None, d_bias
 
         return nats, gradient
 
-    return run(outputs, weight, bias)
+    return run(outputs, weight, low, bias)
 
 
 def _nats(logits, p, targets):
@@ -83,6 +85,15 @@ def _error(p, targets, nats):
         return tf.raw_ops.ScatterNdNonAliasingAdd(
             input=p, indices=tf.stack([rows, targets], axis=1), updates=-tf.ones_like(nats)
         )
+
+
+def product(a, b, **transposes):
+    """`tf.matmul(a, b, **transposes)`, float32, computed in the shorter type of the two.
+
+    In bfloat16 the processor sums in float32, and the sum is rounded once, to bfloat16.
+    """
+    dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.size)
+    return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposes), tf.float32)
 
 
 def transposed(matrix):

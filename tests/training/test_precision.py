@@ -1,4 +1,4 @@
-"""Mixed precision: float32 weights, logits and loss; in training, layers in half the bits."""
+"""Mixed precision: float32 weights, sums and loss; in training, products in half the bits."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
 from models.registry import CELLS, rnn_modes
+from models.softmax import softmax_nats
 from ptb.data import reader
 from ptb.training import step as step_module
 from ptb.training.optimizers import make_optimizer, named_trainable_weights
@@ -53,10 +54,50 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     ):
         error = np.abs(low - full).max()
         assert 0 < error < 0.02
-    # What leaves a layer has no more digits than its precision.
+    # What leaves a layer has no more digits than its precision; `fused` multiplies in it alone.
     last = next_state[-1][-1]  # a tensor that the top layer gave
     low_dtype = precision.removeprefix("mixed_")
-    np.testing.assert_array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
+    is_rounded = np.array_equal(tf.cast(tf.cast(last, low_dtype), tf.float32), last)
+    assert is_rounded == (rnn_mode != "fused")
+
+
+def _rounded(array, dtype):
+    return tf.cast(tf.cast(array, dtype), tf.float32).numpy()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_softmax_multiplies_in_bfloat16_and_sums_in_float32(transposed):
+    """Against NumPy: operands and results of the products are rounded, nothing else is."""
+    rng = np.random.default_rng(0)
+    outputs, weight = rng.standard_normal((2, 6, 6), np.float32)
+    bias, targets = rng.standard_normal(6, np.float32), np.array([1, 0, 5, 2, 2, 3])
+    given = [tf.constant(each) for each in (outputs, weight.T if transposed else weight, bias)]
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        nats = softmax_nats(*given, tf.constant(targets, tf.int32), transposed, "bfloat16")
+        cost = tf.reduce_sum(nats) / 3
+    d_outputs, d_weight, d_bias = tape.gradient(cost, given)
+
+    low_outputs, low_weight = (_rounded(each, tf.bfloat16) for each in (outputs, weight))
+    logits = _rounded(low_outputs @ low_weight, tf.bfloat16) + bias
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    error = p - np.eye(6, dtype=np.float32)[targets]
+    low_error = _rounded(error, tf.bfloat16)
+    expected_d_weight = _rounded(outputs / 3, tf.bfloat16).T @ low_error
+    near = {"rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(nats, -np.log(p[range(6), targets]), **near)
+    np.testing.assert_allclose(d_bias, error.sum(0) / 3, **near)
+    # Rounded once more: a part of 2^-9 at most.
+    once = {"rtol": 2**-8, "atol": 1e-6}
+    np.testing.assert_allclose(d_outputs, low_error @ low_weight.T / 3, **once)
+    d_weight = tf.transpose(d_weight) if transposed else d_weight
+    np.testing.assert_allclose(d_weight, expected_d_weight, **once)
+
+
+def test_training_in_bfloat16_repeats_to_the_bit():
+    first, second = (train(make_model("mixed_bfloat16", keep_prob=0.5)) for _ in range(2))
+    for a, b in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
