@@ -143,7 +143,7 @@ class LoadedExport:
             int(unit): dict(zip(names, values, strict=True))
             for unit, values in zip(answer["units"].numpy(), by_unit, strict=True)
         }
-        return Look(start, words_of(answer, start), activations, answer["importance"].numpy())
+        return Look(start, words_of(answer, start=start), activations, answer["importance"].numpy())
 
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():
