@@ -52,16 +52,15 @@ class Stack:
         return self.cells[layer].output_of(self.unpack(state)[layer])
 
 
-def activations(model, ids, state=None) -> list[dict]:
+def activations(model, ids) -> list[dict]:
     """For each layer, the gates and the parts of the state `[B, N, H]` by name, after each token.
 
-    `ids` int32 `[B, N]`; `state` is `model.initial_state(B)` if it is not given. Parts of the state
-    that have another size than the output are left out.
+    `ids` int32 `[B, N]` are read from a state of zeros. Parts of the state that have another size
+    than the output are left out.
     """
     stack = Stack(model)
     inputs = _embedded(model, ids)
-    state = state or model.initial_state(tf.shape(ids)[0])
-    before, after = _states(stack, inputs, state)
+    before, after = _states(stack, inputs, model.initial_state(tf.shape(ids)[0]))
     return _activations(stack, inputs, before, after)
 
 

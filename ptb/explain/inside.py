@@ -149,7 +149,7 @@ class _AgreementSample:
             grammar.sample(AGREEMENT_WORDS, rng)[:AGREEMENT_WORDS] for _ in range(AGREEMENT_ROWS)
         ]
         ids = np.stack([vocabulary.encode(row) for row in rows])
-        values = tf.function(lambda ids: inside.activations(model, ids))(ids)[layer]
+        values = tf.function(lambda ids: inside.activations(model, ids)[layer])(ids)
         parts = model.recurrent[layer].cell.state_names
         kinds = [grammar.word_class[word].partition(" ")[0] for row in rows for word in row]
         vowels = [agreement(state) for row in rows for state in grammar.states(row)]

@@ -15,7 +15,7 @@ MAX_WORDS = 10_000
 TOP_WORDS = 10
 # Units that one look inside shows.
 MAX_UNITS = 20
-# Operations of one look inside, on floats: about a second on two cores.
+# Floating-point operations of one look inside: about half a second on two cores.
 MAX_INSIDE_OPERATIONS = 2 * 10**10
 
 

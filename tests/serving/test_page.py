@@ -304,6 +304,9 @@ def test_axe_finds_nothing_serious(browser, address, width, theme, language):
     put(browser, units="99")
     type_text(browser, " sat")
     wait_for(browser, lambda: rows(browser, "#inside-status")[0])
+    browser.execute_script("document.getElementById('text').value = 'a'.repeat(2000)")
+    type_text(browser, "b")
+    wait_for(browser, lambda: rows(browser, "#status")[0])
     assert browsers.serious_findings(browser) == []
     browsers.emulate(browser)
     browsers.resize(browser, None)
