@@ -41,7 +41,8 @@ class FusedLSTM(StaticRNN):
         cell = self.cell
         bias = cell.bias.value + cell.forget_bias * _forget_gate(cell.num_units)
         kernel = tf.convert_to_tensor(cell.kernel.value)
-        return fused_lstm(inputs, kernel, bias, *state, resets, cell.compute_dtype)
+        c, h = state
+        return fused_lstm(inputs, kernel, bias, c, h, resets, cell.compute_dtype)
 
 
 def fused_lstm(
