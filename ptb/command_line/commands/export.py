@@ -8,7 +8,6 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from absl import flags, logging
@@ -34,8 +33,6 @@ def main() -> None:
         trained = load_trained_model()
         was_there = Path(FLAGS.export_path).exists()
         export_path = make_export_folder(FLAGS.export_path)
-        # Of a disk that is full, TensorFlow would warn several times.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         start_tensorflow()
         try:
             trained.check()
