@@ -60,7 +60,7 @@ def start_tensorflow():
 
     Returns the `tf.distribute.Strategy` of the flags, or None.
 
-    TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says. Operations are made
+    Operations are made
     deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
     graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
     of the softmax, work side by side (results/performance.md).
@@ -71,8 +71,6 @@ def start_tensorflow():
             "waiting for the others",
             file=sys.stderr,
         )
-        # When a worker is lost, TensorFlow logs the error at every level that it passes through.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     check_temporary_folder()
     _share_one_arena()
     with _without_notes():
@@ -95,8 +93,15 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _without_notes() -> Iterator[None]:
-    """Keeps what TensorFlow writes to stderr back, unless it fails."""
+    """Keeps what TensorFlow writes to stderr back, unless it fails.
+
+    TensorFlow reads the level of its log when it is imported. Errors of its log are exceptions of
+    Python too: of a text that a model refuses, of a full disk, of a lost worker at every level that
+    it passes through. What ends the process is still written. TensorFlow 2.21 prints its start-up
+    notes at any level.
+    """
     check_room_for_tensorflow()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
     with _scratch_file() as notes:

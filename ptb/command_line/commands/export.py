@@ -10,7 +10,6 @@ Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from absl import flags, logging
@@ -41,8 +40,6 @@ def main() -> None:
             return
         was_there = Path(FLAGS.export_path).exists()
         export_path = make_export_folder(FLAGS.export_path)
-        # Of a disk that is full, TensorFlow would warn several times.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         start_tensorflow()
         try:
             trained.check()

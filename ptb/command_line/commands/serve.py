@@ -9,7 +9,6 @@ python3 -m pip install -e ".[demo]".
 from __future__ import annotations
 
 import contextlib
-import os
 
 from absl import flags
 
@@ -57,8 +56,6 @@ def _load_export():
     if not FLAGS.host:
         raise ValueError("--host is empty: give 0.0.0.0 to serve on every address of this machine")
     find(FLAGS.export_path)
-    # Every text that the model refuses would be a warning of TensorFlow's too.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     start_tensorflow()
     return LoadedExport(FLAGS.export_path)
 

@@ -30,7 +30,7 @@ LIMIT_SECONDS = 600
 def run(export_path: Path, seconds: float) -> dict:
     """The figures of one version of an export, `seconds` for each of the measurements."""
     folder = export_path.resolve()
-    return call(_measure, str(folder), seconds, seconds=LIMIT_SECONDS + 10 * seconds)
+    return call(_measure, str(folder), seconds, seconds=LIMIT_SECONDS + 10 * seconds, quiet=True)
 
 
 def expected_seconds(seconds: float) -> float:
