@@ -127,6 +127,8 @@ def test_a_streamed_text_does_not_depend_on_how_long_it_gets(served):
     short = list(served.stream(b"the cat", 3, Sampling(0.7, 5, 0.9), seed=2))
     long = list(served.stream(b"the cat", 9, Sampling(0.7, 5, 0.9), seed=2))
     assert long[:3] == short
+    endless = served.stream(b"the cat", 20_000, Sampling(0.7, 5, 0.9), seed=2)
+    assert [next(endless) for _ in range(3)] == short
     assert list(served.stream(b"the cat", 9, Sampling(), seed=2, row=1)) != long
 
 
