@@ -113,6 +113,13 @@ def test_nothing_is_cut_off_on_a_phone(page):
     type_text(page, "the " * 30 + "x" * 80)
     wait_for(page, lambda: len(chips(page)) == 31)
     wait_for(page, lambda: len(rows(page, "#picture .bits")) == 31)
+    chosen, picture = (
+        page.execute_script(
+            f"return document.querySelector('{each}').getBoundingClientRect().right"
+        )
+        for each in ("#chosen", ".scroll")
+    )
+    assert chosen <= picture
     assert page.execute_script("return document.documentElement.scrollWidth") == 360
     browsers.resize(page, None)
 

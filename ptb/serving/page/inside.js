@@ -201,6 +201,13 @@ function choosePlace(event) {
   showPlace();
 }
 
+// A phone shows a part of the picture: the one with the chosen column.
+function showColumn(x) {
+  const region = byId("picture").parentElement;
+  const isShown = x >= region.scrollLeft && x + COLUMN <= region.scrollLeft + region.clientWidth;
+  if (!isShown) region.scrollLeft = x + 2 * COLUMN - region.clientWidth;
+}
+
 function digits(value) {
   return value.toPrecision(3);
 }
@@ -213,6 +220,7 @@ function showPlace() {
   byId("chosen").setAttribute("x", LEFT + t * COLUMN - 1);
   const row = { x: LEFT - 1, y: look.mapTop + t * ROW - 1, width: Math.max(t, 1) * COLUMN + 1 };
   for (const [key, value] of Object.entries(row)) byId("chosen-row").setAttribute(key, value);
+  showColumn(LEFT + t * COLUMN);
   const name = say("at_place", { place: number(look.start + t + 1), text: visible(word.text) });
   const bits = word.bits === null ? say("at_first") : say("bits", { bits: word.bits.toFixed(2) });
   byId("place").setAttribute("aria-valuetext", `${name}: ${bits}`);

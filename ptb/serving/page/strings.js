@@ -39,7 +39,7 @@ const STRINGS = {
   "surprisal": { "en": "Surprisal so far", "zh": "到目前为止的惊异度" },
   "surprisal_about": {
     "en": "Bits of each {unit}: −log₂ of the probability that it had. The stronger the colour, the more surprising; dashed {units} became <unk>.",
-    "zh": "每个{unit}的比特数：它的概率的 −log₂。颜色越深越出乎意料；虚线框的{units}被读成 <unk>。"
+    "zh": "每个{unit}的比特数：它的概率的 −log₂。颜色越浓，越出乎意料；虚线框的{units}被读成 <unk>。"
   },
   "bits": { "en": "{bits} bits", "zh": "{bits} 比特" },
   "perplexity": {
@@ -151,11 +151,11 @@ const STRINGS = {
   "legend_negative": { "en": "below 0", "zh": "小于 0" },
   "legend_strength": {
     "en": "the stronger, the further from 0; a full colour is 1, or the number behind the name",
-    "zh": "颜色越深，离 0 越远；最深是 1，或者名字后面的数"
+    "zh": "颜色越浓，离 0 越远；最浓是 1，或者名字后面的数"
   },
   "legend_gradient": {
     "en": "norm of the gradient of log p(row) for the embedding of the column; a full colour is the largest, none is a thousandth of it",
-    "zh": "log p(行) 对列的嵌入的梯度的范数；最深是最大值，无色是它的千分之一以下"
+    "zh": "log p(行) 对列的嵌入的梯度的范数；最浓是最大值，无色是它的千分之一以下"
   },
   "legend_window": {
     "en": "left of the line: {num_steps} or more back, from where no gradient came in training",
