@@ -14,9 +14,7 @@ from ptb.machine.cores import available_cores, on_gpu
 ROWS_OF_A_PART = 100
 
 
-def softmax_nats(
-    outputs, weight, bias, targets, transposed: bool = False, product_dtype="float32"
-):
+def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, product_dtype="float32"):
     """-log softmax(outputs @ weight + bias)[targets], in nats.
 
     `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from ptb.command_line.program import FLAGS, note
+from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
+from ptb.machine.processor import why_no_faster
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
@@ -26,6 +28,8 @@ def print_header(config, corpus, model) -> None:
         print(reason)
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
         note("train has no <unk>, so the model never learns it")
+    if reason := why_no_faster(config.precision, on_gpu()):
+        note(f"--precision={config.precision} will not be faster than float32: {reason}")
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "
