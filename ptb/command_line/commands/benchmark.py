@@ -57,12 +57,12 @@ def main() -> None:
     if FLAGS.export_path:
         _measure_export()
         return
-    from ptb.experiments.benchmarks import race, report, sweep  # noqa: PLC0415
-    from ptb.experiments.benchmarks.sides import PATHS, PEERS, PRODUCTS_ONLY  # noqa: PLC0415
+    from ptb.experiments.benchmarks import race, report, sides, sweep  # noqa: PLC0415
 
     with user_errors():
         _check_recipe()
-        names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
+        paths = _chosen("paths", (*sides.PATHS, *sides.LOW_PATHS))
+        names = [*paths, *_chosen("peers", (*sides.PEERS, *sides.LOW_PEERS)), *sides.PRODUCTS_ONLY]
         workload = _workload()
     if FLAGS.sweep:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
@@ -83,7 +83,7 @@ def main() -> None:
     _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
-    if absent := [entry.name for entry in entries if entry.name in PATHS and entry.absent]:
+    if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
         fail(f"{', '.join(absent)} could not be measured: the table says why")
 
 
@@ -188,8 +188,12 @@ def start() -> None:
     define_path("export_path", None, "measure this export of ptb export, not training")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
-    flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
-    flags.DEFINE_list("peers", ["torch", "keras_fit"], "what they are compared with")
+    flags.DEFINE_list(
+        "paths", ["fused", "static", "keras", "fused_bfloat16"], "this project's paths"
+    )
+    flags.DEFINE_list(
+        "peers", ["torch", "keras_fit", "torch_bfloat16"], "what they are compared with"
+    )
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
     flags.DEFINE_integer(
         "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000

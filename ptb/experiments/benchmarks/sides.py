@@ -275,6 +275,9 @@ def _matrices(size: int) -> list[np.ndarray]:
 
 PATHS = ("fused", "static", "keras")
 PEERS = ("torch", "keras_fit")
+# A side that multiplies in bfloat16 has the name of the one in float32, and this at its end.
+BFLOAT16 = "_bfloat16"
+LOW_PATHS, LOW_PEERS = ("fused" + BFLOAT16,), ("torch" + BFLOAT16,)
 PRODUCTS_ONLY = ("numpy", "tensorflow")
 MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
 
@@ -282,8 +285,10 @@ MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's lim
 def make_side(name: str, folder: Path) -> Side:
     """The side called `name`, with the workload that was saved in `folder`."""
     workload = Workload.load(folder)
-    if name in PATHS:
-        return Ours(workload, name)
-    return {"torch": Torch, "keras_fit": KerasFit, "numpy": NumPy, "tensorflow": TensorFlow}[name](
-        workload
-    )
+    base = name.removesuffix(BFLOAT16)
+    precision = "float32" if name == base else "mixed_bfloat16"
+    if base in PATHS:
+        return Ours(workload, base, precision)
+    if base == "torch":
+        return Torch(workload, precision)
+    return {"keras_fit": KerasFit, "numpy": NumPy, "tensorflow": TensorFlow}[name](workload)
