@@ -84,7 +84,7 @@ class Config:
     sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
     precision: str = _field(
         "float32",
-        "of the recurrent layers in training; weights and evaluation are float32",
+        "of the matrix products in training; weights, sums and evaluation are float32",
         choices=PRECISIONS,
     )
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
