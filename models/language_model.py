@@ -36,7 +36,8 @@ def recurrent_layers(
     """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
 
     `precision` is the name of a Keras dtype policy, such as `mixed_bfloat16`: float32 weights, and
-    everything else in the lower precision when the model trains.
+    the lower precision when the model trains. It is that of the products in `fused`, else that of
+    the whole layer.
 
     Raises ValueError for an unknown `rnn_mode` or `cell`.
     """
@@ -62,8 +63,9 @@ class LanguageModel(WeightsByPath, keras.Model):
     zeroed, since a document begins there: neither state nor gradient crosses.
 
     A mixed precision, which is that of `layers`, is one of training alone: with `training` the
-    layers and dropout compute in it, and the weights, the state between windows, the logits and the
-    loss are float32. Without `training` all is float32, so a trained model has one perplexity.
+    layers compute in it, in bfloat16 also the products of the softmax. The weights, dropout, the
+    state between windows, the logits and the loss are float32. Without `training` all is float32,
+    so a trained model has one perplexity.
 
     With `tie_weights` the softmax weight is the embedding (Press and Wolf, arXiv 1608.05859). With
     `cutoffs` the softmax has two levels, and `logits` are log-probabilities (`adaptive_softmax`).

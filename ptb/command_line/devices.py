@@ -80,6 +80,8 @@ def start_tensorflow():
         tf.config.experimental.enable_op_determinism()
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(available_cores())
+        for gpu in tf.config.list_physical_devices("GPU"):  # not all of its memory at once
+            tf.config.experimental.set_memory_growth(gpu, True)
         strategy = _strategy_from_flags()
         tf.config.list_logical_devices()
         return strategy

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from ptb.command_line.program import FLAGS, note
+from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
+from ptb.machine.processor import why_no_faster
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
@@ -29,6 +31,8 @@ def print_header(config, corpus, model) -> None:
     if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
         counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
         print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
+    if reason := why_no_faster(config.precision, on_gpu()):
+        note(f"--precision={config.precision} will not be faster than float32: {reason}")
     print(
         f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
         f"{model.count_params():,} weights, batch_size {config.batch_size}, "

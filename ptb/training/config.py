@@ -91,7 +91,7 @@ class Config:
     )
     precision: str = _field(
         "float32",
-        "of the recurrent layers in training; weights and evaluation are float32",
+        "of the matrix products in training; weights, sums and evaluation are float32",
         choices=PRECISIONS,
     )
     seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)

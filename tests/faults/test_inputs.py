@@ -15,7 +15,7 @@ from tests.forked import hide_tensorflow, one_line_error, run
 # One of each kind; -m slow runs them all.
 SAMPLE = 16
 # Their wrong input is tested with the studies and the benchmarks.
-UNTRIED = {"ptb study", "ptb scale", "ptb gpu"}
+UNTRIED = {"ptb study", "ptb scale", "ptb check"}
 
 
 def contents(folder):

@@ -38,7 +38,7 @@ COMMANDS = {
     "curves": (f"{_RECORDS}.curves", "draw the learning curves of a folder of records"),
     "large_start": (f"{_RECORDS}.large_start", "measure the first windows of the large model"),
     "scale": (f"{_BENCHMARKS}.scale", "measure several workers against one"),
-    "gpu": (f"{_BENCHMARKS}.gpu", "measure words per second and memory on a GPU"),
+    "check": (f"{_BENCHMARKS}.check", "check that a GPU, or the processor, trains as it should"),
 }
 
 

@@ -58,12 +58,12 @@ def main() -> None:
     if FLAGS.export_path:
         _measure_export()
         return
-    from ptb.experiments.benchmarks import race, report, sweep  # noqa: PLC0415
-    from ptb.experiments.benchmarks.sides import PATHS, PEERS, PRODUCTS_ONLY  # noqa: PLC0415
+    from ptb.experiments.benchmarks import race, report, sides, sweep  # noqa: PLC0415
 
     with user_errors():
         _check_recipe()
-        names = [*_chosen("paths", PATHS), *_chosen("peers", PEERS), *PRODUCTS_ONLY]
+        paths = _chosen("paths", (*sides.PATHS, *sides.LOW_PATHS))
+        names = [*paths, *_chosen("peers", (*sides.PEERS, *sides.LOW_PEERS)), *sides.PRODUCTS_ONLY]
         workload = _workload()
         if any(name.startswith("tf1_") for name in names):
             _find_tf1()
@@ -88,7 +88,7 @@ def main() -> None:
     _write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
-    if absent := [entry.name for entry in entries if entry.name in PATHS and entry.absent]:
+    if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
         fail(f"{', '.join(absent)} could not be measured: the table says why")
 
 
@@ -212,12 +212,13 @@ def start() -> None:
     define_path("export_path", None, "measure this export of ptb export, not training")
     flags.DEFINE_bool("reader", False, "measure reading in place of training")
     flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
-    flags.DEFINE_list("paths", ["fused", "static", "keras"], "this project's paths")
+    flags.DEFINE_list(
+        "paths", ["fused", "static", "keras", "fused_bfloat16"], "this project's paths"
+    )
     flags.DEFINE_list(
         "peers",
-        ["torch", "keras_fit"],
-        "what they are compared with: torch, keras_fit, and the original in TensorFlow 1.15, "
-        "tf1_block and tf1_basic",
+        ["torch", "keras_fit", "torch_bfloat16"],
+        "what they are compared with; tf1_block and tf1_basic are the original, in TensorFlow 1.15",
     )
     define_path("tf1_python", None, "the Python that has TensorFlow 1.15 (ptb original --help)")
     flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)

@@ -9,7 +9,7 @@ from statistics import median
 
 from tqdm import tqdm
 
-from ptb.experiments.benchmarks.sides import MULTIPLY, PRODUCTS_ONLY
+from ptb.experiments.benchmarks.sides import BFLOAT16, MULTIPLY, PRODUCTS_ONLY
 from ptb.experiments.benchmarks.worker import work
 from ptb.machine.child import Child, ChildFailed
 
@@ -58,7 +58,7 @@ class Runner:
             name,
             str(folder),
             seconds=LIMIT_SECONDS + 10 * seconds,
-            environment=ENVIRONMENT.get(name),
+            environment=ENVIRONMENT.get(name.removesuffix(BFLOAT16)),
             quiet=True,
         )
         ready = self._answer()

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ptb.experiments.benchmarks.race import Entry
-from ptb.experiments.benchmarks.sides import PEERS
+from ptb.experiments.benchmarks.sides import BFLOAT16, LOW_PEERS, PEERS
 from ptb.experiments.benchmarks.workload import Workload
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.colours import GREY, SERIES
@@ -49,8 +49,13 @@ def spread(rates: list[float]) -> dict:
 
 
 def _ratios(entries: list[Entry]) -> dict:
-    """Words/s of each side over each peer's: the median of the ratios round by round."""
+    """Words/s of each side over each peer's: the median of the ratios round by round.
+
+    In bfloat16 also over the same side in float32.
+    """
     rates = {entry.name: entry.train_rates for entry in entries if entry.train_rates}
+    exact = [name.removesuffix(BFLOAT16) for name in rates if name.endswith(BFLOAT16)]
+    bases = (*PEERS, *LOW_PEERS, *exact)
     return {
         peer: {
             name: median(a / b for a, b in zip(rates[name], rates[peer], strict=True))
@@ -58,7 +63,7 @@ def _ratios(entries: list[Entry]) -> dict:
             if name != peer
         }
         for peer in rates
-        if peer in PEERS
+        if peer in bases
     }
 
 
@@ -72,17 +77,17 @@ def table(result: dict, title: str) -> str:
         f"training: {flop / 1e6:.1f} MFLOP a word = 3 (L 2 2H 4H + 2 H V), "
         f"so at most {limit / flop:,.0f} words/s",
         "",
-        f"{'':12}{'train words/s':>15}{'(spread)':>18}{'of limit':>10}{'evaluate':>10}"
+        f"{'':16}{'train words/s':>15}{'(spread)':>18}{'of limit':>10}{'evaluate':>10}"
         f"{'first step':>12}{'peak memory':>13}{'above import':>14}",
     ]
     for name, side in result["sides"].items():
         if "absent" in side:
-            lines.append(f"{name:12}absent: {side['absent']}")
+            lines.append(f"{name:16}absent: {side['absent']}")
             continue
         train, evaluate = side["train_words_per_second"], side["evaluate_words_per_second"]
         between = f"{train['min']:,.0f}-{train['max']:,.0f}"
         lines.append(
-            f"{name:12}{train['median']:15,.0f}{between:>18}{side['share_of_limit']:10.0%}"
+            f"{name:16}{train['median']:15,.0f}{between:>18}{side['share_of_limit']:10.0%}"
             f"{evaluate['median']:10,.0f}{side['first_step_seconds']:10.1f} s"
             f"{side['peak_bytes'] / 2**20:9,.0f} MiB"
             f"{(side['peak_bytes'] - side['import_bytes']) / 2**20:10,.0f} MiB"
@@ -95,7 +100,7 @@ def table(result: dict, title: str) -> str:
     for name, side in result["sides"].items():
         if "absent" not in side:
             costs = " ".join(f"{cost:9.4f}" for cost in side["first_costs"])
-            lines.append(f"  {name:12}{costs}")
+            lines.append(f"  {name:16}{costs}")
     return "\n".join(lines)
 
 
@@ -112,7 +117,7 @@ def draw(result: dict, title: str, path: Path) -> None:
         [rates[name]["median"] - rates[name]["min"] for name in names],
         [rates[name]["max"] - rates[name]["median"] for name in names],
     ]
-    colors = [OTHERS if name in PEERS else OURS for name in names]
+    colors = [OTHERS if name in (*PEERS, *LOW_PEERS) else OURS for name in names]
     style = {"ecolor": GREY, "error_kw": {"linewidth": 2}, "capsize": 3}
     axes.barh(names, medians, xerr=errors, color=colors, **style)
     for colour, label in ((OURS, "this project"), (OTHERS, "PyTorch, and plain Keras")):
@@ -124,7 +129,9 @@ def draw(result: dict, title: str, path: Path) -> None:
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
     axes.text(limit, -0.75, "matrix product alone ", ha="right", va="center", fontsize=8)
-    axes.set(xlabel="training, words per second", title=title, xlim=(0, 1.08 * limit))
+    axes.set(
+        xlabel="training, words per second", title=title, xlim=(0, 1.08 * max(limit, *medians))
+    )
     axes.set_ylim(-1, len(names) - 0.5)
     axes.spines[["top", "right"]].set_visible(False)
     write_atomically(path, lambda file: figure.savefig(file, format="png"))

@@ -28,10 +28,12 @@ LEARNING_RATE = 1.0
 class Side:
     """What the sides share: the windows that they read.
 
-    `peak_bytes` is the peak memory of the program that a side runs, where that computes for it.
+    `peak_bytes` is the peak memory of the program that a side runs, where that computes for it, and
+    `import_bytes` what that held once its framework was imported.
     """
 
     peak_bytes: int | None = None
+    import_bytes: int | None = None
 
     def __init__(self, workload: Workload):
         config = workload.config
@@ -267,6 +269,7 @@ class Original(Side):
         from ptb.experiments.original.oracle import Oracle, settings_of  # noqa: PLC0415
 
         self._oracle = Oracle()
+        self.import_bytes = self._oracle.import_bytes
         cell = {"basic": "lstm", "block": "block"}[mode]
         weights = {tf1_name(name, cell): weight for name, weight in workload.weights.items()}
         settings = settings_of(self.config, workload.vocab_size, mode)
@@ -310,21 +313,31 @@ def _matrices(size: int) -> list[np.ndarray]:
 
 PATHS = ("fused", "static", "keras")
 PEERS = ("torch", "keras_fit", "tf1_block", "tf1_basic")
+# A side that multiplies in bfloat16 has the name of the one in float32, and this at its end.
+BFLOAT16 = "_bfloat16"
+LOW_PATHS, LOW_PEERS = ("fused" + BFLOAT16,), ("torch" + BFLOAT16,)
 PRODUCTS_ONLY = ("numpy", "tensorflow")
-FRAMEWORKS = {
-    **dict.fromkeys((*PATHS, "keras_fit"), ("tensorflow", "keras")),
-    "torch": ("torch",),
-}
+TENSORFLOW = ("tensorflow", "keras")
 MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's limit
+
+
+def frameworks_of(name: str) -> tuple[str, ...]:
+    """What the side called `name` imports before it does anything."""
+    base = name.removesuffix(BFLOAT16)
+    if base in (*PATHS, "keras_fit"):
+        return TENSORFLOW
+    return ("torch",) if base == "torch" else ()
 
 
 def make_side(name: str, folder: Path) -> Side:
     """The side called `name`, with the workload that was saved in `folder`."""
     workload = Workload.load(folder)
-    if name in PATHS:
-        return Ours(workload, name)
+    base = name.removesuffix(BFLOAT16)
+    precision = "float32" if name == base else "mixed_bfloat16"
+    if base in PATHS:
+        return Ours(workload, base, precision)
+    if base == "torch":
+        return Torch(workload, precision)
     if name.startswith("tf1_"):
         return Original(workload, name.removeprefix("tf1_"))
-    return {"torch": Torch, "keras_fit": KerasFit, "numpy": NumPy, "tensorflow": TensorFlow}[name](
-        workload
-    )
+    return {"keras_fit": KerasFit, "numpy": NumPy, "tensorflow": TensorFlow}[name](workload)

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from ptb.command_line.devices import start_tensorflow
-from ptb.experiments.benchmarks.sides import FRAMEWORKS, PATHS, PRODUCTS_ONLY, make_side
+from ptb.experiments.benchmarks.sides import PRODUCTS_ONLY, TENSORFLOW, frameworks_of, make_side
 from ptb.machine.environment import peak_bytes
 
 FIRST_COSTS = 5
@@ -24,12 +24,13 @@ def work(name: str, folder: str) -> Generator[dict, list, None]:
 
     The first answer also has what the process held once its framework was imported.
     """
-    if name in PATHS:
+    if frameworks_of(name) == TENSORFLOW:
         start_tensorflow()
-    for framework in FRAMEWORKS.get(name, ()):
+    for framework in frameworks_of(name):
         importlib.import_module(framework)
-    ready: dict = {"import_bytes": peak_bytes()}
+    imported = peak_bytes()
     side = make_side(name, Path(folder))
+    ready: dict = {"import_bytes": side.import_bytes or imported}
     if name not in PRODUCTS_ONLY:
         ready["costs"] = side.train(0, 1)
         ready["first_step"] = time.time()

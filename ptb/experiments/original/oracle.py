@@ -51,7 +51,8 @@ class Oracle:
         except OSError as error:
             raise ValueError(f"{python} cannot be run ({error.strerror}): {remedy}") from None
         try:
-            self.version = self._program.ask("version")
+            answer = self._program.ask("version")
+            self.version, self.import_bytes = answer["version"], answer["peak_bytes"]
             if not self.version.startswith("1.15"):
                 raise ChildFailed(python, f"it has {self.version}")
         except ChildFailed as error:

@@ -44,8 +44,8 @@ class Original:
     """The commands. `open` comes before all but `version` and `unroll`."""
 
     def version(self):
-        """The version of TensorFlow."""
-        return tf.__version__
+        """The version of TensorFlow, and the memory that its import took."""
+        return {"version": tf.__version__, "peak_bytes": peak_bytes()}
 
     def open(self, settings, path):
         """Builds the graph that trains and, with the same weights, one for each text to score.

@@ -35,9 +35,17 @@ def test_the_summary_has_medians_shares_and_ratios_round_by_round(entries, workl
     assert result["ratios"] == {"torch": {"fused": 1.0}}
 
 
+def test_a_side_in_bfloat16_is_compared_with_itself_in_float32(entries, workload):
+    low = Entry("fused_bfloat16", None, [4.0], 2.5, [200.0, 900.0, 400.0], [50.0] * 3, 0.0, 2**20)
+    assert summary([*entries, low], workload)["ratios"] == {
+        "torch": {"fused": 1.0, "fused_bfloat16": 2.0},
+        "fused": {"torch": 1.0, "fused_bfloat16": 2.0},
+    }
+
+
 def test_the_table_says_why_a_side_is_absent(entries, workload):
     text = table(summary(entries, workload), "a title")
-    assert "keras_fit   absent: No module named 'keras'" in text
+    assert "keras_fit       absent: No module named 'keras'" in text
     assert [line.split()[-4:] for line in text.splitlines() if line.startswith("fused")] == [
         ["3", "MiB", "2", "MiB"]
     ]

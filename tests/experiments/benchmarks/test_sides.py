@@ -42,6 +42,15 @@ def test_every_side_trains_the_same_model(folder, name):
         np.testing.assert_allclose(costs, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["fused", "torch"])
+def test_a_side_in_bfloat16_trains_the_same_model_less_exactly(folder, name):
+    if name == "torch":
+        pytest.importorskip("torch", reason="PyTorch, an optional peer, is not installed")
+    exact, low = (make_side(each, folder).train(0, 3) for each in (name, f"{name}_bfloat16"))
+    assert low != exact
+    np.testing.assert_allclose(low, exact, rtol=1e-2)
+
+
 def test_windows_begin_again_at_the_end_of_the_text(folder):
     side = make_side("fused", folder)
     windows = len(side.windows)

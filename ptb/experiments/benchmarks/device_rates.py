@@ -1,37 +1,30 @@
-"""Words per second of training on a GPU, and the memory that it takes there.
+"""Words per second of training on a device, and the GPU memory that it takes.
 
-    NVIDIA_TF32_OVERRIDE=0 ptb gpu keras,medium,20,float32 fused,medium,20,float32
-    NVIDIA_TF32_OVERRIDE=0 ptb gpu torch,medium,20,float32
-
-Each argument is a side (fused, static, keras or torch), a preset, a batch size and a precision. One
-process measures TensorFlow's sides or PyTorch's, not both: each framework would reserve the memory.
-TensorFlow multiplies float32 matrices in TF32 by default and PyTorch does not:
+A case is a side (fused, static, keras or torch), a preset, a batch size and a precision. A process
+measures TensorFlow's sides or PyTorch's, not both: their CUDA libraries differ. TensorFlow
+multiplies float32 matrices in TF32 on a GPU by default and PyTorch does not:
 NVIDIA_TF32_OVERRIDE=0 keeps both in float32, NVIDIA_TF32_OVERRIDE=1 lets both use TF32.
 
-Prints one JSON object a line. `costs` are the losses of the first windows, in nats: equal sides
-have equal ones. Without a GPU it runs on the processor, and `gpu_bytes` is null.
+`costs` are the losses of the first windows, in nats: equal sides have equal ones. Without a GPU it
+runs on the processor, and `gpu_bytes` is None.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 import time
 from typing import NamedTuple
 
-from absl import flags
-
 from ptb.command_line.devices import start_tensorflow
-from ptb.command_line.program import FLAGS, run_tool, user_errors
-from ptb.experiments.benchmarks.sides import PATHS, Ours, Torch
+from ptb.experiments.benchmarks.sides import Ours, Torch
 from ptb.experiments.benchmarks.workload import Workload, zipf_ids
-from ptb.training.config import PRECISIONS, PRESETS, preset
-
-flags.disclaim_key_flags()
+from ptb.machine.child import call
+from ptb.training.config import preset
 
 VOCAB_SIZE, NUM_TOKENS = 10_000, 929_589  # those of Penn Treebank
 FIRST_WINDOWS, ROUNDS = 5, 3
+WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Case(NamedTuple):
@@ -42,23 +35,19 @@ class Case(NamedTuple):
     batch_size: int
     precision: str
 
-    @classmethod
-    def parse(cls, text: str) -> Case:
-        """The inverse of joining the fields with commas. Raises ValueError."""
-        parts = text.split(",")
-        if (
-            len(parts) != len(cls._fields)
-            or parts[0] not in (*PATHS, "torch")
-            or parts[1] not in PRESETS
-            or not parts[2].isdigit()
-            or int(parts[2]) < 1
-            or parts[3] not in PRECISIONS
-        ):
-            raise ValueError(
-                f"{text!r} is no case: write SIDE,MODEL,BATCH_SIZE,PRECISION, such as "
-                "keras,medium,20,float32"
-            )
-        return cls(parts[0], parts[1], int(parts[2]), parts[3])
+
+def measure_in_child(case: Case, seconds: float, device: str) -> dict:
+    """`measure` in a process of its own, on the device cpu or gpu. Raises ChildFailed."""
+    environment = WITHOUT_GPU if device == "cpu" else {}
+    return call(_start_and_measure, *case, seconds, environment=environment, quiet=True)
+
+
+def _start_and_measure(*case_and_seconds) -> dict:
+    *fields, seconds = case_and_seconds
+    case = Case(*fields)
+    if case.side != "torch":
+        start_tensorflow()
+    return measure(case, seconds)
 
 
 def measure(case: Case, seconds: float) -> dict:
@@ -122,20 +111,3 @@ def gpu_bytes(case: Case) -> int | None:
     if not tf.config.list_logical_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-def main(arguments: list[str]) -> None:
-    with user_errors():
-        cases = [Case.parse(text) for text in arguments]
-        if not cases or len({case.side == "torch" for case in cases}) > 1:
-            raise ValueError("name the cases of one framework, such as keras,medium,20,float32")
-    if cases[0].side != "torch":
-        start_tensorflow()
-    for case in cases:
-        print(json.dumps(measure(case, FLAGS.seconds)), flush=True)
-
-
-def start() -> None:
-    """Defines the flags and runs the command."""
-    flags.DEFINE_float("seconds", 3.0, "how long each case trains once it is warm", 0.1, 3600.0)
-    run_tool(main)

@@ -1,0 +1,49 @@
+import pytest
+import tensorflow as tf
+
+from ptb.experiments.benchmarks import check
+from ptb.experiments.benchmarks.check import Row
+from ptb.machine.child import ChildFailed
+
+
+def test_a_row_fails_where_the_error_is_too_large_or_no_number():
+    assert Row.error("costs", 1e-5, 1e-4).passed
+    assert not Row.error("costs", 2e-4, 1e-4).passed
+    assert not Row.error("costs", float("nan"), 1e-4).passed
+    assert check.line_of(Row.error("costs", 2e-4, 1e-4)).startswith("FAILED  costs")
+    assert check.line_of(Row.absent("cuDNN", "only on a GPU")).startswith("-       cuDNN")
+
+
+def test_the_processor_passes_every_check_that_it_has(monkeypatch):
+    def rate(case, seconds, device):
+        if case.side == "torch":
+            raise ChildFailed("measure", "No module named 'torch'")
+        return {"words_per_second": 1234}
+
+    monkeypatch.setattr(check, "measure_in_child", rate)
+    rows = list(check.rows("cpu", "small", 0.1))
+    assert [row.check for row in rows if row.passed is False] == []
+    absent = [row.check for row in rows if row.passed is None]
+    assert [name.split(":")[0] for name in absent] == [
+        "keras", "GPU memory is taken as it is needed",
+        "small in float32, torch", "small in mixed_bfloat16, torch",
+    ]  # fmt: skip
+    assert rows[-1].found == "1,234"
+
+
+def test_the_ratio_is_over_pytorch_in_the_same_precision(monkeypatch):
+    rates = {("torch", "float32"): 100, ("fused", "float32"): 150}
+    monkeypatch.setattr(
+        check,
+        "measure_in_child",
+        lambda case, *_: {"words_per_second": rates.get((case.side, case.precision), 50)},
+    )
+    found = [row.found for row in check._rates("cpu", "small", 0.1)]
+    assert found == ["100", "50", "150 = 1.50 of PyTorch's", "50 = 1.00 of PyTorch's"]
+
+
+def test_a_device_that_is_not_there_is_named_with_the_remedy():
+    if tf.config.list_logical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ValueError, match=r"--device=gpu.*nvidia-smi.*ptb-lm\[gpu\]"):
+        check.find_device("gpu")
