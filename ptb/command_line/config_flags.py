@@ -31,6 +31,8 @@ PREREQUISITES = {
         for option in entry.reads
     },
 }
+# The tutorial's names for the values of rnn_mode.
+OF_THE_TUTORIAL = {"basic": "static", "block": "fused", "cudnn": "keras"}
 
 
 def define_config_flags() -> None:
@@ -55,6 +57,10 @@ def config_from_flags() -> Config:
     """
     names = [field.name for field in dataclasses.fields(Config)]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    if (mode := given.get("rnn_mode")) in OF_THE_TUTORIAL:
+        raise ValueError(
+            f"--rnn_mode={mode} is the tutorial's name: give --rnn_mode={OF_THE_TUTORIAL[mode]}"
+        )
     config = dataclasses.replace(preset(FLAGS.model), **given)
     run = FLAGS.save_path if "save_path" in FLAGS else None
     if run and os.path.exists(os.path.join(run, "config.json")):

@@ -24,6 +24,14 @@ from ptb.machine.own_folder import PNG, refuse_other_content
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
 FLAGS = flags.FLAGS
+# What the TensorFlow 1 tutorial called otherwise.
+OF_THE_TUTORIAL = {
+    "max_epoch": "--constant_epochs",
+    "max_max_epoch": "--num_epochs",
+    "lr_decay": "--learning_rate_decay",
+    "num_gpus": "--distribution=mirrored and --num_devices",
+    "use_fp16": "--precision=mixed_float16",
+}
 
 
 def run_tool(main: Callable[[list[str]], int | None]) -> None:
@@ -52,6 +60,11 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     def parse(argv):
         try:
             rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
+        except flags.UnrecognizedFlagError as error:
+            if error.flagname not in OF_THE_TUTORIAL:
+                fail(" ".join(str(error).split()))
+            new = OF_THE_TUTORIAL[error.flagname]
+            fail(f"--{error.flagname} is the tutorial's name: give {new} (docs/from_tf1.md)")
         except (flags.Error, ValueError) as error:
             fail(" ".join(str(error).split()))
         if rest[1:] and not takes_arguments:

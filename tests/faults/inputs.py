@@ -26,6 +26,7 @@ from tests.forked import run
 
 TRAIN, EVALUATE, GENERATE, EXPORT = "train.py", "evaluate.py", "ptb generate", "ptb export"
 SERVE, EXPLAIN, BENCHMARK = "ptb serve", "ptb explain", "ptb benchmark"
+ORIGINAL = "ptb original"
 LAUNCH, VECTORS, RUNS = "ptb launch", "ptb vectors", "ptb runs"
 RECORD, VERIFY, TABLE, CURVES, LARGE_START = (
     f"ptb {name}" for name in ("record", "verify", "table", "curves", "large_start")
@@ -517,6 +518,29 @@ FLAG_FILES = [
     Case(EXPLAIN, ("--flagfile=/dev/zero",), "regular file"),
     Case(EXPLAIN, ("--flagfile=flags",), "regular file", lambda f: os.mkfifo(f / "flags")),
 ]
+OF_THE_TUTORIAL = [
+    Case(TRAIN, ("--max_max_epoch=13",), "--num_epochs"),
+    Case(TRAIN, ("--max_epoch=4",), "--constant_epochs"),
+    Case(TRAIN, ("--lr_decay=0.5",), "--learning_rate_decay"),
+    Case(TRAIN, ("--use_fp16",), "--precision=mixed_float16"),
+    Case(TRAIN, ("--num_gpus=2",), "--distribution=mirrored"),
+    Case(TRAIN, ("--rnn_mode=basic",), "--rnn_mode=static"),
+    Case(TRAIN, ("--rnn_mode=block",), "--rnn_mode=fused"),
+    Case(TRAIN, ("--rnn_mode=cudnn",), "--rnn_mode=keras"),
+]
+FLAGS_OF_ORIGINAL = [
+    Case(ORIGINAL, (), "'nothing'"),
+    Case(ORIGINAL, ("paint",), "'paint'"),
+    Case(ORIGINAL, ("compare", "train"), "'compare train'"),
+    Case(ORIGINAL, ("record",), "--out"),
+    Case(ORIGINAL, ("train", "--windows=3"), "--windows=3"),
+    Case(ORIGINAL, ("compare", "--out=out"), "--out=out"),
+    Case(ORIGINAL, ("compare", "--model=fast"), "optimizer=adamw"),
+    Case(ORIGINAL, ("compare", "--cell=min_gru"), "cell=min_gru"),
+    Case(ORIGINAL, ("compare", "--python=nowhere"), "nowhere cannot be run"),
+    Case(EXPORT, (*RUN, "--write_tutorial_checkpoint=file/model"), "file"),
+    Case(BENCHMARK, ("--peers=tf1_block", "--tf1_python=nowhere"), "--tf1_python="),
+]
 FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--paths=warp",), "warp"),
     Case(BENCHMARK, ("--peers=abacus",), "abacus"),
@@ -595,6 +619,8 @@ CASES = [
     *PATHS,
     *FLAG_FILES,
     *FLAGS_OF_BENCHMARK,
+    *FLAGS_OF_ORIGINAL,
+    *OF_THE_TUTORIAL,
     *RESULTS,
 ]
 
