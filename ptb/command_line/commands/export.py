@@ -58,11 +58,11 @@ def main() -> None:
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:
+    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
     start_tensorflow()
     from ptb.runs.tutorial_checkpoint import write_tutorial_checkpoint  # noqa: PLC0415
 
     trained.check()
-    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
     write_tutorial_checkpoint(prefix, trained.config, trained.weights, FLAGS.tutorial_mode)
     print(prefix)
 
