@@ -93,7 +93,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     )
     rows = tune_and_measure(
         lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(
-            QUICK_WORDS // (config.batch_size * num_steps) if options.quick else None
+            _updates(config, options)
         ),
         RATES,
         options,
@@ -104,6 +104,11 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     return [
         row | {"window": num_steps, "floor": floor, "spectral_radius": math.nan} for row in rows
     ]
+
+
+def _updates(config, options: Options) -> int | None:
+    """None for all of `config.num_epochs`."""
+    return QUICK_WORDS // (config.batch_size * config.num_steps) if options.quick else None
 
 
 def _norms(case: Row, corpus, options: Options) -> list[Row]:
@@ -127,7 +132,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
 
     def train(rates, seeds):
         stacks.append(Stack(corpus, config, rates, seeds))
-        return stacks[-1].train()
+        return stacks[-1].train(_updates(config, options))
 
     if case["num_epochs"]:
         grid = RATES if config.cell == "lstm" else RNN_RATES
@@ -183,7 +188,7 @@ def verdict(rows: list[Row]) -> str:
     parts = [
         f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
         + "\n".join(_enough(where(usable, setting=state), state) for state in ("carried", "reset")),
-        _updates(losses),
+        _number_of_updates(losses),
         _explodes([row for row in norms if not row["num_epochs"]] + trained),
         _table(losses),
         _norm_table(norms),
@@ -195,7 +200,7 @@ def verdict(rows: list[Row]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _updates(rows: list[Row]) -> str:
+def _number_of_updates(rows: list[Row]) -> str:
     """What is not held equal."""
     updates = {row["num_steps"]: row["updates"] for row in rows}
     short, long = min(updates), max(updates)
