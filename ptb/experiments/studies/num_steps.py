@@ -46,6 +46,7 @@ RADII = (0.5, 0.9, 1.1, 1.5, 2.0)
 NORM_LENGTHS = (1, 2, 5, 10, 20, 40, 80)
 SHORT = 10  # the window that the longest is compared with
 ROWS = 20
+QUICK_WORDS = 40_000
 
 
 def cases(options: Options) -> list[Row]:
@@ -91,7 +92,9 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         max_grad_norm=CLIP_PER_STEP * num_steps,
     )
     rows = tune_and_measure(
-        lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(),
+        lambda rates, seeds: Stack(corpus, config, rates, seeds, reset).train(
+            _updates(config, options)
+        ),
         RATES,
         options,
     )
@@ -101,6 +104,11 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     return [
         row | {"window": num_steps, "floor": floor, "spectral_radius": math.nan} for row in rows
     ]
+
+
+def _updates(config, options: Options) -> int | None:
+    """None for all of `config.num_epochs`."""
+    return QUICK_WORDS // (config.batch_size * config.num_steps) if options.quick else None
 
 
 def _norms(case: Row, corpus, options: Options) -> list[Row]:
@@ -124,7 +132,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
 
     def train(rates, seeds):
         stacks.append(Stack(corpus, config, rates, seeds))
-        return stacks[-1].train()
+        return stacks[-1].train(_updates(config, options))
 
     if case["num_epochs"]:
         grid = RATES if config.cell == "lstm" else RNN_RATES
@@ -140,7 +148,8 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
         wanted = float(case["setting"].rsplit(" ", 1)[1])
         kernel[:, HIDDEN_SIZE:] *= (wanted / radii)[:, None, None]
         stack.weights["kernel"], radii = tf.constant(kernel), np.full(len(rows), wanted)
-    norms = {length: window_norms(stack, corpus.valid, length) for length in NORM_LENGTHS}
+    lengths = NORM_LENGTHS[::3] if options.quick else NORM_LENGTHS
+    norms = {length: window_norms(stack, corpus.valid, length) for length in lengths}
     return [
         row
         | {
@@ -149,7 +158,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
             "floor": math.nan,
             "spectral_radius": float(radii[g]),
         }
-        for length in NORM_LENGTHS
+        for length in lengths
         for g, row in enumerate(rows)
     ]
 
@@ -179,7 +188,7 @@ def verdict(rows: list[Row]) -> str:
     parts = [
         f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
         + "\n".join(_enough(where(usable, setting=state), state) for state in ("carried", "reset")),
-        _updates(losses),
+        _number_of_updates(losses),
         _explodes([row for row in norms if not row["num_epochs"]] + trained),
         _table(losses),
         _norm_table(norms),
@@ -191,7 +200,7 @@ def verdict(rows: list[Row]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _updates(rows: list[Row]) -> str:
+def _number_of_updates(rows: list[Row]) -> str:
     """What is not held equal."""
     updates = {row["num_steps"]: row["updates"] for row in rows}
     short, long = min(updates), max(updates)
@@ -218,15 +227,13 @@ def _enough(rows: list[Row], state: str) -> str:
     doubtful = [n for n, each in perplexity.items() if n < enough and each.low <= most]
     longest = enough == max(perplexity)
     head = f"nothing below num_steps {enough}" if longest else f"num_steps {enough}"
-    note = f" Not clear: num_steps {and_(doubtful)}." if doubtful else ""
-    if longest:
-        note += " That is the longest that was tried: more may be better still."
+    doubt = f", not clear whether {and_(doubtful)} would be" if doubtful else ""
+    note = " That is the longest that was tried: more may be better still." if longest else ""
     others = f", not clearly below {and_(near)}" if near else ""
     return (
-        f"- **With the state {state}, {head} is enough**, a perplexity within {ENOUGH - 1:.0%} "
-        "of the "
-        f"lowest: {perplexity[enough]:.2f}. The lowest is {perplexity[best]:.2f} at num_steps "
-        f"{best}{others}.{note}"
+        f"- **With the state {state}, {head} is enough{doubt}**, a perplexity within "
+        f"{ENOUGH - 1:.0%} of the lowest: {perplexity[enough]:.2f}. The lowest is "
+        f"{perplexity[best]:.2f} at num_steps {best}{others}.{note}"
     )
 
 
@@ -243,23 +250,20 @@ def _explodes(rows: list[Row]) -> str:
         for setting in dict.fromkeys(row["setting"] for row in rows)
     }
     terms = long / short
-    said = {True: [], False: [], None: []}
+    lines = []
     for setting, each in growth.items():
-        said[True if each.low > terms else False if each.high < terms else None].append(setting)
-    heads = [
-        f"**A longer window {verb} the gradient of the {'; the '.join(settings)}.**"
-        for verb, settings in (
-            ("explodes", said[True]),
-            ("does not explode", said[False]),
-            ("does not clearly explode", said[None]),
-        )
-        if settings
-    ]
+        verb = "does not clearly explode"
+        if each.low > terms:
+            verb = "explodes"
+        elif each.high < terms:
+            verb = "does not explode"
+        lines.append(f"- **A longer window {verb} the gradient of the {setting}**;")
+    # A finding for each network: one that other seeds do not bear out leaves the others standing.
     return (
-        " ".join(heads)
-        + f" A window of {long} steps sums {terms:.0f} times the terms of one of {short}. "
-        "So its norm "
-        f"may grow {terms:.0f} times without any term growing. It explodes where it grows more."
+        "\n".join(lines)[:-1]
+        + f".\n\nA window of {long} steps sums {terms:.0f} times the terms of one of {short}. "
+        f"So its norm may grow {terms:.0f} times without any term growing. It explodes where it "
+        "grows more."
     )
 
 

@@ -228,13 +228,13 @@ def test_num_steps():
     assert "The lowest is 10.00 (9.88 to 10.12) at num_steps 5, not clearly below 20." in few
     assert "**With the state reset, nothing below num_steps 20 is enough**" in few
     assert "more may be better still" in few
-    assert "**A longer window explodes the gradient of the RNN, radius 2.**" in few
-    assert "**A longer window does not explode the gradient of the RNN, radius 0.5.**" in few
+    assert "**A longer window explodes the gradient of the RNN, radius 2**" in few
+    assert "**A longer window does not explode the gradient of the RNN, radius 0.5**" in few
     assert "| RNN, radius 2 | 0.90 | not trained | 2.12 | 95.4 | 45 |" in few
     many = num_steps.verdict(
         num_steps_rows({1: 12, 5: 10.15, 20: 10}, {1: 9, 5: 9, 20: 9}, NORMS, math.nan)
     )
-    assert "Not clear: num_steps 5." in many
+    assert "is enough, not clear whether 5 would be**" in many
     assert "**With the state reset, num_steps 1 is enough**" in many
     assert "floor" not in many
 
@@ -243,7 +243,7 @@ def test_an_rnn_that_diverged_says_nothing_of_explosions():
     norms = NORMS | {"RNN, trained": {10: 2.0, 80: 900.0}}
     rows = num_steps_rows({1: 12, 5: 10}, {1: 16, 5: 14}, norms, loss=9.0)
     verdict = num_steps.verdict(rows)
-    assert "explodes the gradient of the RNN, radius 2.**" in verdict
+    assert "explodes the gradient of the RNN, radius 2**" in verdict
     assert "Not counted: num_steps RNN, trained." in verdict
 
 
