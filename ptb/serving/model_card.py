@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 
+from ptb.data.documents import NONE
 from ptb.data.text import READINGS, UNITS, join
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 from ptb.machine.environment import versions
@@ -17,6 +18,9 @@ FORMAT = 1
 SIGNATURES = {
     "next_word": 'the distribution of the word after `words` (rows end in "" where they are '
     "shorter), from a state and with the state after them; also `serving_default`",
+    "next_id": "the scores of the word after `ids` (-1 after the end of shorter rows), from a "
+    "state and with the state after them; an id is the number of a line of "
+    "`assets/vocabulary.txt`, from 0; no operation on strings is in it",
     "initial_state": "the state before the first word, for a batch",
     "score": "how likely a text is: nats, perplexity, and the log probability of each token",
     "generate": "`prefix` and `num_words` words after it; a temperature of 0 takes the best word, "
@@ -101,7 +105,7 @@ def to_markdown(card: dict) -> str:
         *_table("config", config.items()),
         *_table("trained with", trained_with.items()),
         *_table("exported with", card["versions"]["exported_with"].items()),
-        _how_to_call(state, card["limits"], card["example"]),
+        _how_to_call(state, card["limits"], card["example"], config.get("reset_at", NONE)),
     ]
     for name, signature in card["signatures"].items():
         lines += [
@@ -152,22 +156,29 @@ saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def next_wor
   --input_exprs 'words=[{tokens}]' --inputs '{state_files}'
 ```
 
-The first token of a text is predicted by nothing, and
-costs nothing. Nothing is kept between calls: the state is the client's.
+{first_token} Nothing is kept between calls: the state is the client's.
 
-One call reads at most {tokens_of_a_call} tokens, padding included. `generate`, `next_word` and
-`initial_state` take at most {rows_of_a_call} rows. `generate` writes at most {num_words} words to a
-row, and {tokens_of_a_call} in all.
+One call reads at most {tokens_of_a_call} tokens, padding included. `generate`, `next_word`,
+`next_id` and `initial_state` take at most {rows_of_a_call} rows. `generate` writes at most
+{num_words} words to a row, and {tokens_of_a_call} in all.
 """
+_FIRST_TOKEN = "The first token of a text is predicted by nothing, and costs nothing."
+_FIRST_OF_DOCUMENT = (
+    "A text begins a document, whose first token is predicted from `<eos>`. At each {at} another "
+    "document begins, on which nothing before it has an influence."
+)
 
 
-def _how_to_call(state, limits: dict, example: dict) -> str:
-    """`_HOW_TO_CALL` with the names of the state, the limits of a call, and what can be read."""
+def _how_to_call(state, limits: dict, example: dict, reset_at: str) -> str:
+    """`_HOW_TO_CALL` with the state's names, a call's limits, what can be read, and documents."""
     values = {name: f"{value:,}" for name, value in limits.items()}
     values["text"] = json.dumps(example["text"], ensure_ascii=False)
     values["line"] = json.dumps(example["text"] + "\n", ensure_ascii=False)
     values["tokens"] = json.dumps(example["tokens"], ensure_ascii=False)
     values["state_files"] = ";".join(f"{name}=STATE/{name}.npy" for name in state)
+    values["first_token"] = _FIRST_TOKEN
+    if reset_at != NONE:
+        values["first_token"] = _FIRST_OF_DOCUMENT.replace("{at}", reset_at.replace("_", " "))
     text = _HOW_TO_CALL
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)

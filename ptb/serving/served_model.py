@@ -49,6 +49,7 @@ class ServedModel(tf.Module):
         return {
             "serving_default": next_word,
             "next_word": next_word,
+            "next_id": self._with_state(self._next_id, ids=tf.TensorSpec([None, None], tf.int32)),
             "initial_state": _concrete(
                 self._initial_state, batch_size=tf.TensorSpec([], tf.int32, "batch_size")
             ),
@@ -138,25 +139,39 @@ class ServedModel(tf.Module):
         size = _checked(batch_size, batch_size >= 0, "batch_size={} is below 0", batch_size)
         return self._named(self._inference.initial_state(self._of_allowed_rows(size)))
 
+    def _next_id(self, ids, **state):
+        """No operation on strings, so that clients without them can be made of it, as TFLite is."""
+        before, size = self._state_of(ids, "ids", state), self._inference.vocab_size
+        ids = _of_allowed_size(ids)
+        is_id = tf.reduce_all((ids >= -1) & (ids < size))
+        template = f"an id is out of bounds: give 0 to {size - 1:,}, or -1 for padding"
+        _, after = self._inference.read(_checked(ids, is_id, template), before)
+        return {"logits": self._inference.logits(after), **self._named(after)}
+
     def _next_word(self, words, **state):
         tokens = _of_allowed_size(self._tokenizer.normalize(words))
-        num_rows = self._of_allowed_rows(tf.shape(tokens)[0])
-        for name in self._state_names:
-            has_rows = tf.shape(state[name])[0]
-            template = f"{name} has {{}} rows and words has {{}}: give a state for each row"
-            state[name] = _checked(state[name], has_rows == num_rows, template, has_rows, num_rows)
+        before = self._state_of(tokens, "words", state)
         ids, unknown = self._tokenizer.encode(tokens)
-        flat = [state[name] for name in self._state_names]
-        _, state = self._inference.read(ids, tf.nest.pack_sequence_as(self._first_state, flat))
-        log_probs = tf.nn.log_softmax(self._inference.logits(state))
+        _, after = self._inference.read(ids, before)
+        log_probs = tf.nn.log_softmax(self._inference.logits(after))
         top = tf.math.top_k(log_probs, min(TOP_WORDS, self._inference.vocab_size))
         return {
             "log_probs": log_probs,
             "top_words": self._tokenizer.decode(top.indices),
             "top_log_probs": top.values,
             "num_unknown": _count(unknown),
-            **self._named(state),
+            **self._named(after),
         }
+
+    def _state_of(self, rows, named: str, state: dict) -> tuple:
+        """The state from its tensors by name, for `rows` `[B, N]`, called `named` in a refusal."""
+        num_rows = self._of_allowed_rows(tf.shape(rows)[0])
+        for name in self._state_names:
+            has_rows = tf.shape(state[name])[0]
+            template = f"{name} has {{}} rows and {named} has {{}}: give a state for each row"
+            state[name] = _checked(state[name], has_rows == num_rows, template, has_rows, num_rows)
+        flat = [state[name] for name in self._state_names]
+        return tf.nest.pack_sequence_as(self._first_state, flat)
 
     def _generate(self, prefix, num_words, temperature, top_k, seed):
         num_words = _checked(

@@ -56,6 +56,20 @@ def test_the_export_scores_and_writes_as_the_model_in_this_process(loaded, serve
     assert written["text"][0] != written["text"][2]
 
 
+def test_ids_give_the_scores_that_their_words_give(loaded, trained):
+    words = [["the", "cat", "sat"], ["dog", "", ""]]
+    ids = [[trained.vocabulary.id_of(word) if word else -1 for word in row] for row in words]
+    by_word, _ = next_word(loaded, words, initial_state(loaded, 2))
+    next_id = tf.saved_model.load(str(loaded.path)).signatures["next_id"]
+    answer = next_id(ids=tf.constant(ids), **initial_state(loaded, 2))
+    log_probs = tf.nn.log_softmax(answer["logits"])
+    np.testing.assert_allclose(log_probs, by_word["log_probs"], rtol=1e-5)
+    assert set(answer) == {"logits", *initial_state(loaded)}
+    for wrong in (-2, len(trained.vocabulary)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="an id is out of bounds"):
+            next_id(ids=tf.constant([[wrong]]), **initial_state(loaded))
+
+
 def test_word_by_word_equals_the_whole_text_at_once(loaded):
     whole, last = next_word(loaded, [WORDS], initial_state(loaded))
     state, unknown = initial_state(loaded), 0
