@@ -71,26 +71,31 @@ def fused_lstm(
     def run(kernel, bias, c, h, *inputs):
         low = tf.cast(kernel, product_dtype)
         w_x, w_h = low[:input_size], low[input_size:]
-        outputs, tape = [], []
+        outputs, read, tape = [], [], []  # `read` has the h that each step reads
         for block in _blocks(inputs):
             projected = tf.nn.bias_add(product(tf.concat(block, 0), w_x), bias)
             for z in tf.split(projected, len(block)):
                 c, h = zeroed(len(tape), (c, h))
+                read.append(h)
                 i, j, f, o = tf.split(z + product(h, w_h), 4, axis=1)
                 i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f), tf.sigmoid(o)
-                c_previous, h_previous, c = c, h, c * f + i * j
+                c_previous, c = c, c * f + i * j
                 tanh_c = tf.tanh(c)
                 h = o * tanh_c
-                tape.append((c_previous, h_previous, i, j, f, o, tanh_c))
+                tape.append((c_previous, i, j, f, o, tanh_c))
                 outputs.append(h)
 
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
             w_x_transposed, w_h_transposed = transposed(w_x), transposed(w_h)
+            factors = [each for block in _blocks(tape) for each in _gradient_factors(block)]
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
-                d_z[t], d_c = _step_gradient(tape[t], d_c, d_h + d_outputs[t])
-                d_c, d_h = zeroed(t, (d_c, product(d_z[t], w_h_transposed)))
+                from_h, from_both, f = factors[t]
+                d_h = d_h + d_outputs[t]
+                d_c = d_c + d_h * from_h
+                d_z[t] = tf.concat([d_c, d_c, d_c, d_h], axis=1) * from_both
+                d_c, d_h = zeroed(t, (d_c * f, product(d_z[t], w_h_transposed)))
             d_inputs = []
             for block in _blocks(d_z):
                 d_block = product(tf.concat(block, 0), w_x_transposed)
@@ -98,7 +103,7 @@ def fused_lstm(
             all_d_z = tf.concat(d_z, 0)
             d_bias = tf.reduce_sum(all_d_z, axis=0)
             all_d_z = tf.cast(all_d_z, product_dtype)
-            all_h = tf.concat([step[1] for step in tape], 0)
+            all_h = tf.concat(read, 0)
             d_w_x = product(tf.concat(inputs, 0), all_d_z, transpose_a=True)
             d_w_h = product(all_h, all_d_z, transpose_a=True)
             return tf.concat([d_w_x, d_w_h], 0), d_bias, d_c, d_h, *d_inputs
@@ -109,17 +114,21 @@ def fused_lstm(
     return outputs, (c, h)
 
 
-def _step_gradient(step: tuple, d_c, d_h) -> tuple:
-    """The gradients of z_t `[B, 4H]` and of the cell state before it, from those after the step."""
-    c_previous, _, i, j, f, o, tanh_c = step
-    d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
-    gates = [
-        d_c * j * i * (1 - i),
-        d_c * i * (1 - j * j),
-        d_c * c_previous * f * (1 - f),
-        d_h * tanh_c * o * (1 - o),
-    ]
-    return tf.concat(gates, axis=1), d_c * f
+def _gradient_factors(steps: list) -> list[tuple]:
+    """What the gradient of each step multiplies, for steps t of one block.
+
+    With the gradients d_c and d_h of the state after the step:
+
+        d_c += d_h * from_h,  d_z = [d_c, d_c, d_c, d_h] * from_both,  d_c before the step = d_c * f
+
+    None of it depends on a gradient, so that it is computed for the whole block at once, beside the
+    recurrence.
+    """
+    c_previous, i, j, f, o, tanh_c = (tf.concat(part, 0) for part in zip(*steps, strict=True))
+    from_h = o * (1 - tanh_c * tanh_c)
+    from_both = [j * i * (1 - i), i * (1 - j * j), c_previous * f * (1 - f), tanh_c * o * (1 - o)]
+    factors = from_h, tf.concat(from_both, axis=1), f
+    return list(zip(*(tf.split(factor, len(steps)) for factor in factors), strict=True))
 
 
 def _blocks(steps) -> list:
