@@ -100,6 +100,21 @@ def test_training_in_bfloat16_repeats_to_the_bit():
         np.testing.assert_array_equal(a, b)
 
 
+def test_training_in_bfloat16_goes_on_to_the_bit_from_float32_weights_and_state():
+    """A checkpoint has both, so a run resumes exactly."""
+    whole = make_model("mixed_bfloat16")
+    costs, _, state = train(whole)
+    stream, starts = tf.constant(TEXT), tf.constant(WINDOWS.starts[:10])
+    first, second = make_model("mixed_bfloat16"), make_model("mixed_bfloat16")
+    begun, _, between = TrainStep(first, T, 5.0)(stream, starts, first.initial_state(B), 1.0, 0, 4)
+    second.import_weights(first.export_weights())
+    rest, _, end = TrainStep(second, T, 5.0)(stream, starts, between, 1.0, 4, 6)
+    np.testing.assert_array_equal(np.concatenate([begun, rest]), costs)
+    tf.nest.map_structure(np.testing.assert_array_equal, end, state)
+    for name, weight in whole.export_weights().items():
+        np.testing.assert_array_equal(second.export_weights()[name], weight)
+
+
 @pytest.mark.parametrize(
     "rnn_mode", ["static", *(pytest.param(m, marks=pytest.mark.slow) for m in ("fused", "keras"))]
 )

@@ -14,6 +14,7 @@ def test_a_row_fails_where_the_error_is_too_large_or_no_number():
     assert check.line_of(Row.absent("cuDNN", "only on a GPU")).startswith("-       cuDNN")
 
 
+@pytest.mark.slow
 def test_the_processor_passes_every_check_that_it_has(monkeypatch):
     def rate(case, seconds, device):
         if case.side == "torch":
@@ -29,6 +30,12 @@ def test_the_processor_passes_every_check_that_it_has(monkeypatch):
         "small in float32, torch", "small in mixed_bfloat16, torch",
     ]  # fmt: skip
     assert rows[-1].found == "1,234"
+
+
+def test_a_replay_of_the_original_and_what_only_a_gpu_has():
+    exact = check._trajectory("fused")
+    assert (exact.passed, exact.expected) == (True, "at most 0.0001")
+    assert check._cudnn("cpu").passed is check._memory("cpu").passed is None
 
 
 def test_the_ratio_is_over_pytorch_in_the_same_precision(monkeypatch):
