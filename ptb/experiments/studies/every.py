@@ -55,7 +55,7 @@ def main() -> int | None:
 
 def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -> None:
     """What each study in `folder` found; `of` turns the files' names into those of a language."""
-    # A line that is the same for all studies; those of the verdicts are in their language.
+    # The verdicts are in their language already.
     say = str if of is str else chinese
     lines = [TITLE, "", f"`{command}`"]
     for name in NAMES:
@@ -65,7 +65,7 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
             lines += [f"- {capital(each)}" for each in findings(answer)]
-    lines += ["", "## Checked again", "", *map(say, checked_again(folder))]
+    lines += ["", *map(say, ["## Checked again", "", *checked_again(folder)])]
     write_text_atomically(folder / of(OVERVIEW), "\n".join(lines) + "\n")
 
 
