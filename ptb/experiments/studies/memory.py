@@ -36,7 +36,7 @@ GRIDS = {"SGD": (0.3, 1.0, 3.0), "Adam": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)}
 MAX_GRAD_NORM = 1.0
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 RNN = "RNN"  # what the others are compared with
-DELAYS = (5, 10, 20, 50, 100, 200)
+DELAYS, QUICK_DELAYS = (5, 10, 20, 50, 100, 200), (10,)
 
 
 def cases(options: Options) -> list[Row]:
@@ -44,7 +44,7 @@ def cases(options: Options) -> list[Row]:
         {
             "optimizer": optimizer,
             "network": network,
-            "longest": 10 if options.quick else DELAYS[-1],
+            "longest": (QUICK_DELAYS if options.quick else DELAYS)[-1],
             "most_updates": 200 if options.quick else 1000,
         }
         for optimizer in OPTIMIZERS
@@ -57,9 +57,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
 
     rows = []
-    for delay in DELAYS:
-        if delay > case["longest"]:
-            break
+    for delay in QUICK_DELAYS if options.quick else DELAYS:
         some = tune_and_measure(
             functools.partial(train, case, delay, corpus),
             GRIDS[case["optimizer"]],
