@@ -35,15 +35,31 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tu
     shape = [inputs.shape[1], cells[-1].output_size]
     outputs = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
     for t in tf.range(num_steps):
-        output, next_state = inputs[t], []
-        if resets is not None:
-            state = zero_rows(state, resets[t])
-        for cell, cell_state in zip(cells, state, strict=True):
-            output, new = cell(output, cell_state)
-            next_state.append(keep_alive(alive[t], new, cell_state))
+        output, state = _step(cells, inputs[t], alive[t], state, _at(resets, t))
         outputs = outputs.write(t, output)
-        state = tuple(next_state)
     return stack(outputs, [tf.shape(inputs)[1], shape[1]]), state
+
+
+def last_state(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tuple:
+    """The states that `dynamic_rnn` gives. Keeps no outputs, of which TFLite has no list."""
+    for t in tf.range(tf.shape(inputs)[0]):
+        _, state = _step(cells, inputs[t], alive[t], state, _at(resets, t))
+    return state
+
+
+def _step(cells: Sequence, output, alive, state: tuple, reset) -> tuple:
+    """One time step: the top cell's output, and the states after it."""
+    if reset is not None:
+        state = zero_rows(state, reset)
+    next_state = []
+    for cell, cell_state in zip(cells, state, strict=True):
+        output, new = cell(output, cell_state)
+        next_state.append(keep_alive(alive, new, cell_state))
+    return output, tuple(next_state)
+
+
+def _at(resets, t):
+    return None if resets is None else resets[t]
 
 
 def stack(array, element_shape):

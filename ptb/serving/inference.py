@@ -9,11 +9,12 @@ nothing. No row has a part in another's numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from models import inside
-from models.dynamic_rnn import dynamic_rnn
+from models.dynamic_rnn import dynamic_rnn, last_state
 from ptb.data.documents import BLANK_LINE, Borders
 from ptb.serving.limits import max_inside_tokens
 
@@ -65,7 +66,7 @@ class Inference:
         zeros = self._zeros(batch_size)
         if self.borders is None:
             return zeros
-        return self.read(tf.fill([batch_size, 1], self.borders.eos), zeros)[1]
+        return self.after(tf.fill([batch_size, 1], self.borders.eos), zeros)
 
     def _zeros(self, batch_size) -> tuple:
         state = self._model.initial_state(batch_size)
@@ -73,14 +74,21 @@ class Inference:
 
     def read(self, ids, state: tuple) -> tuple:
         """The top layer's outputs float32 `[N, B, H]` over ids int32 `[B, N]`; the state after."""
+        return self._unrolled(dynamic_rnn, ids, state)
+
+    def after(self, ids, state: tuple) -> tuple:
+        """The state after ids int32 `[B, N]`."""
+        return self._unrolled(_without_outputs, ids, state)[1]
+
+    def _unrolled(self, unroll: Callable, ids, state: tuple) -> tuple:
         inputs = tf.gather(self._model.embedding.value, tf.maximum(ids, 0))
         inputs, alive = tf.transpose(inputs, [1, 0, 2]), _transposed(ids >= 0)
         if self.borders is None:
-            return dynamic_rnn(self._cells, inputs, alive, state)
+            return unroll(self._cells, inputs, alive, state)
         resets = _transposed(self._resets(ids, state))
         if not self._keeps_eos:
-            return dynamic_rnn(self._cells, inputs, alive, state, resets)
-        outputs, of_cells = dynamic_rnn(self._cells, inputs, alive, state[:-1], resets)
+            return unroll(self._cells, inputs, alive, state, resets)
+        outputs, of_cells = unroll(self._cells, inputs, alive, state[:-1], resets)
         is_eos, after_eos = ids == self.borders.eos, state[-1] > 0
         last = tf.reduce_max(tf.where(ids >= 0, tf.range(tf.shape(ids)[1]) + 1, 0), axis=1)
         seen = tf.concat([after_eos, is_eos], axis=1)
@@ -152,6 +160,10 @@ class Inference:
             nats = self._model.nats_after([outputs[rows]], targets[rows][:, None])
             parts = parts.write(part, nats[:, 0])
         return parts.concat() if num_parts > 0 else tf.zeros([0])
+
+
+def _without_outputs(*arguments) -> tuple:
+    return None, last_state(*arguments)
 
 
 def _transposed(flags):

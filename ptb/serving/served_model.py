@@ -145,14 +145,14 @@ class ServedModel(tf.Module):
         ids = _of_allowed_size(ids)
         is_id = tf.reduce_all((ids >= -1) & (ids < size))
         template = f"an id is out of bounds: give 0 to {size - 1:,}, or -1 for padding"
-        _, after = self._inference.read(_checked(ids, is_id, template), before)
+        after = self._inference.after(_checked(ids, is_id, template), before)
         return {"logits": self._inference.logits(after), **self._named(after)}
 
     def _next_word(self, words, **state):
         tokens = _of_allowed_size(self._tokenizer.normalize(words))
         before = self._state_of(tokens, "words", state)
         ids, unknown = self._tokenizer.encode(tokens)
-        _, after = self._inference.read(ids, before)
+        after = self._inference.after(ids, before)
         log_probs = tf.nn.log_softmax(self._inference.logits(after))
         top = tf.math.top_k(log_probs, min(TOP_WORDS, self._inference.vocab_size))
         return {
@@ -247,7 +247,7 @@ class ServedModel(tf.Module):
 
     @tf.function(reduce_retracing=True)
     def _read(self, ids, state):
-        return self._inference.read(ids, state)[1]
+        return self._inference.after(ids, state)
 
     @tf.function
     def _read_prefix(self, prefix):
@@ -256,7 +256,7 @@ class ServedModel(tf.Module):
         eos, _ = self._tokenizer.encode(tf.constant([EOS]))
         first = tf.where(_count(tokens != "") == 0, eos, -1)
         ids = tf.concat([first[:, None], ids], axis=1)
-        _, state = self._inference.read(ids, self._inference.initial_state(tf.shape(ids)[0]))
+        state = self._inference.after(ids, self._inference.initial_state(tf.shape(ids)[0]))
         return tokens, _count(unknown), state
 
     @tf.function
@@ -267,8 +267,7 @@ class ServedModel(tf.Module):
         if never is not None:
             logits = tf.where(tf.range(self._inference.vocab_size) == never, -np.inf, logits)
         ids = sample(logits, sampling, seeds, step)
-        _, state = self._inference.read(ids[:, None], state)
-        return ids, state
+        return ids, self._inference.after(ids[:, None], state)
 
     def _of_allowed_rows(self, num_rows):
         """The number of rows that one call asks for; each costs a score for every word."""
