@@ -28,7 +28,7 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
     ends = [num_rows * part // num_parts for part in range(1, num_parts)]
     parts = zip([None, *ends], [*ends, None], strict=True)
     part = _part_transposed if transposed else _part
-    low = tf.cast(weight, product_dtype)
+    low = tf.cast(tf.convert_to_tensor(weight), product_dtype)
     nats = [part(outputs[begin:end], weight, low, bias, targets[begin:end]) for begin, end in parts]
     return tf.concat(nats, 0)
 
