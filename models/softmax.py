@@ -29,7 +29,7 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
     num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
-    low = tf.cast(weight, product_dtype)
+    low = tf.cast(tf.convert_to_tensor(weight), product_dtype)
     if num_parts == 1:
         return _part(outputs, weight, low, bias, targets, transposed)
     ends = [num_rows * part // num_parts for part in range(num_parts + 1)]
