@@ -57,8 +57,8 @@ READINGS = {
     "word": "A word is what lies between white space.",
     "char": "A character is a code point; every space is one.",
     "wordpunct": "Words and punctuation marks are cut apart, Chinese character by character. One "
-    "space between two words goes without saying; a mark carries the space beside it, and any other "
-    "white space is a token.",
+    "space between two words goes without saying; a mark carries the space beside it, and any "
+    "other white space is a token.",
     "subword": "Subwords are byte-level BPE, learned from the train split; a subword carries the "
     "space before it. As in GPT-2's files, a token is written with one printable character for "
     "each byte: `Ġ` is a space. Only tokens are written so: texts go in and come out as they are.",
