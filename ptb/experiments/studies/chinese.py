@@ -60,6 +60,7 @@ SENTENCES = {
     "**With the state {w1}, nothing below num_steps {n} is enough, not clear whether {w2} would be**": "**状态{w1}时，num_steps 小于 {n} 都不够，{w2} 够不够并不清楚**",
     ", a perplexity within {n1} of the lowest: {n2}. The lowest is {n3} at num_steps {n4}.": "，困惑度与最低的相差不到 {n1}：{n2}。最低的是 {n3}，在 num_steps 为 {n4} 时。",
     ", a perplexity within {n1} of the lowest: {n2}. The lowest is {n3} at num_steps {n4}, not clearly below {w}.": "，困惑度与最低的相差不到 {n1}：{n2}。最低的是 {n3}，在 num_steps 为 {n4} 时，并不明显低于 {w}。",
+    "Not clear: num_steps {w}.": "不清楚：num_steps 为 {w} 时。",
     "That is the longest that was tried: more may be better still.": "这是试过的最长的，再长可能更好。",
     "From the same words a longer window makes fewer updates: {n1} at num_steps {n2}, {n3} at {n4}. With more words the longest may do better.": "读同样多的词，窗口越长更新越少：num_steps 为 {n2} 时 {n1} 次，为 {n4} 时 {n3} 次。词更多时，最长的可能会更好。",
     "**A longer window explodes the gradient of the {w}**": "**窗口变长，{w} 的梯度会爆炸**",

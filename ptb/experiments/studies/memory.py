@@ -146,9 +146,9 @@ def _settled(learning_rates, accuracy) -> bool:
 
 
 def _network(cell: str, vocab_size: int, forget_bias: float):
-    from ptb.experiments.studies.stack import Network  # noqa: PLC0415
+    from ptb.experiments.studies.stack import the_network  # noqa: PLC0415
 
-    return Network(cell, vocab_size, HIDDEN_SIZE, SYMBOLS, forget_bias)
+    return the_network(cell, vocab_size, HIDDEN_SIZE, SYMBOLS, forget_bias)
 
 
 def initialize(network, seeds):

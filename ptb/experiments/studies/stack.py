@@ -144,6 +144,12 @@ class Network:
         return gradients, tf.sqrt(squares), costs, rest
 
 
+@functools.cache
+def the_network(*sizes) -> Network:
+    """The one `Network(*sizes)`: TensorFlow finds a trace again while its very object lives."""
+    return Network(*sizes)
+
+
 def clip(norms, max_grad_norm: float):
     """The factor of each model's gradient, `[G, 1, 1]`: min(1, max_grad_norm / norm)."""
     return (max_grad_norm / tf.maximum(norms, max_grad_norm))[:, None, None]
@@ -178,7 +184,9 @@ class Stack:
         self.learning_rates, self.seeds = list(learning_rates), list(seeds)
         self.carries_state = config.sampling == "sequential" and not reset_state
         words = len(corpus.vocabulary)
-        self.network = Network(config.cell, words, config.hidden_size, words, config.forget_bias)
+        self.network = the_network(
+            config.cell, words, config.hidden_size, words, config.forget_bias
+        )
         self.weights = self.network.initialize(self.seeds, config.init_scale)
         self.unigram = unigram_nats(corpus)
         self._stream = tf.constant(corpus.train)
