@@ -218,8 +218,12 @@ class Torch(Side):
     def train(self, first: int, count: int) -> list[float]:
         self._modules.train()
         is_low, dtype = self._autocast is not None, self._autocast or self._torch.bfloat16
-        with self._torch.autocast(self._device, dtype=dtype, enabled=is_low):
-            return [self._train_window(starts) for starts in self.slice(first, count)]
+        costs = []
+        for starts in self.slice(first, count):
+            # It keeps the weights that it has cast until it ends: each window needs its own.
+            with self._torch.autocast(self._device, dtype=dtype, enabled=is_low):
+                costs.append(self._train_window(starts))
+        return costs
 
     def _train_window(self, starts) -> float:
         torch = self._torch
