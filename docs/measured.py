@@ -245,9 +245,8 @@ def _others() -> dict:
         )
         for steps in (1, 5, 10, 20, 40)
     }
-    tried = dict.fromkeys(
-        (r["optimizer"], r["network"], r["delay"]) for r in _rows("studies/memory")
-    )
+    rows = _rows("studies/memory")
+    tried = dict.fromkeys((row["optimizer"], row["network"], row["delay"]) for row in rows)
     for optimizer, network, delay in tried:
         share = remember(optimizer, network, int(delay))
         numbers[f"{network} remembers {delay}, {optimizer}"] = (".0f", share)
