@@ -8,14 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ptb.machine.cores import available_cores
-
-# What makes matrix products fast, by the flag that Linux gives it.
-UNITS = {
-    "AVX2": "avx2",
-    "AVX-512": "avx512f",
-    "AVX-512 bfloat16": "avx512_bf16",
-    "AMX bfloat16": "amx_bf16",
-}
+from ptb.machine.processor import CPUINFO, units
 
 
 def versions() -> dict[str, str]:
@@ -30,17 +23,16 @@ def versions_in_words() -> str:
     return ", ".join([f"Python {python[1]}", *(f"{name} {number}" for name, number in packages)])
 
 
-def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict:
-    """What the figures of speed depend on. `units` are those of `UNITS` that Linux names."""
+def machine(cpuinfo: Path = CPUINFO) -> dict:
+    """What the figures of speed depend on. `units` are those of `ptb.machine.processor`."""
     cpu: dict[str, str] = {}
     for line in _lines(cpuinfo):
         name, _, value = line.partition(":")
         cpu.setdefault(name.strip(), value.strip())
-    flags = set(cpu.get("flags", "").split())
     return {
         "cores": available_cores(),
         "processor": cpu.get("model name") or platform.processor() or platform.machine(),
-        "units": [unit for unit, flag in UNITS.items() if flag in flags],
+        "units": units(cpuinfo) or [],
         "system": platform.system(),
     }
 

@@ -1,16 +1,24 @@
-"""What the processor computes in half the bits."""
+"""What the processor has that multiplies fast, and what it computes in half the bits."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
-# x86 names them in `flags`, ARM in `Features`.
-BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")
+# What makes matrix products fast, by the flag that Linux gives it: in `flags` on x86, in `Features`
+# on ARM.
+UNITS = {
+    "AVX2": "avx2",
+    "AVX-512": "avx512f",
+    "AVX-512 bfloat16": "avx512_bf16",
+    "AMX bfloat16": "amx_bf16",
+    "ARM bfloat16": "bf16",
+}
+BFLOAT16_UNITS = tuple(unit for unit in UNITS if "bfloat16" in unit)
 
 
-def bfloat16_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...] | None:
-    """The units of this processor that multiply bfloat16; None where the system does not say."""
+def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
+    """The `UNITS` of this processor; None where the system does not say."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -18,7 +26,7 @@ def bfloat16_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...] | None:
     for line in lines:
         name, _, values = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            return tuple(unit for unit in BFLOAT16_UNITS if unit in values.split())
+            return [unit for unit, flag in UNITS.items() if flag in values.split()]
     return None
 
 
@@ -28,6 +36,7 @@ def why_no_faster(precision: str, on_gpu: bool, cpuinfo: Path = CPUINFO) -> str 
         return None
     if precision == "mixed_float16":
         return "only a GPU multiplies float16 faster"
-    if bfloat16_units(cpuinfo) == ():
-        return f"this processor has no bfloat16 units ({', '.join(BFLOAT16_UNITS)})"
+    found = units(cpuinfo)
+    if found is not None and not set(found) & set(BFLOAT16_UNITS):
+        return f"this processor has none of {', '.join(BFLOAT16_UNITS)}"
     return None

@@ -1,30 +1,33 @@
 import pytest
 
-from ptb.machine.processor import bfloat16_units, why_no_faster
+from ptb.machine.processor import units, why_no_faster
 
 
 @pytest.mark.parametrize(
-    ("text", "units"),
+    ("text", "expected"),
     [
-        ("flags\t\t: fpu avx512_bf16 amx_bf16 amx_tile\n", ("amx_bf16", "avx512_bf16")),
-        ("flags : fpu avx2 avx512f\n", ()),
-        ("Features : fp asimd bf16\n", ("bf16",)),
+        (
+            "flags\t\t: fpu amx_bf16 avx512_bf16 amx_tile\n",
+            ["AVX-512 bfloat16", "AMX bfloat16"],
+        ),
+        ("flags : fpu avx2 avx512f\n", ["AVX2", "AVX-512"]),
+        ("Features : fp asimd bf16\n", ["ARM bfloat16"]),
         ("", None),
         (None, None),
     ],
-)  # fmt: skip
-def test_the_processor_says_which_units_multiply_bfloat16(tmp_path, text, units):
+)
+def test_the_units_of_the_processor_are_read_from_its_flags(tmp_path, text, expected):
     file = tmp_path / "cpuinfo"
     if text is not None:
         file.write_text(text)
-    assert bfloat16_units(file) == units
+    assert units(file) == expected
 
 
 @pytest.mark.parametrize(
     ("precision", "on_gpu", "flags", "words"),
     [
         ("float32", False, "avx2", None),
-        ("mixed_bfloat16", False, "avx2", "no bfloat16 units"),
+        ("mixed_bfloat16", False, "avx2", "none of AVX-512 bfloat16"),
         ("mixed_bfloat16", False, "amx_bf16", None),
         ("mixed_bfloat16", True, "avx2", None),
         ("mixed_float16", False, "amx_bf16", "only a GPU"),

@@ -26,7 +26,6 @@ from ptb.experiments.benchmarks.device_rates import WITHOUT_GPU, Case, measure_i
 from ptb.experiments.benchmarks.workload import zipf_ids
 from ptb.machine.child import ROOT, ChildFailed
 from ptb.machine.environment import machine
-from ptb.machine.processor import bfloat16_units
 from ptb.training.config import PRESETS, Config
 
 flags.disclaim_key_flags()
@@ -90,10 +89,7 @@ def _device(device: str) -> Row:
     import tensorflow as tf  # noqa: PLC0415
 
     if device == "cpu":
-        units = bfloat16_units()
-        named = (
-            "bfloat16 units unknown" if units is None else ", ".join(units) or "no bfloat16 units"
-        )
+        named = ", ".join(machine()["units"]) or "units unknown"
         return Row("device", f"{machine()['processor']} ({named})", "a processor", True)
     (gpu, *_) = tf.config.list_physical_devices("GPU")
     name = tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
