@@ -219,9 +219,10 @@ class TextSource:
             )
         if self.dataset in (None, "grammar"):
             return corpus.built_in(vocab_size, vocabulary)
+        tokens = _tokens_of(self.dataset)
         start_tensorflow()
         return corpus.load_penn_treebank(
-            _tokens_of(self.dataset),
+            tokens,
             self.data_dir,
             vocab_size,
             (*splits, *optional_splits),

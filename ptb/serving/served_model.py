@@ -222,7 +222,9 @@ class ServedModel(tf.Module):
         tokens, ids, unknown = self._tokens_of(text)
         num_tokens = tf.minimum(num_tokens, self._inference.max_inside_tokens)
         start = tf.maximum(tf.shape(ids)[1] - num_tokens, 0)
-        state = self._inference.read(ids[:, :start], self._inference.initial_state(1))[1]
+        # Of as many rows as the ids, of which no shape says that it is one.
+        state = self._inference.initial_state(tf.shape(ids)[0])
+        _, state = self._inference.read(ids[:, :start], state)
         log_probs, names, layers, importance = self._inference.look_inside(ids[0, start:], state)
         if tf.size(units) == 0:
             units = self._inference.units_that_vary_most(layers[layer], names)

@@ -315,8 +315,10 @@ class Derailing(TrainStep):
         super().__init__(model, CONFIG.num_steps, CONFIG.max_grad_norm)
         self._highest_rate = highest_rate
 
-    def __call__(self, stream, starts, state, rates, first, count, seed):
-        costs, norms, state = super().__call__(stream, starts, state, rates, first, count, seed)
+    def __call__(self, stream, starts, state, rates, first, count, seed, resets=None):
+        costs, norms, state = super().__call__(
+            stream, starts, state, rates, first, count, seed, resets
+        )
         if seed[1] == 1 and first <= 11 < first + count and max(rates) > self._highest_rate:
             costs = costs + np.nan
         return costs, norms, state

@@ -161,7 +161,7 @@ def test_tokens_are_joined_to_lines_without_their_padding(make, tokens, expected
 
 def join_characters(tokens, new_tokens):
     of_characters = Tokenizer.__new__(Tokenizer)
-    of_characters._kind = "char"
+    of_characters.kind = "char"
     return of_characters.join(tokens, new_tokens)
 
 
