@@ -89,7 +89,10 @@ def replay(cell, weights, embedded):
     return layers, logits - np.log(np.exp(logits).sum(1, keepdims=True))
 
 
-@pytest.fixture(scope="module", params=list(CELLS))
+@pytest.fixture(
+    scope="module",
+    params=["lstm", *(pytest.param(c, marks=pytest.mark.slow) for c in CELLS if c != "lstm")],
+)
 def case(request):
     cell = request.param
     options = {"forget_bias": FORGET_BIAS} if "lstm" in cell else {}

@@ -95,6 +95,7 @@ def read_one_line():
     sys.stdin = open("one.txt")  # noqa: SIM115  (open as long as the script runs)
 
 
+@pytest.mark.slow
 def test_a_file_is_scored_whole_and_as_generate_scores_it(trained):
     (trained[0] / "one.txt").write_text("the a w the b")
     flags = ("--save_path=run", "--data_path=one.txt", "--json")

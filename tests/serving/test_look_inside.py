@@ -24,7 +24,7 @@ def expected_of(trained, layer=1):
     return inside.look_inside(trained.build("static"), words, ids, layer, num_steps=2)
 
 
-@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("layer", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_gates_surprisal_and_gradients_are_those_of_explain(loaded, trained, layer):
     expected = expected_of(trained, layer)
     look = loaded.look_inside(TEXT, 100, layer, [4, 1])

@@ -14,9 +14,13 @@ from tests.serving.conftest import WORDS, make_trained
 TEXT = "the cat sat on the mat\nthe zebra ran a b\nthe c"
 DOCUMENTS = ("the cat sat\n", "\n", "on the mat")
 CASES = [
-    *({"cell": cell} for cell in CELLS if cell not in ("lstm", "rnn")),
+    *(
+        pytest.param({"cell": cell}, marks=pytest.mark.slow)
+        for cell in CELLS
+        if cell not in ("lstm", "rnn")
+    ),
     {"forget_bias": 1.5},
-    {"cell": "rnn", "tie_weights": True},
+    pytest.param({"cell": "rnn", "tie_weights": True}, marks=pytest.mark.slow),
     {"tie_weights": True, "softmax": "adaptive", "adaptive_cutoffs": "4,9"},
     {"reset_at": "line"},
 ]

@@ -22,6 +22,7 @@ def of_subwords(tmp_path_factory):
     return LoadedExport(path)
 
 
+@pytest.mark.slow
 def test_subwords_are_shown_as_text(of_subwords):
     content = "the cat\n猫鸟"
     words = of_subwords.read(content).words

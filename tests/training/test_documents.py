@@ -58,7 +58,9 @@ def test_documents_are_told_apart_by_lines_or_by_blank_lines():
 
 
 @pytest.mark.parametrize("at", DOCUMENTS)
-@pytest.mark.parametrize("num_steps", [pytest.param(1, marks=pytest.mark.slow), 4, 40])
+@pytest.mark.parametrize(
+    "num_steps", [4, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (1, 40))]
+)
 def test_a_text_costs_what_its_documents_cost_alone(model, at, num_steps):
     windows = reader.every_token(TEXT, 1, num_steps, Borders(at, EOS))
     score = Evaluator(model)(windows)
@@ -81,6 +83,7 @@ def test_the_cache_of_a_document_has_only_its_own_words(model):
     assert score.nats == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_dynamic_evaluation_that_learns_nothing_is_the_plain_evaluation(model):
     windows = reader.every_token(TEXT, 1, 4, Borders(BLANK_LINE, EOS))
     learned = DynamicEvaluator(model, windows, rate=0.0, decay=0.0)(windows)

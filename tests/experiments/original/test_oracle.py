@@ -10,7 +10,11 @@ from ptb.training.config import Config, preset
 
 @pytest.mark.parametrize(
     ("python", "reason"),
-    [(None, "Python 3.7"), ("no/python", "cannot be run"), (sys.executable, "no TensorFlow 1.15")],
+    [
+        (None, "Python 3.7"),
+        ("no/python", "cannot be run"),
+        pytest.param(sys.executable, "no TensorFlow 1.15", marks=pytest.mark.slow),
+    ],
 )
 def test_without_tensorflow_1_it_says_how_to_get_it(python, reason, monkeypatch):
     monkeypatch.delenv(PYTHON_VARIABLE, raising=False)

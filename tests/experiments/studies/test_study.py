@@ -189,6 +189,7 @@ def test_the_recorded_verdict_is_what_its_measurements_say(name):
     )
 
 
+@pytest.mark.slow
 def test_redraw_of_another_studys_csv_is_refused_by_name(tmp_path):
     (tmp_path / "out/truncation").mkdir(parents=True)
     (tmp_path / "out/truncation/measurements.csv").write_text("cell,steps\nlstm,3\n")
