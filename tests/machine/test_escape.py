@@ -1,6 +1,6 @@
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptb.explain.diagram import shorten
@@ -15,6 +15,7 @@ def test_what_could_lead_a_terminal_astray_is_written_out():
     assert escape("中文\u3000a\u00a0\u200cb\t", keep="\t") == "中文\u3000a\u00a0\u200cb\t"
 
 
+@settings(max_examples=25)
 @given(st.text())
 def test_no_control_character_is_left(text):
     shown = escape(text)

@@ -45,6 +45,7 @@ def row(stdout, split):
     return line.split()[1:]
 
 
+@pytest.mark.slow
 def test_prose_that_nobody_prepared_trains_and_says_how_much_is_unk(tmp_path, prose):
     trained = succeed(
         "train.py", *SMALL, f"--data_path={prose}", "--save_path=run", folder=tmp_path

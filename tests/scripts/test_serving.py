@@ -93,6 +93,7 @@ def test_an_export_path_that_cannot_be_written(tmp_path, saved_run):
     one_line_error(result, "ptb export", "'file/x' cannot be written")
 
 
+@pytest.mark.slow
 def test_a_score_prints_and_draws_the_surprisal_of_every_word(tmp_path, saved_run):
     arguments = ("--save_path=run", "--score=the a\nw the", "--plot=s.png")
     printed = succeed("ptb generate", *arguments, folder=tmp_path).splitlines()
