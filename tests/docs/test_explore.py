@@ -230,6 +230,14 @@ def test_each_question_is_answered_by_its_settings_and_not_by_the_first_ones(dri
     assert all(verdict.startswith("✓") for verdict in verdicts)
 
 
+def test_random_windows_alone_do_not_zero_the_state_and_no_window_answers_nothing(driver):
+    show(driver)
+    assert mark(driver, 4, {"sampling": "random"}) == "wrong"
+    assert mark(driver, 4, {"state": "zeroed"}) == "right"
+    show(driver, num_steps=100)
+    assert mark(driver, 2, {"batch_size": 3}) == "unfit"
+
+
 def mark(page, index, values):
     """What the page says to a question after its own controls were set."""
     return page.execute_script(
