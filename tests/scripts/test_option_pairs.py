@@ -127,7 +127,7 @@ class Run:
         vocabulary = load_run(self._folder / self._name / "run").vocabulary
         while left:
             first -= 1
-            left -= len(split(lines[first], kind, vocabulary=vocabulary))
+            left -= len(split(lines[first], kind, bool(self.row["lowercase"]), vocabulary))
         return "".join(lines[first:])
 
     def _run(self, script, *flags, status=0):
