@@ -21,9 +21,10 @@ PREFIX = "Model/"
 LAYER = re.compile(r"RNN/multi_rnn_cell/cell_(\d+)/(.+)")
 LSTM_NAMES = ("lstm_cell", "basic_lstm_cell")
 PARTS = re.compile(r"(gates|candidate)_(kernel|bias)")
-# What TensorFlow 1 calls a cell, by its name here; the tutorial's block mode has `lstm_cell`.
+MODES = ("block", "basic")  # the tutorial's: which of its LSTM cells it uses
+# What TensorFlow 1 calls a cell, by its name here; that of an LSTM by the tutorial's mode.
 SCOPES = {
-    "lstm": "basic_lstm_cell",
+    "basic": "basic_lstm_cell",
     "block": "lstm_cell",
     "peephole_lstm": "lstm_cell",
     "gru": "gru_cell",

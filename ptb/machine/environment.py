@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ptb.machine.cores import available_cores
-from ptb.machine.processor import CPUINFO, units
+from ptb.machine.processor import CPUINFO, described, units
 
 
 def versions() -> dict[str, str]:
@@ -25,13 +25,10 @@ def versions_in_words() -> str:
 
 def machine(cpuinfo: Path = CPUINFO) -> dict:
     """What the figures of speed depend on. `units` are those of `ptb.machine.processor`."""
-    cpu: dict[str, str] = {}
-    for line in _lines(cpuinfo):
-        name, _, value = line.partition(":")
-        cpu.setdefault(name.strip(), value.strip())
+    named = described(cpuinfo).get("model name")
     return {
         "cores": available_cores(),
-        "processor": cpu.get("model name") or platform.processor() or platform.machine(),
+        "processor": named or platform.processor() or platform.machine(),
         "units": units(cpuinfo) or [],
         "system": platform.system(),
     }

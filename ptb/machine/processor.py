@@ -17,17 +17,26 @@ UNITS = {
 BFLOAT16_UNITS = tuple(unit for unit in UNITS if "bfloat16" in unit)
 
 
-def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
-    """The `UNITS` of this processor; None where the system does not say."""
+def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
+    """What the system says of the first processor, by name; nothing where it does not say."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return None
+        return {}
+    found: dict[str, str] = {}
     for line in lines:
-        name, _, values = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return [unit for unit, flag in UNITS.items() if flag in values.split()]
-    return None
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
+    """The `UNITS` of this processor; None where the system does not say."""
+    found = described(cpuinfo)
+    flags = found.get("flags", found.get("Features"))
+    if flags is None:
+        return None
+    return [unit for unit, flag in UNITS.items() if flag in flags.split()]
 
 
 def why_no_faster(precision: str, on_gpu: bool, cpuinfo: Path = CPUINFO) -> str | None:

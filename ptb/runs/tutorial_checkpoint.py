@@ -68,7 +68,6 @@ def write_tutorial_checkpoint(
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
         raise ValueError(f"the tutorial has no {named}: its checkpoints cannot hold this model")
-    cell = {"basic": "lstm", "block": "block"}[mode]
     # What else its saver asks for, and the weights.
     tensors: dict = {"Model/global_step": np.int64(0), "Train/Model/Variable": np.float32(0)}
     for name, weight in weights.items():
@@ -76,7 +75,7 @@ def write_tutorial_checkpoint(
             # The tutorial's cells add a forget bias of 0.
             i, j, f, o = np.split(weight, 4)
             weight = np.concatenate([i, j, f + np.float32(config.forget_bias), o])  # noqa: PLW2901
-        tensors[tf1_names.tf1_name(name, cell)] = weight
+        tensors[tf1_names.tf1_name(name, mode)] = weight
     folder, _, name = prefix.rpartition("/")
     temporary = f"{folder}/.{name}.{new_token()}" if folder else f".{name}.{new_token()}"
     names = sorted(tensors)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
+from models.tf1_names import MODES
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note, run, user_errors
@@ -98,7 +99,7 @@ def start() -> None:
     flags.DEFINE_enum(
         "tutorial_mode",
         "block",
-        ["block", "basic"],
+        MODES,
         "which of the tutorial's LSTM cells reads write_tutorial_checkpoint",
     )
     flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")

@@ -274,8 +274,7 @@ class Original(Side):
 
         self._oracle = Oracle()
         self.import_bytes = self._oracle.import_bytes
-        cell = {"basic": "lstm", "block": "block"}[mode]
-        weights = {tf1_name(name, cell): weight for name, weight in workload.weights.items()}
+        weights = {tf1_name(name, mode): weight for name, weight in workload.weights.items()}
         settings = settings_of(self.config, workload.vocab_size, mode)
         self._oracle.open(settings, {"train": workload.ids}, weights)
 

@@ -21,12 +21,14 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
+from models.tf1_names import MODES
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
-from ptb.experiments.original.oracle import MODES, PYTHON_VARIABLE, Oracle, settings_of
+from ptb.data import reader
+from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_text_atomically
 
@@ -108,7 +110,7 @@ def _cases(config, **sizes) -> list:
         rng = np.random.default_rng(config.seed)
         return [parity.random_case(rng, **sizes) for _ in range(FLAGS.random)]
     corpus = TextSource.from_flags().load(("train",), vocab_size=config.vocab_size)
-    available = (len(corpus.train) // config.batch_size - 1) // config.num_steps
+    available = len(reader.sequential(corpus.train, config.batch_size, config.num_steps))
     if available < FLAGS.windows:
         raise ValueError(f"--windows={FLAGS.windows} is more than the {available} of the text")
     ids = corpus.train[: config.batch_size * (config.num_steps * FLAGS.windows + 1)]
@@ -134,7 +136,7 @@ def _train(oracle: Oracle, config) -> None:
     corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
     texts = {split: corpus.splits[split] for split in splits}
     oracle.open(settings_of(config, len(corpus.vocabulary), FLAGS.tutorial_mode), texts)
-    windows = _windows(texts["train"], config.batch_size, config.num_steps)
+    windows = len(reader.sequential(texts["train"], config.batch_size, config.num_steps))
     words_per_window = config.batch_size * config.num_steps
     epochs = []
     for epoch in range(config.num_epochs):
@@ -168,13 +170,9 @@ def _train(oracle: Oracle, config) -> None:
 
 def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:
     """The tutorial's perplexity: what fills no window is left out."""
-    windows = _windows(ids, batch_size, num_steps)
+    windows = len(reader.sequential(ids, batch_size, num_steps))
     nats = oracle.score(split, windows)["nats"]
     return math.exp(nats / (windows * num_steps))
-
-
-def _windows(ids, batch_size: int, num_steps: int) -> int:
-    return (len(ids) // batch_size - 1) // num_steps
 
 
 def _write_json(result: dict) -> None:

@@ -19,14 +19,17 @@ INSTALL = (
 )
 HOUR = 3600.0
 
-# What a config may differ in from the tutorial's `small`: what TensorFlow 1's program reads.
-READ = (
+# What the program reads of a config as it is.
+SETTINGS = (
     *("hidden_size", "num_layers", "num_steps", "batch_size", "max_grad_norm", "keep_prob"),
-    *("init_scale", "forget_bias", "cell", "seed", "vocab_size", "rnn_mode"),
+    *("init_scale", "forget_bias", "seed"),
+)
+# What a config may differ in from the tutorial's `small`.
+READ = (
+    *(*SETTINGS, "cell", "vocab_size", "rnn_mode"),
     *("num_epochs", "learning_rate", "constant_epochs", "learning_rate_decay"),
 )
 CELLS = ("lstm", "gru", "rnn", "peephole_lstm")
-MODES = ("block", "basic")
 
 
 class Oracle:
@@ -147,11 +150,7 @@ def settings_of(config: Config, vocab_size: int, mode: str = "block") -> dict:
     if config.cell not in CELLS:
         raise ValueError(f"TensorFlow 1 has no cell={config.cell}: choose from {', '.join(CELLS)}")
     cell = mode if config.cell == "lstm" else config.cell
-    fields = (
-        *("hidden_size", "num_layers", "num_steps", "batch_size", "max_grad_norm", "keep_prob"),
-        *("init_scale", "forget_bias", "seed"),
-    )
-    return {name: getattr(config, name) for name in fields} | {
+    return {name: getattr(config, name) for name in SETTINGS} | {
         "cell": cell,
         "vocab_size": vocab_size,
     }

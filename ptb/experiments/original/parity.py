@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
-from models.cells import BasicRNNCell, GRUCell, LSTMCell, PeepholeLSTMCell
 from models.dropout import dropout
+from models.language_model import recurrent_layers
 from models.registry import CELLS, rnn_modes
 from models.static_rnn import static_rnn
 from ptb.data import reader
-from ptb.experiments.original.oracle import MODES, Oracle, settings_of
+from ptb.experiments.original.oracle import Oracle, settings_of
 from ptb.machine.atomic_file import write_atomically
 from ptb.training.config import Config
 from ptb.training.model import build_model
@@ -180,7 +180,7 @@ def random_case(rng: np.random.Generator, max_size: int = 40, max_words: int = 3
     vocab_size, num_windows = int(rng.integers(5, max_words)), int(rng.integers(2, 6))
     tokens = config.batch_size * (config.num_steps * num_windows + 1)
     ids = rng.integers(0, vocab_size, tokens + int(rng.integers(0, 9))).astype(np.int32)
-    return Case(config, vocab_size, ids, num_windows, str(rng.choice(MODES)))
+    return Case(config, vocab_size, ids, num_windows, str(rng.choice(tf1_names.MODES)))
 
 
 def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
@@ -207,7 +207,7 @@ def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
         arrays |= {f"initial/{layer}/{part}": value for part, value in enumerate(parts)}
         for name, weight in cell.named_weights().items():
             weight.assign(rng.uniform(-0.5, 0.5, weight.shape))
-            tf1_name = tf1_names.tf1_name(f"layers/{layer}/{name}", config.cell)
+            tf1_name = tf1_names.tf1_name(f"layers/{layer}/{name}", settings["cell"])
             arrays[f"weights/{tf1_name}"] = weight.numpy()
     expected = _renamed(oracle.unroll(settings, arrays))
 
@@ -242,17 +242,11 @@ def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
 
 
 def _cells(config: Config) -> list:
-    make = {
-        "lstm": LSTMCell,
-        "gru": GRUCell,
-        "rnn": BasicRNNCell,
-        "peephole_lstm": PeepholeLSTMCell,
-    }[config.cell]
-    bias = {} if config.cell in ("gru", "rnn") else {"forget_bias": config.forget_bias}
-    cells = [make(config.hidden_size, **bias) for _ in range(config.num_layers)]
-    for cell in cells:
-        cell.build((None, config.hidden_size))
-    return cells
+    shape = config.hidden_size, config.num_layers
+    layers = recurrent_layers("static", config.cell, *shape, config.forget_bias)
+    for layer in layers:
+        layer.build((None, config.hidden_size))
+    return [layer.cell for layer in layers]
 
 
 def _weights(values: dict) -> dict:

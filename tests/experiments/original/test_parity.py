@@ -128,7 +128,5 @@ def test_checkpoints_travel_both_ways_and_training_continues(oracle, mode, tmp_p
     read_config, weights = read_tutorial_checkpoint(str(tmp_path / "theirs"))
     assert (read_config.hidden_size, read_config.num_layers) == (6, 2)
     for name, weight in weights.items():
-        np.testing.assert_array_equal(
-            weight,
-            trained[f"weights/{tf1_names.tf1_name(name, {'basic': 'lstm'}.get(mode, mode))}"][-1],
-        )
+        tf1_name = tf1_names.tf1_name(name, mode)
+        np.testing.assert_array_equal(weight, trained[f"weights/{tf1_name}"][-1])
