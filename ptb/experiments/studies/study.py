@@ -108,6 +108,9 @@ class Study:
         if FLAGS.redraw:
             with user_errors():
                 self.report(recorded, folder, None)
+                if (folder / RECHECK_CSV).exists():
+                    rows = saved_rows(folder, RECHECK_CSV)
+                    self.report_recheck(recorded, rows, folder, kept_provenance(folder, RECHECK))
             return
         if not self.in_children:
             start_quietly()
@@ -185,19 +188,22 @@ class Study:
 
     def report_recheck(self, recorded, rows, folder: Path, provenance: list[str]) -> None:
         """Says which findings of the `recorded` rows hold with those of other seeds."""
+        said = self.recheck(recorded, rows)
+        lines = [*said, "## The verdict with other seeds", "", self.answer(rows).replace("**", "")]
+        write_text_atomically(folder / RECHECK, "\n".join([*lines, "", *provenance]) + "\n")
+        print("\n".join(said))
+
+    def recheck(self, recorded: list[Row], rows: list[Row]) -> list[str]:
+        """Lines of Markdown: whether the findings of `rows` are those of the `recorded` rows."""
         pairs = paired(self.verdict(recorded), self.verdict(rows))
         held = sum(one == other for one, other in pairs)
         seeds = sorted({row["seed"] for row in rows})
         text = (
             f"**{'The verdict holds' if held == len(pairs) else 'The verdict does not hold'}** "
-            "with "
-            f"seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same."
+            f"with seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same."
         )
         table = comparison(pairs, "with other seeds")
-        lines = [f"# Checked again: {self.question}", "", text, "", *table, ""]
-        lines += ["## The verdict with other seeds", "", self.answer(rows).replace("**", ""), ""]
-        write_text_atomically(folder / RECHECK, "\n".join([*lines, *provenance]) + "\n")
-        print(f"{self.question}\n\n{text}\n\n" + "\n".join(table))
+        return [f"# Checked again: {self.question}", "", text, "", *table, ""]
 
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
         """Lines that say which findings hold on the text that was measured in `other`."""

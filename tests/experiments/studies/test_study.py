@@ -167,12 +167,15 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
     for cosine, said in ((0.992, "hardly turns"), (0.8, "noticeably turns")):
         made_up = truncation_rows({5: {1: 0.5, 20: cosine, 160: 1.0}})
         (folder / "measurements.csv").write_text(to_csv(made_up))
+        # What other seeds gave is compared anew too.
+        (folder / "recheck.csv").write_text(to_csv(made_up))
         flags = ("--redraw", "--out=out", "--language=zh")
         result = run("truncation", *flags, folder=tmp_path, prepare=[forked.hide_tensorflow])
         assert result.returncode == 0, result.stderr
         assert said in (folder / "verdict.md").read_text()
         assert "截断" in result.stdout
-        assert result.stdout == (folder / "verdict.zh.md").read_text("utf-8") + "\n"
+        assert result.stdout.startswith((folder / "verdict.zh.md").read_text("utf-8"))
+        assert "**The verdict holds**" in (folder / "recheck.md").read_text()
         assert (folder / "figure.png").exists()
         assert (folder / "figure.zh.png").exists()
 
@@ -187,6 +190,10 @@ def test_the_recorded_verdict_is_what_its_measurements_say(name):
         .read_text()
         .startswith(f"# {study.question}\n\n{study.answer(recorded)}\n")
     )
+    if (folder / "recheck.csv").exists():
+        again = from_csv((folder / "recheck.csv").read_text())
+        said = "\n".join(study.recheck(recorded, again))
+        assert (folder / "recheck.md").read_text().startswith(said)
 
 
 @pytest.mark.slow
