@@ -1,4 +1,4 @@
-"""What a release is made from: one version everywhere, and an image with all that the build needs."""
+"""What a release is made from: one version, and an image with all that the build needs."""
 
 import configparser
 import re
