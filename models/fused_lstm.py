@@ -20,10 +20,10 @@ from models.softmax import product, transposed
 from models.static_rnn import StaticRNN, zero_rows
 from ptb.machine.cores import on_gpu
 
-# Steps whose inputs are projected in one product. Short blocks let the next layer begin, on another
-# core, before this one has seen the whole window; long ones make larger products. On a GPU, a block
-# is the whole window.
-BLOCK = 5
+# The inputs of a block of steps are projected in one product: so many steps, or as many as it takes
+# to have so many rows. Short blocks let the next layer begin, on another core, before this one has
+# seen the whole window; long ones make larger products. On a GPU, a block is the whole window.
+BLOCK_STEPS, BLOCK_ROWS = 5, 50
 
 
 @keras.saving.register_keras_serializable("models")
@@ -61,7 +61,7 @@ def fused_lstm(
     Returns:
       outputs, T tensors `[B, H]`, and the state `(c, h)` after the last step.
     """
-    num_steps, input_size = len(inputs), inputs[0].shape[-1]
+    num_steps, (rows, input_size) = len(inputs), inputs[0].shape
 
     def zeroed(t: int, state):
         """The state before step t, or its gradient, with zeros where the step begins anew."""
@@ -72,7 +72,7 @@ def fused_lstm(
         low = tf.cast(kernel, product_dtype)
         w_x, w_h = low[:input_size], low[input_size:]
         outputs, read, tape = [], [], []  # `read` has the h that each step reads
-        for block in _blocks(inputs):
+        for block in _blocks(inputs, rows):
             projected = tf.nn.bias_add(product(tf.concat(block, 0), w_x), bias)
             for z in tf.split(projected, len(block)):
                 c, h = zeroed(len(tape), (c, h))
@@ -88,7 +88,7 @@ def fused_lstm(
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
             w_x_transposed, w_h_transposed = transposed(w_x), transposed(w_h)
-            factors = [each for block in _blocks(tape) for each in _gradient_factors(block)]
+            factors = [each for block in _blocks(tape, rows) for each in _gradient_factors(block)]
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
                 from_h, from_both, f = factors[t]
@@ -97,7 +97,7 @@ def fused_lstm(
                 d_z[t] = tf.concat([d_c, d_c, d_c, d_h], axis=1) * from_both
                 d_c, d_h = zeroed(t, (d_c * f, product(d_z[t], w_h_transposed)))
             d_inputs = []
-            for block in _blocks(d_z):
+            for block in _blocks(d_z, rows):
                 d_block = product(tf.concat(block, 0), w_x_transposed)
                 d_inputs.extend(tf.split(d_block, len(block)))
             all_d_z = tf.concat(d_z, 0)
@@ -131,8 +131,9 @@ def _gradient_factors(steps: list) -> list[tuple]:
     return list(zip(*(tf.split(factor, len(steps)) for factor in factors), strict=True))
 
 
-def _blocks(steps) -> list:
-    size = len(steps) if on_gpu() else BLOCK
+def _blocks(steps: list, rows: int | None) -> list:
+    """The steps in blocks; `rows` is the batch size, None if the graph is for any."""
+    size = len(steps) if on_gpu() else max(BLOCK_STEPS, BLOCK_ROWS // (rows or BLOCK_ROWS))
     return [steps[t : t + size] for t in range(0, len(steps), size)]
 
 
