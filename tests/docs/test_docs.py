@@ -159,8 +159,11 @@ def test_what_a_page_says_was_measured_is_a_finding_of_the_study(page):
     for claims, study in re.findall(r"Measured: (.+?) \(\[(\w+)\]\(", text):
         verdict = (ROOT / "results/studies" / study / "verdict.md").read_text(encoding="utf-8")
         found = [finding.rstrip(".") for finding in findings(verdict)]
+        recheck = ROOT / "results/studies" / study / "recheck.md"
         for claim in re.findall(r"\*(.+?)\*", claims):
             assert claim in found
+            if recheck.exists():
+                assert f"| {claim} | the same |" in recheck.read_text("utf-8").replace(". |", " |")
 
 
 @pytest.mark.slow

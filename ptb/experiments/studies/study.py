@@ -205,6 +205,17 @@ class Study:
         table = comparison(pairs, "with other seeds")
         return [f"# Checked again: {self.question}", "", text, "", *table, ""]
 
+    def checked_again(self, rows: list[Row], folder: Path) -> list[str]:
+        """Lines that name the findings which other seeds changed; none if it was not checked."""
+        if not (folder / RECHECK_CSV).exists():
+            return []
+        again = saved_rows(folder, RECHECK_CSV)
+        outcome = self.recheck(rows, again)[2].replace("**", "")  # no finding of the study
+        pairs = paired(self.verdict(rows), self.verdict(again))
+        changed = [(one, other) for one, other in pairs if one != other]
+        table = [*comparison(changed, "with other seeds"), ""] if changed else []
+        return [f"## [Checked again]({RECHECK})", "", outcome, "", *table]
+
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
         """Lines that say which findings hold on the text that was measured in `other`."""
         pairs = paired(self.verdict(rows), self.verdict(saved_rows(other)))
@@ -228,7 +239,9 @@ class Study:
         if provenance is None:
             provenance = kept_provenance(folder)
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
-        write_text_atomically(folder / VERDICT, "\n".join([*lines, *other, *provenance]) + "\n")
+        again = self.checked_again(rows, folder)
+        page = [*lines, *again, *other, *provenance]
+        write_text_atomically(folder / VERDICT, "\n".join(page) + "\n")
         if _language() == "zh":
             self.report_in_chinese(rows, folder, [*lines, *provenance])
             return

@@ -106,6 +106,20 @@ def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, fac
     assert f"| Yes | {'the same' if factor else 'No'} |" in text
 
 
+def test_a_verdict_names_the_findings_that_other_seeds_changed(tmp_path, capsys):
+    (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4), factor=0)))
+    STUDY.report(rows(), tmp_path, ["| | |"])
+    text = (tmp_path / "verdict.md").read_text()
+    assert "## [Checked again](recheck.md)" in text
+    assert "0 of 1 findings are the same." in text
+    assert "| Yes | No |" in text
+    (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4))))
+    STUDY.report(rows(), tmp_path, ["| | |"])
+    text = (tmp_path / "verdict.md").read_text()
+    assert "1 of 1 findings are the same." in text
+    assert "| Yes |" not in text
+
+
 def test_a_verdict_says_which_findings_are_the_same_on_another_text(tmp_path):
     for name, factor in (("same", 3), ("other", 0)):
         there = tmp_path / name / "doubling"
