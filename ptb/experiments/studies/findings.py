@@ -15,6 +15,11 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
     return pairs + [("none", one) for one in left]
 
 
+def contradicts(pair: tuple[str, str]) -> bool:
+    """Whether two findings differ in more than how clear they are."""
+    return pair[0] != pair[1] and not any(re.search(r"\bclear(ly)?\b", each) for each in pair)
+
+
 def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
     """A table of the findings, and what they are elsewhere."""
     rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]

@@ -13,7 +13,7 @@ from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run, user_errors
-from ptb.experiments.studies.findings import comparison, paired
+from ptb.experiments.studies.findings import comparison, contradicts, paired
 from ptb.experiments.studies.measurements import Row, to_csv
 from ptb.experiments.studies.study_files import (
     CSV,
@@ -197,11 +197,16 @@ class Study:
         """Lines of Markdown: whether the findings of `rows` are those of the `recorded` rows."""
         pairs = paired(self.verdict(recorded), self.verdict(rows))
         held = sum(one == other for one, other in pairs)
+        against = sum(map(contradicts, pairs))
+        unclear = len(pairs) - held - against
         seeds = sorted({row["seed"] for row in rows})
         text = (
-            f"**{'The verdict holds' if held == len(pairs) else 'The verdict does not hold'}** "
-            f"with seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same."
+            f"**{'The verdict does not hold' if against else 'The verdict holds'}** "
+            f"with seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same"
         )
+        if unclear:
+            text += f", {unclear} clear with one set of seeds only"
+        text += f", {against} contradicted." if against else "."
         table = comparison(pairs, "with other seeds")
         return [f"# Checked again: {self.question}", "", text, "", *table, ""]
 

@@ -7,7 +7,7 @@ import pytest
 
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.every import write_overview
-from ptb.experiments.studies.findings import paired
+from ptb.experiments.studies.findings import contradicts, paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
 from ptb.experiments.studies.study_files import cost_of
@@ -97,7 +97,8 @@ def test_a_verdict_of_too_few_seeds_says_so():
 @pytest.mark.parametrize(
     ("factor", "said"),
     [(3, "**The verdict holds** with seeds 3 to 4: 1 of 1 findings are the same."),
-     (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same.")],
+     (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same, "
+         "1 contradicted.")],
 )  # fmt: skip
 def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, factor, said):
     STUDY.report_recheck(rows(), rows((3, 4), factor), tmp_path, ["| | |"])
@@ -111,7 +112,7 @@ def test_a_verdict_names_the_findings_that_other_seeds_changed(tmp_path, capsys)
     STUDY.report(rows(), tmp_path, ["| | |"])
     text = (tmp_path / "verdict.md").read_text()
     assert "## [Checked again](recheck.md)" in text
-    assert "0 of 1 findings are the same." in text
+    assert "0 of 1 findings are the same, 1 contradicted." in text
     assert "| Yes | No |" in text
     (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4))))
     STUDY.report(rows(), tmp_path, ["| | |"])
@@ -142,6 +143,18 @@ def test_the_same_findings_are_paired_whatever_their_order():
     one, other = "**a** **b** **c**", "**c** **x** **a** **y**"
     assert paired(one, other) == [("a", "a"), ("b", "x"), ("c", "c"), ("none", "y")]
     assert paired(one, "**b**") == [("a", "none"), ("b", "b"), ("c", "none")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "against"),
+    [("larger is better", "larger is better", False),
+     ("larger is better", "larger is worse", True),
+     ("larger is better", "It is not clear whether larger is better", False),
+     ("longer does not clearly explode it", "longer explodes it", False)],
+)  # fmt: skip
+def test_findings_that_differ_in_clarity_alone_do_not_contradict(one, other, against):
+    assert contradicts((one, other)) is against
+    assert contradicts((other, one)) is against
 
 
 def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
