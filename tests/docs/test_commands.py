@@ -23,7 +23,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 # A pattern of commands that do not run here, and why.
 NOT_RUN = {
-    r"git clone|cd ptb-lm|\. \.venv|python3(\.7)? -m venv": "makes the environment that the tests run in",
+    r"git clone|cd ptb-lm|\. \.venv|python3(\.7)? -m venv": "makes the environment of the tests",
     r"python3 -m pip|tf1/bin/pip": "installs packages; .ci/run installs the project",
     r"python3 -m pytest|ruff|mypy|bash \.ci/run": "runs these tests",
     r"mkdocs serve|ptb serve": "serves until it is stopped; tests/serving/test_demo.py",
