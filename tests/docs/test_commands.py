@@ -30,7 +30,7 @@ NOT_RUN = {
     r".* --help$": "prints a text; tests/command_line",
     r"nvidia-smi|ptb check --device": "needs a GPU or minutes; tests/experiments/benchmarks",
     r"export PTB_TF1|ptb original|ptb .*tf1_block": "needs Python 3.7; tests/experiments/original",
-    r"ptb benchmark .*torch": "needs PyTorch; tests/experiments/benchmarks",
+    r"ptb benchmark --(model|paths)": "takes minutes; .ci/run runs it with --model=test",
     r"ptb study": "takes minutes; .ci/run runs every study with --quick",
     r"ptb (record|verify)": "takes minutes; .ci/run makes a record and verifies it",
     r"ptb explain --inside$": "names a flag; with its run and text it is run",
