@@ -165,7 +165,7 @@ def made(tmp_path_factory):
         (folder / "DIR" / f"{split}.txt").write_text(text * 20)
         (folder / "FOLDER" / f"wiki.{split}.tokens").write_text(text * 20)
     for name in ("FILE", "A.txt", "B.txt"):
-        (folder / name).write_text(text * 200)
+        (folder / name).write_text(f"{text}\n" * 200)  # a blank line after each paragraph
     for name in ("train.py", "evaluate.py", "results", "docs"):
         (folder / name).symlink_to(ROOT / name)
     succeed("python3 train.py --model=test --data_path=DIR --save_path=RUN", folder)
