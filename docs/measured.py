@@ -307,6 +307,53 @@ def _inside() -> dict:
     }
 
 
+def _records() -> dict:
+    """Of the records below results/ptb and results/tinyshakespeare: mean, lowest, highest seed."""
+    numbers = {}
+    for model in ("best", "fast", "medium", "small"):
+        files = sorted((RESULTS / "ptb" / model).glob("seed-*/result.json"))
+        seeds = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        kinds = {"": seeds}
+        if isinstance(seeds[0].get("last_epoch"), dict):
+            kinds[", last epoch"] = [seed["last_epoch"] for seed in seeds]
+        for kind, scores in kinds.items():
+            for split in ("valid", "test"):
+                name = f"record {model}{kind}: {split}"
+                values = [score[split]["perplexity"] for score in scores]
+                numbers |= {
+                    name: (".2f", exact(fmean(values))),
+                    f"{name}, lowest": (".2f", exact(min(values))),
+                    f"{name}, highest": (".2f", exact(max(values))),
+                }
+        if all(seed["seconds"] for seed in seeds):
+            seconds = fmean(seed["seconds"] for seed in seeds)
+            numbers[f"record {model}: seconds"] = (",.0f", exact(seconds))
+    for tokens in ("char", "subword"):
+        file = RESULTS / f"tinyshakespeare/{tokens}/seed-1/result.json"
+        record = json.loads(file.read_text(encoding="utf-8"))
+        for split in ("valid", "test"):
+            bits = record[split]["bits_per_character"]
+            numbers[f"record {tokens}: {split} bits"] = (".3f", exact(bits))
+    return numbers
+
+
+def _benchmarks() -> dict:
+    """Of results/benchmark: words per second, and medians of the ratios of each round."""
+    numbers = {}
+    for model in ("small", "medium", "large", "xeon_amx/small", "xeon_amx/medium"):
+        file = RESULTS / f"benchmark/{model}.json"
+        benchmark = json.loads(file.read_text(encoding="utf-8"))
+        name, here = f"benchmark {model}", benchmark["sides"]["fused"]
+        speed = here["train_words_per_second"]["median"]
+        numbers[f"{name}: words/s"] = (",.0f", exact(speed))
+        numbers[f"{name}: share"] = (".0f", exact(100 * here["share_of_limit"]))
+        for peer, ratios in benchmark["ratios"].items():
+            for side, over in (("fused", "over"), ("fused_bfloat16", "bfloat16 over")):
+                if side in ratios:
+                    numbers[f"{name}: {over} {peer}"] = (".2f", exact(ratios[side]))
+    return numbers
+
+
 def _closed_forms() -> dict:
     numbers = {
         "built-in corpus": (",d", exact(90_030)),
@@ -356,6 +403,8 @@ NUMBERS = {
     **_gradient_flow(),
     **_others(),
     **_inside(),
+    **_records(),
+    **_benchmarks(),
     **_closed_forms(),
 }
 

@@ -1,4 +1,4 @@
-"""`import ptb` as the README shows it."""
+"""`import ptb` as docs/index.md shows it."""
 
 import contextlib
 import math
@@ -23,7 +23,7 @@ def text():
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """The names that the README's example leaves, run in `root` with the model `test`.
+    """The names that the page's example leaves, run in `root` with the model `test`.
 
     `export` is its last line, which takes seconds and is left to a slow test.
     """
@@ -33,7 +33,7 @@ def example(tmp_path_factory):
     for split, times in (("train", 12), ("valid", 2), ("test", 3)):
         (folder / "my_text" / f"{split}.txt").write_text("".join(lines) * times)
     (code,) = re.findall(
-        "```python\n(import ptb\n.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
+        "```python\n(import ptb\n.*?)```", (ROOT / "docs/index.md").read_text("utf-8"), re.S
     )
     assert 'preset("small")' in code
     code, export = code.replace('preset("small")', 'preset("test")').split("folder = ")

@@ -57,6 +57,24 @@ def test_each_number_of_a_page_is_that_of_its_file_or_closed_form(page):
     assert measured.with_numbers_of_now(text) == text, "run python3 docs/measured.py"
 
 
+def test_the_results_of_the_readme_are_those_of_the_records():
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    small, fast, seconds, best = map(
+        measured.value,
+        [
+            *("record small, last epoch: test", "record fast: test"),
+            *("record fast: seconds", "record best: test"),
+        ],
+    )
+    assert f"`--model=small` has a test perplexity of {small};" in readme
+    assert f"`--model=fast` reaches {fast} in {seconds} seconds" in readme
+    assert f"`--model=best` reaches {best} in an hour" in readme
+    names = [f"benchmark {model}: over torch" for model in ("small", "medium", "large")]
+    assert "train {}, {} and {} times as fast".format(*map(measured.value, names)) in readme
+    names = [f"benchmark xeon_amx/{model}: over torch" for model in ("small", "medium")]
+    assert "ratios are {}, {} and".format(*map(measured.value, names)) in readme
+
+
 def test_the_notebook_says_no_number_that_it_does_not_compute():
     notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
