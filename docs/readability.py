@@ -1,4 +1,4 @@
-"""How hard the project's English is to read: python3 docs/readability.py
+"""How hard the project's English is to read: python3 -m docs.readability
 
 Counts README.md, the pages of docs/ and results/, the help of every command, and the first lines of
 docstrings. Tables, code, pictures, link targets and hidden comments are left out. Prints for each
@@ -20,17 +20,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pyphen
+
+from ptb.command_line.commands import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN = re.compile(r"^---\n.*?\n---\n|```.*?```|<!--.*?-->|<[^>]+>|!\[[^]]*\]\([^)]*\)", re.S)
 LINK = re.compile(r"\[((?:[^][]|\[[^]]*\])*)\]\([^)]*\)")
 # A sentence ends here: not within "e.g. x" or "0.5", which no capital, code or quotation follows.
 END = re.compile(r"(?<=[.!?])[\"*)]*\s+(?=[\"*(]*[A-Z`0-9])|(?<=:)\s+(?=[A-Z])")
-WORD = re.compile(r"[A-Za-z0-9][\w'’.,/-]*")
+WORD = re.compile(r"[A-Za-z0-9][\w'.,/-]*")
 SOURCE = "*.py", "models/**/*.py", "ptb/**/*.py"
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of Markdown or plain text; a heading and an item of a list is a sentence too."""
+    """The sentences of a text; a heading or an item of a list is one too."""
     text = LINK.sub(r"\1", HIDDEN.sub(" ", text))
     lines = ["" if line.lstrip().startswith("|") else line for line in text.splitlines()]
     text = re.sub(r"^\s*(?:#+|[-*]|\d+\.)\s", "\n\n", "\n".join(lines), flags=re.M)
@@ -55,13 +59,10 @@ def pages() -> dict[str, list[str]]:
 
 def help_texts() -> list[str]:
     """The sentences in the help of all commands, those of a flag that several have counted once."""
-    sys.path.insert(0, str(ROOT))
-    from ptb.command_line.commands import COMMANDS
-
     texts: dict[str, None] = {}
     for name in COMMANDS:
         command = [sys.executable, "-m", "ptb", name, "--helpxml"]
-        xml = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+        xml = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout
         root = ElementTree.fromstring(xml[xml.index("<?xml") :])
         # What is indented in the usage is commands and tables.
         usage = root.findtext("usage", "")
@@ -87,8 +88,6 @@ def docstrings() -> list[str]:
 
 def row(name: str, found: Iterable[str]) -> str:
     """A line of the table."""
-    import pyphen
-
     syllables = pyphen.Pyphen(lang="en_US")
     words = [WORD.findall(sentence) for sentence in found]
     counts = [len(each) for each in words]
