@@ -138,9 +138,9 @@ def _measure_pair(name: str, times: int) -> tuple[Network, float]:
 def _print_overhead() -> None:
     """Of a strategy with one replica, and of the low precisions, over the plain step."""
     print(
-        "\n## One replica\n\nWords per second of the whole machine, and over those without a "
-        "strategy in float32.\n\n| model | plain | strategy of one replica | "
-        "mixed_bfloat16 | mixed_float16 |\n|---|---|---|---|---|"
+        "\n## One replica\n\nWords per second of the whole machine. In brackets: over the "
+        'column "plain", which is float32 without a strategy.\n\n'
+        "| model | plain | strategy of one replica | mixed_bfloat16 | mixed_float16 |\n|---|---|---|---|---|"
     )
     for name in FLAGS.models:
         config = PRESETS[name]
@@ -164,8 +164,8 @@ def _print_predictions(networks, ones) -> None:
     """Words per second of more workers with the presets' rows each, one core each."""
     print(
         "\n## Predicted: the preset's rows on each worker\n\nWords per second of workers "
-        "of one core of this machine each. The batch grows with the workers. In brackets, "
-        "over one worker."
+        "with one core of this machine each. The batch grows with the number of workers. In "
+        "brackets: over one worker."
     )
     for name, (label, gigabits) in itertools.product(FLAGS.models, NETWORKS.items()):
         if gigabits == min(NETWORKS.values()):
