@@ -140,7 +140,8 @@ def _print_overhead() -> None:
     print(
         "\n## One replica\n\nWords per second of the whole machine. In brackets: over the "
         'column "plain", which is float32 without a strategy.\n\n'
-        "| model | plain | strategy of one replica | mixed_bfloat16 | mixed_float16 |\n|---|---|---|---|---|"
+        "| model | plain | strategy of one replica | mixed_bfloat16 | mixed_float16 |\n"
+        "|---|---|---|---|---|"
     )
     for name in FLAGS.models:
         config = PRESETS[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -155,13 +156,20 @@ def sound(rows: list[Row], *by: str) -> tuple[list[Row], list]:
     return kept, names
 
 
+def in_words(network: str) -> str:
+    """A network's name within a sentence: `LSTM, forget bias 1` is an LSTM with forget bias 1."""
+    network = network.replace(", forget bias", " with forget bias")
+    network = re.sub(r"^RNN, radius (.+)", r"untrained RNN with radius \1", network)
+    return re.sub(r"^(\w+), trained$", r"trained \1", network)
+
+
 def describe_failed(failed: list, what: str) -> str:
     """A sentence on the settings that `sound` left out; "" for none."""
     if not failed:
         return ""
     names = and_([" ".join(map(str, f)) if isinstance(f, tuple) else str(f) for f in failed])
     return (
-        f"Not counted: {what} {names}. Some seed there diverged, or learned no more than the "
+        f"Not counted: {what} {names}. At least one seed diverged there, or learned only the "
         "words' frequencies."
     )
 
@@ -174,12 +182,13 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
     tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
     edges = [names[key] for key, row in chosen.items() if row["rate_at_edge"]]
     note = (
-        f"At the edge of its grid, so that a better rate may exist: {'; '.join(edges)}."
+        f"At the edge of the grid, so a better rate may exist: {'; '.join(edges)}."
         if edges
-        else "None lies at the edge of its grid."
+        else "No chosen rate is at the edge of its grid."
     )
     return (
-        "Each has the learning rate with the lowest mean valid loss, on seeds kept for that: "
+        "Each setting has the learning rate with the lowest mean valid loss, chosen on separate "
+        "seeds: "
         f"{rates}. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note}"
     )
 

@@ -108,6 +108,11 @@ class Study:
         if FLAGS.redraw:
             with user_errors():
                 self.report(recorded, folder, None)
+                if (folder / RECHECK_CSV).exists():
+                    rechecked = saved_rows(folder, RECHECK_CSV)
+                    self.report_recheck(
+                        recorded, rechecked, folder, kept_provenance(folder, RECHECK)
+                    )
             return
         if not self.in_children:
             start_quietly()

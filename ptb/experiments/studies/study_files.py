@@ -78,8 +78,9 @@ def writing(named: str) -> Iterator[None]:
         ) from None
 
 
-def saved_rows(folder: Path) -> list[Row]:
-    path = folder / CSV
+def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
+    """The measurements in a file of a study's folder."""
+    path = folder / name
     try:
         return from_csv(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -104,9 +105,9 @@ def provenance_of(corpus, cost: float) -> list[str]:
     ]
 
 
-def kept_provenance(folder: Path) -> list[str]:
-    """That of the verdict that is replaced; none where there was no verdict."""
-    path = folder / VERDICT
+def kept_provenance(folder: Path, name: str = VERDICT) -> list[str]:
+    """The provenance in the file that is to be replaced; [] if there is no such file."""
+    path = folder / name
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
 

@@ -147,9 +147,8 @@ def _graph(rows: list[Row], short: int, long: int) -> str:
         parts.append(f"stays about the same for {and_(constant)}")
     factors = ", ".join(f"{mode} {factor:.1f}" for mode, factor in growth.items())
     return (
-        f"**The graph {' and '.join(parts)}**: from num_steps {short} to {long}, "
-        f"{long / short:.0f} times as many, the number of its operations grows by these factors: "
-        f"{factors}."
+        f"**The graph {' and '.join(parts)}**. From num_steps {short} to {long} is a factor of "
+        f"{long / short:.0f}. The number of operations grows by these factors: {factors}."
     )
 
 
@@ -162,9 +161,11 @@ def _fastest(rows: list[Row], num_steps: int) -> str:
     fastest = max(MODES, key=lambda mode: geometric_mean(speed[mode]))
     factors = {mode: ratio(speed[fastest], speed[mode]) for mode in MODES if mode != fastest}
     near = [mode for mode, factor in factors.items() if factor.low <= 1]
-    head = f"{and_([fastest, *near])}, not clear which" if near else fastest
+    head = f"{fastest} is fastest"
+    if near:
+        head = f"{and_([fastest, *near])} are fastest (which of them is not clear)"
     others = " and ".join(f"{factor:.2f} times {mode}" for mode, factor in factors.items())
-    return f"**At num_steps {num_steps} the fastest is {head}**: {fastest} is {others}."
+    return f"**At num_steps {num_steps}, {head}**: {fastest} is {others}."
 
 
 def _paid_back(rows: list[Row], num_steps: int) -> str:
@@ -180,8 +181,8 @@ def _paid_back(rows: list[Row], num_steps: int) -> str:
     gained = 1 / fmean(speed["loop"]) - 1 / fmean(speed["fused"])
     words = (fmean(trace["fused"]) - fmean(trace["loop"])) / gained
     return (
-        f" The longer trace of fused against loop at num_steps {num_steps} is paid back after "
-        f"about {words:,.0f} words of training."
+        f" At num_steps {num_steps}, fused takes longer to trace than loop. Its speed makes up for "
+        f"that after about {words:,.0f} words of training."
     )
 
 
