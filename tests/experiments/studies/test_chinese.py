@@ -36,8 +36,8 @@ def test_the_recorded_verdict_in_chinese_is_that_of_now_and_complete(name):
 def test_a_sentence_is_put_into_the_other_language_with_its_numbers_and_names():
     english = (
         "**With SGD, the LSTM with forget bias 1 remembers longer than the RNN**. They first "
-        "differ at 20 words: 90% (60% to 98%) of the seeds remember with the LSTM with forget bias 1, 0% "
-        "with the RNN."
+        "differ at 20 words: 90% (60% to 98%) of the seeds remember with the LSTM with forget bias "
+        "1, 0% with the RNN."
     )
     assert chinese(english) == (
         "**用 SGD 训练时，LSTM（遗忘偏置 1） 比 RNN 记得久**。"  # noqa: RUF001
