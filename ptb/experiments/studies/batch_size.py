@@ -93,7 +93,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def noise_scales(stack, ids):
-    """The simple noise scale at the weights of each model, in rows of a batch.
+    """The simple noise scale at each model's weights, as a number of rows.
 
     It is estimated from the gradients of NOISE_ROWS single rows that are spread over the text, each
     with the state after one window of it.
@@ -130,7 +130,7 @@ def noise_scales(stack, ids):
 
 
 def noise_scale(count: int, squares: float, total) -> float:
-    """S / |G|^2 from `count` gradients: the sum of their squared norms, and their sum, a vector.
+    """The noise scale S / |G|^2, from `count` gradients' squared norms and their vector sum.
 
     S = sum |g_i - mean|^2 / (count - 1), and |G|^2 = |mean|^2 - S / count, both without bias.
     """
@@ -213,7 +213,7 @@ def _gap(rows: list[Row], held: str, large: int, small: int) -> str:
 
 
 def _generalization(rows: list[Row], held: str, loss: dict) -> str:
-    """Valid less train loss, both of the trained model, in the largest and smallest batch."""
+    """The finding on valid minus train loss, for the largest and the smallest batch."""
     gaps = {
         size: bootstrap(
             row["valid_nats"] - row["train_nats"] for row in where(rows, batch_size=size)

@@ -116,7 +116,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def reach_of(stack, ids, steps_back: int):
-    """Of each model: `backward_norms`, its spectral radius and the mean of its gate.
+    """For each model: `backward_norms`, the spectral radius and the mean gate.
 
     The spectral radius is that of the recurrent matrix beneath the tanh, in GRU and LSTM the
     candidate's. The gate is the LSTM's forget gate, the GRU's update gate, and for the plain RNN
@@ -155,7 +155,7 @@ def reach_of(stack, ids, steps_back: int):
 
 
 def gate_of(network, weights, x_and_h, output):
-    """What decides how much of the old state stays, `[G, B, H]`, in 0 ... 1."""
+    """The gate that decides how much of the old state stays, `[G, B, H]`, from 0 to 1."""
     import tensorflow as tf  # noqa: PLC0415
 
     if network.cell == "rnn":
@@ -168,7 +168,7 @@ def gate_of(network, weights, x_and_h, output):
 
 
 def backward_norms(cell, steps: list, state, loss):
-    """How the gradient of the last step's loss shrinks or grows on its way back.
+    """Norms of the gradient of the last step's loss with respect to earlier states.
 
     Axis letters: G = models, of which there may be none, B = rows, D = input size, H = hidden size.
 
@@ -202,7 +202,7 @@ def backward_norms(cell, steps: list, state, loss):
 
 
 def decay(rows: list[Row]) -> float:
-    """The factor of one step back of one seed: a geometric mean, before the norm underflows."""
+    """The mean factor of one step back for one seed: geometric, before the norm underflows."""
     norms = {row["k"]: row["norm"] for row in rows}
     last = max(k for k, norm in norms.items() if k == 0 or norm > UNDERFLOW)
     return (norms[last] / norms[0]) ** (1 / max(last, 1))
@@ -344,7 +344,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _of_trained(rows: list[Row]) -> str:
-    """What stands beside the trained rows: loss, clipped share, gate."""
+    """A table of the trained networks: loss, share of clipped windows, gate."""
     rows = where(rows, k=0)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]

@@ -55,7 +55,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def multiplications(hidden_size: int, vocab_size: int) -> int:
-    """Of training on one word: one LSTM layer and the softmax, forward, and twice that backward."""
+    """Multiplications to train on one word: LSTM and softmax, forward and twice that backward."""
     return 3 * (8 * hidden_size * hidden_size + hidden_size * vocab_size)
 
 
@@ -98,7 +98,7 @@ def _by_update(rows: list[Row]) -> str:
 
 
 def _by_multiplication(rows: list[Row]) -> str:
-    """Each size at its end against the next larger one when that has multiplied as often."""
+    """The finding at equal multiplications: each size against the next larger size."""
     lines, said = [], []
     sizes = sorted({row["hidden_size"] for row in rows})
     for small, large in itertools.pairwise(sizes):

@@ -41,9 +41,9 @@ class Spread:
 
 
 def values_by(rows: list[Row], value: str, *by: str) -> dict:
-    """The figures of the column `value` for each value of the columns `by`, in their order.
+    """Groups the values of the column `value` by the columns `by`, in their order.
 
-    The keys are tuples where `by` names several columns.
+    The keys are tuples if `by` names several columns.
     """
     groups = defaultdict(list)
     for row in rows:
@@ -58,7 +58,7 @@ def estimates(rows: list[Row], value: str, *by: str) -> dict:
 
 
 def bootstrap(values: Iterable[float], of=np.mean) -> Spread:
-    """`of` the values, and its 95% interval when they are drawn again with replacement.
+    """A statistic of the values (`of`) with its 95% bootstrap interval.
 
     The percentile interval of Efron 1979 (DOI 10.1214/aos/1176344552), the same for the same
     values. `of` takes an array and the keyword `axis`. A value that is infinite makes all infinite.
@@ -145,7 +145,7 @@ def has_learned(row: Row) -> bool:
 
 
 def sound(rows: list[Row], *by: str) -> tuple[list[Row], list]:
-    """The rows that can support a verdict, and the values of `by` that cannot.
+    """The rows that can support a verdict, and the names of the settings that cannot.
 
     A setting of which any seed has not learned, or has diverged, supports none.
     """
@@ -194,12 +194,12 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
 
 
 def last_points(rows: list[Row], *by: str) -> list[Row]:
-    """The last row of each training curve: of each setting of the columns `by`."""
+    """The last row of each training curve; a curve has one value in each column of `by`."""
     return list({tuple(row[name] for name in by): row for row in rows}.values())
 
 
 def to_csv(rows: list[Row]) -> str:
-    """Six significant digits; the columns of the first row."""
+    """Formats rows as CSV: six significant digits, the columns of the first row."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -209,7 +209,7 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def from_csv(text: str) -> list[Row]:
-    """The inverse of `to_csv`. Raises ValueError where there is no row or a field is missing."""
+    """Reads rows from CSV. Raises ValueError if there is no row or a field is missing."""
     rows = [{name: _value(field) for name, field in row.items()} for row in _rows(text)]
     if not rows:
         raise ValueError("there is no measurement in it")

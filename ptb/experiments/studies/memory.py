@@ -54,7 +54,7 @@ def cases(options: Options) -> list[Row]:
 
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
-    """Rows of the delays, from the shortest to the first that no seed remembers."""
+    """Measures delays from the shortest to the first that no seed remembers."""
     from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
 
     rows = []
@@ -72,7 +72,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
-    """A row for each pair: `accuracy` at the end, and the `updates` until it was REMEMBERS.
+    """Trains each pair of rate and seed: final `accuracy`, and `updates` until REMEMBERS.
 
     A network that is right every time is trained no longer. `score` is what is tuned: the updates,
     and where they were not enough, more the more answers are wrong.
@@ -139,7 +139,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
 
 
 def _settled(learning_rates, accuracy) -> bool:
-    """Whether one of several rates is right with all its seeds: no other can be quicker."""
+    """Whether all seeds of some rate are right already, so that no rate can be faster."""
     by_rate = {}
     for rate, right in zip(learning_rates, accuracy, strict=True):
         by_rate[rate] = min(by_rate.get(rate, 1.0), right)
@@ -173,7 +173,7 @@ def initialize(network, seeds):
 
 
 def task(ids, vocab_size: int, delay: int, rng, rows: int):
-    """Sequences whose first input must be named at the end.
+    """The copy task: sequences whose first input must be named at the end.
 
     Axis letters: B = `rows`, T = delay + 2 steps, V = vocabulary size of the text.
 
@@ -197,7 +197,7 @@ def task(ids, vocab_size: int, delay: int, rng, rows: int):
 
 @functools.cache
 def _functions():
-    """`updates` and `answers`, traced: TensorFlow is imported where it is needed only."""
+    """The traced functions `updates` and `answers`. Imports TensorFlow only when called."""
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.experiments.studies.stack import clip  # noqa: PLC0415
@@ -244,7 +244,7 @@ def _functions():
 
 
 def passes(rows: list[Row], delay: int, updates: float = math.inf) -> Spread:
-    """The share of seeds that remember a delay within so many updates.
+    """The share of seeds that remember a delay within a number of updates.
 
     A delay that was not tried lies beyond one that no seed remembers, and counts as forgotten.
     """
@@ -255,7 +255,7 @@ def passes(rows: list[Row], delay: int, updates: float = math.inf) -> Spread:
 
 
 def reach(rows: list[Row], delays: list[int], updates: float = math.inf) -> int:
-    """The longest delay up to which more than half of all seeds remember, beyond doubt; else 0."""
+    """The longest delay up to which clearly more than half of the seeds remember; else 0."""
     longest = 0
     for delay in delays:
         if passes(rows, delay, updates).low <= 0.5:
@@ -318,7 +318,7 @@ def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
 
 
 def _with_both(rows: list[Row]) -> list[str]:
-    """What the optimizers agree on; nothing for one optimizer."""
+    """The findings on what the optimizers agree on; [] for one optimizer."""
     by_optimizer = _by_optimizer(rows)
     if len(by_optimizer) < 2:
         return []

@@ -104,13 +104,13 @@ def verdict(rows: list[Row]) -> str:
 
 
 def _perplexity(rows: list[Row], column: str):
-    """The perplexity of a column of nats, with the interval of the mean nats."""
+    """Perplexity from a column of nats: exp of their mean and of its interval."""
     nats = bootstrap(row[column] for row in rows)
     return Spread(*(math.exp(value) for value in (nats.mean, nats.low, nats.high)))
 
 
 def _gap(rows: list[Row], one: tuple[str, str], other: tuple[str, str]) -> Spread:
-    """The nats of one (kind, column) less those of another."""
+    """The mean nats of one (kind, column) minus the mean of another."""
     nats = [[row[column] for row in where(rows, sampling=kind)] for kind, column in (one, other)]
     return difference(*nats)
 
@@ -156,7 +156,7 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
 
 
 def _verb(gap: Spread, positive: str) -> str:
-    """`positive` for a gap above CLOSE_NATS, its opposite below."""
+    """The verb for a gap: `positive` above CLOSE_NATS, its opposite below -CLOSE_NATS."""
     negative = RAISES if positive == LOWERS else LOWERS
     close = within(gap, CLOSE_NATS)
     if close is None:

@@ -83,12 +83,12 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def lengths(stretch: int) -> list[int]:
-    """The windows that cut the stretch into equal parts."""
+    """The window lengths that cut the stretch into equal parts."""
     return [n for n in (1, 2, 5, 10, 20, 40, 80) if stretch % n == 0 and n < stretch] + [stretch]
 
 
 def gradients(network, weights, ids, batch_size: int, stretch: int, num_steps: int) -> dict:
-    """The gradient of the loss over `stretch` columns of `batch_size` rows, cut at each window.
+    """The gradient of the loss over `stretch` columns of text, cut at each window.
 
     The loss is summed over the steps and averaged over the rows. Float64 `[G, weights]` for each
     group of weights: the embedding; of the kernel the rows of x and those of h; the bias; the
@@ -148,7 +148,7 @@ def _when(epochs: int) -> str:
 
 
 def _usual(rows: list[Row]) -> str:
-    """What the usual window does to the recurrent weights' gradient, beside the other weights'."""
+    """The finding on the usual window: how truncation changes each group's gradient."""
     usual = (
         20
         if 20 in {row["num_steps"] for row in rows}
@@ -179,7 +179,7 @@ def _the(name: str) -> str:
 
 
 def _at_least(cosine) -> bool | None:
-    """Whether the cosine is at least NEARLY; None where its interval says both."""
+    """Whether the cosine is at least NEARLY; None if its interval includes NEARLY."""
     if cosine.low >= NEARLY:
         return True
     return False if cosine.high < NEARLY else None
