@@ -1,4 +1,4 @@
-"""What runs outlive, measured, as a page: results/reliability.md.
+"""What runs survive, measured, as a page: results/reliability.md.
 
     python3 -m tests.faults.report > results/reliability.md     all of it, half an hour or more
     python3 -m tests.faults.report --parts=kills,memory         some of it
@@ -46,9 +46,9 @@ def kills(folder: Path) -> str:
             "## kill -9",
             "",
             "A run of 4 epochs of 30 windows, saved every second window, is killed at random "
-            "moments and gone on with. Then weights of the latest and of the best epoch, "
-            "`metrics.csv`, the curve and the test perplexity are compared, bit for bit, with a "
-            "run that nobody disturbed.",
+            "moments and resumed. Then it is compared with an undisturbed run, bit for bit: the "
+            "weights of the latest and of the best epoch, `metrics.csv`, the curve and the test "
+            "perplexity.",
             "",
             "| run | kills | of these, sent while saving | half-written files left | identical |",
             "|---|---|---|---|---|",
@@ -79,10 +79,10 @@ def damages(folder: Path) -> str:
         [
             "## Damaged files",
             "",
-            "A run that was stopped in its third epoch is damaged and gone on with: it ends "
-            "identical to one that nobody disturbed, or is refused in one line. "
+            "A run that was stopped in its third epoch is damaged and resumed. Either it ends "
+            "identical to an undisturbed run, or one line refuses it. "
             f"Of {counts.total()} cases, {counts['identical']} ended identical, "
-            f"{counts['refused']} were refused, and none ended in anything else.",
+            f"{counts['refused']} were refused, and none ended otherwise.",
             "",
             f"| file | {' | '.join(titles)} |",
             f"|---|{'---|' * len(ways)}",
@@ -97,15 +97,15 @@ def disks(folder: Path) -> str:
     lines = [
         "## Full disk",
         "",
-        f"- Writes that fail half-way through a file (`RLIMIT_FSIZE`): one line, exit status 1; "
-        f"gone on with afterwards, the run ends identical: {'yes' if limited else '**no**'}.",
+        f"- Writes that fail half-way through a file (`RLIMIT_FSIZE`): one line, exit status 1. "
+        f"Resumed afterwards, the run ends identical: {'yes' if limited else '**no**'}.",
     ]
     if said is None:
         lines.append("- A disk that fills up: not tried, nobody may mount one here.")
     else:
         lines.append(
             f"- A disk of 400 KB that fills up and is made larger, {len(said)} times: one line and "
-            "exit status 1 each time, nothing half-written left, and the run ends identical. "
+            "exit status 1 each time. No half-written file is left, and the run ends identical. "
             f"The line: `{said[0]}`"
         )
     return "\n".join(lines)
@@ -147,9 +147,9 @@ def memories(folder: Path) -> str:
         [
             "## Memory",
             "",
-            f"The small model, {EPOCHS} epochs over {TOKENS:,} random words with Zipf's "
-            "frequencies (as many as Penn Treebank has), saved every "
-            f"{memory.FIRST_WINDOWS} windows; resident memory every second from window "
+            f"The small model reads {TOKENS:,} random words with Zipf's frequencies for {EPOCHS} "
+            "epochs (Penn Treebank has as many) and is saved every "
+            f"{memory.FIRST_WINDOWS} windows. Resident memory was read every second from window "
             f"{memory.FIRST_WINDOWS} to the end, validation and saving included.",
             "",
             f"| seconds since window {memory.FIRST_WINDOWS} | "
@@ -159,7 +159,7 @@ def memories(folder: Path) -> str:
             "| resident, MiB | " + " | ".join(f"{samples[i][1]:.0f}" for i in places) + " |",
             "",
             f"Lowest {min(values):.0f} MiB, highest {max(values):.0f} MiB; from the first to the "
-            f"highest, {max(values) - values[0]:.0f} MiB (allowed: 50).",
+            f"highest: {max(values) - values[0]:.0f} MiB (allowed: 50).",
         ]
     )
 
@@ -183,7 +183,7 @@ def saving(folder: Path) -> str:
         [
             "## What saving costs",
             "",
-            "Training waits while a checkpoint is hashed, written and synced; by default that is "
+            "Training waits while a checkpoint is hashed, written and synced. By default, that is "
             "once in 300 s.",
             "",
             "| model, 10,000 words | MB | seconds, median of 5 | highest |",
@@ -211,9 +211,7 @@ def main() -> None:
         parser.error(f"unknown parts {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     began = time.monotonic()
     print("# Reliability\n")
-    print(
-        "What a run outlives: `python3 -m tests.faults.report > results/reliability.md`. ", end=""
-    )
+    print("What runs survive: `python3 -m tests.faults.report > results/reliability.md`. ", end="")
     print(f"{versions_in_words()}; {platform.system()}.\n")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ VOCAB_SIZE, WINDOWS = 100, 10
 
 
 class Row(NamedTuple):
-    """A line of the table. `passed` is None for what this device does not have."""
+    """A line of the table. `passed` is None if the device lacks the feature."""
 
     check: str
     found: str
@@ -75,7 +75,7 @@ def rows(device: str, model: str, seconds: float) -> Iterator[Row]:
 
 
 def find_device(device: str) -> None:
-    """Raises ValueError where TensorFlow has no such device."""
+    """Raises ValueError if TensorFlow does not have the device."""
     import tensorflow as tf  # noqa: PLC0415
 
     if not tf.config.list_logical_devices(device.upper()):
@@ -201,7 +201,7 @@ def _memory(device: str) -> Row:
 
 
 def _rates(device: str, model: str, seconds: float) -> Iterator[Row]:
-    """Words per second, ours beside PyTorch's."""
+    """Words per second of this project and of PyTorch."""
     mode = "keras" if device == "gpu" else "fused"
     rates: dict[str, int] = {}
     for side in ("torch", mode):

@@ -28,7 +28,7 @@ WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Case(NamedTuple):
-    """What is measured."""
+    """A case to measure: side, model, batch size and precision."""
 
     side: str
     model: str
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 
 
 def measure_in_child(case: Case, seconds: float, device: str) -> dict:
-    """`measure` in a process of its own, on the device cpu or gpu. Raises ChildFailed."""
+    """Runs `measure` in a separate process, on the device cpu or gpu. Raises ChildFailed."""
     environment = WITHOUT_GPU if device == "cpu" else {}
     return call(_start_and_measure, *case, seconds, environment=environment, quiet=True)
 
@@ -51,7 +51,7 @@ def _start_and_measure(*case_and_seconds) -> dict:
 
 
 def measure(case: Case, seconds: float) -> dict:
-    """Trains for about `seconds` in ROUNDS parts; the figures of the case."""
+    """Trains for about `seconds` in ROUNDS parts and returns the figures of the case."""
     config = dataclasses.replace(preset(case.model), batch_size=case.batch_size)
     workload = Workload.create(config, VOCAB_SIZE, zipf_ids(VOCAB_SIZE, NUM_TOKENS))
     reset_gpu_bytes(case)
@@ -87,7 +87,7 @@ def measure(case: Case, seconds: float) -> dict:
 
 
 def reset_gpu_bytes(case: Case) -> None:
-    """Begins to count the memory of the case alone."""
+    """Resets the counter of peak GPU memory."""
     if case.side == "torch":
         import torch  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def reset_gpu_bytes(case: Case) -> None:
 
 
 def gpu_bytes(case: Case) -> int | None:
-    """The most memory that was in use on the GPU; None without one."""
+    """The maximum memory in use on the GPU, in bytes; None without a GPU."""
     if case.side == "torch":
         import torch  # noqa: PLC0415
 

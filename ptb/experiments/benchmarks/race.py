@@ -47,7 +47,7 @@ class Entry:
 
 
 class Runner:
-    """A side in a process of its own, and what it has answered."""
+    """A side in a separate process, and its answers so far."""
 
     def __init__(self, name: str, folder: Path, seconds: float):
         self.entry = Entry(name)
@@ -91,7 +91,7 @@ class Runner:
 
 
 def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[Entry]:
-    """Trains and scores with every side in turn, `rounds` times `seconds` each.
+    """Trains and scores with all sides in turn: `rounds` rounds of `seconds` each.
 
     Sides that can multiply matrices do that too. A first turn warms up and is not counted. Workers
     that wait use no processor time.
@@ -116,7 +116,7 @@ def race(names: list[str], folder: Path, rounds: int, seconds: float) -> list[En
 
 
 def expected_seconds(names: list[str], rounds: int, seconds: float) -> float:
-    """What `race` takes, about."""
+    """The approximate seconds that `race` takes."""
     shares = [
         MATMUL_SHARE * (name in MULTIPLY)
         + (TRAIN_SHARE + EVALUATE_SHARE) * (name not in PRODUCTS_ONLY)

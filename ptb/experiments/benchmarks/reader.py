@@ -22,7 +22,7 @@ COLUMNS = ("", "seconds", "tokens/s", "peak MB", "x token array")
 
 
 def run(num_tokens: int) -> dict[str, dict]:
-    """The figures of a first and a second start on a text of `num_tokens` tokens."""
+    """Measures a first and a second start on a text of `num_tokens` tokens."""
     with tempfile.TemporaryDirectory() as folder:
         text, cache = Path(folder) / "train.txt", Path(folder) / "cache"
         write_text(text, num_tokens)
@@ -33,12 +33,12 @@ def run(num_tokens: int) -> dict[str, dict]:
 
 
 def expected_seconds(num_tokens: int) -> float:
-    """What `run` takes, about: most of it to write the text, a second for a million tokens."""
+    """The approximate seconds that `run` takes; writing a million tokens takes a second."""
     return num_tokens / 1e6
 
 
 def table(result: dict[str, dict]) -> str:
-    """A row for each start."""
+    """Formats the figures as a table with a row per start."""
     lines = ["".join(f"{column:>16}" for column in COLUMNS)]
     for name, row in result.items():
         cells = (

@@ -49,7 +49,7 @@ def spread(rates: list[float]) -> dict:
 
 
 def _ratios(entries: list[Entry]) -> dict:
-    """Words/s of each side over each peer's: the median of the ratios round by round.
+    """Words/s of each side over each peer's: the median of the ratios of all rounds.
 
     In bfloat16 also over the same side in float32.
     """
@@ -68,7 +68,7 @@ def _ratios(entries: list[Entry]) -> dict:
 
 
 def table(result: dict, title: str) -> str:
-    """The summary for people, 110 columns wide."""
+    """Formats the summary as text, 110 columns wide."""
     limit, flop = result["matmul_limit_flops"], result["training_flop_per_word"]
     limits = ", ".join(f"{n} {f / 1e9:.0f}" for n, f in result["matmul_flops"].items())
     lines = [
@@ -105,7 +105,7 @@ def table(result: dict, title: str) -> str:
 
 
 def draw(result: dict, title: str, path: Path) -> None:
-    """Words per second of every side, with the spread, and the limit of the machine."""
+    """Draws words per second of every side, with the spread, and the machine's limit."""
     sides = {n: s for n, s in result["sides"].items() if "absent" not in s}
     rates = {name: side["train_words_per_second"] for name, side in sides.items()}
     figure = Figure(figsize=(7, 0.6 * len(rates) + 1.5), dpi=120, layout="constrained")

@@ -33,7 +33,7 @@ NETWORK_LATENCY = 50e-6
 
 
 class Team:
-    """Workers of one training; `cores` has those of each, None for all."""
+    """The workers of one training; `cores` lists the cores of each, None for all."""
 
     def __init__(self, distribution: str, config: Config, cores: list[str | None]):
         self.rates: list[float] = []
@@ -54,7 +54,7 @@ class Team:
         self._answers()
 
     def ask(self, command: str, count: int) -> float:
-        """The seconds that the slowest worker took."""
+        """Asks all workers, and returns the seconds of the slowest."""
         for worker in self._workers:
             worker.send(command, count)
         return self._answers()
@@ -108,7 +108,7 @@ def _race(teams: list[Team]) -> None:
 
 
 def _measure_pair(name: str, times: int) -> tuple[Network, float]:
-    """A row of the table of two workers; the network between them, and one worker's step."""
+    """Measures two workers: a table row, the network between them, and one worker's step."""
     preset = PRESETS[name]
     config = dataclasses.replace(preset, batch_size=times * preset.batch_size)
     half = dataclasses.replace(config, batch_size=config.batch_size // 2)
@@ -136,11 +136,12 @@ def _measure_pair(name: str, times: int) -> tuple[Network, float]:
 
 
 def _print_overhead() -> None:
-    """Of a strategy with one replica, and of the low precisions, over the plain step."""
+    """Prints the cost of a one-replica strategy and of low precision, over the plain step."""
     print(
-        "\n## One replica\n\nWords per second of the whole machine, and over those without a "
-        "strategy in float32.\n\n| model | plain | strategy of one replica | "
-        "mixed_bfloat16 | mixed_float16 |\n|---|---|---|---|---|"
+        "\n## One replica\n\nWords per second of the whole machine. In brackets: over the "
+        'column "plain", which is float32 without a strategy.\n\n'
+        "| model | plain | strategy of one replica | mixed_bfloat16 | mixed_float16 |\n"
+        "|---|---|---|---|---|"
     )
     for name in FLAGS.models:
         config = PRESETS[name]
@@ -161,11 +162,11 @@ def _print_overhead() -> None:
 
 
 def _print_predictions(networks, ones) -> None:
-    """Words per second of more workers with the presets' rows each, one core each."""
+    """Prints predicted words per second of more workers, one core each."""
     print(
         "\n## Predicted: the preset's rows on each worker\n\nWords per second of workers "
-        "of one core of this machine each. The batch grows with the workers. In brackets, "
-        "over one worker."
+        "with one core of this machine each. The batch grows with the number of workers. In "
+        "brackets: over one worker."
     )
     for name, (label, gigabits) in itertools.product(FLAGS.models, NETWORKS.items()):
         if gigabits == min(NETWORKS.values()):

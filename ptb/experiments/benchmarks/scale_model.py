@@ -1,4 +1,4 @@
-"""What a training step takes on R workers, from what it takes on one: a model in three terms.
+"""Predicts the time of a training step on R workers from the time on one worker.
 
     seconds(R) = compute(B / R) + 2 (R - 1) / R * bytes / bandwidth + 2 (R - 1) * latency
 
@@ -15,7 +15,7 @@ from ptb.training.model import FLOAT_BYTES, size_of
 
 
 def message_bytes(config: Config, vocab_size: int) -> int:
-    """What a worker's gradients are in a step: the message that is summed.
+    """The message of a worker's gradients in a step, which all workers sum.
 
     All weights, but for the embedding, of which it has a row for each of the B T tokens.
     """
@@ -34,12 +34,12 @@ class Network:
 
     @classmethod
     def from_times(cls, small: float, large: float, large_bytes: int, workers: int) -> Network:
-        """From the seconds of an all-reduce of next to nothing, and of one of `large_bytes`."""
+        """Fits the network from the seconds of a tiny all-reduce and of one of `large_bytes`."""
         sent = 2 * (workers - 1) / workers * large_bytes
         return cls(sent / (large - small), small / (2 * (workers - 1)))
 
     def seconds(self, num_bytes: float, workers: int) -> float:
-        """Of an all-reduce of that many bytes."""
+        """The seconds of an all-reduce of `num_bytes` bytes."""
         turns = 2 * (workers - 1)
         return turns / workers * num_bytes / self.bandwidth + turns * self.latency
 

@@ -34,12 +34,12 @@ def run(export_path: Path, seconds: float) -> dict:
 
 
 def expected_seconds(seconds: float) -> float:
-    """What `run` takes, about."""
+    """The approximate seconds that `run` takes."""
     return START_SECONDS + seconds * (len(BATCH_SIZES) + 1)
 
 
 def table(result: dict) -> str:
-    """The figures for people."""
+    """Formats the figures as text."""
     limit = result["matmul_flops"]
     lines = [
         f"{result['name']}: {result['num_weights']:,} weights, {result['vocab_size']:,} tokens, "
@@ -76,7 +76,7 @@ def _rounded(load: float | None) -> str:
 
 
 def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
-    """Made-up sentences of these tokens, the first of which are the most frequent."""
+    """Random sentences of these tokens; earlier tokens are more frequent."""
     tokens = ["\n" if token == EOS else token for token in tokens]
     rng = np.random.default_rng(seed)
     chances = 1 / np.arange(1, len(tokens) + 1)
@@ -138,7 +138,7 @@ def _score(tf, score, texts: list[str], batch_size: int, seconds: float) -> dict
 
 
 def _next_word(tf, call: dict, words: list[str], seconds: float) -> dict:
-    """The latency of one word more, its answer read, from call to call."""
+    """The latency of predicting one more word, including reading the answer."""
     state = call["initial_state"](batch_size=tf.constant(1))
     times, began = [], time.perf_counter()
     while not times or time.perf_counter() - began < seconds:
@@ -154,7 +154,7 @@ def _next_word(tf, call: dict, words: list[str], seconds: float) -> dict:
 
 
 def _matmul_flops(tf, size: int = 2048) -> float:
-    """The rate of the best of five products."""
+    """The rate of the fastest of five matrix products."""
     matrix = tf.random.stateless_uniform([size, size], [1, 2])
     times = []
     for _ in range(5):

@@ -26,7 +26,7 @@ LEARNING_RATE = 1.0
 
 
 class Side:
-    """What the sides share: the windows that they read.
+    """Base of all sides: the windows that they read.
 
     `peak_bytes` is the peak memory of the program that a side runs, where that computes for it, and
     `import_bytes` what that held once its framework was imported.
@@ -325,7 +325,7 @@ MULTIPLY = (*PRODUCTS_ONLY, "torch")  # the sides that measure the machine's lim
 
 
 def frameworks_of(name: str) -> tuple[str, ...]:
-    """What the side called `name` imports before it does anything."""
+    """The modules that the side called `name` imports first."""
     base = name.removesuffix(BFLOAT16)
     if base in (*PATHS, "keras_fit"):
         return TENSORFLOW

@@ -1,4 +1,4 @@
-"""How the cost of a training step grows with a figure of the config, such as num_steps."""
+"""How the cost of a training step grows with a hyperparameter such as num_steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VALUES = {
 
 
 def run(name: str, workload: Workload, rounds: int, seconds: float, path: Path) -> dict:
-    """Times one training step of the fused path for each value, all in turn; a table and a PNG.
+    """Times a training step of the fused path for each value, in turn; a table and a PNG.
 
     Returns the seconds of a step, the median, for each value, and the power that they grow with.
     """
@@ -58,7 +58,7 @@ def run(name: str, workload: Workload, rounds: int, seconds: float, path: Path) 
 
 
 def expected_seconds(name: str, rounds: int, seconds: float) -> float:
-    """What `run` takes, about."""
+    """The approximate seconds that `run` takes."""
     return (START_SECONDS + rounds * seconds) * len(VALUES[name])
 
 

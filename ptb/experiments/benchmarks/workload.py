@@ -1,4 +1,4 @@
-"""What every side of the benchmark trains: shapes, weights, text, and the work that they mean."""
+"""The workload of every side of the benchmark: shapes, weights, text, operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ptb.training.model import size_of
 
 @dataclass(frozen=True)
 class Workload:
-    """The same for all sides, passed to them through a folder.
+    """A workload, equal for all sides, which read it from a folder.
 
     `ids` int32 `[N]`; `weights` by name, as `LanguageModel.export_weights` gives them.
     """

@@ -71,7 +71,7 @@ def _check_flags(task: str) -> None:
 
 
 def _compare(oracle: Oracle, config) -> None:
-    """Prints the largest differences; exits with 1 where one is above the tolerance."""
+    """Prints the largest differences. Exits with 1 if one is above the tolerance."""
     start_tensorflow()
     from ptb.experiments.original import parity  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def _name(case, rnn_mode: str) -> str:
 
 
 def _cases(config, **sizes) -> list:
-    """The one that the flags name, or random ones, whose largest `sizes` may be given."""
+    """The case that the flags name, or random cases with at most these `sizes`."""
     import numpy as np  # noqa: PLC0415
 
     from ptb.experiments.original import parity  # noqa: PLC0415
@@ -118,7 +118,7 @@ def _cases(config, **sizes) -> list:
 
 
 def _record(oracle: Oracle, config) -> None:
-    """Small random models: what tests compare with where there is no TensorFlow 1."""
+    """Records small random models, for tests without TensorFlow 1."""
     start_tensorflow()
     from ptb.experiments.original import parity  # noqa: PLC0415
 
@@ -169,7 +169,7 @@ def _train(oracle: Oracle, config) -> None:
 
 
 def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:
-    """The tutorial's perplexity: what fills no window is left out."""
+    """The tutorial's perplexity, which leaves out words that fill no window."""
     windows = len(reader.sequential(ids, batch_size, num_steps))
     nats = oracle.score(split, windows)["nats"]
     return math.exp(nats / (windows * num_steps))

@@ -1,4 +1,4 @@
-"""TensorFlow 1.15 in a process of its own, asked from this one."""
+"""TensorFlow 1.15 in a separate process that answers commands."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Oracle:
 
 
 def settings_of(config: Config, vocab_size: int, mode: str = "block") -> dict:
-    """What the program reads of a config. `mode` is the tutorial's: which of its LSTM cells.
+    """The fields of a config that the program reads. `mode` names the tutorial's LSTM cell.
 
     Raises ValueError for a config that TensorFlow 1's tutorial could not train.
     """

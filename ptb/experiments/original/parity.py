@@ -30,7 +30,7 @@ TOLERANCE = 1e-5  # relative, in float32
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What both sides train: `ids` int32 `[N]`, K windows at one learning rate.
+    """A case that both sides train: `ids` int32 `[N]`, K windows at one learning rate.
 
     `mode` is which of its LSTM cells the tutorial uses.
     """
@@ -69,7 +69,7 @@ class Case:
 
 
 def theirs(oracle: Oracle, case: Case) -> tuple[dict, dict]:
-    """What TensorFlow 1 makes of a case: its first weights by name, and its trajectory.
+    """Trains a case in TensorFlow 1: its first weights by name, and its trajectory.
 
     A trajectory has `inputs`, `targets` `[K, B, T]`, `cost`, `grad_norm` `[K]`, and after each
     window `weights/NAME` `[K, ...]` and `state/LAYER/PART` `[K, B, H]`.
@@ -81,7 +81,7 @@ def theirs(oracle: Oracle, case: Case) -> tuple[dict, dict]:
 
 
 def ours(case: Case, weights: dict, rnn_mode: str) -> dict[str, np.ndarray]:
-    """The trajectory of this project from those weights."""
+    """Trains a case in this project from the given weights: its trajectory."""
     config = dataclasses.replace(case.config, rnn_mode=rnn_mode)
     model = build_model(config, case.vocab_size)
     model.import_weights(weights)
@@ -129,7 +129,7 @@ def differences(actual: dict, expected: dict, forget_bias: float = 0.0) -> dict[
 
 
 def save_recording(path: Path, case: Case, first: dict, trajectory: dict) -> None:
-    """Writes a case and what TensorFlow 1 made of it; of the weights, the first and the last."""
+    """Writes a case and TensorFlow 1's trajectory, with the first and the last weights."""
     arrays = {f"first/{name}": weight for name, weight in first.items()}
     arrays |= {n: v[-1:] if n.startswith("weights/") else v for n, v in trajectory.items()}
     fields = dataclasses.asdict(case) | {"config": dataclasses.asdict(case.config)}
@@ -139,7 +139,7 @@ def save_recording(path: Path, case: Case, first: dict, trajectory: dict) -> Non
 
 
 def load_recording(path: Path) -> tuple[Case, dict, dict]:
-    """The inverse of `save_recording`."""
+    """Reads what `save_recording` wrote."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     fields = json.loads(str(arrays.pop("case")))
@@ -163,7 +163,7 @@ def compare(oracle: Oracle, case: Case, modes: tuple[str, ...] = ()) -> dict[str
 
 
 def random_case(rng: np.random.Generator, max_size: int = 40, max_words: int = 300) -> Case:
-    """Any of the cells and sizes that both sides have; the clip active or not."""
+    """A random case: a cell and sizes that both sides have, with or without clipping."""
     cell = rng.choice(["lstm", "lstm", "gru", "rnn", "peephole_lstm"])
     config = Config(
         hidden_size=int(rng.integers(1, max_size)),

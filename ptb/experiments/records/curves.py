@@ -30,7 +30,7 @@ TICKS = (80, 90, 100, 110, 120, 130, 140, 150, 175, 200, 250, 300, 400, 500, 600
 
 
 def draw(folder: Path) -> Figure:
-    """One line for each record under `folder`, one point for each published end.
+    """Draws one line per record under `folder`, and one point per published result.
 
     Raises ValueError where there is no record of a model with a published end.
     """

@@ -47,7 +47,7 @@ CASES: list[Row] = [
 
 
 def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
-    """A row for each of the first SINGLY windows of a run, and then for every EVERY.
+    """Measures each of the first SINGLY windows of a run, then every EVERY-th window.
 
     `nats` a word are those of the windows since the row before, `worst_nats` those of the worst of
     them, both while learning; then what `outputs` says.
@@ -68,7 +68,7 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
 
 
 def outputs(model, ids: np.ndarray) -> Row:
-    """What the softmax sees after the words `ids` `[N]`.
+    """Statistics of the softmax's inputs after the words `ids` `[N]`.
 
     `variation` is the standard deviation of an output over the words, averaged over the units.
     `common_score` is what the most favoured word gets from the mean of the outputs over the words:
@@ -83,7 +83,7 @@ def outputs(model, ids: np.ndarray) -> Row:
 
 
 def measure_torch(config: Config, corpus) -> Row:
-    """The first SINGLY windows by PyTorch, from the same weights, with dropout masks of its own."""
+    """The first SINGLY windows in PyTorch, from the same weights, with other dropout masks."""
     import torch  # noqa: PLC0415
 
     from ptb.experiments.benchmarks.sides import Torch  # noqa: PLC0415
@@ -100,7 +100,7 @@ def _nats(costs, config: Config) -> Row:
 
 
 def draw(rows: list[Row]) -> Figure:
-    """Each column against the window: a seed whose outputs become alike stands out."""
+    """Draws each column against the window. A seed whose outputs become equal stands out."""
     rows = [row for row in rows if row["variation"] != ""]
     figure, all_axes = panels(3)
     columns = {
@@ -159,7 +159,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _check_own(folder: Path) -> None:
-    """Raises ValueError if the folder has something in it, and no measurements of this program."""
+    """Raises ValueError if the folder has files but no measurements of this program."""
     if os.path.lexists(folder / CSV):
         refuse_other_content(folder / CSV, str(folder / CSV), b"case,window,nats,worst_nats,")
     else:
@@ -167,7 +167,7 @@ def _check_own(folder: Path) -> None:
 
 
 def _check_length(corpus) -> None:
-    """Raises ValueError for a text that is too short for the windows."""
+    """Raises ValueError if the text is too short for the windows."""
     config = preset("large")
     found = len(reader.sequential(corpus.train, config.batch_size, config.num_steps))
     if found < FLAGS.windows:

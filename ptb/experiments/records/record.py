@@ -66,7 +66,7 @@ class Figure(TypedDict):
 
 
 class LastEpoch(TypedDict, total=False):
-    """The figures of the last epoch."""
+    """The perplexities of the last epoch."""
 
     valid: Figure
     test: Figure
@@ -82,7 +82,7 @@ class Result(TypedDict):
 
 
 def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
-    """Runs `train.py` with `flags`, evaluates it, and fills `folder`; what `result.json` says.
+    """Trains with `flags`, evaluates, fills `folder`, and returns the content of `result.json`.
 
     `path` is the run's, and `command` what the record says of itself. Where a script fails, the
     process ends with its status, and a run that was begun stays.
@@ -135,7 +135,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def evaluate(run: Path, split: str, *flags: str) -> dict:
-    """What `evaluate.py` says of the run, with the text where the flags of this program name it.
+    """The output of `evaluate.py` for the run, on the text that the flags of this program name.
 
     Raises ValueError if the perplexity is infinite, which no record holds.
     """
@@ -150,7 +150,7 @@ def evaluate(run: Path, split: str, *flags: str) -> dict:
 
 
 def last_epoch(run: Path) -> dict | None:
-    """Valid and test of the last epoch, as the tutorial tests it; None where that is the best."""
+    """Valid and test of the last epoch, which the tutorial tests; None if it is the best epoch."""
     valid = column(run / "metrics.csv", "valid_perplexity")
     if valid[-1] == min(valid):
         return None
@@ -158,7 +158,7 @@ def last_epoch(run: Path) -> dict | None:
 
 
 def column(table: Path, name: str) -> list[float]:
-    """A column of the `metrics.csv` or `timing.csv` of a run: a value for each epoch.
+    """A column of a run's `metrics.csv` or `timing.csv`: one value per epoch.
 
     Raises ValueError where it is not there, or has something else than numbers.
     """
@@ -173,7 +173,7 @@ def column(table: Path, name: str) -> list[float]:
 
 
 def read_result(folder: Path) -> dict:
-    """The `result.json` of a record. Raises ValueError for what no record says."""
+    """Reads the `result.json` of a record. Raises ValueError if it is not one."""
     path = folder / RESULT
     try:
         result = read_json(path)
@@ -186,12 +186,12 @@ def read_result(folder: Path) -> dict:
 
 
 def given_flags(names) -> list[str]:
-    """Those of the flags `names` that this program was given, as other programs take them."""
+    """The given flags among `names`, as arguments for another command."""
     return [FLAGS[name].serialize() for name in names if FLAGS[name].present]
 
 
 def run_script(name: str, flags: list[str]) -> str:
-    """What the command `ptb NAME` printed on stdout. If it fails, this process ends as it did.
+    """Runs `ptb NAME` and returns its stdout. If it fails, this process ends with its status.
 
     A signal that asks this process to stop goes to the command, which saves.
     """
@@ -219,7 +219,7 @@ def run_script(name: str, flags: list[str]) -> str:
 
 
 def _commit() -> str | None:
-    """The commit of this tree, marked where the tree differs from it; None outside of git."""
+    """The commit of this tree, marked "-dirty" if files differ from it; None outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -252,7 +252,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _check_paths(folder: Path, path: Path) -> None:
-    """Raises ValueError where `folder` is the run's, or has more than an attempt to make it."""
+    """Raises ValueError if `folder` is the run's, or has files of anything but this record."""
     if path.resolve() == folder.resolve():
         raise ValueError(f"save_path {str(path)!r} is the folder of the record: name another")
     made = (UNFINISHED, *COPIED, LOG) if _is_unfinished(folder) else ()
@@ -262,13 +262,13 @@ def _check_paths(folder: Path, path: Path) -> None:
 
 
 def _is_unfinished(folder: Path) -> bool:
-    """Whether an attempt to make a record was begun in the folder."""
+    """Whether making a record was begun in the folder."""
     path = folder / UNFINISHED
     return path.is_file() and not path.is_symlink() and path.read_bytes() == MARK.encode()
 
 
 def _check_run(run: RunFolder, config, corpus) -> None:
-    """Raises ValueError where the run is another one, or has more epochs than the record says."""
+    """Raises ValueError if the run is another one, or has more epochs than the record."""
     refuse_another_run(run, describe(config, corpus))
     if not run.exists:
         return

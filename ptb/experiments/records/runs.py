@@ -54,7 +54,7 @@ class Run:
 
 
 def find_runs(folder: Path) -> list[Run]:
-    """Every run in `folder` or below it; one that cannot be read is noted and passed over.
+    """Finds every run in or below `folder`. Notes and skips a run that cannot be read.
 
     Raises ValueError where there is none.
     """
@@ -89,13 +89,13 @@ def _read(path: Path, above: Path) -> Run:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """The fields of the config in which not all runs are the same."""
+    """The fields of the config in which the runs differ."""
     first = runs[0].config
     return [name for name in first if any(run.config[name] != first[name] for run in runs)]
 
 
 def rows(runs: Sequence[Run]) -> list[list[str]]:
-    """A table of texts, its head first: a row for each run, a column for each differing field."""
+    """A table of strings, head first: a row per run, a column per differing field."""
     fields = differing(runs)
     texts = len({run.text for run in runs}) > 1
     head = ["run", "best valid", "at epoch", "epochs", "minutes", *(["text"] if texts else [])]
@@ -115,7 +115,7 @@ def _shown(value) -> str:
 
 
 def lines(table: list[list[str]]) -> list[str]:
-    """The table with its columns one below the other; numbers stand at the right."""
+    """Formats the table with aligned columns; numbers are right-aligned."""
     widths = [max(map(len, each)) for each in zip(*table, strict=True)]
     return [
         "  ".join(
@@ -129,7 +129,7 @@ def lines(table: list[list[str]]) -> list[str]:
 
 
 def draw(runs: Sequence[Run], file) -> None:
-    """The valid perplexity of each run, epoch by epoch, as a PNG."""
+    """Draws the valid perplexity of each run by epoch, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415

@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 
 
 def rows(folder: Path) -> list[dict]:
-    """For each model under `folder` the records of its seeds, put together."""
+    """Reads the records under `folder`, grouped by model."""
     by_model: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("*/*/result.json")):
         by_model.setdefault(path.parent.parent.name, []).append(path.parent)
@@ -44,7 +44,7 @@ def _row(model: str, records: list[Path]) -> dict:
 
 
 def _epochs(model: str, trained: int) -> str:
-    """How many were trained, and of how many where that is not the whole recipe."""
+    """The number of epochs, as "4 of 55" if the recipe has more."""
     whole = PRESETS[model].num_epochs if model in PRESETS else trained
     return f"{trained}" if trained == whole else f"{trained} of {whole}"
 
@@ -58,7 +58,7 @@ def _spread(values: list[float], digits: int) -> str:
 
 
 def table(folder: Path) -> str:
-    """Markdown. Raises ValueError where there is no record."""
+    """Formats the records as a Markdown table. Raises ValueError if there are none."""
     if not (found := rows(folder)):
         raise ValueError(f"{folder} has no record: none of its MODEL/SEED has a result.json")
     lines = [

@@ -33,7 +33,7 @@ EVALUATED, TRAINED = 1e-5, 0.02
 
 
 def verify(folder: Path, run: Path | None) -> bool:
-    """Whether the record holds; prints each figure beside the recorded one.
+    """Returns whether the record holds, and prints each figure beside the recorded one.
 
     The text is that of the data flags, else the record's. Raises ValueError where there is no such
     record, or the text is another; where a script fails, the process ends with its status.
@@ -59,7 +59,7 @@ def verify(folder: Path, run: Path | None) -> bool:
 
 
 def _flags(config: Config) -> list[str]:
-    """The flags of every field that has a part in the figures."""
+    """The flags of every field that affects the figures."""
     unread = {
         name
         for name, (other, values) in PREREQUISITES.items()

@@ -93,7 +93,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def noise_scales(stack, ids):
-    """The simple noise scale at the weights of each model, in rows of a batch.
+    """The simple noise scale at each model's weights, as a number of rows.
 
     It is estimated from the gradients of NOISE_ROWS single rows that are spread over the text, each
     with the state after one window of it.
@@ -130,7 +130,7 @@ def noise_scales(stack, ids):
 
 
 def noise_scale(count: int, squares: float, total) -> float:
-    """S / |G|^2 from `count` gradients: the sum of their squared norms, and their sum, a vector.
+    """The noise scale S / |G|^2, from `count` gradients' squared norms and their vector sum.
 
     S = sum |g_i - mean|^2 / (count - 1), and |G|^2 = |mean|^2 - S / count, both without bias.
     """
@@ -162,7 +162,7 @@ def verdict(rows: list[Row]) -> str:
             _table(rows),
             describe_failed(failed, "after the"),
             describe_rates(rows, "held", "batch_size", what="the"),
-            "Speed is not part of this: `ptb benchmark --batch_size=N` measures it.",
+            "This study does not compare speed: `ptb benchmark --batch_size=N` measures it.",
         )
         if part
     )
@@ -180,7 +180,7 @@ def _of_held(rows: list[Row], held: str) -> str:
     sizes = and_(sorted([best, *near]))
     head = f"batch_size {sizes} {'have' if near else 'has'} the lowest loss"
     if near:
-        head += ", not clear which"
+        head += " (which of them is not clear)"
     lines = [f"- **After the {held}, {head}**: {loss[best]:.3f} nats a word with {best};"]
     if {1, 4} <= loss.keys():
         lines.append(_gap(rows, held, 4, 1))
@@ -189,27 +189,31 @@ def _of_held(rows: list[Row], held: str) -> str:
     lines.append(_generalization(rows, held, loss))
     budget = "updates" if held == UPDATES else "words"
     amount = max(row[budget] for row in rows)
-    return f"After the {held} (about {amount:,}):\n\n" + "\n".join(lines)[:-1] + "."
+    head = (
+        f"After the {held} (about {amount:,}). Losses within {CLOSE_NATS:g} nats a word count as "
+        "about the same:"
+    )
+    return f"{head}\n\n" + "\n".join(lines)[:-1] + "."
 
 
 def _gap(rows: list[Row], held: str, large: int, small: int) -> str:
     gap = difference(_losses(rows, large), _losses(rows, small))
     close = within(gap, CLOSE_NATS)
     if close:
-        said = "have about the same loss"
+        said = f"batch {large} and batch {small} have about the same loss"
     elif close is None:
-        said = "have losses that are not clearly apart"
+        said = f"the losses of batch {large} and batch {small} do not clearly differ"
     else:
         height = "higher" if gap.mean > 0 else "lower"
-        said = f"do not have the same loss: that of batch {large} is {height}"
+        said = f"batch {large} has a {height} loss than batch {small}"
     return (
-        f"- **After the {held}, batch {large} and batch {small} {said}**: {gap:+.3f} nats a word, "
-        f"{math.exp(gap.mean):.2f} times the perplexity (the same: within {CLOSE_NATS:g} nats);"
+        f"- **After the {held}, {said}**: a difference of {gap:+.3f} nats a word, "
+        f"{math.exp(gap.mean):.2f} times the perplexity;"
     )
 
 
 def _generalization(rows: list[Row], held: str, loss: dict) -> str:
-    """Valid less train loss, both of the trained model, in the largest and smallest batch."""
+    """The finding on valid minus train loss, for the largest and the smallest batch."""
     gaps = {
         size: bootstrap(
             row["valid_nats"] - row["train_nats"] for row in where(rows, batch_size=size)
@@ -223,7 +227,7 @@ def _generalization(rows: list[Row], held: str, loss: dict) -> str:
         NOT_CLEAR: f"does not clearly differ between batch {large} and batch {small}",
     }[compare(gaps[large], gaps[small])]
     return (
-        f"- **After the {held}, the generalization gap {said}**: valid less train loss is "
+        f"- **After the {held}, the generalization gap {said}**: valid minus train loss is "
         f"{gaps[large]:.3f} and {gaps[small]:.3f} nats a word;"
     )
 
@@ -246,9 +250,8 @@ def _noise(rows: list[Row]) -> str:
     )
     named = ", ".join(f"{each:.2f} with {size}" for size, each in noise.items())
     return (
-        f"**{head}**, at the weights of batch 20 after the same words: noise over signal is "
-        f"{named}. "
-        f"The two are equal at a batch of {scale:.0f} rows (simple noise scale)."
+        f"**{head}**. Noise over signal, at the weights of batch 20 after the same words, is "
+        f"{named}. The two are equal at a batch of {scale:.0f} rows (simple noise scale)."
     )
 
 
@@ -263,8 +266,8 @@ def _table(rows: list[Row]) -> str:
         clipped = 100 * bootstrap(row["clipped"] for row in some).mean
         lines.append(f"| {held} | {size} | {some[0]['updates']:,} | {loss:.3f} | {clipped:.0f} |")
     return (
-        "\n".join(lines)
-        + f"\n\nThe words' frequencies alone cost {rows[0]['unigram_nats']:.3f} nats a word."
+        "\n".join(lines) + f"\n\nA model that knows only the words' frequencies has "
+        f"{rows[0]['unigram_nats']:.3f} nats a word."
     )
 
 

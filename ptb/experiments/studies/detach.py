@@ -39,15 +39,15 @@ SLOWER = 1.5
 GROWS, GROWS_IN_ALL, SAME = "grows", "grows in all", "same"
 MEMORY = {
     GROWS: "Memory grows with every window that is kept",
-    GROWS_IN_ALL: "Memory grows, not clearly with every window that is kept",
+    GROWS_IN_ALL: "Memory grows, but not clearly with every window that is kept",
     SAME: "Memory stays about the same",
     NOT_CLEAR: "It is not clear whether memory grows",
 }
 TIME = {
-    GROWS: "A window takes ever longer",
-    GROWS_IN_ALL: "A window takes longer, not clearly with every one that is kept",
-    SAME: "A window takes hardly longer",
-    NOT_CLEAR: "It is not clear whether a window takes longer",
+    GROWS: "The time of a window grows with every window that is kept",
+    GROWS_IN_ALL: "The time of a window grows, but not clearly with every window that is kept",
+    SAME: "The time of a window stays about the same",
+    NOT_CLEAR: "It is not clear whether the time of a window grows",
 }
 
 
@@ -139,18 +139,15 @@ def verdict(rows: list[Row]) -> str:
     size, num_steps = rows[0]["num_layers"], rows[0]["num_steps"]
     return "\n\n".join(
         [
-            f"**{MEMORY[memory_growth]}**: {memory[kept]:.0f} MB beyond a single window with "
-            f"{kept} windows kept, about {per_window:.1f} MB a window.",
-            f"**{TIME[time_growth]}**: {times[1]:.1f} ms when the graph is cut at "
-            f"each window, {times[kept]:.1f} ms on the average of {kept} kept ones, {slower:.1f} "
-            "times as long; over the last settings as the number kept to the power "
+            f"**{MEMORY[memory_growth]}**: {kept} windows take {memory[kept]:.0f} MB more than "
+            f"one, about {per_window:.1f} MB a window.",
+            f"**{TIME[time_growth]}**: {times[1]:.1f} ms if the graph is cut at every window, "
+            f"{times[kept]:.1f} ms on average with {kept} windows kept. That is {slower:.1f} times "
+            "as long. Over the last settings, the time grows as the number of windows to the power "
             f"{_power(milliseconds):.2f} (1 is linear).",
-            "Never cut, "
-            + (
-                "both go on growing until memory ends."
-                if memory_growth == time_growth == GROWS
-                else "not both clearly grew in this measurement."
-            ),
+            "If the graph is never cut, both grow until memory runs out."
+            if memory_growth == time_growth == GROWS
+            else "Memory and time did not both clearly grow in this measurement.",
             f"Measured with {size} x 200 LSTM, batch_size 20, num_steps {num_steps}.",
         ]
     )

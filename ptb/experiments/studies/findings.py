@@ -6,7 +6,7 @@ import re
 
 
 def paired(verdict: str, other: str) -> list[tuple[str, str]]:
-    """The findings of two verdicts, those that are the same in one row; "none" for none."""
+    """Pairs the findings of two verdicts: equal ones together; "none" for a missing one."""
     ones, others = findings(verdict), findings(other)
     left = [one for one in others if one not in ones]
     pairs = [
@@ -21,11 +21,11 @@ def contradicts(pair: tuple[str, str]) -> bool:
 
 
 def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:
-    """A table of the findings, and what they are elsewhere."""
+    """A Markdown table of findings and their counterparts elsewhere."""
     rows = [f"| {one} | {'the same' if one == other else other} |" for one, other in pairs]
     return [f"| finding | {heading} |", "|---|---|", *rows]
 
 
 def findings(verdict: str) -> list[str]:
-    """What a verdict claims, word for word: its bold phrases."""
+    """The findings of a verdict: its bold phrases, word for word."""
     return re.findall(r"\*\*(.+?)\*\*", verdict)

@@ -21,6 +21,7 @@ from ptb.experiments.studies.measurements import (
     describe_failed,
     describe_rates,
     estimates,
+    in_words,
     sound,
     where,
 )
@@ -115,7 +116,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def reach_of(stack, ids, steps_back: int):
-    """Of each model: `backward_norms`, its spectral radius and the mean of its gate.
+    """For each model: `backward_norms`, the spectral radius and the mean gate.
 
     The spectral radius is that of the recurrent matrix beneath the tanh, in GRU and LSTM the
     candidate's. The gate is the LSTM's forget gate, the GRU's update gate, and for the plain RNN
@@ -154,7 +155,7 @@ def reach_of(stack, ids, steps_back: int):
 
 
 def gate_of(network, weights, x_and_h, output):
-    """What decides how much of the old state stays, `[G, B, H]`, in 0 ... 1."""
+    """The gate that decides how much of the old state stays, `[G, B, H]`, from 0 to 1."""
     import tensorflow as tf  # noqa: PLC0415
 
     if network.cell == "rnn":
@@ -167,7 +168,7 @@ def gate_of(network, weights, x_and_h, output):
 
 
 def backward_norms(cell, steps: list, state, loss):
-    """How the gradient of the last step's loss shrinks or grows on its way back.
+    """Norms of the gradient of the last step's loss with respect to earlier states.
 
     Axis letters: G = models, of which there may be none, B = rows, D = input size, H = hidden size.
 
@@ -201,7 +202,7 @@ def backward_norms(cell, steps: list, state, loss):
 
 
 def decay(rows: list[Row]) -> float:
-    """The factor of one step back of one seed: a geometric mean, before the norm underflows."""
+    """The mean factor of one step back for one seed: geometric, before the norm underflows."""
     norms = {row["k"]: row["norm"] for row in rows}
     last = max(k for k, norm in norms.items() if k == 0 or norm > UNDERFLOW)
     return (norms[last] / norms[0]) ** (1 / max(last, 1))
@@ -233,7 +234,7 @@ def verdict(rows: list[Row]) -> str:
             _of_trained([row for row in rows if row["trained_epochs"]]),
             describe_failed(failed, "the trained"),
             describe_rates([row for row in rows if row["trained_epochs"]], "network"),
-            f"Measured with one layer of {HIDDEN_SIZE} units. Another size may answer otherwise.",
+            f"Measured with one layer of {HIDDEN_SIZE} units. Other sizes may give other answers.",
         )
         if part
     )
@@ -255,13 +256,14 @@ def _after_training(rows: list[Row]) -> str:
     for network, factor in factors.items():
         if network == "RNN":
             continue
+        name = in_words(network)
         head = {
-            "higher": f"the gradient of the {network} reaches farther back than the plain RNN's",
-            "lower": f"the gradient of the {network} reaches less far back than the plain RNN's",
-            NOT_CLEAR: f"it is not clear whether the {network} or the plain RNN reaches farther",
+            "higher": f"The gradient of the {name} reaches farther back than the plain RNN's",
+            "lower": f"The gradient of the {name} reaches less far back than the plain RNN's",
+            NOT_CLEAR: f"It is not clear whether the {name} or the plain RNN reaches farther",
         }[compare(factor, factors["RNN"])]
         lines.append(
-            f"- **{head}**: a step back multiplies it by {factor:.3f}, the RNN's by "
+            f"- **{head}**: one step back multiplies it by {factor:.3f}, the RNN's by "
             f"{factors['RNN']:.3f};"
         )
     return "\n".join([lines[0], "", *lines[1:-1], lines[-1][:-1] + "."])
@@ -271,7 +273,11 @@ def _what_is_left(rows: list[Row]) -> str:
     if not rows:
         return ""
     farthest = max(row["k"] for row in rows)
-    named = {"vanished": "vanished", "exploded": "exploded", "reaches": "done neither"}
+    named = {
+        "vanished": "vanished",
+        "exploded": "exploded",
+        "reaches": "neither vanished nor exploded",
+    }
     regions = {
         network: named[region(where(rows, network=network))]
         for network in dict.fromkeys(row["network"] for row in rows)
@@ -279,17 +285,18 @@ def _what_is_left(rows: list[Row]) -> str:
     if len(set(regions.values())) == 1:
         (said,) = set(regions.values())
         return f"**{farthest} steps back, the gradient of every trained network has {said}.**"
-    said = "; ".join(f"of the {network} {said}" for network, said in regions.items())
-    return f"**{farthest} steps back, the gradient of the trained networks has: {said}.**"
+    said = "; ".join(f"{in_words(network)}: {said}" for network, said in regions.items())
+    return f"**{farthest} steps back, the gradients of the trained networks differ: {said}.**"
 
 
 def _forget_bias(rows: list[Row]) -> str:
     factors = _factors(rows)
     if not {"LSTM", "LSTM, forget bias 1"} <= factors.keys():
         return ""
+    subject = "With a forget bias of 1, the trained LSTM's gradient reaches"
     head = {
-        "higher": "With a forget bias of 1 the trained LSTM's gradient reaches farther than with 0",
-        "lower": "With a forget bias of 1 the trained LSTM's gradient reaches less far than with 0",
+        "higher": f"{subject} farther than with 0",
+        "lower": f"{subject} less far than with 0",
         NOT_CLEAR: "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
     }[compare(factors["LSTM, forget bias 1"], factors["LSTM"])]
     return f"**{head}.**"
@@ -302,9 +309,9 @@ def _at_start(rows: list[Row]) -> str:
         best = max(factors, key=lambda network: factors[network].mean)
         alone = all(compare(f, factors[best]) == "lower" for n, f in factors.items() if n != best)
         winners[scale] = best if alone else NOT_CLEAR
-    named = "; ".join(f"{winner} at {scale:g}" for scale, winner in winners.items())
+    named = "; ".join(f"{in_words(winner)} at {scale:g}" for scale, winner in winners.items())
     if len(set(winners.values())) == 1 and NOT_CLEAR not in winners.values():
-        head = f"Before training, the {next(iter(winners.values()))} reaches farthest"
+        head = f"Before training, the {in_words(next(iter(winners.values())))} reaches farthest"
     else:
         head = "Before training, which network reaches farthest depends on the weights' scale"
     return f"**{head}** (init_scale): {named}."
@@ -314,9 +321,10 @@ def _table(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = [
-        f"The factor of one step back, and what is left after {farthest} steps. Vanished: less "
-        f"than {VANISHED:g} of the norm at k = 0. Exploded: more than {EXPLODED:g} times it. "
-        "Radius: the spectral radius of the recurrent matrix, in GRU and LSTM the candidate's.",
+        f"The factor of one step back, and what became of the gradient after {farthest} steps. "
+        f"Vanished: less than {VANISHED:g} of the norm at k = 0. Exploded: more than {EXPLODED:g} "
+        "times that norm. Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it "
+        "is the candidate's matrix.",
         "",
         "| weights | " + " | ".join(networks) + " |",
         "|---|" + "---|" * len(networks),
@@ -336,7 +344,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _of_trained(rows: list[Row]) -> str:
-    """What stands beside the trained rows: loss, clipped share, gate."""
+    """A table of the trained networks: loss, share of clipped windows, gate."""
     rows = where(rows, k=0)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
@@ -350,10 +358,10 @@ def _of_trained(rows: list[Row]) -> str:
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
     return (
-        "\n".join(lines)
-        + f"\n\nThe words' frequencies alone cost {rows[0]['unigram_nats']:.3f} nats a word. "
-        "The gate "
-        "is the LSTM's forget gate, the GRU's update gate, and the slope 1 - h² of the RNN's tanh."
+        "\n".join(lines) + "\n\nA model that knows only the words' frequencies has "
+        f"{rows[0]['unigram_nats']:.3f} nats a word. "
+        "The gate is the LSTM's forget gate, the GRU's update gate, and the slope 1 - h² of the "
+        "RNN's tanh."
     )
 
 

@@ -55,7 +55,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def multiplications(hidden_size: int, vocab_size: int) -> int:
-    """Of training on one word: one LSTM layer and the softmax, forward, and twice that backward."""
+    """Multiplications to train on one word: LSTM and softmax, forward and twice that backward."""
     return 3 * (8 * hidden_size * hidden_size + hidden_size * vocab_size)
 
 
@@ -70,7 +70,7 @@ def verdict(rows: list[Row]) -> str:
             _table(last_points(rows, "hidden_size", "seed")),
             describe_failed(failed, "hidden_size"),
             describe_rates(rows, "hidden_size"),
-            "Seconds are not part of this: `ptb benchmark --hidden_size=N` measures speed.",
+            "This study does not compare seconds: `ptb benchmark --hidden_size=N` measures speed.",
         )
         if part
     )
@@ -80,14 +80,14 @@ def _by_update(rows: list[Row]) -> str:
     loss = estimates(rows, "valid_nats", "hidden_size")
     best, near = lowest(loss)
     sizes = and_(sorted([best, *near]))
-    head = f"{sizes} units learn most"
+    head = f"{sizes} units have the lowest loss"
     if near:
-        head += ", not clear which"
+        head += " (which of them is not clear)"
     small, large = min(loss), max(loss)
     other = {
-        "lower": f"{large} units learn more than {small}",
-        "higher": f"{large} units learn less than {small}",
-        NOT_CLEAR: f"{large} and {small} units are not clearly apart",
+        "lower": f"{large} units have a lower loss than {small}",
+        "higher": f"{large} units have a higher loss than {small}",
+        NOT_CLEAR: f"{large} and {small} units do not clearly differ",
     }[compare(loss[large], loss[small])]
     return (
         f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: "
@@ -98,7 +98,7 @@ def _by_update(rows: list[Row]) -> str:
 
 
 def _by_multiplication(rows: list[Row]) -> str:
-    """Each size at its end against the next larger one when that has multiplied as often."""
+    """The finding at equal multiplications: each size against the next larger size."""
     lines, said = [], []
     sizes = sorted({row["hidden_size"] for row in rows})
     for small, large in itertools.pairwise(sizes):
@@ -113,23 +113,24 @@ def _by_multiplication(rows: list[Row]) -> str:
             continue
         others = last_points(in_time, "seed")
         one, other = (bootstrap(row["valid_nats"] for row in each) for each in (ends, others))
-        said.append({"lower": "more", "higher": "less"}.get(compare(other, one), NOT_CLEAR))
+        said.append(compare(other, one))
         lines.append(
             f"{budget:.3g} billion: {one:.3f} with {small} units, {other:.3f} with {large}"
         )
     if not lines:
         return ""
     if len(set(said)) == 1:
-        word = {"more": "more", "less": "less"}.get(said[0])
-        head = f"the larger of two sizes learns {word}" if word else "no size is clearly ahead"
+        head = f"the larger of two sizes has the {said[0]} loss"
+        if said[0] == NOT_CLEAR:
+            head = "no size is clearly ahead"
     else:
         pairs = [
             f"{a} to {b}: {s}" for (a, b), s in zip(itertools.pairwise(sizes), said, strict=False)
         ]
-        head = f"the larger of two sizes learns ({', '.join(pairs)})"
+        head = f"the loss of the larger of two sizes is ({', '.join(pairs)})"
     return (
         f"**After the same number of multiplications, {head}**. Nats a word: {'; '.join(lines)}. "
-        "Counted are those of the LSTM and the softmax, forward and backward."
+        "The count includes the LSTM and the softmax, forward and backward."
     )
 
 
@@ -147,10 +148,9 @@ def _table(rows: list[Row]) -> str:
             f"| {size} | {some[0]['giga_multiplications']:.3g} | {each:.3f} | {clipped:.0f} |"
         )
     return (
-        "\n".join(lines)
-        + f"\n\nThe words' frequencies alone cost {rows[0]['unigram_nats']:.3f} nats a word. "
-        "The share "
-        "of clipped windows is that of the last tenth of the training."
+        "\n".join(lines) + f"\n\nA model that knows only the words' frequencies has "
+        f"{rows[0]['unigram_nats']:.3f} nats a word. "
+        "The share of clipped windows is from the last tenth of training."
     )
 
 

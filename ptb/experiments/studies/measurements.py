@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ class Spread:
 
 
 def values_by(rows: list[Row], value: str, *by: str) -> dict:
-    """The figures of the column `value` for each value of the columns `by`, in their order.
+    """Groups the values of the column `value` by the columns `by`, in their order.
 
-    The keys are tuples where `by` names several columns.
+    The keys are tuples if `by` names several columns.
     """
     groups = defaultdict(list)
     for row in rows:
@@ -57,7 +58,7 @@ def estimates(rows: list[Row], value: str, *by: str) -> dict:
 
 
 def bootstrap(values: Iterable[float], of=np.mean) -> Spread:
-    """`of` the values, and its 95% interval when they are drawn again with replacement.
+    """A statistic of the values (`of`) with its 95% bootstrap interval.
 
     The percentile interval of Efron 1979 (DOI 10.1214/aos/1176344552), the same for the same
     values. `of` takes an array and the keyword `axis`. A value that is infinite makes all infinite.
@@ -144,7 +145,7 @@ def has_learned(row: Row) -> bool:
 
 
 def sound(rows: list[Row], *by: str) -> tuple[list[Row], list]:
-    """The rows that can support a verdict, and the values of `by` that cannot.
+    """The rows that can support a verdict, and the names of the settings that cannot.
 
     A setting of which any seed has not learned, or has diverged, supports none.
     """
@@ -155,13 +156,20 @@ def sound(rows: list[Row], *by: str) -> tuple[list[Row], list]:
     return kept, names
 
 
+def in_words(network: str) -> str:
+    """A network's name within a sentence: `LSTM, forget bias 1` is an LSTM with forget bias 1."""
+    network = network.replace(", forget bias", " with forget bias")
+    network = re.sub(r"^RNN, radius (.+)", r"untrained RNN with radius \1", network)
+    return re.sub(r"^(\w+), trained$", r"trained \1", network)
+
+
 def describe_failed(failed: list, what: str) -> str:
     """A sentence on the settings that `sound` left out; "" for none."""
     if not failed:
         return ""
     names = and_([" ".join(map(str, f)) if isinstance(f, tuple) else str(f) for f in failed])
     return (
-        f"Not counted: {what} {names}. Some seed there diverged, or learned no more than the "
+        f"Not counted: {what} {names}. At least one seed diverged there, or learned only the "
         "words' frequencies."
     )
 
@@ -174,23 +182,24 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
     tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
     edges = [names[key] for key, row in chosen.items() if row["rate_at_edge"]]
     note = (
-        f"At the edge of its grid, so that a better rate may exist: {'; '.join(edges)}."
+        f"At the edge of the grid, so a better rate may exist: {'; '.join(edges)}."
         if edges
-        else "None lies at the edge of its grid."
+        else "No chosen rate is at the edge of its grid."
     )
     return (
-        "Each has the learning rate with the lowest mean valid loss, on seeds kept for that: "
+        "Each setting has the learning rate with the lowest mean valid loss, chosen on separate "
+        "seeds: "
         f"{rates}. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note}"
     )
 
 
 def last_points(rows: list[Row], *by: str) -> list[Row]:
-    """The last row of each training curve: of each setting of the columns `by`."""
+    """The last row of each training curve; a curve has one value in each column of `by`."""
     return list({tuple(row[name] for name in by): row for row in rows}.values())
 
 
 def to_csv(rows: list[Row]) -> str:
-    """Six significant digits; the columns of the first row."""
+    """Formats rows as CSV: six significant digits, the columns of the first row."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -200,7 +209,7 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def from_csv(text: str) -> list[Row]:
-    """The inverse of `to_csv`. Raises ValueError where there is no row or a field is missing."""
+    """Reads rows from CSV. Raises ValueError if there is no row or a field is missing."""
     rows = [{name: _value(field) for name, field in row.items()} for row in _rows(text)]
     if not rows:
         raise ValueError("there is no measurement in it")

@@ -21,6 +21,7 @@ from ptb.experiments.studies.measurements import (
     Spread,
     and_,
     compare,
+    in_words,
     where,
     wilson,
 )
@@ -53,7 +54,7 @@ def cases(options: Options) -> list[Row]:
 
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
-    """Rows of the delays, from the shortest to the first that no seed remembers."""
+    """Measures delays from the shortest to the first that no seed remembers."""
     from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
 
     rows = []
@@ -71,7 +72,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
-    """A row for each pair: `accuracy` at the end, and the `updates` until it was REMEMBERS.
+    """Trains each pair of rate and seed: final `accuracy`, and `updates` until REMEMBERS.
 
     A network that is right every time is trained no longer. `score` is what is tuned: the updates,
     and where they were not enough, more the more answers are wrong.
@@ -138,7 +139,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
 
 
 def _settled(learning_rates, accuracy) -> bool:
-    """Whether one of several rates is right with all its seeds: no other can be quicker."""
+    """Whether all seeds of some rate are right already, so that no rate can be faster."""
     by_rate = {}
     for rate, right in zip(learning_rates, accuracy, strict=True):
         by_rate[rate] = min(by_rate.get(rate, 1.0), right)
@@ -172,7 +173,7 @@ def initialize(network, seeds):
 
 
 def task(ids, vocab_size: int, delay: int, rng, rows: int):
-    """Sequences whose first input must be named at the end.
+    """The copy task: sequences whose first input must be named at the end.
 
     Axis letters: B = `rows`, T = delay + 2 steps, V = vocabulary size of the text.
 
@@ -196,7 +197,7 @@ def task(ids, vocab_size: int, delay: int, rng, rows: int):
 
 @functools.cache
 def _functions():
-    """`updates` and `answers`, traced: TensorFlow is imported where it is needed only."""
+    """The traced functions `updates` and `answers`. Imports TensorFlow only when called."""
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.experiments.studies.stack import clip  # noqa: PLC0415
@@ -243,7 +244,7 @@ def _functions():
 
 
 def passes(rows: list[Row], delay: int, updates: float = math.inf) -> Spread:
-    """The share of seeds that remember a delay within so many updates.
+    """The share of seeds that remember a delay within a number of updates.
 
     A delay that was not tried lies beyond one that no seed remembers, and counts as forgotten.
     """
@@ -254,7 +255,7 @@ def passes(rows: list[Row], delay: int, updates: float = math.inf) -> Spread:
 
 
 def reach(rows: list[Row], delays: list[int], updates: float = math.inf) -> int:
-    """The longest delay up to which more than half of all seeds remember, beyond doubt; else 0."""
+    """The longest delay up to which clearly more than half of the seeds remember; else 0."""
     longest = 0
     for delay in delays:
         if passes(rows, delay, updates).low <= 0.5:
@@ -305,33 +306,37 @@ def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
     longer, delay, one, rnn = _part(rows, network)
     if longer == NOT_CLEAR:
         return (
-            f"- **With {optimizer}, it is not clear whether the {network} or the RNN remembers "
-            f"longer**: at no delay up to {delay} words do their intervals part."
+            f"- **With {optimizer}, it is not clear whether the {in_words(network)} or the RNN "
+            f"remembers longer**. Their intervals overlap at every delay up to {delay} words."
         )
     shorter = RNN if longer == network else network
     return (
-        f"- **With {optimizer}, the {longer} remembers longer than the {shorter}**: they part at "
-        f"{delay} words, which {one:.0%} of the {network}'s seeds remember and {rnn:.0%} of the "
-        "RNN's."
+        f"- **With {optimizer}, the {in_words(longer)} remembers longer than the "
+        f"{in_words(shorter)}**. They first differ at {delay} words: {one:.0%} of the seeds "
+        f"remember with the {in_words(network)}, {rnn:.0%} with the RNN."
     )
 
 
 def _with_both(rows: list[Row]) -> list[str]:
-    """What the optimizers agree on; nothing for one optimizer."""
+    """The findings on what the optimizers agree on; [] for one optimizer."""
     by_optimizer = _by_optimizer(rows)
     if len(by_optimizer) < 2:
         return []
     lines = []
     for network in _others(rows):
+        name = in_words(network)
         longer = {_part(some, network)[0] for some in by_optimizer.values()}
         if NOT_CLEAR in longer:
-            said = f"Whether the {network} remembers longer than the RNN is not clear with each"
+            said = (
+                f"With at least one optimizer, it is not clear whether the {name} or the RNN "
+                "remembers longer"
+            )
         elif len(longer) > 1:
-            said = f"Whether the {network} remembers longer than the RNN depends on the optimizer"
+            said = f"The optimizer decides whether the {name} or the RNN remembers longer"
         elif longer == {network}:
-            said = f"With each of them, the {network} remembers longer than the RNN"
+            said = f"With every optimizer, the {name} remembers longer than the RNN"
         else:
-            said = f"With each of them, the RNN remembers longer than the {network}"
+            said = f"With every optimizer, the RNN remembers longer than the {name}"
         lines.append(f"- **{said}**.")
     return [f"With {and_(by_optimizer)}:\n\n" + "\n".join(lines)]
 
@@ -339,8 +344,8 @@ def _with_both(rows: list[Row]) -> list[str]:
 def _table(rows: list[Row]) -> str:
     delays = _delays(rows)
     lines = [
-        f"Seeds that remember, at each delay in words (guessing is right {CHANCE:.0%} of the time; "
-        f"to remember is to be right {REMEMBERS:.1%} of the time or more):",
+        "How many seeds remember, by delay in words. To remember means to be right at least "
+        f"{REMEMBERS:.1%} of the time. Guessing is right {CHANCE:.0%} of the time:",
         "",
         "| trained with | network | " + " | ".join(map(str, delays)) + " | longest |",
         "|---|---|" + "---|" * (len(delays) + 1),
@@ -361,8 +366,8 @@ def _table(rows: list[Row]) -> str:
         lines.append(f"| {optimizer} | {network} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Longest: the last delay before one at which the interval of the share reaches down to "
-        "half. A dash: not tried, since no seed remembers a shorter one.",
+        "Longest: the last delay before the lower end of the interval falls to one half. A dash: "
+        "not tried, because no seed remembers a shorter delay.",
     ]
     for optimizer, some in _by_optimizer(rows).items():
         if some[0]["longest"] < max(row["longest"] for row in rows):
@@ -380,9 +385,8 @@ def _notes(rows: list[Row]) -> list[str]:
         if half != full:
             changed.append(f"{network} with {optimizer} ({half} words, then {full})")
     depends = (
-        f"More training would change it: between {limit // 2:,} and {limit:,} updates the "
-        "longest delay "
-        f"grew for {and_(changed)}."
+        f"More training changes the result: between {limit // 2:,} and {limit:,} updates, the "
+        f"longest delay grew for {and_(changed)}."
         if changed
         else f"The longest delays were the same after {limit // 2:,} updates as after {limit:,}."
     )
@@ -390,7 +394,7 @@ def _notes(rows: list[Row]) -> list[str]:
         optimizer: [float(rate) for row in some for rate in str(row["rates_tried"]).split()]
         for optimizer, some in _by_optimizer(rows).items()
     }
-    spans = and_(f"{min(g):g} to {max(g):g} with {name}" for name, g in grids.items())
+    spans = "; ".join(f"{min(g):g} to {max(g):g} with {name}" for name, g in grids.items())
     edges = [
         f"{row['network']} with {row['optimizer']} at {row['delay']}"
         for row in {
@@ -405,11 +409,11 @@ def _notes(rows: list[Row]) -> list[str]:
         else " No network that forgot had its best rate at the edge of its grid."
     )
     return [
-        f"{depends} What is measured is what so much training teaches, not what a network "
-        "could hold.",
-        "The learning rate is tuned for each network, delay and optimizer on seeds of its own. The "
+        f"{depends} The study measures what this much training teaches, not what a "
+        "network could hold.",
+        "The learning rate is tuned for each network, delay and optimizer on separate seeds. The "
         f"grids spanned {spans}.{note}",
-        f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences; the gradient is "
+        f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences. The gradient is "
         f"clipped at a norm of {MAX_GRAD_NORM:g}.",
     ]
 

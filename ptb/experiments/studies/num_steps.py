@@ -28,6 +28,7 @@ from ptb.experiments.studies.measurements import (
     describe_rates,
     estimates,
     has_learned,
+    in_words,
     lowest,
     ratio,
     sound,
@@ -205,8 +206,9 @@ def _number_of_updates(rows: list[Row]) -> str:
     updates = {row["num_steps"]: row["updates"] for row in rows}
     short, long = min(updates), max(updates)
     return (
-        f"From the same words a longer window makes fewer updates: {updates[short]:,} at num_steps "
-        f"{short}, {updates[long]:,} at {long}. With more words the longest may do better."
+        f"From the same words, a longer window makes fewer updates: {updates[short]:,} at "
+        f"num_steps {short}, {updates[long]:,} at {long}. With more words, the longest may do "
+        "better."
     )
 
 
@@ -227,12 +229,12 @@ def _enough(rows: list[Row], state: str) -> str:
     doubtful = [n for n, each in perplexity.items() if n < enough and each.low <= most]
     longest = enough == max(perplexity)
     head = f"nothing below num_steps {enough}" if longest else f"num_steps {enough}"
-    doubt = f", not clear whether {and_(doubtful)} would be" if doubtful else ""
-    note = " That is the longest that was tried: more may be better still." if longest else ""
+    doubt = f"; whether {and_(doubtful)} would be enough is not clear" if doubtful else ""
+    note = " It is the longest that was tried: a longer one may be better." if longest else ""
     others = f", not clearly below {and_(near)}" if near else ""
     return (
-        f"- **With the state {state}, {head} is enough{doubt}**, a perplexity within "
-        f"{ENOUGH - 1:.0%} of the lowest: {perplexity[enough]:.2f}. The lowest is "
+        f"- **With the state {state}, {head} is enough{doubt}**. Its perplexity of "
+        f"{perplexity[enough]:.2f} is within {ENOUGH - 1:.0%} of the lowest. The lowest is "
         f"{perplexity[best]:.2f} at num_steps {best}{others}.{note}"
     )
 
@@ -257,12 +259,12 @@ def _explodes(rows: list[Row]) -> str:
             verb = "explodes"
         elif each.high < terms:
             verb = "does not explode"
-        lines.append(f"- **A longer window {verb} the gradient of the {setting}**;")
+        lines.append(f"- **With longer windows, the gradient of the {in_words(setting)} {verb}**;")
     # A finding for each network: one that other seeds do not bear out leaves the others standing.
     return (
         "\n".join(lines)[:-1]
-        + f".\n\nA window of {long} steps sums {terms:.0f} times the terms of one of {short}. "
-        f"So its norm may grow {terms:.0f} times without any term growing. It explodes where it "
+        + f".\n\nA window of {long} steps sums {terms:.0f} times as many terms as a window of "
+        f"{short}. So the norm can grow {terms:.0f} times while no term grows. It explodes if it "
         "grows more."
     )
 
@@ -297,7 +299,7 @@ def _table(rows: list[Row]) -> str:
         )
     return (
         "\n".join(lines)
-        + "\n\nThe words' frequencies alone have a perplexity of "
+        + "\n\nA model that knows only the words' frequencies has a perplexity of "
         + f"{math.exp(rows[0]['unigram_nats']):.1f}."
     )
 
@@ -305,9 +307,9 @@ def _table(rows: list[Row]) -> str:
 def _norm_table(rows: list[Row]) -> str:
     lengths = sorted({row["window"] for row in rows})
     lines = [
-        "Norm of a window's gradient before any clip, the median over the seeds, by its length in "
-        f"steps. Last, how many times as large it is at {max(lengths)} as at {SHORT} steps (a "
-        "geometric mean):",
+        "Norm of a window's gradient before clipping, by the number of steps (median over the "
+        f"seeds). The last column has the norm at {max(lengths)} steps over the norm at {SHORT} "
+        "steps (geometric mean):",
         "",
         "| network | spectral radius | valid loss, nats a word | "
         + " | ".join(map(str, lengths))

@@ -30,6 +30,7 @@ from ptb.experiments.studies.study import Options, Study
 
 CARRIED, RESET, RANDOM = "sequential, carried", "sequential, reset", "random"
 KINDS = (CARRIED, RESET, RANDOM)
+LOWERS, RAISES = "lowers the loss", "raises the loss"
 CLOSE_NATS = 0.02  # losses this near are called equal
 HIDDEN_SIZE = 32
 RATES = (1.0, 2.0, 4.0)
@@ -103,13 +104,13 @@ def verdict(rows: list[Row]) -> str:
 
 
 def _perplexity(rows: list[Row], column: str):
-    """The perplexity of a column of nats, with the interval of the mean nats."""
+    """Perplexity from a column of nats: exp of their mean and of its interval."""
     nats = bootstrap(row[column] for row in rows)
     return Spread(*(math.exp(value) for value in (nats.mean, nats.low, nats.high)))
 
 
 def _gap(rows: list[Row], one: tuple[str, str], other: tuple[str, str]) -> Spread:
-    """The nats of one (kind, column) less those of another."""
+    """The mean nats of one (kind, column) minus the mean of another."""
     nats = [[row[column] for row in where(rows, sampling=kind)] for kind, column in (one, other)]
     return difference(*nats)
 
@@ -119,18 +120,16 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
     order = _gap(rows, (RANDOM, "nats_if_reset"), (RESET, "nats_if_reset"))
     later = _gap(rows, (RANDOM, "nats_if_carried"), (CARRIED, "nats_if_carried"))
     lines = [
-        f"At num_steps {num_steps}, after the same {rows[0]['words']:,} words (a difference of at "
-        f"most {CLOSE_NATS:g} nats a word is called none):",
+        f"At num_steps {num_steps}, after the same {rows[0]['words']:,} words. A difference of at "
+        f"most {CLOSE_NATS:g} nats a word counts as none:",
         "",
-        f"- **At num_steps {num_steps}, {_says(worth, 'carrying the state', 'gains')}**, against "
+        f"- **At num_steps {num_steps}, carrying the state {_verb(worth, LOWERS)}**, compared with "
         f"zeroing it in training and in scoring: {worth:+.3f} nats a word;",
-        f"- **At num_steps {num_steps}, with a zeroed state "
-        f"{_says(order, 'random order', 'costs')}**, "
-        f"against sequential order: {order:+.3f} nats;",
-        f"- **At num_steps {num_steps}, training on random windows {_verb(later, 'costs')} "
-        "once the "
-        f"state is carried in scoring**, against training with the carried state: {later:+.3f} "
-        "nats.",
+        f"- **At num_steps {num_steps}, with the state zeroed, random order "
+        f"{_verb(order, RAISES)}**, compared with sequential order: {order:+.3f} nats a word;",
+        f"- **At num_steps {num_steps}, with the state carried in scoring, training on random "
+        f"windows {_verb(later, RAISES)}**, compared with training with the carried state: "
+        f"{later:+.3f} nats a word.",
         "",
         f"| valid perplexity at num_steps {num_steps} | scored with the state carried | scored "
         "with "
@@ -149,20 +148,16 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
         lines += [
             "",
             f"The computed floor is {floors[0]:.2f} with full memory. With a memory of one "
-            "window it is "
-            f"{floors[1]:.2f}. The words' frequencies alone have a perplexity of "
+            f"window it is {floors[1]:.2f}. A model that knows only the words' frequencies has a "
+            "perplexity of "
             f"{math.exp(rows[0]['unigram_nats']):.1f}.",
         ]
     return "\n".join(lines)
 
 
-def _says(gap: Spread, what: str, verb: str) -> str:
-    return f"{what} {_verb(gap, verb)}"
-
-
 def _verb(gap: Spread, positive: str) -> str:
-    """`positive` for a gap above CLOSE_NATS, its opposite below."""
-    negative = "costs" if positive == "gains" else "gains"
+    """The verb for a gap: `positive` above CLOSE_NATS, its opposite below -CLOSE_NATS."""
+    negative = RAISES if positive == LOWERS else LOWERS
     close = within(gap, CLOSE_NATS)
     if close is None:
         return "makes no clear difference"

@@ -55,7 +55,7 @@ class Network:
         }
 
     def initialize(self, seeds, init_scale: float = 0.1) -> Weights:
-        """Every weight uniform in +-init_scale: what `LanguageModel.initialize` draws per seed."""
+        """Draws every weight uniformly from +-init_scale, as `LanguageModel.initialize` does."""
         models = []
         for seed in seeds:
             rng = np.random.default_rng(seed)
@@ -68,12 +68,12 @@ class Network:
         }
 
     def initial_state(self, models: int, rows: int) -> tuple:
-        """Zeros."""
+        """The zero state."""
         zeros = tf.zeros([models, rows, self.hidden_size])
         return (zeros,) * len(CELLS[self.cell].cell_class().state_names)
 
     def embed(self, weights: Weights, tokens):
-        """The T inputs of the cell, one tensor `[T, G, B, H]`, for `tokens` `[G, B, T]`."""
+        """Embeds `tokens` `[G, B, T]`: the cell's inputs, one tensor `[T, G, B, H]`."""
         offsets = self.vocab_size * tf.range(tf.shape(tokens)[0])
         places = tf.transpose(tokens + offsets[:, None, None], [2, 0, 1])
         return tf.gather(tf.reshape(weights["embedding"], [-1, self.hidden_size]), places), places
@@ -114,7 +114,7 @@ class Network:
 
     @tf.autograph.experimental.do_not_convert
     def gradients(self, weights: Weights, tokens, loss) -> tuple:
-        """The gradient of each model's cost, and its global norm.
+        """The gradient of each model's cost, and the gradient's global norm.
 
         Args:
           tokens: int32 `[G, B, T]`, the inputs.
@@ -146,12 +146,12 @@ class Network:
 
 @functools.cache
 def the_network(*sizes) -> Network:
-    """The one `Network(*sizes)`: TensorFlow finds a trace again while its very object lives."""
+    """The only `Network(*sizes)`. TensorFlow reuses a trace while the same object lives."""
     return Network(*sizes)
 
 
 def clip(norms, max_grad_norm: float):
-    """The factor of each model's gradient, `[G, 1, 1]`: min(1, max_grad_norm / norm)."""
+    """The clipping factor of each model, `[G, 1, 1]`: min(1, max_grad_norm / norm)."""
     return (max_grad_norm / tf.maximum(norms, max_grad_norm))[:, None, None]
 
 
@@ -164,7 +164,7 @@ def spectral_radius(recurrent) -> np.ndarray:
 
 
 class _Cell(SimpleNamespace):
-    """Weights with the methods of a cell, `kind`: they compute for all models at once."""
+    """A cell of class `kind` whose weights are those of all models at once."""
 
     def __getattr__(self, name: str):
         return functools.partial(getattr(self.kind, name), self)
@@ -237,7 +237,7 @@ class Stack:
         ]
 
     def _windows(self, epoch: int) -> np.ndarray:
-        """Where each row of each window starts, `[G, K, B]`; G is 1 where all read the same."""
+        """The start of each row of each window, `[G, K, B]`; G is 1 if all models read the same."""
         config, seeds = self.config, [0]
         if config.sampling == "random":
             seeds = self.seeds
@@ -364,7 +364,7 @@ def _score(network, weights, stream, starts, lengths, num_steps, carries_state):
 
 @functools.cache
 def _cell_shapes(name: str, size: int) -> dict[str, tuple[int, int]]:
-    """The shape of each weight of one cell, a bias as a row. Allocates none of them."""
+    """The shape of each weight of one cell, a bias as a row. Allocates no weight."""
     with tf.Graph().as_default():
         cell = CELLS[name].cell_class()(size)
         cell.build((None, size))
@@ -373,13 +373,13 @@ def _cell_shapes(name: str, size: int) -> dict[str, tuple[int, int]]:
 
 
 def unigram_nats(corpus) -> float:
-    """Nats a word of the valid split for a model that knows train's word frequencies alone."""
+    """Nats a word on valid for a model that knows only the word frequencies of train."""
     counts = np.bincount(corpus.train, minlength=len(corpus.vocabulary)) + 0.5
     return float(-np.log(counts / counts.sum())[corpus.valid[1:]].mean())
 
 
 def finite(value) -> float:
-    """The value; inf where it is NaN or infinite, or beyond what any model costs."""
+    """The value, or inf if it is NaN, infinite, or larger than any model's loss."""
     return float(value) if np.isfinite(value) and value < 1e30 else math.inf
 
 

@@ -1,4 +1,4 @@
-"""What every study does: flags, corpus, progress, and the files that are left."""
+"""The common part of all studies: flags, corpus, progress, and the files they write."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TUNING_SEEDS = 3
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured, beside the cases.
+    """How much to measure: seeds, and full or quick settings.
 
     `quick`         fewer and smaller cases
     `seeds`         those that each setting is measured with
@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Study:
-    """One question.
+    """A study: one question, and how it is measured and answered.
 
     `cases(options)`  the settings to measure, a row each
     `measure(case, corpus, options)`  rows of figures of one setting, without the setting
@@ -132,14 +132,14 @@ class Study:
         (folder / UNFINISHED).unlink()
 
     def check_own(self, folder: Path) -> None:
-        """Raises ValueError if the folder has something in it, but no study of this program."""
+        """Raises ValueError if the folder has files that are not of a study."""
         named = f"--out={folder.parent}"
         with writing(named):
             if not (is_verdict(folder / VERDICT) or is_unfinished(folder / UNFINISHED)):
                 refuse_foreign(folder, f"{named}: {folder.name}")
 
     def _check_columns(self, rows: list[Row], folder: Path) -> None:
-        """Raises ValueError where the CSV lacks what the verdict is made from."""
+        """Raises ValueError if the CSV lacks a column or row that the verdict needs."""
         try:
             self.verdict(rows)
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
@@ -148,7 +148,7 @@ class Study:
             ) from None
 
     def rows(self, options: Options, corpus, folder: Path) -> tuple[list[Row], list[Row]]:
-        """Measures every case, with a progress bar: its rows, and those of the tuning.
+        """Measures every case with a progress bar. Returns the rows, and the rows of the tuning.
 
         What is measured is kept in UNFINISHED case by case, and not measured again there.
         """
@@ -179,7 +179,7 @@ class Study:
         return rows, tuned
 
     def answer(self, rows: list[Row]) -> str:
-        """The verdict, with what its brackets are and whether there are seeds enough for it."""
+        """The verdict, what its brackets mean, and a warning if there are too few seeds."""
         seeds = len({row["seed"] for row in rows})
         few = ""
         if seeds < self.min_seeds:
@@ -187,7 +187,7 @@ class Study:
         return f"{few}{self.verdict(rows)}\n\nBrackets: {self.brackets}, over {_seeds(seeds)}."
 
     def report_recheck(self, recorded, rows, folder: Path, provenance: list[str]) -> None:
-        """Says which findings of the `recorded` rows hold with those of other seeds."""
+        """Writes which findings of the `recorded` rows hold with the `rows` of other seeds."""
         said = self.recheck(recorded, rows)
         lines = [*said, "## The verdict with other seeds", "", self.answer(rows).replace("**", "")]
         write_text_atomically(folder / RECHECK, "\n".join([*lines, "", *provenance]) + "\n")
@@ -222,7 +222,7 @@ class Study:
         return [f"## [Checked again]({RECHECK})", "", outcome, "", *table]
 
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
-        """Lines that say which findings hold on the text that was measured in `other`."""
+        """Markdown lines: which findings hold on the text that was measured in `other`."""
         pairs = paired(self.verdict(rows), self.verdict(saved_rows(other)))
         held = sum(one == there for one, there in pairs)
         text = next((row for row in kept_provenance(other) if row.startswith("| text |")), "")
@@ -253,7 +253,7 @@ class Study:
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
 
     def report_in_chinese(self, rows: list[Row], folder: Path, lines: list[str]) -> None:
-        """The lines of a verdict in Chinese, and the figure, in files of their own."""
+        """Writes the verdict and the figure in Chinese."""
         from ptb.experiments.studies.chinese import chinese  # noqa: PLC0415
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
@@ -268,7 +268,7 @@ class Study:
 
 
 def _given() -> bool:
-    """Whether there is another text to compare with."""
+    """Whether --beside names another text to compare with."""
     return "beside" in FLAGS and bool(FLAGS.beside)
 
 
@@ -277,12 +277,12 @@ def _seeds(count: int) -> str:
 
 
 def cpu_seconds() -> float:
-    """The time that all cores have spent on this process and on its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def start_quietly() -> None:
-    """Starts TensorFlow without its notes on tracing."""
+    """Starts TensorFlow without its warnings about retracing."""
     start_tensorflow()
     import tensorflow as tf  # noqa: PLC0415
 

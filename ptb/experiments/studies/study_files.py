@@ -1,4 +1,4 @@
-"""The files that a study leaves: which are its own, what is read again, and what made them."""
+"""The files that a study writes: recognizing them, reading them back, their provenance."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CPU_TIME = "CPU time"  # the row of a verdict with what it cost
 
 
 def is_verdict(path: Path) -> bool:
-    """Whether a study wrote the file: an earlier one may have had other columns in its CSV."""
+    """Whether a study wrote the file; earlier versions may have had other CSV columns."""
     if not path.is_file():
         return False
     text = path.read_text("utf-8", "replace")
@@ -32,7 +32,7 @@ def is_verdict(path: Path) -> bool:
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a study that was stopped before its first verdict left the file."""
+    """Whether the file is of a study that was stopped before its first verdict."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -40,7 +40,7 @@ def is_unfinished(path: Path) -> bool:
 
 
 def read_unfinished(path: Path, what: dict) -> dict:
-    """The cases that were measured already; none where something else was measured."""
+    """The cases that are already measured; {} if they belong to another measurement."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     # A last line without an end is of a study that was killed while it wrote.
     kept = []
@@ -56,20 +56,20 @@ def read_unfinished(path: Path, what: dict) -> dict:
 
 
 def cost_of(path: Path) -> float:
-    """The CPU time of all cases of a study, in seconds: of those before it was resumed too."""
+    """CPU seconds of all cases of a study, including cases from before it was resumed."""
     cases = path.read_text(encoding="utf-8").splitlines()[1:]
     return math.fsum(json.loads(case).get("cpu_seconds", math.nan) for case in cases)
 
 
 def make_folder(folder: Path) -> None:
-    """Raises ValueError where the folder cannot be made."""
+    """Makes the folder. Raises ValueError if it cannot be made."""
     with writing(f"--out={folder.parent}"):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
 def writing(named: str) -> Iterator[None]:
-    """Raises ValueError for what is wrong with the folder that figures are to be written to."""
+    """Turns errors in writing to the study's folder into ValueError."""
     try:
         yield
     except OSError as error:
@@ -79,6 +79,7 @@ def writing(named: str) -> Iterator[None]:
 
 
 def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
+    """The measurements in a file of a study's folder."""
     path = folder / name
     try:
         return from_csv(path.read_text(encoding="utf-8"))
@@ -89,7 +90,7 @@ def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
 
 
 def provenance_of(corpus, cost: float) -> list[str]:
-    """Where the figures come from: the command, the text, the versions, the machine, the cost."""
+    """Table lines with a study's command, text, versions, machine and cost."""
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     cores, processor = (machine()[name] for name in ("cores", "processor"))
     return [
@@ -105,13 +106,13 @@ def provenance_of(corpus, cost: float) -> list[str]:
 
 
 def kept_provenance(folder: Path, name: str = VERDICT) -> list[str]:
-    """What the page that is replaced says of its figures' source; nothing if there is no page."""
+    """The provenance in the file that is to be replaced; [] if there is no such file."""
     path = folder / name
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
 
 
 def in_chinese(name: str) -> str:
-    """What a file is called in Chinese: `verdict.zh.md`."""
+    """The name of a file's Chinese version: `verdict.zh.md`."""
     stem, _, suffix = name.rpartition(".")
     return f"{stem}.zh.{suffix}"

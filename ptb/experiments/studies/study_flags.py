@@ -1,4 +1,4 @@
-"""The flags that all studies have, and the text that these name."""
+"""The flags of all studies, and loading the text that they name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUICK_SEEDS = 5
 
 
 def define_flags() -> None:
-    """The flags that all studies have."""
+    """Defines the flags of all studies."""
     define_data_flags(save_path=False)
     define_text_flags()
     flags.DEFINE_enum(
@@ -45,7 +45,7 @@ def define_flags() -> None:
 
 
 def load_corpus():
-    """The corpus, of a long text the beginning. Raises ValueError for one that is too short."""
+    """Loads the corpus, or the beginning of a long one. Raises ValueError if it is too short."""
     corpus = TextSource.from_flags().load(("train", "valid"))
     for split, minimum in MIN_TOKENS.items():
         if len(corpus.splits[split]) < minimum:

@@ -83,12 +83,12 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def lengths(stretch: int) -> list[int]:
-    """The windows that cut the stretch into equal parts."""
+    """The window lengths that cut the stretch into equal parts."""
     return [n for n in (1, 2, 5, 10, 20, 40, 80) if stretch % n == 0 and n < stretch] + [stretch]
 
 
 def gradients(network, weights, ids, batch_size: int, stretch: int, num_steps: int) -> dict:
-    """The gradient of the loss over `stretch` columns of `batch_size` rows, cut at each window.
+    """The gradient of the loss over `stretch` columns of text, cut at each window.
 
     The loss is summed over the steps and averaged over the rows. Float64 `[G, weights]` for each
     group of weights: the embedding; of the kernel the rows of x and those of h; the bias; the
@@ -148,7 +148,7 @@ def _when(epochs: int) -> str:
 
 
 def _usual(rows: list[Row]) -> str:
-    """What the usual window does to the recurrent weights' gradient, beside the other weights'."""
+    """The finding on the usual window: how truncation changes each group's gradient."""
     usual = (
         20
         if 20 in {row["num_steps"] for row in rows}
@@ -157,19 +157,20 @@ def _usual(rows: list[Row]) -> str:
     at = where(rows, num_steps=usual)
     cosine = estimates(at, "cosine", "weights")
     head = {
-        True: "hardly turns",
-        False: "noticeably turns",
-        None: "turns, not clearly noticeably,",
+        True: "hardly changes",
+        False: "noticeably changes",
+        None: "does not clearly change",
     }[_at_least(cosine[RECURRENT])]
     others = ", ".join(
         f"{cosine[name]:.4f} for {_the(name)}" for name in cosine if name != RECURRENT
     )
     norm = estimates(where(at, weights=RECURRENT), "norm_ratio", "weights")[RECURRENT]
     return (
-        f"**At num_steps {usual}, the cut {head} the gradient of the recurrent weights after "
-        f"training**: its cosine with the full gradient is {cosine[RECURRENT]:.4f}, its length "
-        f"{norm:.3f} of the full one's. (Hardly: a cosine of at least {NEARLY:g}.) The cosine is "
-        f"{others}. The full gradient flows through {rows[0]['stretch']} steps."
+        f"**At num_steps {usual}, truncation {head} the direction of the recurrent weights' "
+        f"gradient after training**. Its cosine with the full gradient is {cosine[RECURRENT]:.4f}, "
+        f"and its length is {norm:.3f} of the full length. (Hardly: a cosine of at least "
+        f"{NEARLY:g}.) The cosine is {others}. The full gradient flows back through "
+        f"{rows[0]['stretch']} steps."
     )
 
 
@@ -178,7 +179,7 @@ def _the(name: str) -> str:
 
 
 def _at_least(cosine) -> bool | None:
-    """Whether the cosine is at least NEARLY; None where its interval says both."""
+    """Whether the cosine is at least NEARLY; None if its interval includes NEARLY."""
     if cosine.low >= NEARLY:
         return True
     return False if cosine.high < NEARLY else None
@@ -193,9 +194,8 @@ def _enough(rows: list[Row], epochs: int) -> str:
     when = _when(epochs)
     return (
         f"**{when[0].upper()}{when[1:]}, the recurrent weights need num_steps {enough}** for a "
-        "cosine "
-        f"of {NEARLY:g}: {cosine[enough]:.4f} there, {cosine[short]:.3f} at num_steps "
-        f"{short}.{note}"
+        f"cosine of {NEARLY:g}. The cosine is {cosine[enough]:.4f} there, and {cosine[short]:.3f} "
+        f"at num_steps {short}.{note}"
     )
 
 
@@ -221,7 +221,7 @@ def _losses(rows: list[Row], epochs: list[int]) -> str:
         for n in epochs
     )
     return (
-        f"Valid loss in nats a word: {named}. The words' frequencies alone cost "
+        f"Valid loss in nats a word: {named}. A model that knows only the words' frequencies has "
         f"{rows[0]['unigram_nats']:.3f}."
     )
 

@@ -50,7 +50,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
 
 
 def _measure_here(mode: str, lengths, seconds: float, seed: int, ids, vocab_size: int) -> list[Row]:
-    """A row for each of the `lengths`, from the shortest to the longest."""
+    """Measures each of the `lengths`, from the shortest to the longest: a row each."""
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def _measure_here(mode: str, lengths, seconds: float, seed: int, ids, vocab_size
 
 
 def _measure_length(model, config, num_steps: int, ids, seconds: float) -> Row:
-    """Operations of a training step's graph, seconds to trace it and to run it first, and speed.
+    """Measures a training step: operations, seconds to trace, first call, and speed.
 
     The speed is that of training for so many `seconds`, and of one call at least.
     """
@@ -106,7 +106,7 @@ def _measure_length(model, config, num_steps: int, ids, seconds: float) -> Row:
 
 
 def all_operations(graph):
-    """The types of all operations of a graph and of the functions that it calls, each once."""
+    """The operations of a graph and of the functions that it calls, each function once."""
     definition = graph.as_graph_def(add_shapes=False)
     nodes = [definition.node, *(function.node_def for function in definition.library.function)]
     return (node.op for node in itertools.chain.from_iterable(nodes))
@@ -147,14 +147,13 @@ def _graph(rows: list[Row], short: int, long: int) -> str:
         parts.append(f"stays about the same for {and_(constant)}")
     factors = ", ".join(f"{mode} {factor:.1f}" for mode, factor in growth.items())
     return (
-        f"**The graph {' and '.join(parts)}**: from num_steps {short} to {long}, "
-        f"{long / short:.0f} times as many, the number of its operations grows by these factors: "
-        f"{factors}."
+        f"**The graph {' and '.join(parts)}**. From num_steps {short} to {long} is a factor of "
+        f"{long / short:.0f}. The number of operations grows by these factors: {factors}."
     )
 
 
 def _fastest(rows: list[Row], num_steps: int) -> str:
-    """The mode with the most words a second, and those that may be as fast.
+    """The finding on the fastest mode, and on the modes that may be as fast.
 
     Compared are the modes seed by seed, which were measured one right after the other.
     """
@@ -162,13 +161,15 @@ def _fastest(rows: list[Row], num_steps: int) -> str:
     fastest = max(MODES, key=lambda mode: geometric_mean(speed[mode]))
     factors = {mode: ratio(speed[fastest], speed[mode]) for mode in MODES if mode != fastest}
     near = [mode for mode, factor in factors.items() if factor.low <= 1]
-    head = f"{and_([fastest, *near])}, not clear which" if near else fastest
+    head = f"{fastest} is fastest"
+    if near:
+        head = f"{and_([fastest, *near])} are fastest (which of them is not clear)"
     others = " and ".join(f"{factor:.2f} times {mode}" for mode, factor in factors.items())
-    return f"**At num_steps {num_steps} the fastest is {head}**: {fastest} is {others}."
+    return f"**At num_steps {num_steps}, {head}**: {fastest} is {others}."
 
 
 def _paid_back(rows: list[Row], num_steps: int) -> str:
-    """After how many words the longer trace of fused has cost no more than the slower loop."""
+    """After how many words the speed of fused makes up for its longer tracing."""
     some = where(rows, num_steps=num_steps)
     speed, trace = (
         values_by(some, column, "unroll") for column in ("words_per_second", "trace_seconds")
@@ -180,8 +181,8 @@ def _paid_back(rows: list[Row], num_steps: int) -> str:
     gained = 1 / fmean(speed["loop"]) - 1 / fmean(speed["fused"])
     words = (fmean(trace["fused"]) - fmean(trace["loop"])) / gained
     return (
-        f" The longer trace of fused against loop at num_steps {num_steps} is paid back after "
-        f"about {words:,.0f} words of training."
+        f" At num_steps {num_steps}, fused takes longer to trace than loop. Its speed makes up for "
+        f"that after about {words:,.0f} words of training."
     )
 
 

@@ -35,13 +35,14 @@ def test_the_recorded_verdict_in_chinese_is_that_of_now_and_complete(name):
 
 def test_a_sentence_is_put_into_the_other_language_with_its_numbers_and_names():
     english = (
-        "**With SGD, the LSTM, forget bias 1 remembers longer than the RNN**: they part at 20 "
-        "words, which 90% (60% to 98%) of the LSTM, forget bias 1's seeds remember and 0% of the "
-        "RNN's."
+        "**With SGD, the LSTM with forget bias 1 remembers longer than the RNN**. They first "
+        "differ at 20 words: 90% (60% to 98%) of the seeds remember with the LSTM with forget bias "
+        "1, 0% with the RNN."
     )
     assert chinese(english) == (
-        "**用 SGD 训练时，LSTM（遗忘偏置 1） 比 RNN 记得久**："  # noqa: RUF001
-        "隔 20 个词时分出高下，LSTM（遗忘偏置 1） 有 90%（60% 到 98%）的种子记得住，RNN 有 0%。"  # noqa: RUF001
+        "**用 SGD 训练时，LSTM（遗忘偏置 1） 比 RNN 记得久**。"  # noqa: RUF001
+        "间隔 20 个词时开始分出高下："  # noqa: RUF001
+        "LSTM（遗忘偏置 1） 有 90%（60% 到 98%）的种子记得住，RNN 有 0%。"  # noqa: RUF001
     ).replace("） ", "）")  # noqa: RUF001
     assert label("RNN, radius 0.5") == "RNN（谱半径 0.5）"  # noqa: RUF001
     assert label("1e-05") == "1e-05"

@@ -111,7 +111,9 @@ def test_a_setting_with_a_seed_that_did_not_learn_supports_nothing():
     kept, failed = sound(rows, "size")
     assert {row["size"] for row in kept} == {1}
     assert failed == [2, 3]
-    assert describe_failed(failed, "size").startswith("Not counted: size 2 and 3. Some seed there")
+    assert describe_failed(failed, "size").startswith(
+        "Not counted: size 2 and 3. At least one seed"
+    )
     assert describe_failed([], "size") == ""
 
 
@@ -122,8 +124,8 @@ def test_the_edge_of_a_grid_is_reported():
     ]
     words = describe_rates(rows, "size", what="size")
     assert "0.5 for size 1; 8 for size 9. The grids spanned 0.25 to 8." in words
-    assert words.endswith("so that a better rate may exist: size 9.")
-    assert describe_rates(rows[:1], "size").endswith("None lies at the edge of its grid.")
+    assert words.endswith("so a better rate may exist: size 9.")
+    assert describe_rates(rows[:1], "size").endswith("No chosen rate is at the edge of its grid.")
 
 
 def test_a_list_in_words():

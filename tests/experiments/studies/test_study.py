@@ -191,7 +191,7 @@ def test_every_study_has_a_name_of_its_module():
 def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
     folder = tmp_path / "out/truncation"
     folder.mkdir(parents=True)
-    for cosine, said in ((0.992, "hardly turns"), (0.8, "noticeably turns")):
+    for cosine, said in ((0.992, "hardly changes"), (0.8, "noticeably changes")):
         made_up = truncation_rows({5: {1: 0.5, 20: cosine, 160: 1.0}})
         (folder / "measurements.csv").write_text(to_csv(made_up))
         # What other seeds gave is compared anew too.
@@ -201,7 +201,7 @@ def test_redraw_answers_anew_from_the_csv_without_tensorflow(tmp_path):
         assert result.returncode == 0, result.stderr
         assert said in (folder / "verdict.md").read_text()
         assert "截断" in result.stdout
-        assert result.stdout.startswith((folder / "verdict.zh.md").read_text("utf-8"))
+        assert result.stdout.startswith((folder / "verdict.zh.md").read_text("utf-8") + "\n")
         assert "**The verdict holds**" in (folder / "recheck.md").read_text()
         assert (folder / "figure.png").exists()
         assert (folder / "figure.zh.png").exists()

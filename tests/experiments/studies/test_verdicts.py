@@ -79,26 +79,24 @@ def batch_rows(words, updates, noise=16.0, **columns):
             {1: 2.5, 4: 2.51, 20: 2.6, 256: 3.5},
             {1: 3.5, 4: 3.0, 20: 2.6, 256: 2.3},
             [
-                "**After the same words, batch_size 1 and 4 have the lowest loss, not clear "
-                "which**",
+                "**After the same words, batch_size 1 and 4 have the lowest loss (which of them is "
+                "not clear)**",
                 "**After the same words, batch 4 and batch 1 have about the same loss**",
-                "**After the same words, batch 256 and batch 1 do not have the same loss: that "
-                "of batch 256 is higher**: +1.000 (+0.982 to +1.018) nats a word, 2.72 times the "
-                "perplexity",
+                "**After the same words, batch 256 has a higher loss than batch 1**: a difference "
+                "of +1.000 (+0.982 to +1.018) nats a word, 2.72 times the perplexity",
                 "**After the same updates, batch_size 256 has the lowest loss**",
-                "that of batch 256 is lower**: -1.200",
+                "batch 256 has a lower loss than batch 1**: a difference of -1.200",
                 "**The gradient's noise is larger than its signal up to batch 4**",
-                "noise over signal is 4.00 with 1, 2.00 with 4, 0.89 with 20",
+                "words, is 4.00 with 1, 2.00 with 4, 0.89 with 20",
             ],
         ),
         (
             {1: 2.55, 4: 2.5, 20: 2.5, 256: 2.5},
             {1: 2.5, 4: 2.7, 20: 2.6, 256: 2.51},
             [
-                "batch 4 and batch 1 have losses that are not clearly apart**",
+                "the losses of batch 4 and batch 1 do not clearly differ**",
                 "**After the same updates, batch 256 and batch 1 have about the same loss**",
-                "**After the same updates, batch 4 and batch 1 do not have the same loss: that "
-                "of batch 4 is higher**",
+                "**After the same updates, batch 4 has a higher loss than batch 1**",
             ],
         ),
     ],
@@ -120,7 +118,7 @@ def test_a_batch_size_that_diverged_supports_no_verdict():
     ]
     verdict = batch_size.verdict(rows)
     assert "batch_size 1 has the lowest loss" in verdict
-    assert "batch 256 and" not in verdict
+    assert "batch 256 has" not in verdict
     assert "Not counted: after the same words 256 and same updates 256." in verdict
 
 
@@ -152,23 +150,23 @@ def hidden_rows(curves, **columns):
         (
             {16: (3.0, 2.5), 32: (2.9, 2.2), 64: (2.8, 2.0)},
             [
-                "**After the same 100 updates (and words), 64 units learn most; 64 units "
-                "learn more "
-                "than 16**",
-                "**After the same number of multiplications, the larger of two sizes learns less**",
+                "**After the same 100 updates (and words), 64 units have the lowest loss; 64 units "
+                "have a lower loss than 16**",
+                "**After the same number of multiplications, the larger of two sizes has the "
+                "higher loss**",
                 "2 billion: 2.500 (2.488 to 2.512) with 16 units, 2.900",
             ],
         ),
         (
             {16: (3.0, 2.5), 32: (2.0, 1.9), 64: (1.5, 2.5)},
             [
-                "32 units learn most; 64 and 16 units are not clearly apart",
-                "the larger of two sizes learns more**",
+                "32 units have the lowest loss; 64 and 16 units do not clearly differ",
+                "the larger of two sizes has the lower loss**",
             ],
         ),
         (
             {16: (3.0, 2.5), 32: (2.5, 2.5)},
-            ["16 and 32 units learn most, not clear which", "no size is clearly ahead"],
+            ["16 and 32 units have the lowest loss (which of", "no size is clearly ahead"],
         ),
     ],
 )  # fmt: skip
@@ -180,7 +178,7 @@ def test_hidden_size(curves, said):
 
 def test_a_hidden_size_that_learned_nothing_supports_no_verdict():
     verdict = hidden_size.verdict(hidden_rows({16: (5.0, 4.5), 32: (3.0, 2.5), 64: (3.0, 2.0)}))
-    assert "64 units learn more than 32" in verdict
+    assert "64 units have a lower loss than 32" in verdict
     assert "Not counted: hidden_size 16." in verdict
 
 
@@ -227,14 +225,14 @@ def test_num_steps():
     assert "**With the state carried, num_steps 5 is enough**" in few
     assert "The lowest is 10.00 (9.88 to 10.12) at num_steps 5, not clearly below 20." in few
     assert "**With the state reset, nothing below num_steps 20 is enough**" in few
-    assert "more may be better still" in few
-    assert "**A longer window explodes the gradient of the RNN, radius 2**" in few
-    assert "**A longer window does not explode the gradient of the RNN, radius 0.5**" in few
+    assert "a longer one may be better" in few
+    assert "the gradient of the untrained RNN with radius 2 explodes**" in few
+    assert "the gradient of the untrained RNN with radius 0.5 does not explode**" in few
     assert "| RNN, radius 2 | 0.90 | not trained | 2.12 | 95.4 | 45 |" in few
     many = num_steps.verdict(
         num_steps_rows({1: 12, 5: 10.15, 20: 10}, {1: 9, 5: 9, 20: 9}, NORMS, math.nan)
     )
-    assert "is enough, not clear whether 5 would be**" in many
+    assert "is enough; whether 5 would be enough is not clear**" in many
     assert "**With the state reset, num_steps 1 is enough**" in many
     assert "floor" not in many
 
@@ -243,7 +241,7 @@ def test_an_rnn_that_diverged_says_nothing_of_explosions():
     norms = NORMS | {"RNN, trained": {10: 2.0, 80: 900.0}}
     rows = num_steps_rows({1: 12, 5: 10}, {1: 16, 5: 14}, norms, loss=9.0)
     verdict = num_steps.verdict(rows)
-    assert "explodes the gradient of the RNN, radius 2**" in verdict
+    assert "the gradient of the untrained RNN with radius 2 explodes**" in verdict
     assert "Not counted: num_steps RNN, trained." in verdict
 
 
@@ -255,7 +253,7 @@ def test_an_explosion_that_only_some_seeds_have_is_not_clear():
         else row
         for row in rows
     ]
-    assert "does not clearly explode the gradient of the RNN, radius 1" in num_steps.verdict(rows)
+    assert "untrained RNN with radius 1 does not clearly explode**" in num_steps.verdict(rows)
 
 
 def sampling_rows(carried, reset, random, floors=(8.0, 14.0)):
@@ -279,18 +277,20 @@ def sampling_rows(carried, reset, random, floors=(8.0, 14.0)):
 
 def test_sampling():
     worth = sampling.verdict(sampling_rows((9, 20), (13, 15), (11, 15)))
-    assert "**At num_steps 5, carrying the state gains**" in worth
+    assert "**At num_steps 5, carrying the state lowers the loss**" in worth
     assert "in scoring: +0.511" in worth
-    assert "with a zeroed state random order makes no difference**" in worth
-    assert "training on random windows costs once the state is carried in scoring**" in worth
+    assert "with the state zeroed, random order makes no difference**" in worth
+    assert (
+        "with the state carried in scoring, training on random windows raises the loss**" in worth
+    )
     assert "| trained random | 11.03 (11.02 to 11.05) | 15.05 (15.03 to 15.06) | 25 |" in worth
     costs = sampling.verdict(sampling_rows((15, 15), (9, 9), (15, 12)))
-    assert "carrying the state costs**" in costs
-    assert "random order costs**" in costs
-    assert "training on random windows makes no difference once" in costs
+    assert "carrying the state raises the loss**" in costs
+    assert "random order raises the loss**" in costs
+    assert "training on random windows makes no difference**" in costs
     doubtful = sampling.verdict(sampling_rows((9, 9), (9.18, 9.18), (9, 8), (math.nan, math.nan)))
     assert "carrying the state makes no clear difference**" in doubtful
-    assert "random order gains**" in doubtful
+    assert "random order lowers the loss**" in doubtful
     assert "floor" not in doubtful
 
 
@@ -324,25 +324,31 @@ def detach_rows(extra_mb, times, apart=0.01):
 
 def test_detach():
     grows = detach.verdict(detach_rows({1: 0, 8: 80, 16: 160}, {1: 10, 8: 40, 16: 80}))
-    assert "**Memory grows with every window that is kept**: 160 (158 to 162) MB" in grows
+    assert (
+        "**Memory grows with every window that is kept**: 16 windows take 160 (158 to 162) MB"
+        in grows
+    )
     assert "about 10.7 (10.5 to 10.8) MB a window" in grows
-    assert "**A window takes ever longer**: 10.0 (9.9 to 10.1) ms" in grows
+    assert (
+        "**The time of a window grows with every window that is kept**: 10.0 (9.9 to 10.1) ms"
+        in grows
+    )
     assert "8.0 times as long" in grows
     assert "to the power 0.75 (1 is linear)" in grows
-    assert "until memory ends" in grows
+    assert "until memory runs out" in grows
     assert "Measured with 2 x 200 LSTM, batch_size 20, num_steps 20." in grows
     stays = detach.verdict(detach_rows({1: 0, 8: 1, 16: 1}, {1: 10, 8: 10, 16: 10}))
     assert "**Memory stays about the same**" in stays
-    assert "**A window takes hardly longer**" in stays
-    assert "until memory ends" not in stays
+    assert "**The time of a window stays about the same**" in stays
+    assert "until memory runs out" not in stays
 
 
 def test_what_the_seeds_of_detach_do_not_agree_on_is_not_clear():
     # A quarter more at 16 windows than at 8, and the seeds lie farther apart than that.
     doubt = detach.verdict(detach_rows({1: 0, 8: 80, 16: 100}, {1: 10, 8: 40, 16: 50}, apart=0.3))
-    assert "**Memory grows, not clearly with every window that is kept**" in doubt
-    assert "**A window takes longer, not clearly with every one that is kept**" in doubt
-    assert "until memory ends" not in doubt
+    assert "**Memory grows, but not clearly with every window that is kept**" in doubt
+    assert "**The time of a window grows, but not clearly with every window that is kept**" in doubt
+    assert "until memory runs out" not in doubt
     rows = detach_rows({1: 0, 8: 0, 16: 10}, {1: 10, 8: 10, 16: 10}, apart=0.3)
     times = {1: 10, 2: 40, 3: 10, 4: 20, 5: 10}
     rows = [
@@ -351,7 +357,7 @@ def test_what_the_seeds_of_detach_do_not_agree_on_is_not_clear():
     ]
     doubt = detach.verdict(rows)
     assert "**It is not clear whether memory grows**" in doubt
-    assert "**It is not clear whether a window takes longer**" in doubt
+    assert "**It is not clear whether the time of a window grows**" in doubt
 
 
 def gradient_rows(factors, losses=None, scales=(0.18,)):
@@ -380,20 +386,23 @@ def test_gradient_flow():
     verdict = gradient_flow.verdict(
         gradient_rows({"RNN": 0.8, "GRU": 0.9, "LSTM": 0.7, "LSTM, forget bias 1": 0.805})
     )
-    assert "**the gradient of the GRU reaches farther back than the plain RNN's**" in verdict
+    assert "**The gradient of the GRU reaches farther back than the plain RNN's**" in verdict
     assert "by 0.900 (0.889 to 0.911), the RNN's by 0.800 (0.790 to 0.810)" in verdict
-    assert "**the gradient of the LSTM reaches less far back than the plain RNN's**" in verdict
-    assert "not clear whether the LSTM, forget bias 1 or the plain RNN reaches farther**" in verdict
-    assert "forget bias of 1 the trained LSTM's gradient reaches farther than with 0" in verdict
+    assert "**The gradient of the LSTM reaches less far back than the plain RNN's**" in verdict
+    assert (
+        "not clear whether the LSTM with forget bias 1 or the plain RNN reaches farther**"
+        in verdict
+    )
+    assert "forget bias of 1, the trained LSTM's gradient reaches farther than with 0" in verdict
     assert "which network reaches farthest depends on the weights' scale" in verdict
     assert "not clear at 0.18" in verdict
     assert "| init_scale 0.18 | 0.500 (0.494 to 0.506), vanished, radius 1.25 |" in verdict
     assert "0.700 (0.692 to 0.708), reaches, radius 1.25" in verdict
-    assert "**10 steps back, the gradient of every trained network has done neither.**" in verdict
+    assert "every trained network has neither vanished nor exploded.**" in verdict
     half = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 0.4, "LSTM": 2.5}))
-    assert "the gradient of the GRU reaches less far" in half
+    assert "The gradient of the GRU reaches less far" in half
     assert "2.500 (2.470 to 2.530), exploded" in half
-    assert "of the GRU vanished; of the LSTM exploded.**" in half
+    assert "GRU: vanished; LSTM: exploded.**" in half
 
 
 def test_a_network_that_diverged_is_compared_with_nothing():
@@ -433,8 +442,14 @@ def memory_rows(passing, optimizer="SGD", updates=100):
 def test_memory():
     rows = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 9, 20: 6}, "LSTM": {5: 8, 10: 2}})
     verdict = memory.verdict(rows)
-    assert "**With SGD, the GRU remembers longer than the RNN**: they part at 10 words" in verdict
-    assert "90% (60% to 98%) of the GRU's seeds remember and 0% (0% to 28%) of the RNN's" in verdict
+    assert (
+        "**With SGD, the GRU remembers longer than the RNN**. They first differ at 10 words"
+        in verdict
+    )
+    assert (
+        "90% (60% to 98%) of the seeds remember with the GRU, 0% (0% to 28%) with the RNN"
+        in verdict
+    )
     # 8 against 10 of 10, and 2 against 0, may be chance.
     assert "**With SGD, it is not clear whether the LSTM or the RNN remembers longer**" in verdict
     assert "| SGD | RNN | 10/10 | 0/10 | - | 5 |" in verdict
@@ -450,7 +465,7 @@ def test_memory():
 def test_memory_says_where_more_updates_or_another_rate_would_change_it():
     late = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}}, updates=900)
     verdict = memory.verdict([row | {"rate_at_edge": 1} for row in late])
-    assert "between 500 and 1,000 updates the longest delay grew for" in verdict
+    assert "between 500 and 1,000 updates, the longest delay grew for" in verdict
     assert "GRU with SGD (0 words, then 10)" in verdict
     assert "A better rate may exist beyond the grid's edge for RNN with SGD at 10." in verdict
 
@@ -460,14 +475,14 @@ def test_memory_says_what_the_optimizers_agree_on():
     adam = {"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}, "LSTM": {5: 10, 10: 10}}
     short = [row | {"longest": 10} for row in memory_rows(adam, "Adam")]
     verdict = memory.verdict(memory_rows(sgd) + short)
-    assert "**With each of them, the GRU remembers longer than the RNN**" in verdict
-    assert "**Whether the LSTM remembers longer than the RNN depends on the optimizer**" in verdict
+    assert "**With every optimizer, the GRU remembers longer than the RNN**" in verdict
+    assert "**The optimizer decides whether the LSTM or the RNN remembers longer**" in verdict
     assert "| Adam | GRU | 10/10 | 10/10 | not tried | 10 or more |" in verdict
     assert "With Adam, only delays up to 10 were tried." in verdict
     unclear = memory_rows(adam | {"LSTM": {5: 10, 10: 1}, "GRU": {5: 0}}, "Adam")
     verdict = memory.verdict(memory_rows(sgd | {"GRU": {5: 1}}) + unclear)
-    assert "**With each of them, the RNN remembers longer than the GRU**" in verdict
-    assert "**Whether the LSTM remembers longer than the RNN is not clear with each**" in verdict
+    assert "**With every optimizer, the RNN remembers longer than the GRU**" in verdict
+    assert "**With at least one optimizer, it is not clear whether the LSTM or the RNN" in verdict
 
 
 def unroll_rows(operations, speed, trace=(1.0, 2.0, 0.5), by_seed=None):
@@ -497,21 +512,21 @@ def test_unroll():
     words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 2000, "fused": 4000, "loop": 1000}))
     assert "grows with num_steps for static and fused and stays about the same for loop" in words
     assert (
-        "**At num_steps 40 the fastest is fused**: fused is 2.00 times static and 4.00 times loop"
+        "**At num_steps 40, fused is fastest**: fused is 2.00 times static and 4.00 times loop"
         in words
     )
-    assert "paid back after about 2,000 words" in words
+    assert "makes up for that after about 2,000 words" in words
     words = unroll.verdict(unroll_rows(OPERATIONS, {"static": 100, "fused": 400, "loop": 1000}))
-    assert "the fastest is loop**" in words
-    assert "paid back" not in words
+    assert "loop is fastest**" in words
+    assert "makes up" not in words
     near = {"static": (390, 410, 380, 420, 395)}
     words = unroll.verdict(unroll_rows(OPERATIONS, {"fused": 400, "loop": 100}, by_seed=near))
-    assert "**At num_steps 40 the fastest is fused and static, not clear which**" in words
+    assert "**At num_steps 40, fused and static are fastest (which of them is not clear)**" in words
     # A machine that gets slower by the seed does so for all three.
     drift = {mode: [f * s for s in (1.0, 0.8, 0.5, 0.4, 0.3)]
              for mode, f in (("static", 400), ("fused", 440), ("loop", 100))}  # fmt: skip
     words = unroll.verdict(unroll_rows(OPERATIONS, {}, by_seed=drift))
-    assert "**At num_steps 40 the fastest is fused**: fused is 1.10 times static" in words
+    assert "**At num_steps 40, fused is fastest**: fused is 1.10 times static" in words
 
 
 def truncation_rows(cosines, loss=2.0, apart=0.0):
@@ -537,17 +552,17 @@ def test_truncation():
     right = truncation.verdict(
         truncation_rows({0: {1: 0.995, 20: 1, 160: 1}, 5: {1: 0.5, 20: 0.992, 160: 1}})
     )
-    assert right.startswith("**At num_steps 20, the cut hardly turns the gradient of the recurrent")
-    assert "full gradient is 0.9920, its length 0.500" in right
+    assert right.startswith("**At num_steps 20, truncation hardly changes the direction of the")
+    assert "full gradient is 0.9920, and its length is 0.500" in right
     assert "The cosine is 1.0000 for the softmax." in right
     assert "**After epoch 5, the recurrent weights need num_steps 20**" in right
     assert "**Before training, the recurrent weights need num_steps 1**" in right
     assert "| softmax | 1.0000 | 1.0000 | 1.0000 |" in right
     wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
-    assert "the cut noticeably turns" in wrong
+    assert "truncation noticeably changes" in wrong
     assert "need num_steps 160**" in wrong
     doubtful = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.99, 160: 1}}, apart=0.004))
-    assert "turns, not clearly noticeably," in doubtful
+    assert "truncation does not clearly change" in doubtful
     assert "Not clear: num_steps 20." in doubtful
 
 
