@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -166,6 +167,12 @@ def typed_command() -> str:
     """The command line of this process, as a user types it again in a shell."""
     program = sys.argv[0].split() if sys.argv[0].startswith("ptb ") else None
     return shlex.join([*(program or ["python3", os.path.basename(sys.argv[0])]), *sys.argv[1:]])
+
+
+def command_to_type(name: str, *arguments: str) -> str:
+    """The command `name` as a user types it in a shell of this machine."""
+    program = ["ptb"] if shutil.which("ptb") else ["python3", "-m", "ptb"]
+    return shlex.join([*program, name, *arguments])
 
 
 def fail(message: str) -> None:

@@ -100,8 +100,8 @@ def summarize(
 
 
 def table(summaries: Mapping[str, SplitSummary]) -> str:
-    """A row for each split."""
-    lines = [f"{'split':<6} {'tokens':>13} {'types':>11} {'<unk>':>8} {'longest line':>13}"]
+    """A text table with one row per split; `distinct` counts different tokens."""
+    lines = [f"{'split':<6} {'tokens':>13} {'distinct':>11} {'<unk>':>8} {'longest line':>13}"]
     for split, row in summaries.items():
         lines.append(
             f"{split:<6} {row.tokens:>13,} {row.types:>11,} {row.unknown_share:>8.2%} "

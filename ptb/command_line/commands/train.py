@@ -37,6 +37,7 @@ from ptb.command_line.run_report import (
     print_result,
     print_row,
     print_sample,
+    print_what_next,
 )
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import (
@@ -105,7 +106,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         for report in training.reports:
             print_row(report)
         if training.is_complete:
-            note(f"the run is complete: {_how_to_train_on(training)} trains it on")
+            note(f"the run is complete: to train longer, give {_how_to_train_longer(training)}")
     try:
         for report in training.epochs():
             if training.is_chief:
@@ -123,11 +124,10 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         result = training.result()
     if training.is_chief:
         print_result(result)
-        if FLAGS.save_path is None:
-            note("nothing was saved: train with --save_path=RUN to keep and use the model")
+        print_what_next(FLAGS.save_path, result.best.epoch)
 
 
-def _how_to_train_on(training) -> str:
+def _how_to_train_longer(training) -> str:
     if len(training.reports) < training.config.num_epochs:
         return "the same command without --early_stopping"
     if training.config.schedule == "linear":
@@ -136,10 +136,10 @@ def _how_to_train_on(training) -> str:
 
 
 def _print_stopped(where: str) -> None:
-    rest = "saved: the same command resumes from there"
+    rest = "the run is saved; the same command resumes it"
     if FLAGS.save_path is None:
-        rest = "nothing is saved without --save_path"
-    print(f"stopped at {where}; {rest}", file=sys.stderr)
+        rest = "nothing was saved; add --save_path=FOLDER to be able to resume"
+    print(f"stopped at {where}: {rest}", file=sys.stderr)
 
 
 def start() -> None:
