@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
 from ptb.command_line.temporary import check_temporary_folder
 from ptb.machine.cores import available_cores
@@ -22,20 +23,31 @@ flags.disclaim_key_flags()
 
 
 def define_distribution_flags() -> None:
-    """Which devices and machines train."""
-    flags.DEFINE_enum(
-        "distribution",
-        "none",
-        ["none", "mirrored", "multi_worker"],
-        "share the rows of a batch out among the devices of this machine (mirrored), or among the "
-        "machines that TF_CONFIG names (multi_worker)",
-    )
-    flags.DEFINE_integer(
-        "num_devices", None, "devices of mirrored (all GPUs; without one, 1 part of the CPU)", 1, 64
-    )
-    flags.DEFINE_integer(
-        "worker_timeout", 60, "seconds until a worker without a sign of life is lost", 2, 86_400
-    )
+    """Flags that say which devices and machines train."""
+    with flag_group("devices"):
+        flags.DEFINE_enum(
+            "distribution",
+            "none",
+            ["none", "mirrored", "multi_worker"],
+            "Data parallelism: the rows of each batch are divided among the devices of this "
+            "machine (mirrored), or among the machines that TF_CONFIG names (multi_worker).",
+        )
+        flags.DEFINE_integer(
+            "num_devices",
+            None,
+            "With --distribution=mirrored: number of devices. Default: all GPUs, or 1 part of the "
+            "CPU if there is no GPU.",
+            1,
+            64,
+        )
+        flags.DEFINE_integer(
+            "worker_timeout",
+            60,
+            "With --distribution=multi_worker: seconds without a sign of life after which a worker "
+            "counts as lost.",
+            2,
+            86_400,
+        )
 
 
 @functools.cache

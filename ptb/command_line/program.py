@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import app, flags
 
 from ptb.command_line.flag_files import expand_flag_files
+from ptb.command_line.help import define_help_flags
 from ptb.command_line.paths import checked_path
 from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
 from ptb.command_line.temporary import choose_temporary_folder
@@ -59,6 +60,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         signal.signal(signal.SIGTERM, _unwind)
 
     def parse(argv):
+        define_help_flags()
         try:
             rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
         except flags.UnrecognizedFlagError as error:

@@ -1,4 +1,4 @@
-"""What `ptb train` prints: the text, the model, a row for each epoch, the result, what to do next."""
+"""What `ptb train` prints: text, model, a row for each epoch, the result, the next commands."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note
 from ptb.data.tfds_text import TfdsText
@@ -24,54 +25,60 @@ flags.disclaim_key_flags()
 DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
 
 
-def define_data_flags(save_path: bool = True, otherwise: str = "the built-in corpus") -> None:
-    """Where the text is, and, unless `save_path` is false, `--save_path`.
-
-    `otherwise` says what is read where no flag names a text.
-    """
-    define_path(
-        "data_path",
-        None,
-        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
-        f"plain or .gz; {otherwise} where neither this nor --dataset is given",
-    )
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        "ptb, ptb_char: Penn Treebank in words or in characters, fetched through TFDS; grammar: "
-        "the built-in corpus; tfds:NAME: any text of TFDS, with field and splits where they are "
-        "not found: tfds:NAME,field=text,train=train[:90%],valid=train[90%:],test=test",
-    )
-    define_path("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
-    define_path(
-        "cache_dir",
-        None,
-        "folder that keeps the ids of texts of 10 MB or more for the next start; "
-        "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
-        may_be_empty=True,
-    )
-    if save_path:
-        define_path("save_path", None, "folder of the run")
+def define_data_flags(
+    what: str = "The text", otherwise: str = "the built-in corpus", group: str = "text"
+) -> None:
+    """Flags that name a text. `what` and `otherwise` complete the help of `--data_path`."""
+    with flag_group(group):
+        define_path(
+            "data_path",
+            None,
+            f"{what}: a folder with train.txt, valid.txt and test.txt (or ptb.train.txt, ...), or "
+            f"one file. Plain text in UTF-8, or .gz. Default: {otherwise}.",
+        )
+        flags.DEFINE_string(
+            "dataset",
+            None,
+            "A named text in place of --data_path. ptb, ptb_char: Penn Treebank in words or in "
+            "characters, downloaded through TFDS (TensorFlow Datasets). grammar: the built-in "
+            "corpus. tfds:NAME: any text of TFDS; fields and splits can be added, as in "
+            "tfds:NAME,field=text,train=train[:90%],valid=train[90%:],test=test. "
+            f"Default: {otherwise}.",
+        )
+        define_path("data_dir", None, "Folder of TFDS's downloads. Default: ~/tensorflow_datasets.")
+        define_path(
+            "cache_dir",
+            None,
+            "Folder that caches the token ids of texts of 10 MB or more, so that the next start is "
+            "faster; --cache_dir= turns the cache off. Default: ptb-lm in $XDG_CACHE_HOME or "
+            "~/.cache.",
+            may_be_empty=True,
+        )
 
 
 def define_text_flags() -> None:
-    """How the text in `--data_path` becomes tokens."""
-    flags.DEFINE_string(
-        "tokens",
-        None,
-        "what one time step reads: word (what lies between white space), char, wordpunct (words "
-        "and punctuation apart), subword (byte-level BPE of vocab_size subwords) (word)",
-    )
-    flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
-    flags.DEFINE_integer(
-        "min_count",
-        None,
-        "words that train has less often become <unk> (1; where valid or test has words that "
-        "train lacks, and train has no <unk>: 2)",
-    )
-    flags.DEFINE_string(
-        "split", None, "per cent of train, valid and test, where data_path is one file (90,5,5)"
-    )
+    """Flags that say how the text in `--data_path` becomes tokens."""
+    with flag_group("text"):
+        flags.DEFINE_string(
+            "tokens",
+            None,
+            "What one token is. word: anything between white space. char: a character. wordpunct: "
+            "words and punctuation marks apart. subword: byte-level BPE with vocab_size subwords. "
+            "Default: word.",
+        )
+        flags.DEFINE_bool("lowercase", None, "Read capitals as small letters. Default: off.")
+        flags.DEFINE_integer(
+            "min_count",
+            None,
+            "Words that occur less often than this in the train split become <unk>. Default: 1, or "
+            "2 if valid or test has words that train lacks, and train has no <unk>.",
+        )
+        flags.DEFINE_string(
+            "split",
+            None,
+            "If --data_path is one file: the percentages of train, valid and test. Default: "
+            "90,5,5.",
+        )
 
 
 def text_options_from_flags():

@@ -7,6 +7,7 @@ import dataclasses
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS
 from ptb.command_line.text_source import TextSource
@@ -16,21 +17,28 @@ from ptb.data.options import reading_changed
 flags.disclaim_key_flags()
 
 
-def define_trained_model_flags() -> None:
-    """Which model, of `--save_path` or in its place."""
-    flags.DEFINE_enum(
-        "checkpoint",
-        "best",
-        ["best", "latest"],
-        "of save_path: the epoch with the lowest valid perplexity, or what was saved last (the "
-        "tutorial tests its last epoch)",
-    )
-    define_path(
-        "tutorial_checkpoint",
-        None,
-        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
-        "--data_path or --dataset names the text that it was trained on",
-    )
+def define_trained_model_flags(group: str = "model") -> None:
+    """Flags that name a trained model: `--save_path`, or a checkpoint of the TF1 tutorial."""
+    with flag_group(group):
+        define_path(
+            "save_path",
+            None,
+            "Folder of a run of ptb train, whose model is used. Default: none.",
+        )
+        flags.DEFINE_enum(
+            "checkpoint",
+            "best",
+            ["best", "latest"],
+            "Which weights of the run. best: the epoch with the lowest perplexity on the valid "
+            "split. latest: the last checkpoint.",
+        )
+        define_path(
+            "tutorial_checkpoint",
+            None,
+            "In place of --save_path: a checkpoint of the original TF1 tutorial, as a path without "
+            ".index. --data_path or --dataset then names the text that it was trained on. Default: "
+            "none.",
+        )
 
 
 def load_trained_model():

@@ -1,14 +1,14 @@
-"""Measures words per second of every path, beside PyTorch and plain Keras.
+"""Measures the training speed of this project in words per second, beside PyTorch and plain Keras.
 
     ptb benchmark --model=small
     ptb benchmark --model=medium --paths=fused --peers=torch --json=medium.json
     ptb benchmark --sweep=num_steps --plot=sweep.png
-    ptb benchmark --export_path=DIR         how fast what ptb export wrote answers
+    ptb benchmark --export_path=DIR         how fast an export of ptb export answers
     ptb benchmark --reader                  how fast a text of 100 million tokens is read
 
-All sides train the same model on the same windows and take turns within one run; the cost of the
-first steps shows that they do the same work (with dropout, the masks differ). Trust the ratios:
-machines are noisy. Without --data_path the text is random words with Zipf's frequencies.
+All programs train the same model on the same windows and take turns. The loss of the first steps
+shows that they do the same work (with dropout, the masks differ). Absolute speeds vary with the
+load of the machine: compare the ratios.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, note, run, user_errors
 from ptb.command_line.text_source import TextSource
@@ -208,30 +209,56 @@ def _description(workload) -> dict:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_path("data_path", None, "folder with train.txt or ptb.train.txt")
-    define_path("export_path", None, "measure this export of ptb export, not training")
-    flags.DEFINE_bool("reader", False, "measure reading in place of training")
-    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
-    flags.DEFINE_list(
-        "paths", ["fused", "static", "keras", "fused_bfloat16"], "this project's paths"
-    )
-    flags.DEFINE_list(
-        "peers",
-        ["torch", "keras_fit", "torch_bfloat16"],
-        "what they are compared with; tf1_block and tf1_basic are the original, in TensorFlow 1.15",
-    )
-    define_path("tf1_python", None, "the Python that has TensorFlow 1.15 (ptb original --help)")
-    flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
-    flags.DEFINE_integer(
-        "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000
-    )
-    define_path("json", None, "file for every figure")
-    define_path("plot", None, "PNG file for a bar chart")
-    flags.DEFINE_enum(
-        "sweep",
-        None,
-        ["num_steps", "batch_size", "hidden_size", "num_layers"],
-        "plot the cost against this",
-    )
+    with flag_group("what to measure"):
+        flags.DEFINE_list(
+            "paths",
+            ["fused", "static", "keras", "fused_bfloat16"],
+            "Implementations of this project to measure, with commas between.",
+        )
+        flags.DEFINE_list(
+            "peers",
+            ["torch", "keras_fit", "torch_bfloat16"],
+            "Other programs to compare with, with commas between. tf1_block and tf1_basic are the "
+            "original tutorial in TensorFlow 1.15.",
+        )
+        flags.DEFINE_enum(
+            "sweep",
+            None,
+            ["num_steps", "batch_size", "hidden_size", "num_layers"],
+            "Measure the time of a step for several values of this hyperparameter. Default: none.",
+        )
+        define_path(
+            "export_path",
+            None,
+            "Measure how fast this export of ptb export answers, not training. Default: none.",
+        )
+        flags.DEFINE_bool("reader", False, "Measure how fast text is read, not training.")
+        flags.DEFINE_integer(
+            "reader_tokens", 100_000_000, "With --reader: size of the text in tokens.", 2_500_000
+        )
+        flags.DEFINE_float("seconds", 10.0, "Seconds for each program in each round.", 0.1, 3600.0)
+        flags.DEFINE_integer(
+            "rounds",
+            5,
+            "Number of rounds that count. Other programs run one more before, to warm up.",
+            1,
+            1000,
+        )
+        define_path(
+            "tf1_python",
+            None,
+            "For tf1_block and tf1_basic: a Python that has TensorFlow 1.15 (see ptb original "
+            "--help). Default: none.",
+        )
+    with flag_group("output"):
+        define_path("json", None, "File for all figures. Default: none.")
+        define_path("plot", None, "PNG file for a chart. Default: none.")
+    with flag_group("text"):
+        define_path(
+            "data_path",
+            None,
+            "Folder with train.txt or ptb.train.txt. Default: random words with Zipf's "
+            "frequencies.",
+        )
     define_config_flags()
     run(main)

@@ -1,14 +1,14 @@
 """Measures the exact perplexity of a trained model.
 
-    python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
+    python3 evaluate.py --save_path=RUN                     the test split of the run's text
     python3 evaluate.py --save_path=RUN --split=valid --json
     python3 evaluate.py --save_path=RUN --data_path=FILE    all of another text
-    python3 evaluate.py --save_path=RUN A.txt B.txt -       several, one from standard input
+    python3 evaluate.py --save_path=RUN A.txt B.txt -       several texts, one from standard input
     python3 evaluate.py --save_path=RUN A.txt --per_line --format=csv --line_state=fresh
-    python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    what the TF1 tutorial left
+    python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    a TF1 tutorial checkpoint
 
 Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
-all the tokens before it; the answer does not depend on num_steps.
+all tokens before it. The perplexity does not depend on num_steps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from absl import flags
 
 from ptb.command_line import line_table
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.run_report import print_comparable
 from ptb.command_line.standard_input import STANDARD_INPUT, standard_input_file
@@ -382,49 +383,93 @@ def _as_json(score, text: Text, trained) -> dict:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_enum(
-        "split",
-        "test",
-        ["train", "valid", "test", WHOLE],
-        "the part to score of the run's text, or of the folder in --data_path; a file in "
-        "--data_path is scored whole if it is another text, or with --split=whole",
-    )
-    flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
-    flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
-    flags.DEFINE_enum(
-        "reset_at",
-        None,
-        RESET_AT,
-        "where a document begins, and the state is zeroed: as in training, or as this says",
-    )
-    flags.DEFINE_integer(
-        "neural_cache",
-        0,
-        "words of a cache that shares in the prediction (Grave et al. 2017); 0 for none",
-        0,
-        1_000_000,
-    )
-    flags.DEFINE_float("cache_flatness", 0.3, "how much likeness of states counts", 0.0, 1000.0)
-    flags.DEFINE_float("cache_share", 0.1, "the cache's part in the prediction", 0.0, 1.0)
-    flags.DEFINE_bool(
-        "dynamic_evaluation",
-        False,
-        "go on learning from the words that were predicted (Krause et al. 2018)",
-    )
-    flags.DEFINE_float(
-        "dynamic_rate", 0.0002, "its learning rate: choose it on the valid split", 0.0, 1000.0
-    )
-    flags.DEFINE_float("dynamic_decay", 0.02, "its pull back to the trained weights", 0.0, 1.0)
-    flags.DEFINE_bool("json", False, "print one JSON object")
-    flags.DEFINE_bool("per_line", False, "print the nats, tokens and perplexity of each line")
-    flags.DEFINE_enum("format", "table", line_table.FORMATS, "how --per_line prints a line")
-    flags.DEFINE_enum(
-        "line_state",
-        "carried",
-        ["carried", "fresh"],
-        "with --per_line: carry the state from line to line, so that the lines add up to the whole "
-        "text; or score each line on its own, from a state of zeros and <eos>",
-    )
+    define_data_flags("Another text to score", "the run's own text")
+    with flag_group("text"):
+        flags.DEFINE_enum(
+            "split",
+            "test",
+            ["train", "valid", "test", WHOLE],
+            "Which part to score, of the run's text or of the folder in --data_path. A file that "
+            "is another text is scored whole.",
+        )
+        flags.DEFINE_enum(
+            "reset_at",
+            None,
+            RESET_AT,
+            "Where a new document begins; the state is zeroed there. Default: as in training.",
+        )
+    with flag_group("scoring"):
+        flags.DEFINE_integer(
+            "batch_size",
+            1,
+            "Rows of text that are read side by side. More rows are faster; 1 is exact, since then "
+            "every token is predicted from all tokens before it.",
+            1,
+            100_000,
+        )
+        flags.DEFINE_integer(
+            "num_steps",
+            None,
+            "Tokens of a row in one window; it changes the speed only. Default: the run's "
+            "num_steps.",
+            1,
+            1000,
+        )
+        flags.DEFINE_integer(
+            "neural_cache",
+            0,
+            "Size in words of a neural cache, which takes part in the prediction (Grave et al. "
+            "2017). 0: no cache.",
+            0,
+            1_000_000,
+        )
+        flags.DEFINE_float(
+            "cache_flatness",
+            0.3,
+            "With --neural_cache: weight of the similarity of states. 0: all words of the cache "
+            "count alike.",
+            0.0,
+            1000.0,
+        )
+        flags.DEFINE_float(
+            "cache_share",
+            0.1,
+            "With --neural_cache: share of the cache in the prediction, from 0 to 1.",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_bool(
+            "dynamic_evaluation",
+            False,
+            "Keep training on each word after it was predicted (Krause et al. 2018).",
+        )
+        flags.DEFINE_float(
+            "dynamic_rate",
+            0.0002,
+            "With --dynamic_evaluation: the learning rate. Choose it on the valid split.",
+            0.0,
+            1000.0,
+        )
+        flags.DEFINE_float(
+            "dynamic_decay",
+            0.02,
+            "With --dynamic_evaluation: strength of the pull back to the trained weights.",
+            0.0,
+            1.0,
+        )
+    with flag_group("output"):
+        flags.DEFINE_bool("json", False, "Print one JSON object.")
+        flags.DEFINE_bool("per_line", False, "Print the nats, tokens and perplexity of each line.")
+        flags.DEFINE_enum(
+            "format", "table", line_table.FORMATS, "With --per_line: the format of the lines."
+        )
+        flags.DEFINE_enum(
+            "line_state",
+            "carried",
+            ["carried", "fresh"],
+            "With --per_line: the state at the start of a line. carried: from the line before, so "
+            "that the lines add up to the whole text. fresh: zeros, so that each line is scored by "
+            "itself.",
+        )
     run_tool(main)

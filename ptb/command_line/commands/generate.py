@@ -1,12 +1,12 @@
-"""Continues a text with a trained model, or says how much each word of a text surprised it.
+"""Continues a text with a trained model, or scores a text word by word.
 
     ptb generate --save_path=RUN --prefix="the company" --num_words=50 --temperature=0.8
     ptb generate --save_path=RUN --prefix=- --nounk --stop_at_line < TEXT
     ptb generate --save_path=RUN --score="the company said" --plot=surprisal.png
     ptb generate --save_path=RUN --score=- < TEXT
 
-Words come one by one. The same seed gives the same text; so does the signature `generate` of
-ptb export. A prefix is all that is read, from a state of zeros; without one, a line begins.
+Words are printed one by one. The same seed gives the same text, here and in the signature
+`generate` of ptb export. The model starts from a state of zeros and reads only the prefix.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
@@ -137,19 +138,52 @@ def _print_score(module, kind: str, text: bytes) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_string(
-        "prefix", "", "the text to continue; -: from standard input, without its last line break"
-    )
-    flags.DEFINE_integer("num_words", 100, "the maximum number of words to add", 0, 2**31 - 1)
-    flags.DEFINE_bool("unk", True, "<unk> may be drawn; --nounk: never")
-    flags.DEFINE_bool("stop_at_line", False, "stop at the end of the line")
-    flags.DEFINE_float("temperature", 1.0, "below 1 likelier words, 0 the likeliest only", 0.0)
-    flags.DEFINE_integer("top_k", 0, "draw among the k likeliest words; 0: all", 0, 2**31 - 1)
-    flags.DEFINE_float("top_p", 1.0, "draw among the fewest words of this share", 0.0, 1.0)
-    flags.DEFINE_integer("seed", 1, "the same seed gives the same text", -(2**31), 2**31 - 1)
-    flags.DEFINE_integer("num_samples", 1, "texts to write, with --- between them", 1, 1000)
-    flags.DEFINE_string("score", None, "a text to score in place of writing one; -: from stdin")
-    define_path("plot", None, "PNG file for what --score says")
+    with flag_group("writing"):
+        flags.DEFINE_string(
+            "prefix",
+            "",
+            "The text to continue. -: read it from standard input, without the last line break. "
+            "Default: a new line.",
+        )
+        flags.DEFINE_integer("num_words", 100, "Maximum number of words to add.", 0, 2**31 - 1)
+        flags.DEFINE_bool("stop_at_line", False, "Stop at the end of the line.")
+        flags.DEFINE_bool("unk", True, "Allow <unk> in the text.")
+        flags.DEFINE_float(
+            "temperature",
+            1.0,
+            "Below 1 favours likely words, above 1 unlikely ones. 0: always the likeliest word.",
+            0.0,
+        )
+        flags.DEFINE_integer(
+            "top_k", 0, "Draw from the k likeliest words only. 0: from all words.", 0, 2**31 - 1
+        )
+        flags.DEFINE_float(
+            "top_p",
+            1.0,
+            "Draw from the fewest words whose probabilities sum to this (nucleus sampling).",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_integer(
+            "seed",
+            1,
+            "Seed of the random draws: the same seed gives the same text.",
+            -(2**31),
+            2**31 - 1,
+        )
+        flags.DEFINE_integer(
+            "num_samples", 1, "Number of texts to write, with --- between them.", 1, 1000
+        )
+    with flag_group("scoring"):
+        flags.DEFINE_string(
+            "score",
+            None,
+            "Score this text word by word and write none. -: read it from standard input. Default: "
+            "none.",
+        )
+        define_path(
+            "plot", None, "With --score: PNG file for a chart of the surprisal. Default: none."
+        )
+    define_data_flags("The text that --tutorial_checkpoint was trained on", "none")
     run(main)

@@ -1,10 +1,11 @@
-"""Starts a cluster of workers on this machine, to try --distribution=multi_worker.
+"""Starts several workers on this machine, to try --distribution=multi_worker.
 
     ptb launch --num_workers=2 -- train --save_path=RUN
 
-Every worker runs the same command with a TF_CONFIG of its own. Its lines come out with its number
-before them. When one fails, the others are ended, and its exit status is that of this program. The
-workers share the cores of this machine, so that they bring no speed here: see docs/scale.md.
+Every worker runs the command after `--` with its own TF_CONFIG; `[worker N]` stands before each
+line of output. If one worker fails, the others are stopped, and `ptb launch` exits with the status
+of that worker. The workers share the cores of this machine, so training gets no faster: see
+docs/scale.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TextIO
 from absl import flags
 
 from ptb.command_line.commands import COMMANDS
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, exit_status, fail, run
 from ptb.machine.process import command_of
 from ptb.machine.system import SIGKILL, send_signal
@@ -142,5 +144,6 @@ def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    flags.DEFINE_integer("num_workers", 2, "workers to start", 1, 64)
+    with flag_group("workers"):
+        flags.DEFINE_integer("num_workers", 2, "Number of workers to start.", 1, 64)
     run(main, takes_arguments=True)

@@ -1,24 +1,20 @@
 """Trains a recurrent language model and measures its perplexity.
 
     python3 train.py                                     the built-in corpus, about a minute
-    python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
-    python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
+    python3 train.py --data_path=DIR --save_path=RUN     your text; the same command resumes the run
+    python3 train.py --model=medium --dataset=ptb        the paper's medium model on Penn Treebank
     python3 train.py --init_from=RUN --data_path=DIR     fine-tunes a trained model on your text
 
-Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
-Published perplexities on Penn Treebank, one model each: of the original tutorial's code in block
-mode (tensorflow/models, pull request 2276), and those in its documentation, of an older code:
+The models are those of Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014
+(arXiv 1409.2329). Perplexities that the original tutorial published for one run on Penn Treebank:
 
-    model    epochs   train    valid    test        train    valid    test
-    small      13     40.55   120.70   115.52       37.99   121.39   115.91
-    medium     39     45.68    86.97    83.47       48.45    86.16    82.07
-    large      55     37.94    82.75    78.49       37.87    82.62    78.29
+                      its code, in block mode          its documentation, an older code
+    model    epochs   train    valid    test           train    valid    test
+    small      13     40.55   120.70   115.52          37.99   121.39   115.91
+    medium     39     45.68    86.97    83.47          48.45    86.16    82.07
+    large      55     37.94    82.75    78.49          37.87    82.62    78.29
 
-    batch_size        rows of text read side by side
-    num_steps         time steps that the gradient flows back through
-    constant_epochs   epochs at the first learning rate, before it decays
-    keep_prob         chance that dropout keeps a value
-    init_scale        weights start uniformly in +-init_scale
+Source of the first three: tensorflow/models, pull request 2276.
 """
 
 from __future__ import annotations
