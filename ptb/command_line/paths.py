@@ -30,13 +30,13 @@ def checked_path(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         if (encoding := sys.getfilesystemencoding()) != "utf-8":
-            remedy = f"cannot be read: the locale has names in {encoding}: set PYTHONUTF8=1"
+            remedy = f"is not a name in {encoding}, the encoding of the locale: set PYTHONUTF8=1"
             raise ValueError(remedy) from None
         raise ValueError("is not UTF-8: rename the file or folder") from None
     path = os.path.expanduser(text)
     if path.startswith("~"):
         folder = text.split("/", 1)[0]
-        raise ValueError(f"{folder} is nobody's home folder here: give the whole path")
+        raise ValueError(f"{folder} is not the home folder of a user here: give the full path")
     return path
 
 

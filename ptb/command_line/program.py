@@ -82,7 +82,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     try:
         app.run(print_all, flags_parser=parse)
     except KeyboardInterrupt:
-        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        print("\ninterrupted: saved files are intact", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from None
     except OSError as error:
         if not _is_of_output(error):
@@ -90,12 +90,12 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         discard_output()
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + SIGPIPE) from None
-        fail(f"{OUTPUT} cannot be printed ({error.strerror}): what was saved is whole")
+        fail(f"{OUTPUT} cannot be written ({error.strerror}): saved files are intact")
     except Exception as error:
         if not ran_out(error):
             raise
         fail(
-            f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
+            f"out of memory ({type(error).__name__}): {there_is()}; give smaller "
             "sizes, or raise the limit"
         )
 
@@ -156,7 +156,7 @@ def check_output_file(path: str, named: str, begins: bytes) -> None:
     # What is renamed to a link or a device takes its place.
     no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
     if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
-        raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
+        raise ValueError(f"{named} cannot be written: give a file in a folder that exists")
     refuse_other_content(Path(path), named, begins)
 
 

@@ -127,7 +127,7 @@ class TextSource:
         if dataset is not None and tokens != _tokens_of(dataset, tokens):
             raise ValueError(
                 f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
-                f"tokens={tokens}"
+                f"tokens={tokens}: give a text with the tokens of the run"
             )
         options = None
         if data_path is not None or _is_tfds(dataset):
@@ -140,7 +140,7 @@ class TextSource:
         if data_dir is None and dataset is not None:
             data_dir = saved.get("data_dir")
         if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
-            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
+            raise ValueError(f"the run's data_dir {data_dir!r} does not exist: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
 
     @property
@@ -196,7 +196,7 @@ class TextSource:
         if self.data_path is not None:
             if self.dataset is not None:
                 raise ValueError(
-                    f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
+                    f"give only one of --data_path={self.data_path} and --dataset={self.dataset}"
                 )
             return corpus.load_text(
                 self.data_path,

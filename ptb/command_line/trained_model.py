@@ -52,15 +52,17 @@ def load_trained_model():
     if run_path is None and prefix is None:
         raise ValueError("--save_path is missing: give the folder of a run that train.py made")
     if run_path is not None and prefix is not None:
-        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+        raise ValueError(
+            f"give only one of --save_path={run_path} and --tutorial_checkpoint={prefix}"
+        )
     if run_path is not None:
         return trained_model.load_run(run_path, FLAGS.checkpoint)
     if FLAGS["checkpoint"].present:
-        raise ValueError("--checkpoint chooses among those of --save_path: leave it out")
+        raise ValueError("--checkpoint has no effect without --save_path: leave out --checkpoint")
     if FLAGS.data_path is None and FLAGS.dataset is None:
         raise ValueError(
-            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
-            "it was trained on"
+            "--data_path is missing: a tutorial checkpoint does not have the words; give the text "
+            "that it was trained on"
         )
     train = TextSource.of_run({}).load(("train",))
     start_tensorflow()
@@ -111,7 +113,7 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
     source = TextSource.of_run(trained.source)
     if split == WHOLE:
         if not _is_named() or not source.is_file:
-            raise ValueError("--split=whole scores all of one file: name it with --data_path=FILE")
+            raise ValueError("--split=whole needs one file: give it as --data_path=FILE")
         return source.load_whole(trained.vocabulary), WHOLE
     if not trained.corpus or not _is_named():
         return load_corpus_of(trained, split), split
@@ -121,8 +123,8 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
         return own, split
     if is_split_given:
         raise ValueError(
-            f"--split={split} names a part of the run's own text, which {source.data_path} is not: "
-            "leave it out, and the file is scored whole"
+            f"--split={split} is a part of the run's own text, and {source.data_path} is "
+            "another text: leave out --split to score all of the file"
         )
     return source.load_whole(trained.vocabulary), WHOLE
 
@@ -136,7 +138,7 @@ def load_file_to_score(trained, path: str, keep_ids: bool = True):
     how = {n: v for n, v in trained.source.items() if n not in ("dataset", "data_dir", "shares")}
     source = TextSource.of_run(how | {"data_path": path}, read_flags=False)
     if not source.is_file:
-        raise ValueError(f"{path!r} is no file: give text files, or - for standard input")
+        raise ValueError(f"{path!r} is not a file: give text files, or - for standard input")
     if not keep_ids:
         source = dataclasses.replace(source, cache_dir="")
     return source.load_whole(trained.vocabulary)
@@ -166,9 +168,9 @@ def _text_of_run(trained, source: TextSource, split: str):
     fingerprint = trained.corpus.get("fingerprint", corpus.fingerprint)
     if known != length or (source.is_file and fingerprint != corpus.fingerprint):
         raise ValueError(
-            f"the text is not what it was when the run began: the {split} split has {length:,} "
-            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or name "
-            "it with --data_path to score it as it is"
+            f"the text has changed since the run started: the {split} split has {length:,} "
+            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or give "
+            "it as --data_path to score it as it is"
         )
     return corpus
 

@@ -267,9 +267,9 @@ def _corpus(
         reasons = tuple(unknown.reasons(tokens, counts, vocabulary, made_by, kind))
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
-            f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
-            "given and other splits have other words, among its --vocab_size most frequent; give "
-            "--tokens=char or --tokens=subword, which need no spaces between words, or more text"
+            f"every word became {UNKNOWN}: no word of train is frequent enough for --min_count (by "
+            "default 2 if other splits have other words) and --vocab_size; give --tokens=char or "
+            "--tokens=subword, which need no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     extents = Extents(tokens, kind)
@@ -299,7 +299,9 @@ def _subword_corpus(
     """
     vocab_size, min_count = limits
     if min_count is not None:
-        raise ValueError(f"--min_count={min_count} is for words, and subwords lack none: drop it")
+        raise ValueError(
+            f"--min_count={min_count} has no effect with --tokens=subword: leave it out"
+        )
     if vocabulary is None:
         counts = text.count(texts["train"], len(pieces)).tolist()
         known = dict(zip(pieces, counts, strict=True))

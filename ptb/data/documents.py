@@ -61,6 +61,6 @@ def borders_of(reset_at: str, vocabulary: Vocabulary) -> Borders | None:
         return None
     if EOS not in vocabulary:
         raise ValueError(
-            f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave it out"
+            f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave out reset_at"
         )
     return Borders(reset_at, vocabulary.id_of(EOS))

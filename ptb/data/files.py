@@ -27,13 +27,15 @@ def find(
             raise ValueError(f"the {missing[0]} split is missing: --split leaves nothing for it")
         return {split: path for split in (*required, *optional) if shares[split]}
     if not path.is_dir():
-        kind = "is no regular file" if path.exists() else "is not a folder or file"
+        kind = "is not a regular file" if path.exists() else "is not a folder or file"
         raise ValueError(
             f"data_path {str(path)!r} {kind}: give the folder that holds "
             "train.txt, valid.txt and test.txt, or one text"
         )
     if options.shares:
-        raise ValueError(f"--split cuts one file, and data_path {str(path)!r} is a folder: drop it")
+        raise ValueError(
+            f"--split needs one file, and data_path {str(path)!r} is a folder: leave it out"
+        )
     found = {split: _candidates(path, split) for split in (*required, *optional)}
     if missing := [split for split in required if not found[split]]:
         raise ValueError(

@@ -43,7 +43,7 @@ def parse_shares(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(share) for share in text.split(","))
     except ValueError:
-        raise ValueError(f"split={text} is no list of numbers: write --split=90,5,5") from None
+        raise ValueError(f"split={text} is not a list of numbers: write --split=90,5,5") from None
 
 
 def reading_changed(source: dict) -> str:
@@ -69,6 +69,6 @@ def _check_shares(shares) -> None:
     train_is_there = len(shares) == len(SPLITS) and shares[0] > 0 and min(shares) >= 0
     if not train_is_there or abs(sum(shares) - 100) > 1e-9:
         raise ValueError(
-            f"split={','.join(f'{share:g}' for share in shares)} is not the per cent of train, "
-            "valid and test: give three numbers that sum to 100, such as --split=90,5,5"
+            f"split={','.join(f'{share:g}' for share in shares)} is not a list of percentages "
+            "of train, valid and test: give three numbers that sum to 100, such as --split=90,5,5"
         )

@@ -80,7 +80,7 @@ def check(vocabulary: Vocabulary) -> None:
     if lacking or foreign or EOS not in vocabulary:
         what = (foreign or lacking or [EOS])[0]
         raise ValueError(
-            f"the vocabulary is none of subwords ({what!r}): restore the run's vocabulary.txt"
+            f"the vocabulary is not one of subwords ({what!r}): restore the run's vocabulary.txt"
         )
 
 
@@ -117,8 +117,8 @@ def learn(pieces: Mapping[str, int], vocab_size: int | None) -> Vocabulary:
     size = vocab_size or DEFAULT_SIZE
     if size <= NUM_BYTES:
         raise ValueError(
-            f"vocab_size={size} has no room for subwords: give more than {NUM_BYTES}, one for each "
-            "byte, or --tokens=char"
+            f"vocab_size={size} is too small for subwords: give more than {NUM_BYTES}, one for "
+            "each byte, or use --tokens=char"
         )
     try:
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: PLC0415

@@ -205,7 +205,7 @@ def split(
     ValueError for a text with a NUL.
     """
     if "\0" in text:
-        raise ValueError("the text has a NUL, which no text has: leave it out")
+        raise ValueError("the text has a NUL character: remove it")
     text = text.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
     numbers = lexicon(tokens)
     ids, _ = encode([text], numbers, lowercase)

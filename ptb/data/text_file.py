@@ -123,9 +123,7 @@ class TextFile:
         # Of text in UTF-16, every other byte is mostly zero.
         zeros = [block[start::2].count(0) * 4 > len(block) for start in (0, 1)]
         encoding = {(False, True): "UTF-16LE", (True, False): "UTF-16BE"}.get(tuple(zeros))
-        is_what = (
-            f"; it looks like {_remedy(encoding)}" if encoding else ": take it out, no text has one"
-        )
+        is_what = f"; it looks like {_remedy(encoding)}" if encoding else ": remove it"
         raise ValueError(f"{self.path} has a NUL (byte {place}){is_what}")
 
 

@@ -86,7 +86,7 @@ def blocks_of_texts(
 def _clean(contents: bytes, text: TfdsText) -> str:
     written = contents.decode(errors="replace")
     if "\0" in written:
-        raise ValueError(f"{PREFIX}{text.name} has a NUL in a text, which no text has")
+        raise ValueError(f"{PREFIX}{text.name} has a text with a NUL character")
     return written.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -100,7 +100,7 @@ def _fetched(text: TfdsText, get):
         reason = f"{type(error).__name__}: {error}"
     reason = " ".join(reason.split())[:300]
     raise ValueError(
-        f"TFDS has no {PREFIX}{text.name} to give ({reason}): check its name in TFDS's list, or "
+        f"TFDS cannot load {PREFIX}{text.name} ({reason}): check its name in TFDS's list, or "
         "give the --data_dir where it was prepared"
     )
 

@@ -39,4 +39,4 @@ def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
     except FileNotFoundError:
         return
     if content not in (begins, b""):
-        raise ValueError(f"{named} is there already, with other content: give another name")
+        raise ValueError(f"{named} exists with other content: give another name")

@@ -57,7 +57,7 @@ def parse_json(text: str):
             text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
         )
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
     _check_depth(value, MAX_DEPTH)
     return value
 
@@ -76,12 +76,12 @@ def _float(digits: str) -> float:
 
 
 def _refuse_constant(name: str):
-    raise ValueError(f"it has {name}, which is no JSON")
+    raise ValueError(f"it has {name}, which is not JSON")
 
 
 def _check_depth(value, left: int) -> None:
     if isinstance(value, dict | list):
         if not left:
-            raise ValueError("it is nested too deep")
+            raise ValueError("it is nested too deeply")
         for each in value.values() if isinstance(value, dict) else value:
             _check_depth(each, left - 1)

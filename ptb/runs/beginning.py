@@ -60,7 +60,7 @@ class FromRun:
         if self.trained.tokens != corpus.tokens:
             raise ValueError(
                 f"init_from={self.path} has tokens={self.trained.tokens} and the text has "
-                f"tokens={corpus.tokens}: read it with the same"
+                f"tokens={corpus.tokens}: use the tokens of the run"
             )
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -70,8 +70,8 @@ class FromRun:
             name = min(name for name, _ in given.items() ^ wanted.items())
             config = self.trained.config
             raise ValueError(
-                f"init_from={self.path} is another model: its weight {name} has shape "
-                f"{given.get(name)} beside the words, and here it has {wanted.get(name)}: give the "
+                f"init_from={self.path} is another model: the weight {name}, without the "
+                f"words, has shape {given.get(name)} there and {wanted.get(name)} here: use the "
                 f"sizes of that run (hidden_size={config.hidden_size}, "
                 f"num_layers={config.num_layers}, cell={config.cell}, "
                 f"tie_weights={config.tie_weights}, softmax={config.softmax})"
@@ -151,8 +151,8 @@ def refuse_another_beginning(saved: dict, now: dict) -> None:
         key = f"{name}_sha256"
         if key in now and saved.get(key) != now[key]:
             raise ValueError(
-                f"the run began {_with(saved.get(name))}, and now {name}={now[name]} is given: "
-                "give another save_path, or leave it out to resume the run"
+                f"the run started {_with(saved.get(name))}, and now {name}={now[name]} is given: "
+                f"give another save_path, or leave out {name} to resume the run"
             )
 
 

@@ -75,7 +75,7 @@ class CheckpointFolder:
     def check_best(self) -> None:
         """Raises ValueError if a file that is not this run's has the name of the best."""
         if self.has_best and not self._is_own(self._best):
-            raise ValueError(f"{self._best} is no checkpoint of this run: move it away")
+            raise ValueError(f"{self._best} is not a checkpoint of this run: move it away")
 
     def newest(
         self, refused: Callable[[Path, str], None], ignored: Callable[[Path, str], None]
@@ -90,7 +90,7 @@ class CheckpointFolder:
             if (path != self._best and found) or not os.path.lexists(path):
                 continue
             if run_id_of(path) not in (None, self._run_id):
-                ignored(path, f"the checkpoint {path} is of another run")
+                ignored(path, f"the checkpoint {path} belongs to another run")
                 continue
             try:
                 found.append(self._load(path))
@@ -117,7 +117,9 @@ class CheckpointFolder:
         """The best checkpoint. Raises ValueError where it is missing, damaged, or another run's."""
         best = self._load(self._best)
         if not best.progress.reports:
-            raise ValueError(f"the checkpoint {self._best} is of no epoch that has ended")
+            raise ValueError(
+                f"the checkpoint {self._best} does not belong to an epoch that has ended"
+            )
         return best
 
     def set_aside(self, path: Path) -> Path | None:
@@ -167,7 +169,7 @@ class CheckpointFolder:
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
         if checkpoint.run_id != self._run_id:
-            raise ValueError(f"the checkpoint {path} is of another run")
+            raise ValueError(f"the checkpoint {path} belongs to another run")
         return checkpoint
 
 

@@ -65,7 +65,7 @@ def read_description(path: Path) -> dict:
         check("its content", description, Description)
         Config.from_dict(description["config"])
         if not re.fullmatch("[0-9a-f]{64}", description.get("run_id", "0" * 64)):
-            raise ValueError("run_id is no sha256")
+            raise ValueError("run_id is not a sha256")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
     return description

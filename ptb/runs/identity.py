@@ -191,4 +191,4 @@ def _note_other_versions(old, new: dict, note: Callable[[str], None]) -> None:
     for name, version_now in new.items():
         version_then = old.get(name) if isinstance(old, dict) else None
         if version_then != version_now:
-            note(f"the run began with {name} {version_then}, and this is {version_now}")
+            note(f"the run started with {name} {version_then}; this is {version_now}")

@@ -66,8 +66,8 @@ class Lock:
             holder = _holder(content)
             if not self.is_enforced and holder and _may_live(holder.name):
                 raise ValueError(
-                    f"save_path {str(self._path.parent)!r} is in use by {holder.name}, as far as "
-                    f"its file system, which has no locks, can tell: if that process has ended, "
+                    f"save_path {str(self._path.parent)!r} seems to be in use by {holder.name} "
+                    f"(the file system has no locks): if that process has ended, "
                     f"delete {str(self._path)!r}"
                 )
         except BlockingIOError:

@@ -210,8 +210,8 @@ class RunFolder:
         others = checkpoints.numbered()
         if which == "best" and others and not checkpoints.has_best:
             raise ValueError(
-                f"the run {str(self.path)!r} has no best epoch: none has ended yet, or its "
-                "checkpoint was removed; train.py with the flags of this run goes on from the "
+                f"the run {str(self.path)!r} has no best epoch: no epoch has ended yet, or the "
+                "checkpoint was removed; train.py with the flags of this run resumes from the "
                 "newest checkpoint"
             )
         remedy = RESUME if others or which == "latest" else REMEDY

@@ -24,8 +24,8 @@ class SaveOptions:
     def __post_init__(self):
         if not re.fullmatch(r"0|[1-9]\d{0,8}[sw]", self.every):
             raise ValueError(
-                f"checkpoint_every={self.every} is no time: write seconds as 300s, windows as "
-                "500w, or 0 for after each epoch only"
+                f"checkpoint_every={self.every} is not an interval: write seconds as 300s, "
+                "windows as 500w, or 0 to save only after each epoch"
             )
 
     @property

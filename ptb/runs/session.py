@@ -87,7 +87,7 @@ class Session:
         progress = self._state.progress
         if progress.best is None:
             raise ValueError(
-                "the best weights are lost, and no epoch ends from which others could come: give "
+                "the best weights are lost, and the run is complete: to train new ones, give "
                 f"num_epochs={progress.epoch + 1} or more"
             )
         weights = self._best_weights
@@ -160,17 +160,19 @@ class Session:
         folder = self._folder.checkpoints
         found = folder.newest(self._set_aside, self._ignore)
         if found is None and not folder.is_empty:
-            raise ValueError(f"no checkpoint in {folder.path} is of this run and whole: {REMEDY}")
+            raise ValueError(
+                f"no checkpoint in {folder.path} is intact and belongs to this run: {REMEDY}"
+            )
         return found
 
     def _set_aside(self, path: Path, reason: str) -> None:
         if aside := self._folder.set_aside(path):
-            self.tell(f"{reason}: it is now {aside.name}, and not used")
+            self.tell(f"{reason}: it was renamed to {aside.name} and is not used")
         else:
             self._ignore(path, reason)
 
     def _ignore(self, path: Path, reason: str) -> None:
-        self._note(f"{reason}: it stays as it is, and is not used")
+        self._note(f"{reason}: it is left as it is and not used")
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Takes all that the checkpoint has. Raises ValueError if it does not fit."""

@@ -148,7 +148,7 @@ def open_training(
     _check_arguments(config, corpus, save, note)
     save, devices = save or SaveOptions(), devices or Devices()
     if save.on_divergence == "rollback" and run is None:
-        raise ValueError("on_divergence=rollback has nothing to return to: give a save_path")
+        raise ValueError("on_divergence=rollback needs checkpoints: give a save_path")
     check_meant(change)
     check_fits(config, corpus)
     description = describe(config, corpus, labels)
@@ -268,7 +268,7 @@ def borders_of(config: Config, corpus: Corpus) -> Borders | None:
     borders = documents.borders_of(config.reset_at, corpus.vocabulary)
     if borders and borders.count(corpus.train) == 1:
         raise ValueError(
-            f"reset_at={config.reset_at}: the train split has a single document: leave it out"
+            f"reset_at={config.reset_at}: the train split has only one document: leave out reset_at"
         )
     return borders
 

@@ -38,8 +38,8 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
         weights = tf1_names.renamed({name: reader.get_tensor(name) for name in names})
     except KeyError as error:
         raise ValueError(
-            f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
-            "and basic modes can be read"
+            f"the checkpoint {prefix} has no {error.args[0]}: only checkpoints of the tutorial's "
+            "block and basic modes can be read"
         ) from None
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -67,7 +67,10 @@ def write_tutorial_checkpoint(
     }
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
-        raise ValueError(f"the tutorial has no {named}: its checkpoints cannot hold this model")
+        raise ValueError(
+            f"the tutorial has no {named}: this model cannot be written as a checkpoint of the "
+            "tutorial"
+        )
     # What else its saver asks for, and the weights.
     tensors: dict = {"Model/global_step": np.int64(0), "Train/Model/Variable": np.float32(0)}
     for name, weight in weights.items():
@@ -108,7 +111,9 @@ def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
 def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
     shape = weights["embedding"].shape
     if len(shape) != 2:
-        raise ValueError(f"the checkpoint {prefix} has an embedding of shape {shape}: it needs two")
+        raise ValueError(
+            f"the checkpoint {prefix} has an embedding of shape {shape}: give a matrix"
+        )
     vocab_size, hidden_size = shape
     num_layers = sum(name.endswith("/kernel") for name in weights)
     return Config(hidden_size=hidden_size, num_layers=num_layers, vocab_size=vocab_size)
@@ -121,11 +126,11 @@ def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
         expected = shapes[name]
         if weight.shape != expected:
             raise ValueError(
-                f"the checkpoint {prefix} has {name} of shape {weight.shape} where its other sizes "
-                f"ask for {expected}: it is no checkpoint of the tutorial"
+                f"the checkpoint {prefix} has {name} of shape {weight.shape}, and the other sizes "
+                f"need {expected}: it is not a checkpoint of the tutorial"
             )
         if weight.dtype.kind != "f" or not np.isfinite(weight).all():
             raise ValueError(
-                f"the checkpoint {prefix} has values in {name} that are no finite numbers: "
+                f"the checkpoint {prefix} has NaN or infinite values in {name}: "
                 "give another checkpoint"
             )

@@ -37,4 +37,4 @@ def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
         raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
     for number, word in enumerate(vocabulary.words, start=1):
         if not word or "\r" in word:
-            raise ValueError(f"line {number:,} is {word!r}, which is no word")
+            raise ValueError(f"line {number:,} is {word!r}, which is not a word")

@@ -201,8 +201,8 @@ class Config:
         if self.rnn_mode not in ("auto", *rnn_modes(self.cell)):
             have = [cell for cell in CELLS if self.rnn_mode in rnn_modes(cell)]
             raise ValueError(
-                f"rnn_mode={self.rnn_mode} has only cell={' or '.join(have)}: use rnn_mode=static "
-                f"for cell={self.cell}"
+                f"rnn_mode={self.rnn_mode} works with cell={' or '.join(have)} only: use "
+                f"rnn_mode=static for cell={self.cell}"
             )
 
     @property
@@ -254,7 +254,7 @@ def _check_cutoffs(value: str) -> None:
     numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
     if len(numbers) < len(parts) or 0 in numbers or numbers != sorted(set(numbers)):
         raise ValueError(
-            f"adaptive_cutoffs={value!r} is no list of rising word ids such as 2000,5000"
+            f"adaptive_cutoffs={value!r} is not a list of rising word ids: write 2000,5000"
         )
 
 

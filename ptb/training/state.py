@@ -117,7 +117,7 @@ class TrainingState:
         zeros = self.model.initial_state(self._batch_size)
         expected = [(tuple(t.shape), t.dtype.as_numpy_dtype) for t in tf.nest.flatten(zeros)]
         if [(each.shape, each.dtype.type) for each in snapshot.state] != expected:
-            raise ValueError("its recurrent state has other shapes than the model's")
+            raise ValueError("the recurrent state has other shapes than in the model")
         self.model.import_weights(snapshot.weights)
         import_slots(self.optimizer, self.model, snapshot.slots)
         self.recurrent = tf.nest.pack_sequence_as(zeros, list(map(tf.constant, snapshot.state)))

@@ -223,7 +223,7 @@ def test_another_runs_checkpoints_stay_and_are_not_resumed_from(trainer, whole, 
         path.write_bytes(content)
     start = Start(trainer, folder, SaveOptions(every="4w", keep=1))
     start.train()
-    assert sum("is of another run" in note for note in start.notes) == 1
+    assert sum("belongs to another run" in note for note in start.notes) == 1
     assert {path: path.read_bytes() for path in foreign} == foreign
     assert start.outcome() == whole
 

@@ -83,7 +83,7 @@ def test_two_workers_train_as_one_process_does(folder):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ((), "there is no command"),
+        ((), "the command is missing"),
         (("--num_workers=0", "--", "train.py"), "num_workers=0"),
         (("--", "no_such_program"), "'no_such_program'"),
     ],

@@ -102,21 +102,25 @@ def _note_duration(seconds: float) -> None:
 def _check_flags() -> None:
     """Raises ValueError for what would fail only after minutes of measuring."""
     if not math.isfinite(FLAGS.seconds):
-        raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
+        raise ValueError(
+            f"--seconds={FLAGS.seconds} is not a number of seconds: give a finite number"
+        )
     check_output_files("json", "plot")
     for name in ("reader", "export_path"):
         if FLAGS[name].value and FLAGS.plot:
-            raise ValueError(f"--plot={FLAGS.plot} is of training: leave it out beside --{name}")
+            raise ValueError(f"--plot={FLAGS.plot} has no effect with --{name}: leave out --plot")
     for name in UNREAD:
         if FLAGS[name].present:
-            raise ValueError(f"--{name}={FLAGS[name].value} changes no speed: leave it out")
+            raise ValueError(
+                f"--{name}={FLAGS[name].value} does not change the speed: leave it out"
+            )
     for name in ("paths", "peers"):
         if FLAGS.sweep and FLAGS[name].present:
-            raise ValueError(f"--{name} is not read with --sweep, which has the fused path alone")
+            raise ValueError(f"--{name} has no effect with --sweep: leave out --{name}")
     if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
-        raise ValueError(f"--{FLAGS.sweep} is what --sweep={FLAGS.sweep} sets: leave it out")
+        raise ValueError(f"--{FLAGS.sweep} is varied by --sweep={FLAGS.sweep}: leave it out")
     if FLAGS["vocab_size"].present and FLAGS.data_path is None:
-        raise ValueError("--vocab_size is of the text in --data_path: give that, or leave it out")
+        raise ValueError("--vocab_size has no effect without --data_path: leave it out")
 
 
 def _find_tf1() -> None:
@@ -135,8 +139,8 @@ def _check_recipe() -> None:
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
         raise ValueError(
-            f"all sides train the tutorial's recipe, which has no {named}: give --model=small, "
-            "medium or large, or figures such as --hidden_size; --paths chooses the unroll"
+            f"the benchmark trains the tutorial's recipe, not {named}: use --model=small, medium or "
+            "large, and sizes such as --hidden_size; --paths chooses the rnn_mode"
         )
 
 
@@ -171,7 +175,8 @@ def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
     unknown = set(names) - set(known)
     if unknown:
         raise ValueError(
-            f"--{flag} has the unknown {', '.join(sorted(unknown))}: choose from {', '.join(known)}"
+            f"--{flag} has unknown values ({', '.join(sorted(unknown))}): choose from "
+            f"{', '.join(known)}"
         )
     return names
 

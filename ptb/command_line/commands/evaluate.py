@@ -110,13 +110,15 @@ def _named_files(names: list[str]) -> list[str]:
     if FLAGS.data_path == STANDARD_INPUT:
         names = [*names, STANDARD_INPUT]
     elif names and FLAGS.data_path is not None and FLAGS.tutorial_checkpoint is None:
-        raise ValueError(f"give one of --data_path={FLAGS.data_path} and the file {names[0]!r}")
+        raise ValueError(
+            f"give only one of --data_path={FLAGS.data_path} and the file {names[0]!r}"
+        )
     if names and FLAGS.dataset is not None and FLAGS.tutorial_checkpoint is None:
-        raise ValueError(f"give one of --dataset={FLAGS.dataset} and the file {names[0]!r}")
+        raise ValueError(f"give only one of --dataset={FLAGS.dataset} and the file {names[0]!r}")
     if names and FLAGS["split"].present and FLAGS.split != WHOLE:
-        raise ValueError(f"--split={FLAGS.split}: named files are scored whole: leave it out")
+        raise ValueError(f"--split={FLAGS.split}: named files are scored whole: leave out --split")
     if names.count(STANDARD_INPUT) > 1:
-        raise ValueError("standard input is there once: give one -")
+        raise ValueError("standard input can be read only once: give one -")
     return names
 
 
@@ -232,33 +234,33 @@ def _check_lines() -> None:
             if FLAGS[name].present:
                 given = f"--{name}={FLAGS[name].value}"
                 raise ValueError(
-                    f"{given} is read with --per_line only: give that, or leave it out"
+                    f"{given} has no effect without --per_line: add it, or leave out --{name}"
                 )
         return
     if FLAGS.json:
-        raise ValueError("--json is one object: with --per_line, give --format=jsonl")
+        raise ValueError("--json cannot print lines: with --per_line, use --format=jsonl")
     if FLAGS.line_state == "fresh" and FLAGS.reset_at is not None:
         raise ValueError(
-            f"--line_state=fresh resets at each line: leave out --reset_at={FLAGS.reset_at}"
+            f"--reset_at={FLAGS.reset_at} has no effect with --line_state=fresh: leave out --reset_at"
         )
     if FLAGS.line_state == "fresh" and _method():
         raise ValueError(
-            f"--line_state=fresh forgets what {_method()} keeps: give --line_state=carried"
+            f"--line_state=fresh does not work with {_method()}: use --line_state=carried"
         )
 
 
 def _check_method() -> None:
     """Raises ValueError for two methods, or for a figure of one that is not used, or is none."""
     if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
-        raise ValueError("give one of --neural_cache and --dynamic_evaluation")
+        raise ValueError("give only one of --neural_cache and --dynamic_evaluation")
     for method, names in METHODS.items():
         for name in names:
             given = f"--{name}={FLAGS[name].value}"
             if not math.isfinite(FLAGS[name].value):
-                raise ValueError(f"{given} is no number")
+                raise ValueError(f"{given} is not a finite number: give one")
             if FLAGS[name].present and not FLAGS[method].value:
                 raise ValueError(
-                    f"{given} is read with --{method} only: give that, or leave it out"
+                    f"{given} has no effect without --{method}: add it, or leave out --{name}"
                 )
 
 

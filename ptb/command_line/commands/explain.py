@@ -145,7 +145,9 @@ def _draw(picture: Callable[[BinaryIO], bool]) -> None:
         fail(f"--png={path} cannot be written ({error.strerror}): give another file")
     print(f"{path} written", file=sys.stderr)
     if not legible:
-        note = "no installed font has every letter of it: install one, such as Noto Sans CJK SC"
+        note = (
+            "no installed font has all letters of the text: install one, such as Noto Sans CJK SC"
+        )
         print(f"ptb explain: {note}", file=sys.stderr)
 
 

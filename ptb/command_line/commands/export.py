@@ -77,7 +77,7 @@ def _perplexities(trained) -> dict:
     try:
         corpus = load_corpus_of(trained, "test")
     except ValueError as error:
-        note(f"the card has no test perplexity: {error}")
+        note(f"the model card has no test perplexity: {error}")
         return known
 
     from ptb.training.perplexity import exact_score  # noqa: PLC0415

@@ -65,9 +65,9 @@ def main() -> None:
 def _check_flags() -> None:
     for name in ("temperature", "top_p"):
         if not math.isfinite(FLAGS[name].value):
-            raise ValueError(f"--{name}={FLAGS[name].value} is no number that can be used")
+            raise ValueError(f"--{name}={FLAGS[name].value} is not a finite number: give one")
     if FLAGS.plot is not None and FLAGS.score is None:
-        raise ValueError("--plot draws what --score says: give both")
+        raise ValueError("--plot needs --score: add it, or leave out --plot")
     check_output_files("plot")
 
 
@@ -93,7 +93,7 @@ def _ids(trained, tokens: list[str]):
         raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
     if FLAGS.score is not None and len(tokens) < 2 and not (tokens and trained.borders):
         raise ValueError(
-            f"--score has {len(tokens)} tokens and needs at least two: the first is only read"
+            f"--score has {len(tokens)} tokens: give at least 2, since the first is not predicted"
         )
     return trained.vocabulary.encode(tokens)
 
@@ -102,7 +102,7 @@ def _note_last_space(kind: str, tokens: list[str]) -> None:
     """Says where a space at a prefix's end is a token, although the next word brings its own."""
     is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
     if FLAGS.score is None and is_token:
-        note("--prefix ends in a space, which the next word would bring with it: leave it out")
+        note("--prefix ends in a space, and the next word adds another: leave the last space out")
 
 
 def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:

@@ -37,7 +37,7 @@ GRACE_SECONDS = 5
 
 def main(command: list[str]) -> int:
     if not command:
-        fail("there is no command: ptb launch --num_workers=2 -- train --save_path=RUN")
+        fail("the command is missing: write ptb launch --num_workers=2 -- train --save_path=RUN")
     if command[0] in COMMANDS:
         command = command_of(*command)
     elif command[0].endswith(".py"):

@@ -32,7 +32,7 @@ def main() -> None:
     except OSError as error:
         fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
     if not is_local:
-        note(f"whoever reaches {FLAGS.host} can use this page")
+        note(f"everyone who can reach {FLAGS.host} can use this page")
     host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
     print(f"http://{host}:{server.port}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -79,7 +79,9 @@ def training_from_flags():
     corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
     devices = Devices(start_tensorflow, is_chief=cluster is None or cluster.is_chief)
     if FLAGS.change and FLAGS.save_path is None:
-        raise ValueError("--change is of the run in --save_path: give that, or leave it out")
+        raise ValueError(
+            "--change has no effect without --save_path: add it, or leave out --change"
+        )
     options = {
         "labels": labels_from_flags(),
         "beginnings": beginnings_from_flags(corpus),
