@@ -139,8 +139,8 @@ def _check_recipe() -> None:
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
         raise ValueError(
-            f"the benchmark trains the tutorial's recipe, not {named}: use --model=small, medium or "
-            "large, and sizes such as --hidden_size; --paths chooses the rnn_mode"
+            f"the benchmark trains the tutorial's recipe, not {named}: use --model=small, medium "
+            "or large, and sizes such as --hidden_size; --paths chooses the rnn_mode"
         )
 
 

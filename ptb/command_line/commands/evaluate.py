@@ -241,7 +241,8 @@ def _check_lines() -> None:
         raise ValueError("--json cannot print lines: with --per_line, use --format=jsonl")
     if FLAGS.line_state == "fresh" and FLAGS.reset_at is not None:
         raise ValueError(
-            f"--reset_at={FLAGS.reset_at} has no effect with --line_state=fresh: leave out --reset_at"
+            "--line_state=fresh zeroes the state at each line: leave out "
+            f"--reset_at={FLAGS.reset_at}"
         )
     if FLAGS.line_state == "fresh" and _method():
         raise ValueError(
