@@ -128,14 +128,18 @@ def print_what_next(run: str | None, best_epoch: int) -> None:
 
 def meaning(perplexity: float, corpus) -> str:
     """Explains a test perplexity to a reader who has not met one before."""
+    frequencies = corpus.unigram_perplexity("test")
+    return f"{uniform_choice(perplexity, corpus)}; word frequencies alone give {frequencies:.4g}"
+
+
+def uniform_choice(perplexity: float, corpus) -> str:
+    """The perplexity as the number of tokens among which a uniform choice is as uncertain."""
     from ptb.data.text import UNITS  # noqa: PLC0415
 
-    units = UNITS[corpus.tokens]
-    frequencies = corpus.unigram_perplexity("test")
-    return (
-        f"meaning: as unsure as a uniform choice among {perplexity:.3g} of the "
-        f"{len(corpus.vocabulary):,} {units}; their frequencies alone give {frequencies:.4g}"
-    )
+    size, units = len(corpus.vocabulary), UNITS[corpus.tokens]
+    if perplexity > size:
+        return f"meaning: worse than a uniform choice among all {size:,} {units}"
+    return f"meaning: as unsure as a uniform choice among {perplexity:.3g} of the {size:,} {units}"
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:

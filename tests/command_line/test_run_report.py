@@ -29,6 +29,7 @@ def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
     text = meaning(9.127, TEXT)
     assert "among 9.13 of the 317 words" in text
     assert text.endswith("68.77")
+    assert "among all 317 words" in meaning(400, TEXT)
 
 
 def test_a_run_that_saved_nothing_says_how_to_save(capsys):

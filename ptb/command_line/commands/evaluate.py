@@ -25,7 +25,7 @@ from ptb.command_line import line_table
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
-from ptb.command_line.run_report import print_comparable
+from ptb.command_line.run_report import print_comparable, uniform_choice
 from ptb.command_line.standard_input import STANDARD_INPUT, standard_input_file
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
@@ -186,10 +186,11 @@ def _total(scores) -> dict:
 def _print_score(score, text: Text, reset_at: str) -> None:
     with_what = f" with {_method()}" if _method() else ""
     print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
+    print(uniform_choice(score.perplexity, text.corpus))
     counts = text.counts
     print_comparable(text.part, score.perplexity, counts, text.corpus.tokens)
     if reset_at != NONE:
-        print(f"the state was zeroed where a document begins (reset_at={reset_at})")
+        print(f"the state was zeroed at the start of each document (reset_at={reset_at})")
     if text.corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
@@ -269,7 +270,7 @@ def _print_what_is_scored(text: Text) -> None:
     """On stderr, since stdout is for figures."""
     part = "whole" if text.split == WHOLE else f"split {text.split}"
     print(
-        f"scored: {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
+        f"scoring {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
         f"{text.counts.unknown_share:.2%} <unk>",
         file=sys.stderr,
     )

@@ -10,6 +10,7 @@ model.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from absl import flags, logging
@@ -18,13 +19,14 @@ from models.tf1_names import MODES
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, note, run, user_errors
+from ptb.command_line.program import FLAGS, command_to_type, note, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
     load_corpus_of,
     load_trained_model,
 )
+from ptb.machine.escape import escape
 from ptb.serving.export_folder import make_export_folder
 
 flags.disclaim_key_flags()
@@ -56,7 +58,10 @@ def main() -> None:
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file
     with user_errors():
         path = export(trained, export_path, perplexities)
-    print(path)
+    print(path, flush=True)
+    print(f"{escape(str(path))}/README.md says how to call the model; next:", file=sys.stderr)
+    page = command_to_type("serve", f"--export_path={FLAGS.export_path}")
+    print(f"  try it on a page  {escape(page)}", file=sys.stderr)
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:

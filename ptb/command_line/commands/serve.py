@@ -10,6 +10,7 @@ python3 -m pip install -e ".[demo]".
 from __future__ import annotations
 
 import contextlib
+import sys
 
 from absl import flags
 
@@ -35,6 +36,7 @@ def main() -> None:
         note(f"everyone who can reach {FLAGS.host} can use this page")
     host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
     print(f"http://{host}:{server.port}", flush=True)
+    print("open this address in a browser; Ctrl-C ends the page", file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
