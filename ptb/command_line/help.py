@@ -1,4 +1,4 @@
-"""`--help`: the flags of a command in groups, without those of its libraries."""
+"""`--help`: the flags of a command in groups, without the flags of absl and TensorFlow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def define_help_flags() -> None:
 
 
 def help_text() -> str:
-    """The docstring of the command, then its flags in the groups and the order of their definition.
+    """The docstring of the command, then its flags in groups, in the order of definition.
 
     Flags without a group, such as those of absl and TensorFlow, are left out.
     """
@@ -75,7 +75,7 @@ def _groups() -> dict[str, list[flags.Flag]]:
 
 
 def _lines(flag: flags.Flag) -> list[str]:
-    """A flag with its value, what it does and its default, in lines of at most `WIDTH`."""
+    """The entry of a flag: name, value, purpose and default, in lines of at most `WIDTH`."""
     value = VALUES.get(flag.flag_type(), "VALUE")
     name = f"  --[no]{flag.name}" if flag.boolean else f"  --{flag.name}={value}"
     text = textwrap.wrap(_help_of(flag), WIDTH - COLUMN, break_on_hyphens=False)
@@ -85,7 +85,7 @@ def _lines(flag: flags.Flag) -> list[str]:
 
 
 def _help_of(flag: flags.Flag) -> str:
-    """What the flag does, its choices and its default, which its help may name already."""
+    """The purpose, choices and default of a flag. A default in the text of the flag comes first."""
     does, _, default = flag.help.partition(" Default: ")
     if flag.flag_type() == "string enum":
         # absl puts the choices before the help.

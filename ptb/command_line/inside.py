@@ -1,4 +1,4 @@
-"""`ptb explain --inside`: flags into a run, a text, and what happened inside the model."""
+"""`ptb explain --inside`: shows what happens inside a trained model while it reads a text."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def check_inside_flags() -> None:
 
 
 def look():
-    """What `--save_path`, `--text`, `--units` and `--layer` ask for.
+    """Runs the model of the flags on `--text`.
 
     Returns:
-      the `TrainedModel`, the `Inside` of the text, the units to show, and the trackings of the
-      agreements, of which there are none unless they are asked for.
+      the `TrainedModel`, the `Inside` of the text, the units to show, and the units that track
+      agreements (empty unless `--units=agreement`).
     """
     with user_errors():
         trained = load_trained_model()
@@ -117,7 +117,7 @@ def look():
 
 
 def print_inside(trained, found, units, trackings) -> None:
-    """On stdout, as `--json` says."""
+    """Prints the result on stdout, as text or as JSON."""
     from ptb.explain.inside_text import as_json, inside_text, trackings_text  # noqa: PLC0415
 
     if FLAGS.json:
@@ -135,7 +135,7 @@ def print_inside(trained, found, units, trackings) -> None:
 
 
 def _layer(num_layers: int) -> int:
-    """The number of the layer; the top one where `--layer` is not given."""
+    """The number of the layer; the top layer by default."""
     if FLAGS.layer is None:
         return num_layers - 1
     if FLAGS.layer >= num_layers:
@@ -144,9 +144,9 @@ def _layer(num_layers: int) -> int:
 
 
 def _named_units(trained) -> list[int] | None:
-    """The units that `--units` lists; None for a word that says how to find them.
+    """The unit numbers in `--units`; None if it says `varying` or `agreement`.
 
-    Raises ValueError for anything else, and for agreements that the run's text has not.
+    Raises ValueError for any other value, and for `agreement` if the run had another text.
     """
     if FLAGS.units == AGREEMENT:
         is_built_in = trained.source.get("dataset") == "grammar"

@@ -1,4 +1,4 @@
-"""Flags that name a file or folder: one reading of every such name."""
+"""Flags whose value is a file or folder, all checked in the same way."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ flags.disclaim_key_flags()
 
 
 def define_path(name: str, default: str | None, help_text: str, may_be_empty: bool = False) -> None:
-    """Defines a flag whose value is a path, which `checked_path` has read."""
+    """Defines a flag whose value is a path, checked by `checked_path`."""
     parser, serializer = _PathParser(may_be_empty), flags.ArgumentSerializer()
     flags.DEFINE(parser, name, default, help_text, serializer=serializer)
 
 
 def checked_path(text: str) -> str:
-    """The path with a `~` at its start expanded.
+    """Expands a `~` at the start of a path.
 
     Raises ValueError for a name that cannot be a file or folder of this machine, or that
     TensorFlow, whose paths are UTF-8, cannot open.

@@ -73,7 +73,7 @@ def note_nothing_learned(report, corpus) -> None:
 
 
 def print_sample(training, epoch: int) -> None:
-    """A text by the weights that would be evaluated now. Each epoch draws with the same seed."""
+    """Prints a text that the current model writes. Every epoch draws with the same seed."""
     from ptb.serving.live_sample import sample_text  # noqa: PLC0415
 
     corpus = training.corpus

@@ -1,4 +1,4 @@
-"""Where the text is, and how it becomes tokens."""
+"""Finds and reads the text that the flags name."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def define_text_flags() -> None:
 
 
 def text_options_from_flags():
-    """The `TextOptions` of the flags that were given; None where none was.
+    """The `TextOptions` of the flags; None if no such flag was given.
 
     Raises ValueError for a bad value.
     """
@@ -97,7 +97,7 @@ def text_options_from_flags():
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """Where a text is: in `data_path`, or the `dataset`; the built-in corpus without either."""
+    """A place of a text: a `data_path` or a `dataset`; the built-in corpus if both are None."""
 
     data_path: str | None = None
     dataset: str | None = None
@@ -107,16 +107,17 @@ class TextSource:
 
     @classmethod
     def from_flags(cls) -> TextSource:
-        """That of the data and text flags. Raises ValueError for a bad value."""
+        """The source that the flags name. Raises ValueError for a bad value."""
         options = text_options_from_flags()
         return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
 
     @classmethod
     def of_run(cls, saved: dict, read_flags: bool = True) -> TextSource:
-        """That of the data flags, else that of the run whose `config.json` has this `source`.
+        """The source that the flags name, or else the source of a run.
 
-        Another text is read as the run read its own. Without `read_flags` it is that of the run,
-        whatever the flags name. Raises ValueError for a text of other tokens.
+        `saved` is `corpus.source` in the run's `config.json`. A text of the flags is read with the
+        options of the run. Without `read_flags` the flags are ignored. Raises ValueError for a
+        dataset with other tokens.
         """
         from ptb.data.options import TextOptions  # noqa: PLC0415
 
@@ -149,7 +150,7 @@ class TextSource:
         return self.data_path is not None and os.path.isfile(self.data_path)
 
     def to_flags(self) -> list[str]:
-        """The flags of `from_flags` that name it."""
+        """The flags from which `from_flags` makes this source."""
         names = ("data_path", "dataset", "data_dir", "cache_dir")
         values = {name: getattr(self, name) for name in names}
         if self.options is not None:
@@ -159,7 +160,7 @@ class TextSource:
         return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
-        """The corpus. Says what was left out of its text.
+        """Reads the corpus, and prints a note for whatever was left out of the text.
 
         Raises ValueError as `load_text` and `load_penn_treebank` do.
         """
@@ -167,7 +168,7 @@ class TextSource:
         return _with_notes(loaded)
 
     def load_whole(self, vocabulary):
-        """The corpus that is all of the file `data_path`, in the words of a vocabulary.
+        """Reads all of the file `data_path` as one split, with a given vocabulary.
 
         Raises ValueError as `ptb.data.corpus.load_whole` does.
         """
@@ -178,7 +179,7 @@ class TextSource:
         )
 
     def load_if(self, fingerprint: str, splits, vocabulary):
-        """The corpus, if it can be read and has the fingerprint; else None."""
+        """Reads the corpus; None if it cannot be read or has another fingerprint."""
         with contextlib.suppress(ValueError):
             loaded = self._load(splits, (), None, vocabulary)
             if loaded.fingerprint == fingerprint:
@@ -248,8 +249,9 @@ def _is_tfds(dataset: str | None) -> bool:
 
 
 def _tokens_of(dataset: str, wanted: str | None = None) -> str:
-    """Those of the dataset; a text of TFDS has those that are wanted. Raises ValueError for a name
-    of none.
+    """What a token of the dataset is; for a text of TFDS, what is `wanted`.
+
+    Raises ValueError for an unknown dataset.
     """
     if _is_tfds(dataset) and wanted:
         return wanted

@@ -1,4 +1,4 @@
-"""The trained model that the flags name, and the text that it is scored on."""
+"""Loads the trained model that the flags name, and the text to score with it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def define_trained_model_flags(group: str = "model") -> None:
 def load_trained_model():
     """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
 
-    Raises ValueError where both or neither are given, or what they name cannot be read.
+    Raises ValueError if both or neither are given, or if the model cannot be read.
     """
     from ptb.runs import trained_model  # noqa: PLC0415
 
@@ -70,10 +70,10 @@ def load_trained_model():
 
 
 def load_corpus_of(trained, split: str):
-    """A split of the text of a `TrainedModel`, in its words, and perhaps more splits.
+    """Reads a split of the text that a `TrainedModel` was trained on, with its vocabulary.
 
-    The data flags may say where that text is now. Raises ValueError if it is not there, or is
-    another than the run was trained on.
+    The corpus may have more splits. The data flags may say where the text is now. Raises ValueError
+    if the text is missing, or is another text.
     """
     source = TextSource.of_run(trained.source)
     if not trained.corpus:  # a tutorial checkpoint, whose text the flags name
@@ -89,7 +89,9 @@ def load_corpus_of(trained, split: str):
 
 
 def load_train_of(trained):
-    """The train split of the text of a `TrainedModel`, whatever text the flags name.
+    """Reads the train split of the text that a `TrainedModel` was trained on.
+
+    The flags may name another text to score.
 
     Raises ValueError as `load_corpus_of` does.
     """
@@ -101,12 +103,11 @@ def load_train_of(trained):
 
 
 def load_text_to_score(trained, split: str, is_split_given: bool):
-    """A corpus in the words of a `TrainedModel`, and the split of it that is to be scored.
+    """Reads the text to score with the vocabulary of a `TrainedModel`.
 
-    That is the split of the run's own text, or of the folder or dataset that the flags name. A
-    file that they name is scored whole, unless it is the run's own text and the split is not
-    `WHOLE`. Raises ValueError if the text cannot be read, or a split is asked for that it does not
-    have.
+    Returns the corpus and the name of the split to score: of the run's own text, or of the folder
+    or dataset that the flags name. A file is scored whole, unless it is the run's own text and
+    `split` is not `WHOLE`. Raises ValueError if the text cannot be read or lacks the split.
     """
     from ptb.data.options import WHOLE  # noqa: PLC0415
 
@@ -130,10 +131,10 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
 
 
 def load_file_to_score(trained, path: str, keep_ids: bool = True):
-    """All of one file in the words of a `TrainedModel`, read as the run read its text.
+    """Reads all of one file with the vocabulary and the options of a `TrainedModel`.
 
-    Without `keep_ids` nothing of it is kept in the cache folder, as of a temporary file. Raises
-    ValueError if it cannot be read.
+    Without `keep_ids` (a temporary file) the cache folder is not used. Raises ValueError if the
+    file cannot be read.
     """
     how = {n: v for n, v in trained.source.items() if n not in ("dataset", "data_dir", "shares")}
     source = TextSource.of_run(how | {"data_path": path}, read_flags=False)
@@ -150,7 +151,7 @@ def _is_named() -> bool:
 
 
 def _own_corpus(trained, source: TextSource):
-    """Every split of the text that the run was trained on; None if the source is another text."""
+    """All splits of the run's own text; None if the source is another text."""
     if source.is_file and not source.options.shares:
         return None
     return source.load_if(
@@ -159,7 +160,7 @@ def _own_corpus(trained, source: TextSource):
 
 
 def _text_of_run(trained, source: TextSource, split: str):
-    """What stands where the run's text stood. Raises ValueError if it has changed."""
+    """Reads the run's text where the run found it. Raises ValueError if it has changed."""
     # One file is read as a whole anyway; of a folder, only as much as is needed.
     splits = _splits_of(trained) if source.is_file else (split,)
     corpus = source.load(splits, vocabulary=trained.vocabulary)
@@ -176,7 +177,7 @@ def _text_of_run(trained, source: TextSource, split: str):
 
 
 def _splits_of(trained) -> tuple[str, ...]:
-    """Those of the run's text, on which its fingerprint rests."""
+    """The splits of the run's text, from which the fingerprint was computed."""
     from ptb.data.options import SPLITS  # noqa: PLC0415
 
     known = trained.corpus.get("tokens") or SPLITS

@@ -1,6 +1,6 @@
-"""The commands, a module each: `start()` defines the flags of one and runs it.
+"""The commands of `ptb`, one module each; `start()` defines the flags and runs the command.
 
-A command is looked up by its name and imported only then, so `ptb` alone answers at once.
+A command is imported only when it is called, so that `ptb` alone answers at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Runs the command that `sys.argv` names; without one, lists them."""
+    """Runs the command that `sys.argv` names, or lists all commands."""
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h", "--helpshort", "help"):
         print(usage())
@@ -73,7 +73,7 @@ def usage() -> str:
 
 
 def run_command(name: str, argv: list[str]) -> None:
-    """Runs the command `name` as the program of this process; `argv` as in `sys.argv`."""
+    """Runs the command `name`, with `argv` in place of `sys.argv`."""
     module = importlib.import_module(COMMANDS[name][0])
     sys.argv = argv
     sys.modules["__main__"].__doc__ = module.__doc__  # --help shows it

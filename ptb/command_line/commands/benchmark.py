@@ -38,12 +38,12 @@ flags.disclaim_key_flags()
 
 VOCAB_SIZE = 10_000
 TOKENS = 200_000
-# What every side trains is the tutorial's recipe: these fields of the config have one value there.
+# All programs train the tutorial's recipe, which has one value for each of these fields.
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
     *("precision", "sampling", "reset_at", "weight_keep_prob", "ema_momentum"),
 )
-# Of the config, but not of a step's cost.
+# Fields of the config that do not change the time of a step.
 UNREAD = (
     *("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay"),
     *("warmup", "weight_decay", "adaptive_cutoffs"),
@@ -94,13 +94,13 @@ def main() -> None:
 
 
 def _note_duration(seconds: float) -> None:
-    """Says before a benchmark begins how long it takes."""
+    """Prints how long the benchmark will take."""
     minutes = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{math.ceil(seconds)} seconds"
     note(f"this takes about {minutes}")
 
 
 def _check_flags() -> None:
-    """Raises ValueError for what would fail only after minutes of measuring."""
+    """Raises ValueError for flags that would fail or have no effect, before any measurement."""
     if not math.isfinite(FLAGS.seconds):
         raise ValueError(
             f"--seconds={FLAGS.seconds} is not a number of seconds: give a finite number"
@@ -124,7 +124,7 @@ def _check_flags() -> None:
 
 
 def _find_tf1() -> None:
-    """Hands the Python of TensorFlow 1 to the workers. Raises ValueError where there is none."""
+    """Tells the workers where TensorFlow 1 is. Raises ValueError if it is not found."""
     from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle  # noqa: PLC0415
 
     if FLAGS.tf1_python:
@@ -133,7 +133,7 @@ def _find_tf1() -> None:
 
 
 def _check_recipe() -> None:
-    """Raises ValueError where the flags name a recipe that the sides do not train."""
+    """Raises ValueError if the flags change the recipe that all programs train."""
     config, recipe = config_from_flags(), preset("small")
     others = {n: getattr(config, n) for n in RECIPE if getattr(config, n) != getattr(recipe, n)}
     if others:
@@ -182,7 +182,7 @@ def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
 
 
 def _workload():
-    """The text in --data_path, or the stand-in, with the weights that every side starts from."""
+    """The text of --data_path, or random words, and the initial weights of all programs."""
     from ptb.experiments.benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()

@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 
 flags.disclaim_key_flags()
 
-# What is no plain perplexity, and the flags that only it reads.
+# Methods other than plain evaluation, and the flags of each.
 METHODS = {
     "neural_cache": ("cache_flatness", "cache_share"),
     "dynamic_evaluation": ("dynamic_rate", "dynamic_decay"),
 }
-# Rows that are read side by side where no line depends on another.
+# batch_size if no line depends on another.
 FRESH_ROWS = 64
-# Words after which dynamic evaluation learns, and rows of train that it reads side by side.
+# num_steps of dynamic evaluation, and its batch_size on train.
 DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100
 
 
@@ -85,7 +85,7 @@ def main(names: list[str]) -> None:
 
 @dataclasses.dataclass
 class Text:
-    """A split of a corpus that is scored. `name` is its file, or the corpus."""
+    """A split of a corpus to score. `name` is the file, or else the corpus."""
 
     corpus: Corpus
     split: str
@@ -106,7 +106,7 @@ class Text:
 
 
 def _named_files(names: list[str]) -> list[str]:
-    """The files to be scored whole; none for the text that the other flags name."""
+    """The files to score whole; none if the flags name the text."""
     if FLAGS.data_path == STANDARD_INPUT:
         names = [*names, STANDARD_INPUT]
     elif names and FLAGS.data_path is not None and FLAGS.tutorial_checkpoint is None:
@@ -123,7 +123,7 @@ def _named_files(names: list[str]) -> list[str]:
 
 
 def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
-    """What is to be scored: corpus, split and name of each text."""
+    """Yields corpus, split and name of each text to score."""
     if not names:
         corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
         yield corpus, split, str(corpus.files.get(split, corpus.name))
@@ -141,7 +141,7 @@ def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
 
 
 def _print_scores(evaluator, texts: list[Text], trained) -> None:
-    """The score of each text, from a state of zeros, and of several their total."""
+    """Scores each text from a state of zeros, and prints the scores, and the total of several."""
     scores = []
     for text in texts:
         if text.windows.batch_size > 1:
@@ -201,7 +201,7 @@ def _print_score(score, text: Text, reset_at: str) -> None:
 
 
 def _print_lines(evaluator, texts: list[Text], trained) -> None:
-    """The score of each line of each text, in the format that is asked for."""
+    """Scores each line of each text, and prints the scores in `--format`."""
     from ptb.training.line_scores import score_lines  # noqa: PLC0415
 
     kind = FLAGS.format
@@ -229,7 +229,7 @@ def _eos(trained) -> int:
 
 
 def _check_lines() -> None:
-    """Raises ValueError for flags of single lines that do not fit together."""
+    """Raises ValueError for flags of `--per_line` that contradict each other."""
     if not FLAGS.per_line:
         for name in ("format", "line_state"):
             if FLAGS[name].present:
@@ -252,7 +252,7 @@ def _check_lines() -> None:
 
 
 def _check_method() -> None:
-    """Raises ValueError for two methods, or for a figure of one that is not used, or is none."""
+    """Raises ValueError for two methods, or for a bad or unused parameter of a method."""
     if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
         raise ValueError("give only one of --neural_cache and --dynamic_evaluation")
     for method, names in METHODS.items():
@@ -267,7 +267,7 @@ def _check_method() -> None:
 
 
 def _print_what_is_scored(text: Text) -> None:
-    """On stderr, since stdout is for figures."""
+    """Prints on stderr, since stdout is for results."""
     part = "whole" if text.split == WHOLE else f"split {text.split}"
     print(
         f"scoring {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
@@ -291,7 +291,7 @@ def _windows(trained, text: Text):
 
 
 def _check_cache_memory(hidden_size: int, batch_size: int, num_steps: int) -> None:
-    """Raises ValueError where the cache cannot fit into memory."""
+    """Raises ValueError if the neural cache does not fit into memory."""
     # The state of each word, before and after a window; its score at each step of a window.
     needed = 4 * batch_size * FLAGS.neural_cache * (3 * hidden_size + 6 * num_steps)
     if needed > memory_bytes():
@@ -308,7 +308,7 @@ def _num_steps(trained) -> int:
 
 
 def _train_windows(trained):
-    """Windows over train, from which dynamic evaluation learns how large gradients are."""
+    """Windows of train, on which dynamic evaluation measures the size of gradients."""
     from ptb.data import reader  # noqa: PLC0415
 
     train = load_train_of(trained).train
@@ -317,14 +317,14 @@ def _train_windows(trained):
 
 
 def _borders(trained):
-    """Where the documents begin: as in training, or as `--reset_at` says."""
+    """The starts of documents: as in training, or as `--reset_at` says."""
     if FLAGS.reset_at is None:
         return trained.borders
     return borders_of(FLAGS.reset_at, trained.vocabulary)
 
 
 def _check_memory(trained, windows: list, train_windows) -> None:
-    """Raises ValueError if the model, or a window of any, does not fit into memory."""
+    """Raises ValueError if the model or a window does not fit into memory."""
     trained.check()
     for each, training in (*((each, False) for each in windows), (train_windows, True)):
         if each is not None:
@@ -333,7 +333,7 @@ def _check_memory(trained, windows: list, train_windows) -> None:
 
 
 def _evaluator(model, train_windows):
-    """What scores the text: plainly, with a cache, or learning on the way."""
+    """The evaluator: plain, with a neural cache, or with dynamic evaluation."""
     if FLAGS.neural_cache:
         from ptb.training.neural_cache import CacheEvaluator  # noqa: PLC0415
 
@@ -352,7 +352,7 @@ def _reset_at(trained) -> str:
 
 
 def _method() -> str:
-    """What else than the model had a part in the figure; nothing for the plain perplexity."""
+    """The method besides the model, in words; empty for the plain perplexity."""
     if FLAGS.neural_cache:
         return (
             f"a neural cache (size {FLAGS.neural_cache}, flatness {FLAGS.cache_flatness:g}, share "

@@ -70,7 +70,7 @@ def _show_inside() -> None:
 
 
 def _views():
-    """What is shown of sequential and of random sampling of the train split."""
+    """The windows to draw, of sequential and of random sampling of the train split."""
     from ptb.data import reader  # noqa: PLC0415
     from ptb.explain.diagram import NARROW, WIDTH, View, sizes_for  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def _views():
 
 
 def _text():
-    """Ids int32 `[N]`, and the words that they stand for."""
+    """The text to draw: ids int32 `[N]` and the list of words."""
     source = TextSource.from_flags()
     if (source.data_path, source.dataset, source.options) == (None, None, None):
         return _alphabet()
@@ -119,7 +119,7 @@ def _print(sequential, random) -> None:
 
 
 def _draw_batch(sequential, random, file) -> bool:
-    """Whether the installed fonts have every letter."""
+    """Draws the picture; returns whether the installed fonts have all letters."""
     from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
     from ptb.explain.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
 
@@ -131,7 +131,7 @@ def _draw_batch(sequential, random, file) -> bool:
 
 
 def _draw(picture: Callable[[BinaryIO], bool]) -> None:
-    """Writes `--png`. `picture` returns whether the installed fonts have every letter."""
+    """Writes `--png`. `picture` draws, and returns whether the fonts have all letters."""
     legible = True
 
     def draw(file):

@@ -75,7 +75,7 @@ def _write_tutorial_checkpoint(trained, prefix: str) -> None:
 
 
 def _perplexities(trained) -> dict:
-    """What the card says: of the epoch of a run, and of the test split where the text is there."""
+    """Perplexities for the model card: of the best epoch, and of the test split if it is found."""
     known = trained.perplexities
     if not FLAGS.evaluate:
         return known

@@ -72,10 +72,10 @@ def _check_flags() -> None:
 
 
 def _text() -> bytes:
-    """What is to be continued or scored, as it was typed, which may not be UTF-8.
+    """The text to continue or score, as bytes, which may not be UTF-8.
 
-    Standard input is a file. To be scored, its last line ends, so that `evaluate.py` scores the
-    same of it; to be continued, its last line break is left out, as a shell does in `$(...)`.
+    For `--score=-` a missing last line break is added, so that `evaluate.py` gives the same score.
+    For `--prefix=-` the last line break is removed, as a shell does in `$(...)`.
     """
     if FLAGS.score == STANDARD_INPUT:
         remedy = f"give at most {MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
@@ -88,7 +88,7 @@ def _text() -> bytes:
 
 
 def _ids(trained, tokens: list[str]):
-    """The ids of the tokens. Raises ValueError where the model cannot read them."""
+    """The ids of the tokens. Raises ValueError if the model cannot read them."""
     if FLAGS.score is not None and len(tokens) > MAX_TOKENS:
         raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
     if FLAGS.score is not None and len(tokens) < 2 and not (tokens and trained.borders):
@@ -99,7 +99,7 @@ def _ids(trained, tokens: list[str]):
 
 
 def _note_last_space(kind: str, tokens: list[str]) -> None:
-    """Says where a space at a prefix's end is a token, although the next word brings its own."""
+    """Warns about a space at the end of a prefix, since the next word adds another."""
     is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
     if FLAGS.score is None and is_token:
         note("--prefix ends in a space, and the next word adds another: leave the last space out")

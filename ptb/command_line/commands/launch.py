@@ -48,7 +48,7 @@ def main(command: list[str]) -> int:
 
 
 class Workers:
-    """The processes of a cluster. What signals this one gets, they get."""
+    """The worker processes. They get every signal that this process gets."""
 
     def __init__(self):
         self._started: list[_Worker] = []
@@ -59,7 +59,7 @@ class Workers:
                 signal.signal(number, self._pass_on)
 
     def run(self, command: list[str], configs: list[str]) -> int:
-        """Starts a worker for each config; the exit status once all have ended."""
+        """Starts a worker for each config; returns the exit status after all have ended."""
         for index, config in enumerate(configs):
             if self._received is not None:
                 break
@@ -84,13 +84,13 @@ class Workers:
 
 
 class _Worker(subprocess.Popen):
-    """A process, and the threads that copy its lines."""
+    """A worker process, and the threads that copy its output."""
 
     copiers: list[threading.Thread]
 
 
 def _start(command: list[str], config: str, index: int) -> _Worker:
-    """A worker in a session of its own, so that Ctrl-C reaches it once: through this process."""
+    """Starts a worker in a session of its own: Ctrl-C reaches it once, through this process."""
     worker = _Worker(
         command,
         env=os.environ | {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
@@ -119,7 +119,7 @@ def _copy(source: TextIO, target: TextIO, prefix: str) -> None:
 
 
 def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
-    """The exit status of the first worker that failed, 0 where none did, once all have ended."""
+    """Waits for all workers; returns the exit status of the first that failed, or 0."""
     ended = queue.Queue()
     for index, worker in enumerate(workers):
         threading.Thread(

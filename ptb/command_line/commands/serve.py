@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _demo():
-    """The module of the page, which needs a web framework."""
+    """Imports the module of the page, which needs Flask."""
     try:
         from ptb.serving import demo  # noqa: PLC0415
     except ModuleNotFoundError as error:

@@ -57,7 +57,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _workers():
-    """Ends with one line if another worker is lost."""
+    """Ends the command with one line if another worker is lost."""
     from ptb.training.cluster import WorkerLost, lost_workers  # noqa: PLC0415
 
     try:
@@ -71,9 +71,9 @@ def _workers():
 
 
 def training_from_flags():
-    """The training that the flags describe: a context manager, see `open_training`.
+    """Opens the training that the flags describe: a context manager, as `open_training`.
 
-    Raises ValueError for whatever is wrong with them.
+    Raises ValueError for wrong flags or a wrong text.
     """
     config, save, cluster = config_from_flags(), save_options_from_flags(), cluster_from_flags()
     corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
@@ -92,7 +92,7 @@ def training_from_flags():
 
 
 def _train(cleanup: contextlib.ExitStack) -> None:
-    """The run, in order. `cleanup` is done however it ends."""
+    """Trains, printing the header, a row for each epoch, and the result."""
     with user_errors():
         training = cleanup.enter_context(training_from_flags())
 
