@@ -1,8 +1,8 @@
-"""Checkpoints of the original TensorFlow 1 tutorial.
+"""Reads and writes checkpoints of the original TensorFlow 1 tutorial.
 
-They hold the weights alone: the cell and its forget bias of 0 are those of the tutorial's code, the
-sizes follow from the shapes, and the words are those of the train split that it was trained on, in
-the order in which `ptb.data.vocabulary` too counts them.
+They hold only weights. The cell and the forget bias of 0 are fixed in the tutorial's code. The
+sizes follow from the shapes. The words come from the train split, in the same order as in
+`ptb.data.vocabulary`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ptb.training.model import size_of
 
 
 def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]]:
-    """The sizes and the weights, by name, in the checkpoint `prefix`.
+    """Reads the sizes and the weights in the checkpoint `prefix`.
 
     `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
     is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
@@ -55,10 +55,10 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
 def write_tutorial_checkpoint(
     prefix: str, config: Config, weights: Mapping[str, np.ndarray], mode: str = "block"
 ) -> None:
-    """Writes weights, by this project's names, as the tutorial's saver does: `PREFIX.index`, ...
+    """Writes weights as a checkpoint of the tutorial: `PREFIX.index`, ...
 
     `mode` is the tutorial's: which of its LSTM cells reads it. Its training continues from there,
-    with the step 0. Raises ValueError for a model that the tutorial has not.
+    with the step 0. Raises ValueError for a model that the tutorial lacks.
     """
     others = {
         name: getattr(config, name)
@@ -120,7 +120,7 @@ def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
 
 
 def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
-    """Raises ValueError for a weight of a shape that does not fit the sizes, or of no numbers."""
+    """Raises ValueError for a weight of a wrong shape, or with NaN or infinite values."""
     shapes = size_of(config, config.vocab_size).shapes
     for name, weight in weights.items():
         expected = shapes[name]
