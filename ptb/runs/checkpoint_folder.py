@@ -114,7 +114,7 @@ class CheckpointFolder:
         return os.path.lexists(self._best)
 
     def best(self) -> Checkpoint:
-        """Loads the best checkpoint. Raises ValueError if it is missing, damaged or another run's."""
+        """Loads the best checkpoint. Raises ValueError if missing, damaged or of another run."""
         best = self._load(self._best)
         if not best.progress.reports:
             raise ValueError(

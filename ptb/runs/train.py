@@ -233,8 +233,7 @@ class OpenTraining:
         """Loads the best weights into the model and computes the test score.
 
         Only the chief does so; other workers keep the last weights and test nothing.
-        Raises ValueError
-        if the best weights are lost.
+        Raises ValueError if the best weights are lost.
         """
         from ptb.training.perplexity import exact_score  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Every figure of a run in one frozen dataclass, and presets: the tutorial's, `fast` and `best`."""
+"""The hyperparameters of a run in a frozen dataclass, and the presets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ptb.machine.checked import check_fields, make
 
 RNN_MODES = ("auto", "fused", "static", "keras")
 SAMPLINGS = ("sequential", "random")
-# Each with the options that it alone reads.
+# Each optimizer with the hyperparameters that only it reads.
 OPTIMIZERS = {"sgd": (), "adamw": ("weight_decay",)}
 SCHEDULES = ("step", "linear")
 SOFTMAXES = ("full", "adaptive")
@@ -207,13 +207,13 @@ class Config:
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
-        """Where the clusters of the softmax begin; none with softmax=full."""
+        """The word ids at which clusters of the softmax begin; empty with softmax=full."""
         if self.softmax == "full":
             return ()
         return tuple(int(part) for part in self.adaptive_cutoffs.split(","))
 
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
-        """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
+        """Replaces `rnn_mode="auto"` by the fastest mode for this machine."""
         if self.rnn_mode != "auto":
             return self
         fastest = "keras" if on_gpu else "fused"
@@ -228,7 +228,7 @@ class Config:
     def learning_rate_at(self, epoch: int) -> float:
         """The highest learning rate of epoch 0, 1, 2, ...
 
-        With schedule=step the only one: constant first, then decaying.
+        With schedule=step all windows of the epoch have it: constant at first, then decaying.
         """
         if self.schedule == "linear":
             rise = (epoch + 1) / self.num_epochs / max(self.warmup, 1e-9)
@@ -330,7 +330,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Config:
-    """The preset of that name. Raises ValueError where there is none."""
+    """The preset of that name. Raises ValueError if there is none."""
     if name not in PRESETS:
         raise ValueError(f"model={name} is unknown: choose from {', '.join(PRESETS)}")
     return PRESETS[name]

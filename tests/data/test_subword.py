@@ -69,5 +69,5 @@ def test_what_subwords_cannot_be_is_refused(tmp_path):
         load(tmp_path, 256)
     with pytest.raises(ValueError, match="--min_count=2 has no effect"):
         load(tmp_path, min_count=2)
-    with pytest.raises(ValueError, match="none of subwords"):
+    with pytest.raises(ValueError, match="not one of subwords"):
         subword.check(Vocabulary([*subword.NAMES, "the cat"]))

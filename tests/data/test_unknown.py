@@ -32,7 +32,7 @@ def test_rare_words_and_new_ones_are_told_apart(tmp_path):
     assert "1 different (33.33% of valid)" in new
     assert "that train lacks" in new
     (rare, *_) = reasons(tmp_path, min_count=3)
-    assert "a smaller --min_count than 3" in rare
+    assert "a --min_count below 3" in rare
 
 
 @pytest.mark.parametrize("tokens", ["word", "wordpunct"])
@@ -51,7 +51,7 @@ def test_chinese_with_a_space_here_and_there_leads_to_characters_too(tmp_path):
     text = "使用这个 X 协议的 文件系统, 可以设置选项 (options).\n"
     write(tmp_path, train=text * 9, valid=text.replace("这个", "那个"), test=text)
     new, last = reasons(tmp_path)[-2:]
-    assert "--tokens=char or --tokens=subword makes fewer" in new
+    assert "fewer with --tokens=char or --tokens=subword" in new
     assert "--tokens=char" in last
 
 

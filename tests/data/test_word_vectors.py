@@ -32,7 +32,7 @@ def test_only_the_words_that_are_wanted_are_kept(tmp_path):
         ("a 1 2\nb 3\n", "line 2 is not a word followed by 2 finite numbers"),
         ("a 1 nan\n", "line 1 is not a word"),
         ("a 1 2\nb x 3\n", "line 2 is not a word"),
-        ("q 1 2\n", "none of the words"),
+        ("q 1 2\n", "no word of the vocabulary"),
         ("a\n", "line 1 has 0 numbers"),
     ],
 )
