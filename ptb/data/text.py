@@ -77,7 +77,7 @@ NUM_CODE_POINTS = 0x110000
 
 @dataclass(frozen=True)
 class TextRead:
-    """What a file came to: `ids` int32 `[N]` of a lexicon, the sha256 of its bytes, and notes.
+    """The result of reading a file: `ids` int32 `[N]` of a lexicon, the sha256, and notes.
 
     `notes` say what was left out of the text, and how often.
     """

@@ -1,4 +1,4 @@
-"""Reads a text file block by block, and refuses what is no text."""
+"""Reads a text file block by block, and refuses files that are not text."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class _Hashed:
 
 @contextlib.contextmanager
 def _progress_bar(path: Path):
-    """What is to be told of the bytes that were read. A bar appears if reading takes seconds."""
+    """Yields a function to call with the number of bytes read; shows a bar for long files."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda num_bytes: None
         return

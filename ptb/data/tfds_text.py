@@ -26,7 +26,7 @@ FROM_TRAIN = {"train": "train[:95%]", "valid": "train[95%:]"}
 
 @dataclass(frozen=True)
 class TfdsText:
-    """What `tfds:NAME,field=...` says. `splits` are TFDS's names by ours."""
+    """The parts of `tfds:NAME,field=...`. `splits` maps our names to those of TFDS."""
 
     name: str
     text_field: str | None
@@ -34,7 +34,7 @@ class TfdsText:
 
     @classmethod
     def parse(cls, dataset: str) -> TfdsText:
-        """Raises ValueError for anything else."""
+        """Parses `tfds:NAME,field=...`. Raises ValueError for any other text."""
         name, *settings = dataset.removeprefix(PREFIX).split(",")
         values = dict(setting.partition("=")[::2] for setting in settings)
         if (
@@ -91,7 +91,7 @@ def _clean(contents: bytes, text: TfdsText) -> str:
 
 
 def _fetched(text: TfdsText, get):
-    """What `get` returns. TFDS runs code of each dataset, which may raise anything."""
+    """The result of `get`. TFDS runs code of each dataset, which may raise any error."""
     try:
         return get()
     except ValueError as error:
