@@ -35,8 +35,10 @@ class Windows:
     `starts`   int32 `[K, B]`: row b of window k reads `stream[starts[k, b]:][:T]`.
     `lengths`  int32 `[K, B]`: how many of those T targets are real; the rest is padding.
     `carries_state`  whether row b of window k+1 continues row b of window k.
-    `restarts` bool `[K, B]`: rows whose state is nevertheless zeroed before window k; or None.
-    `resets`   bool `[N]`: tokens before which the state is zeroed, anywhere in a window; or None.
+    `restarts` bool `[K, B]`: rows whose state is zeroed before window k, although the other rows
+               carry it; None if there are none.
+    `resets`   bool `[N]`: tokens before which the state is zeroed, at any place in a window; None
+               if there are none.
     `first`    where the text begins in the stream: 1 if the stream has an `<eos>` before it.
     """
 
