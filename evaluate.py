@@ -3,7 +3,7 @@
 `ptb/command_line/commands/evaluate.py` has the program and its examples.
 """
 
-import ptb.command_line.ctrl_c  # noqa: F401  (first: it is quiet from here on)
+import ptb.command_line.ctrl_c  # noqa: F401  (first: from here on Ctrl-C is quiet)
 
 import sys
 

@@ -8,13 +8,14 @@ import os
 from absl import flags
 
 from models.registry import CELLS, cells_that_read
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
 from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
-# A field that is read only if another field has one of these values.
+# A field has an effect only if another field has one of these values.
 PREREQUISITES = {
     **{
         option: ("optimizer", tuple(name for name, reads in OPTIMIZERS.items() if option in reads))
@@ -37,29 +38,37 @@ OF_THE_TUTORIAL = {"basic": "static", "block": "fused", "cudnn": "keras"}
 
 def define_config_flags() -> None:
     """`--model` and a flag for every field of the config, whose default is the preset's value."""
-    flags.DEFINE_string("model", "small", f"the preset: {', '.join(PRESETS)}")
+    with flag_group("model"):
+        flags.DEFINE_string(
+            "model",
+            "small",
+            "The preset, which sets the defaults of other flags. small, medium, large: the "
+            "tutorial's. fast: the quality of small in less time. best: the lowest perplexity. "
+            f"test: tiny, to try things out. One of: {', '.join(PRESETS)}.",
+        )
     for field in dataclasses.fields(Config):
         choices = field.metadata["choices"]
-        help_text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+        help_text = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
         define = {
             "int": flags.DEFINE_integer,
             "float": flags.DEFINE_float,
             "bool": flags.DEFINE_bool,
         }.get(field.type, flags.DEFINE_string)
-        define(field.name, None, f"{help_text} ({_defaults(field.name)})")
+        with flag_group(field.metadata["group"]):
+            define(field.name, None, f"{help_text} Default: {_defaults(field.name)}.")
 
 
 def config_from_flags() -> Config:
-    """The preset `--model`, with the flags that were given.
+    """The preset `--model`, changed by the flags that were given.
 
-    Raises ValueError for a bad value, and for one that would change nothing: but a run that was
-    begun with it goes on.
+    Raises ValueError for a bad value, and for a flag that would change nothing. A run that was
+    started with such a flag may still be resumed with it.
     """
     names = [field.name for field in dataclasses.fields(Config)]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
     if (mode := given.get("rnn_mode")) in OF_THE_TUTORIAL:
         raise ValueError(
-            f"--rnn_mode={mode} is the tutorial's name: give --rnn_mode={OF_THE_TUTORIAL[mode]}"
+            f"--rnn_mode={mode} is the tutorial's name: use --rnn_mode={OF_THE_TUTORIAL[mode]}"
         )
     config = dataclasses.replace(preset(FLAGS.model), **given)
     run = FLAGS.save_path if "save_path" in FLAGS else None
@@ -69,15 +78,21 @@ def config_from_flags() -> Config:
         unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
         if not unchanged and getattr(config, other) not in values:
             raise ValueError(
-                f"--{name}={given[name]} is read with --{other}={' or '.join(values)} only: give "
-                "that, or leave it out"
+                f"--{name}={given[name]} has no effect without --{other}={' or '.join(values)}: "
+                f"add that flag, or leave out --{name}"
             )
     return config
 
 
 def _defaults(name: str) -> str:
-    """The default of `small`, and of the presets that have another."""
-    values = {model: getattr(config, name) for model, config in PRESETS.items()}
-    texts = {m: f"{v:.4g}" if isinstance(v, float) else str(v) for m, v in values.items()}
-    others = [f"{model} {text}" for model, text in texts.items() if text != texts["small"]]
-    return "; ".join([texts["small"], ", ".join(others)] if others else [texts["small"]])
+    """The default of `small`, and in brackets those of presets with another one."""
+    values = {model: _shown(getattr(config, name)) for model, config in PRESETS.items()}
+    default = values["small"]
+    others = [f"{model} {value}" for model, value in values.items() if value != default]
+    return f"{default} ({', '.join(others)})" if others else default
+
+
+def _shown(value) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,7 @@
 """Import this first in a script: Ctrl-C then ends it without a traceback, also during imports.
 
-Python itself gives such a process the exit status of the signal, as a shell shows it: 130. Nothing
-else than `sys` is imported here, since Ctrl-C may come at any moment.
+Python itself gives such a process the exit status of the signal, as a shell shows it: 130. Only
+`sys` is imported here, since Ctrl-C may come at any moment.
 """
 
 import sys

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
 from ptb.command_line.temporary import check_temporary_folder
 from ptb.machine.cores import available_cores
@@ -22,20 +23,31 @@ flags.disclaim_key_flags()
 
 
 def define_distribution_flags() -> None:
-    """Which devices and machines train."""
-    flags.DEFINE_enum(
-        "distribution",
-        "none",
-        ["none", "mirrored", "multi_worker"],
-        "share the rows of a batch out among the devices of this machine (mirrored), or among the "
-        "machines that TF_CONFIG names (multi_worker)",
-    )
-    flags.DEFINE_integer(
-        "num_devices", None, "devices of mirrored (all GPUs; without one, 1 part of the CPU)", 1, 64
-    )
-    flags.DEFINE_integer(
-        "worker_timeout", 60, "seconds until a worker without a sign of life is lost", 2, 86_400
-    )
+    """Flags that say which devices and machines train."""
+    with flag_group("devices"):
+        flags.DEFINE_enum(
+            "distribution",
+            "none",
+            ["none", "mirrored", "multi_worker"],
+            "Data parallelism: the rows of each batch are divided among the devices of this "
+            "machine (mirrored), or among the machines that TF_CONFIG names (multi_worker).",
+        )
+        flags.DEFINE_integer(
+            "num_devices",
+            None,
+            "With --distribution=mirrored: number of devices. Default: all GPUs, or 1 part of the "
+            "CPU if there is no GPU.",
+            1,
+            64,
+        )
+        flags.DEFINE_integer(
+            "worker_timeout",
+            60,
+            "With --distribution=multi_worker: seconds without a sign of life after which a worker "
+            "counts as lost.",
+            2,
+            86_400,
+        )
 
 
 @functools.cache
@@ -60,10 +72,9 @@ def start_tensorflow():
 
     Returns the `tf.distribute.Strategy` of the flags, or None.
 
-    Operations are made
-    deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
-    graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
-    of the softmax, work side by side (results/performance.md).
+    Operations are deterministic, so that a seed gives the same result bit for bit. Each operation
+    runs on one core, and the graph on all cores: a product of 20 rows is too small to divide, but
+    two layers, or two parts of the softmax, run in parallel (results/performance.md).
     """
     if cluster := cluster_from_flags():
         print(
@@ -88,19 +99,18 @@ def start_tensorflow():
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow as `start_tensorflow` does, and leaves the devices to other processes."""
+    """Imports TensorFlow like `start_tensorflow`, but leaves the devices to other processes."""
     with _without_notes():
         import tensorflow  # noqa: F401, PLC0415
 
 
 @contextlib.contextmanager
 def _without_notes() -> Iterator[None]:
-    """Keeps what TensorFlow writes to stderr back, unless it fails.
+    """Hides what TensorFlow writes to stderr, unless it fails.
 
-    TensorFlow reads the level of its log when it is imported. Errors of its log are exceptions of
-    Python too: of a text that a model refuses, of a full disk, of a lost worker at every level that
-    it passes through. What ends the process is still written. TensorFlow 2.21 prints its start-up
-    notes at any level.
+    TensorFlow reads its log level at import. An error in its log (a text that a model refuses, a
+    full disk, a lost worker) is also a Python exception, so nothing is lost; an error that ends the
+    process is still written. TensorFlow 2.21 prints its start-up notes at any log level.
     """
     check_room_for_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -122,7 +132,7 @@ def _without_notes() -> Iterator[None]:
 
 
 def _strategy_from_flags():
-    """What --distribution names, None for none. TensorFlow must not have done anything yet."""
+    """The strategy of --distribution, or None. Must run before TensorFlow uses any device."""
     from ptb.training.cluster import mirrored_strategy  # noqa: PLC0415
 
     if cluster := cluster_from_flags():
@@ -133,17 +143,17 @@ def _strategy_from_flags():
 
 
 def _scratch_file():
-    """A file for a few lines: in memory where the system can, so that no disk is needed."""
+    """A temporary file for a few lines, in memory if the system can, so that it needs no disk."""
     if hasattr(os, "memfd_create"):  # Linux
         return open(os.memfd_create("notes"), "w+b")
     return tempfile.TemporaryFile()
 
 
 def _share_one_arena() -> None:
-    """Has all threads allocate from one arena, where the C library is glibc.
+    """Makes all threads allocate memory from one arena, if the C library is glibc.
 
-    Otherwise each thread of TensorFlow's pool keeps the blocks that it freed to itself: 100 MB for
-    `medium` (results/performance.md).
+    Otherwise each thread of TensorFlow's pool keeps its freed blocks: 100 MB more for `medium`
+    (results/performance.md).
     """
     if not sys.platform.startswith("linux"):
         return

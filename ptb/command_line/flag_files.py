@@ -1,4 +1,4 @@
-"""`--flagfile`: arguments that stand in a file, a line each."""
+"""`--flagfile`: reads flags from a file, one on each line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 1_000_000
 
 
 def expand_flag_files(arguments: list[str]) -> list[str]:
-    """The arguments, with the lines of the file in place of every `--flagfile=FILE`.
+    """Replaces every `--flagfile=FILE` by the lines of the file.
 
     Empty lines and those that begin with # or // are left out. Raises ValueError for a file that
     is not a small regular one in UTF-8, and for files that name each other in a circle.

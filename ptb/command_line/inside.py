@@ -1,10 +1,11 @@
-"""`ptb explain --inside`: flags into a run, a text, and what happened inside the model."""
+"""`ptb explain --inside`: shows what happens inside a trained model while it reads a text."""
 
 from __future__ import annotations
 
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, typed_command, user_errors
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
 from ptb.data.text import shown
@@ -26,45 +27,61 @@ READ_WITHOUT = ("cell", "unroll", "batch_size", "num_steps", "window", "seed")
 
 
 def define_inside_flags() -> None:
-    """`--inside` and what is read with it."""
-    flags.DEFINE_bool(
-        "inside", False, "show gates, state, surprisal and gradients of a trained model on --text"
-    )
-    define_trained_model_flags()
-    flags.DEFINE_string("text", None, "with --inside: what the model reads, from a state of zeros")
-    flags.DEFINE_string(
-        "units",
-        VARYING,
-        f"with --inside: {VARYING} (the three whose output varies most), {AGREEMENT} (those that "
-        "follow the agreements of the built-in corpus), or numbers such as 3,17",
-    )
-    flags.DEFINE_integer(
-        "layer", None, "with --inside: layer from 0 at the bottom (the top one)", 0
-    )
-    flags.DEFINE_bool("json", False, "with --inside: print every number as JSON")
+    """Defines `--inside` and the flags that only have an effect with it."""
+    group = "inside a trained model"
+    with flag_group(group):
+        flags.DEFINE_bool(
+            "inside",
+            False,
+            "Show the gates, the state, the surprisal and the gradients of a trained model while "
+            "it reads --text.",
+        )
+    define_trained_model_flags(group)
+    with flag_group(group):
+        flags.DEFINE_string(
+            "text",
+            None,
+            "With --inside: the text that the model reads, from a state of zeros. Default: none.",
+        )
+        flags.DEFINE_string(
+            "units",
+            VARYING,
+            f"With --inside: the units to show. {VARYING}: the three whose output varies most. "
+            f"{AGREEMENT}: the ones that follow the agreements of the built-in corpus. Or numbers, "
+            "for example 3,17.",
+        )
+        flags.DEFINE_integer(
+            "layer",
+            None,
+            "With --inside: the layer to show; 0 is the bottom. Default: the top layer.",
+            0,
+        )
+        flags.DEFINE_bool("json", False, "With --inside: print all numbers as JSON.")
 
 
 def check_inside_flags() -> None:
-    """Raises ValueError for flags that are given without `--inside`, or beside it in vain."""
+    """Raises ValueError for flags that have no effect: without `--inside`, or beside it."""
     if not FLAGS.inside:
         for name in READ_WITH_INSIDE:
             if FLAGS[name].present:
-                raise ValueError(f"--{name} is read with --inside only: give that, or leave it out")
+                raise ValueError(
+                    f"--{name} has no effect without --inside: add it, or leave out --{name}"
+                )
         return
     of_text = ("data_path", "dataset") if FLAGS.tutorial_checkpoint is None else ()
     for name in (*READ_WITHOUT, *of_text):
         if FLAGS[name].present:
-            raise ValueError(f"--{name} is not read with --inside: leave it out")
+            raise ValueError(f"--{name} has no effect with --inside: leave out --{name}")
     if FLAGS.text is None:
         raise ValueError('--text is missing: give the words to read, such as --text="the company"')
 
 
 def look():
-    """What `--save_path`, `--text`, `--units` and `--layer` ask for.
+    """Runs the model of the flags on `--text`.
 
     Returns:
-      the `TrainedModel`, the `Inside` of the text, the units to show, and the trackings of the
-      agreements, of which there are none unless they are asked for.
+      the `TrainedModel`, the `Inside` of the text, the units to show, and the units that track
+      agreements (empty unless `--units=agreement`).
     """
     with user_errors():
         trained = load_trained_model()
@@ -100,7 +117,7 @@ def look():
 
 
 def print_inside(trained, found, units, trackings) -> None:
-    """On stdout, as `--json` says."""
+    """Prints the result on stdout, as text or as JSON."""
     from ptb.explain.inside_text import as_json, inside_text, trackings_text  # noqa: PLC0415
 
     if FLAGS.json:
@@ -118,7 +135,7 @@ def print_inside(trained, found, units, trackings) -> None:
 
 
 def _layer(num_layers: int) -> int:
-    """The number of the layer; the top one where `--layer` is not given."""
+    """The number of the layer; the top layer by default."""
     if FLAGS.layer is None:
         return num_layers - 1
     if FLAGS.layer >= num_layers:
@@ -127,9 +144,9 @@ def _layer(num_layers: int) -> int:
 
 
 def _named_units(trained) -> list[int] | None:
-    """The units that `--units` lists; None for a word that says how to find them.
+    """The unit numbers in `--units`; None if it says `varying` or `agreement`.
 
-    Raises ValueError for anything else, and for agreements that the run's text has not.
+    Raises ValueError for any other value, and for `agreement` if the run had another text.
     """
     if FLAGS.units == AGREEMENT:
         is_built_in = trained.source.get("dataset") == "grammar"

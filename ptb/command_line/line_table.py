@@ -1,4 +1,4 @@
-"""The scores of lines as a table for people, CSV, or JSON lines."""
+"""Prints the scores of lines as a table, as CSV or as JSON lines."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ COLUMNS = ("file", "line", "tokens", "unknown", "nats", "perplexity", "text")
 
 
 def rows(file: str, scores, ids: np.ndarray, vocabulary, tokens: str) -> Iterator[dict]:
-    """A dict of COLUMNS for each line of ids `[N]`, whose `LineScores` are `scores`.
+    """Yields a dict of COLUMNS for each line of ids `[N]`, whose `LineScores` are `scores`.
 
-    The text is what the model reads: a word that it does not know is `<unk>`. `perplexity` is None
-    for a line of which nothing is predicted.
+    The text is what the model reads: an unknown word is `<unk>`. `perplexity` is None for a line
+    without a predicted token.
     """
     for number, score in enumerate(scores, start=1):
         line = ids[scores.starts[number - 1] : scores.starts[number]]
@@ -32,7 +32,7 @@ def rows(file: str, scores, ids: np.ndarray, vocabulary, tokens: str) -> Iterato
 
 
 def header(kind: str) -> list[str]:
-    """The lines of a `kind` of FORMATS that come before the first row."""
+    """The lines before the first row, in the format `kind`, one of FORMATS."""
     if kind == "csv":
         return [",".join(COLUMNS)]
     if kind == "jsonl":
@@ -41,7 +41,7 @@ def header(kind: str) -> list[str]:
 
 
 def line_of(row: dict, kind: str) -> str:
-    """One row in a `kind` of FORMATS."""
+    """One row in the format `kind`, one of FORMATS."""
     if kind == "jsonl":
         return strict_json.dumps(row)
     if kind == "csv":

@@ -1,4 +1,4 @@
-"""Flags that name a file or folder: one reading of every such name."""
+"""Flags whose value is a file or folder, all checked in the same way."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ flags.disclaim_key_flags()
 
 
 def define_path(name: str, default: str | None, help_text: str, may_be_empty: bool = False) -> None:
-    """Defines a flag whose value is a path, which `checked_path` has read."""
+    """Defines a flag whose value is a path, checked by `checked_path`."""
     parser, serializer = _PathParser(may_be_empty), flags.ArgumentSerializer()
     flags.DEFINE(parser, name, default, help_text, serializer=serializer)
 
 
 def checked_path(text: str) -> str:
-    """The path with a `~` at its start expanded.
+    """Expands a `~` at the start of a path.
 
     Raises ValueError for a name that cannot be a file or folder of this machine, or that
     TensorFlow, whose paths are UTF-8, cannot open.
@@ -30,13 +30,13 @@ def checked_path(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         if (encoding := sys.getfilesystemencoding()) != "utf-8":
-            remedy = f"cannot be read: the locale has names in {encoding}: set PYTHONUTF8=1"
+            remedy = f"is not a name in {encoding}, the encoding of the locale: set PYTHONUTF8=1"
             raise ValueError(remedy) from None
         raise ValueError("is not UTF-8: rename the file or folder") from None
     path = os.path.expanduser(text)
     if path.startswith("~"):
         folder = text.split("/", 1)[0]
-        raise ValueError(f"{folder} is nobody's home folder here: give the whole path")
+        raise ValueError(f"{folder} is not the home folder of a user here: give the full path")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Runs a script: parses its flags, and ends with one line where the input is wrong."""
+"""Runs a command: parses the flags, and reports wrong input on one line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from absl import app, flags
 
 from ptb.command_line.flag_files import expand_flag_files
+from ptb.command_line.help import define_help_flags
 from ptb.command_line.paths import checked_path
 from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
 from ptb.command_line.temporary import choose_temporary_folder
@@ -24,7 +26,7 @@ from ptb.machine.own_folder import PNG, refuse_other_content
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
 FLAGS = flags.FLAGS
-# What the TensorFlow 1 tutorial called otherwise.
+# Flags of the TensorFlow 1 tutorial that have another name here.
 OF_THE_TUTORIAL = {
     "max_epoch": "--constant_epochs",
     "max_max_epoch": "--num_epochs",
@@ -35,7 +37,7 @@ OF_THE_TUTORIAL = {
 
 
 def run_tool(main: Callable[[list[str]], int | None]) -> None:
-    """Runs `main` of a program that takes names of files, between its flags, as its argument."""
+    """Runs a command that takes file names among its flags; `main` gets the list of names."""
 
     def main_of_paths(names: list[str]) -> int | None:
         with user_errors():
@@ -47,9 +49,10 @@ def run_tool(main: Callable[[list[str]], int | None]) -> None:
 
 
 def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
-    """Parses the flags and runs `main`, with bad flags reported on one line.
+    """Parses the flags and runs `main`; reports bad flags on one line.
 
-    What is no flag is an error, or, where `main` takes arguments, its argument.
+    An argument that is not a flag is an error, unless `takes_arguments`: `main` then gets the list
+    of arguments.
     """
 
     prepare_streams()
@@ -58,6 +61,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         signal.signal(signal.SIGTERM, _unwind)
 
     def parse(argv):
+        define_help_flags()
         try:
             rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
         except flags.UnrecognizedFlagError as error:
@@ -79,7 +83,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     try:
         app.run(print_all, flags_parser=parse)
     except KeyboardInterrupt:
-        print("\ninterrupted: what was saved is whole", file=sys.stderr)
+        print("\ninterrupted: saved files are intact", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from None
     except OSError as error:
         if not _is_of_output(error):
@@ -87,24 +91,26 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         discard_output()
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + SIGPIPE) from None
-        fail(f"{OUTPUT} cannot be printed ({error.strerror}): what was saved is whole")
+        fail(f"{OUTPUT} cannot be written ({error.strerror}): saved files are intact")
     except Exception as error:
         if not ran_out(error):
             raise
         fail(
-            f"there is too little memory ({type(error).__name__}): {there_is()}; give smaller "
+            f"out of memory ({type(error).__name__}): {there_is()}; give smaller "
             "sizes, or raise the limit"
         )
 
 
 def _prepare_surroundings() -> None:
-    """Makes do with a container that has no home folder, and only memory to write in."""
+    """Prepares for a container without a home folder or a writable disk."""
     choose_temporary_folder()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of each folder that it lacks
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs every folder that it lacks
 
 
 def _unwind(number, frame) -> None:
-    """SIGTERM: leaves as from an error, so that temporary files go. Once more leaves at once."""
+    """Handles SIGTERM: exits through `finally` blocks, which remove temporary files. A second
+    SIGTERM ends the process at once.
+    """
     signal.signal(number, signal.SIG_DFL)
     raise SystemExit(128 + number)
 
@@ -132,12 +138,12 @@ def user_errors():
 
 
 def _is_of_output(error: OSError) -> bool:
-    """Whether what was printed could not be: its reader has gone, or its disk is full."""
+    """Whether the error comes from printing: the reader of a pipe has gone, or a disk is full."""
     return error.filename == OUTPUT
 
 
 def check_output_files(*names: str) -> None:
-    """Raises ValueError for a flag whose file could not be written, before minutes are spent."""
+    """Raises ValueError if the file of a flag cannot be written, before the work begins."""
     for name in names:
         path = FLAGS[name].value
         if path is not None:
@@ -145,35 +151,40 @@ def check_output_files(*names: str) -> None:
 
 
 def check_output_file(path: str, named: str, begins: bytes) -> None:
-    """Raises ValueError, which calls it `named`, for a file that could not be written.
+    """Raises ValueError if a file cannot be written; `named` is its name in the message.
 
-    Also for one that is there and is not what this program writes: its first bytes are not
-    `begins`.
+    A file that exists must begin with the bytes `begins`: otherwise this program did not write it.
     """
     # What is renamed to a link or a device takes its place.
     no_file = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
     if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
-        raise ValueError(f"{named} cannot be written: give a file in a folder that is there")
+        raise ValueError(f"{named} cannot be written: give a file in a folder that exists")
     refuse_other_content(Path(path), named, begins)
 
 
 def exit_status(returncode: int) -> int:
-    """That of a child process, as a shell gives it: 128 + the signal that killed it."""
+    """The exit status of a child process as in a shell: 128 + the signal that killed it."""
     return returncode if returncode >= 0 else 128 - returncode
 
 
 def typed_command() -> str:
-    """The command line of this process, as a user types it again in a shell."""
+    """The command line of this process, as a user can type it again."""
     program = sys.argv[0].split() if sys.argv[0].startswith("ptb ") else None
     return shlex.join([*(program or ["python3", os.path.basename(sys.argv[0])]), *sys.argv[1:]])
 
 
+def command_to_type(name: str, *arguments: str) -> str:
+    """A command of this project, as a user can type it on this machine."""
+    program = ["ptb"] if shutil.which("ptb") else ["python3", "-m", "ptb"]
+    return shlex.join([*program, name, *arguments])
+
+
 def fail(message: str) -> None:
-    """Ends the program: `message` on one line of stderr, exit status 1."""
+    """Prints `message` on one line of stderr and exits with status 1."""
     print(f"{os.path.basename(sys.argv[0])}: error: {escape(message)}", file=sys.stderr)
     raise SystemExit(1)
 
 
 def note(message: str) -> None:
-    """Says something on one line of stderr."""
+    """Prints a note on one line of stderr."""
     print(f"note: {escape(message)}", file=sys.stderr)

@@ -1,17 +1,18 @@
-"""What `train.py` prints: the text, a row for each epoch, and the result."""
+"""What `ptb train` prints: text, model, a row for each epoch, the result, the next commands."""
 
 from __future__ import annotations
 
 import math
+import sys
 
-from ptb.command_line.program import FLAGS, note
+from ptb.command_line.program import FLAGS, command_to_type, note
 from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
 from ptb.machine.processor import why_no_faster
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
-COLUMNS = ("epoch", "rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
+COLUMNS = ("epoch", "learn rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
 def print_header(config, corpus, model) -> None:
@@ -27,16 +28,24 @@ def print_header(config, corpus, model) -> None:
     for reason in corpus.reasons:
         print(reason)
     if corpus.summary["train"].unknown == 0 < sum(row.unknown for row in corpus.summary.values()):
-        note("train has no <unk>, so the model never learns it")
+        note(
+            "the train split has no <unk>, but another split has: the model never learns to "
+            "predict it"
+        )
     if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
         counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
         print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
     if reason := why_no_faster(config.precision, on_gpu()):
         note(f"--precision={config.precision} will not be faster than float32: {reason}")
+    layers = "layer" if config.num_layers == 1 else "layers"
     print(
-        f"model {FLAGS.model}: {config.num_layers} x {config.hidden_size} {config.cell}, "
-        f"{model.count_params():,} weights, batch_size {config.batch_size}, "
+        f"model {FLAGS.model}: {config.num_layers} {config.cell} {layers} of {config.hidden_size} "
+        f"units, {model.count_params():,} weights, batch_size {config.batch_size}, "
         f"num_steps {config.num_steps}, seed {config.seed}"
+    )
+    print(
+        "perplexity (ppl): lower is better; word frequencies alone give "
+        f"{corpus.unigram_perplexity('valid'):.2f} on valid"
     )
     print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
 
@@ -51,20 +60,20 @@ def print_row(report) -> None:
 
 
 def note_nothing_learned(report, corpus) -> None:
-    """Says after the second epoch where the order of the words has taught the model nothing."""
+    """Warns after the second epoch if the model knows no more than word frequencies."""
     if report.epoch != 2:
         return
     frequencies = corpus.unigram_perplexity("valid")
     if report.valid_perplexity >= frequencies:
         note(
-            "after two epochs the valid perplexity is no lower than that of the words' frequencies "
-            f"alone, {frequencies:.1f}, and may never be: try another --seed, a smaller "
+            f"after two epochs the valid perplexity is {report.valid_perplexity:.1f}, no better "
+            f"than word frequencies alone ({frequencies:.1f}): try another --seed, a smaller "
             "--learning_rate or a smaller --max_grad_norm"
         )
 
 
 def print_sample(training, epoch: int) -> None:
-    """A text by the weights that would be evaluated now. Each epoch draws with the same seed."""
+    """Prints a text that the current model writes. Every epoch draws with the same seed."""
     from ptb.serving.live_sample import sample_text  # noqa: PLC0415
 
     corpus = training.corpus
@@ -77,12 +86,12 @@ def print_sample(training, epoch: int) -> None:
 
 
 def print_result(result) -> None:
-    """Test perplexity of the best epoch, and beside it the floor where that is known."""
+    """Prints the test perplexity of the best epoch, and the floor if the text has a known one."""
     corpus, best, test = result.corpus, result.best, result.test
     print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
     _print_bits("valid", best.valid_perplexity, corpus)
     if test is None:
-        print("no test split: nothing to test on")
+        print("the text has no test split, so nothing was tested")
         return
     print(
         f"test perplexity {test.perplexity:.3f} "
@@ -96,15 +105,41 @@ def print_result(result) -> None:
         _print_floors(result.config.num_steps, corpus, test.perplexity)
 
 
+def print_what_next(run: str | None, best_epoch: int) -> None:
+    """Says on stderr what was saved, and which commands use it."""
+    if run is None:
+        note("nothing was saved: add --save_path=FOLDER to keep the model and to resume training")
+        return
+    print(
+        f"saved in {escape(run)}: the weights of the best epoch ({best_epoch}) and of the last, "
+        "metrics.csv, learning_curve.png",
+        file=sys.stderr,
+    )
+    save_path = f"--save_path={run}"
+    print("next:", file=sys.stderr)
+    for does, name, flags in (
+        ("score a text", "evaluate", ()),
+        ("write a text", "generate", ("--num_words=20",)),
+        ("export the model", "export", (f"--export_path={run.rstrip('/')}-export",)),
+    ):
+        command = command_to_type(name, save_path, *flags)
+        print(f"  {does:17} {escape(command)}", file=sys.stderr)
+
+
 def meaning(perplexity: float, corpus) -> str:
-    """What a perplexity of the test split says, for who has not met one before."""
+    """Explains a test perplexity to a reader who has not met one before."""
+    frequencies = corpus.unigram_perplexity("test")
+    return f"{uniform_choice(perplexity, corpus)}; word frequencies alone give {frequencies:.4g}"
+
+
+def uniform_choice(perplexity: float, corpus) -> str:
+    """The perplexity as the number of tokens among which a uniform choice is as uncertain."""
     from ptb.data.text import UNITS  # noqa: PLC0415
 
-    frequencies = corpus.unigram_perplexity("test")
-    return (
-        f"as uncertain as a fair choice among {perplexity:.3g} {UNITS[corpus.tokens]}; their "
-        f"frequencies alone give {frequencies:.4g}"
-    )
+    size, units = len(corpus.vocabulary), UNITS[corpus.tokens]
+    if perplexity > size:
+        return f"meaning: worse than a uniform choice among all {size:,} {units}"
+    return f"meaning: as unsure as a uniform choice among {perplexity:.3g} of the {size:,} {units}"
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:
@@ -112,7 +147,7 @@ def _print_bits(split: str, perplexity: float, corpus) -> None:
 
 
 def print_comparable(part: str, perplexity: float, counts, tokens: str) -> None:
-    """What models with other tokens can be compared by: bits per character, and for each word.
+    """Prints scores that compare models with different tokens: per character and per word.
 
     `counts` is the `SplitSummary` of the text.
     """
@@ -121,19 +156,17 @@ def print_comparable(part: str, perplexity: float, counts, tokens: str) -> None:
         print(f"{part} perplexity per word {by_word:.3f}")
     bits = counts.bits_per_character(perplexity)
     if bits is not None:
-        spelled = " (the spelling of <unk> is not counted)" if counts.unknown else ""
+        spelled = " (without the characters that <unk> hides)" if counts.unknown else ""
         print(f"{part} bits per character {bits:.4f}{spelled}")
 
 
 def _print_floors(num_steps: int, corpus, perplexity: float) -> None:
-    """The lowest perplexities that any model of the grammar's text can reach in the long run."""
+    """Prints the lowest perplexities that any model of the grammar's text can reach."""
     grammar = corpus.grammar
     nats, tokens = grammar.score(corpus.vocabulary.decode(corpus.test))
-    print(f"the grammar's own perplexity on this test split {math.exp(nats / tokens):.3f}")
+    print(f"a grammar wrote this text: it scores {math.exp(nats / tokens):.3f} on the test split")
     for memory, floor in (
         ("with full memory", grammar.perplexity_floor()),
-        (f"with a memory emptied every {num_steps} steps", grammar.perplexity_floor(num_steps)),
+        (f"if the state is reset every {num_steps} steps", grammar.perplexity_floor(num_steps)),
     ):
-        print(
-            f"floor {memory} {floor:.3f}: the test perplexity is {perplexity / floor:.3f} times it"
-        )
+        print(f"floor {memory} {floor:.3f}: test perplexity is {perplexity / floor:.3f} times that")

@@ -1,4 +1,4 @@
-"""Standard input in the place of a file or a text."""
+"""Reads a text from standard input in place of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_FILE_BYTES = 1 << 34
 
 
 def read_standard_input(max_bytes: int, remedy: str) -> bytes:
-    """All of standard input. Raises ValueError for more than `max_bytes`, or if it is not UTF-8."""
+    """Reads all of standard input. Raises ValueError beyond `max_bytes`, or if it is not UTF-8."""
     text = sys.stdin.buffer.read(max_bytes + 1)
     if len(text) > max_bytes:
         raise ValueError(f"standard input has more than {max_bytes:,} bytes: {remedy}")
@@ -30,7 +30,7 @@ def read_standard_input(max_bytes: int, remedy: str) -> bytes:
 
 @contextlib.contextmanager
 def standard_input_file() -> Iterator[str]:
-    """A file with all of standard input, which can be read more than once; gone at the end.
+    """Copies standard input into a temporary file, which can be read more than once.
 
     Raises ValueError for more than MAX_FILE_BYTES or a full disk.
     """

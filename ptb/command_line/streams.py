@@ -1,4 +1,4 @@
-"""Standard streams that can be printed to, whatever the caller made of them."""
+"""Makes printing to the standard streams safe: closed streams, narrow encodings, full disks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prepare_streams() -> None:
 
 
 def discard_output() -> None:
-    """Has what is left in the buffers go nowhere, so that it is not tried again at exit."""
+    """Discards what is left in the buffers, so that Python does not try to write it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         if not _can_flush(sys.stdout if number == 1 else sys.stderr):

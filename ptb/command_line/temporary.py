@@ -10,7 +10,7 @@ MIN_BYTES, MIN_FILES = 1_000_000, 50
 
 
 def choose_temporary_folder() -> None:
-    """Takes a folder in memory where that of the system cannot be written or is full."""
+    """Chooses a folder in memory if the system's folder is full or cannot be written."""
     try:
         usable = _has_room(tempfile.gettempdir())
     except FileNotFoundError:
@@ -20,7 +20,7 @@ def choose_temporary_folder() -> None:
 
 
 def check_temporary_folder() -> None:
-    """Raises ValueError where there is none, or no room in it."""
+    """Raises ValueError if there is no folder for temporary files, or no room in it."""
     try:
         folder = tempfile.gettempdir()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where the text is, and how it becomes tokens."""
+"""Finds and reads the text that the flags name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note
 from ptb.data.tfds_text import TfdsText
@@ -24,58 +25,64 @@ flags.disclaim_key_flags()
 DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
 
 
-def define_data_flags(save_path: bool = True, otherwise: str = "the built-in corpus") -> None:
-    """Where the text is, and, unless `save_path` is false, `--save_path`.
-
-    `otherwise` says what is read where no flag names a text.
-    """
-    define_path(
-        "data_path",
-        None,
-        "folder with ptb.{train,valid,test}.txt or {train,valid,test}.txt, or one text to be cut, "
-        f"plain or .gz; {otherwise} where neither this nor --dataset is given",
-    )
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        "ptb, ptb_char: Penn Treebank in words or in characters, fetched through TFDS; grammar: "
-        "the built-in corpus; tfds:NAME: any text of TFDS, with field and splits where they are "
-        "not found: tfds:NAME,field=text,train=train[:90%],valid=train[90%:],test=test",
-    )
-    define_path("data_dir", None, "folder of TFDS (~/tensorflow_datasets)")
-    define_path(
-        "cache_dir",
-        None,
-        "folder that keeps the ids of texts of 10 MB or more for the next start; "
-        "--cache_dir= keeps none (ptb-lm in $XDG_CACHE_HOME or ~/.cache)",
-        may_be_empty=True,
-    )
-    if save_path:
-        define_path("save_path", None, "folder of the run")
+def define_data_flags(
+    what: str = "The text", otherwise: str = "the built-in corpus", group: str = "text"
+) -> None:
+    """Flags that name a text. `what` and `otherwise` complete the help of `--data_path`."""
+    with flag_group(group):
+        define_path(
+            "data_path",
+            None,
+            f"{what}: a folder with train.txt, valid.txt and test.txt (or ptb.train.txt, ...), or "
+            f"one file. Plain text in UTF-8, or .gz. Default: {otherwise}.",
+        )
+        flags.DEFINE_string(
+            "dataset",
+            None,
+            "A named text in place of --data_path. ptb, ptb_char: Penn Treebank in words or in "
+            "characters, downloaded through TFDS (TensorFlow Datasets). grammar: the built-in "
+            "corpus. tfds:NAME: any text of TFDS; fields and splits can be added, as in "
+            "tfds:NAME,field=text,train=train[:90%],valid=train[90%:],test=test. "
+            f"Default: {otherwise}.",
+        )
+        define_path("data_dir", None, "Folder of TFDS's downloads. Default: ~/tensorflow_datasets.")
+        define_path(
+            "cache_dir",
+            None,
+            "Folder that caches the token ids of texts of 10 MB or more, so that the next start is "
+            "faster; --cache_dir= turns the cache off. Default: ptb-lm in $XDG_CACHE_HOME or "
+            "~/.cache.",
+            may_be_empty=True,
+        )
 
 
 def define_text_flags() -> None:
-    """How the text in `--data_path` becomes tokens."""
-    flags.DEFINE_string(
-        "tokens",
-        None,
-        "what one time step reads: word (what lies between white space), char, wordpunct (words "
-        "and punctuation apart), subword (byte-level BPE of vocab_size subwords) (word)",
-    )
-    flags.DEFINE_bool("lowercase", None, "read capitals as small letters (no)")
-    flags.DEFINE_integer(
-        "min_count",
-        None,
-        "words that train has less often become <unk> (1; where valid or test has words that "
-        "train lacks, and train has no <unk>: 2)",
-    )
-    flags.DEFINE_string(
-        "split", None, "per cent of train, valid and test, where data_path is one file (90,5,5)"
-    )
+    """Flags that say how the text in `--data_path` becomes tokens."""
+    with flag_group("text"):
+        flags.DEFINE_string(
+            "tokens",
+            None,
+            "What one token is. word: anything between white space. char: a character. wordpunct: "
+            "words and punctuation marks apart. subword: byte-level BPE with vocab_size subwords. "
+            "Default: word.",
+        )
+        flags.DEFINE_bool("lowercase", None, "Read capitals as small letters. Default: off.")
+        flags.DEFINE_integer(
+            "min_count",
+            None,
+            "Words that occur less often than this in the train split become <unk>. Default: 1, or "
+            "2 if valid or test has words that train lacks, and train has no <unk>.",
+        )
+        flags.DEFINE_string(
+            "split",
+            None,
+            "If --data_path is one file: the percentages of train, valid and test. Default: "
+            "90,5,5.",
+        )
 
 
 def text_options_from_flags():
-    """The `TextOptions` of the flags that were given; None where none was.
+    """The `TextOptions` of the flags; None if no such flag was given.
 
     Raises ValueError for a bad value.
     """
@@ -90,7 +97,7 @@ def text_options_from_flags():
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """Where a text is: in `data_path`, or the `dataset`; the built-in corpus without either."""
+    """A place of a text: a `data_path` or a `dataset`; the built-in corpus if both are None."""
 
     data_path: str | None = None
     dataset: str | None = None
@@ -100,16 +107,17 @@ class TextSource:
 
     @classmethod
     def from_flags(cls) -> TextSource:
-        """That of the data and text flags. Raises ValueError for a bad value."""
+        """The source that the flags name. Raises ValueError for a bad value."""
         options = text_options_from_flags()
         return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
 
     @classmethod
     def of_run(cls, saved: dict, read_flags: bool = True) -> TextSource:
-        """That of the data flags, else that of the run whose `config.json` has this `source`.
+        """The source that the flags name, or else the source of a run.
 
-        Another text is read as the run read its own. Without `read_flags` it is that of the run,
-        whatever the flags name. Raises ValueError for a text of other tokens.
+        `saved` is `corpus.source` in the run's `config.json`. A text of the flags is read with the
+        options of the run. Without `read_flags` the flags are ignored. Raises ValueError for a
+        dataset with other tokens.
         """
         from ptb.data.options import TextOptions  # noqa: PLC0415
 
@@ -120,7 +128,7 @@ class TextSource:
         if dataset is not None and tokens != _tokens_of(dataset, tokens):
             raise ValueError(
                 f"--dataset={dataset} has tokens={_tokens_of(dataset)} and the run has "
-                f"tokens={tokens}"
+                f"tokens={tokens}: give a text with the tokens of the run"
             )
         options = None
         if data_path is not None or _is_tfds(dataset):
@@ -133,7 +141,7 @@ class TextSource:
         if data_dir is None and dataset is not None:
             data_dir = saved.get("data_dir")
         if FLAGS.data_dir is None and data_dir and not os.path.isdir(data_dir):
-            raise ValueError(f"the run's data_dir {data_dir!r} is gone: give --data_dir")
+            raise ValueError(f"the run's data_dir {data_dir!r} does not exist: give --data_dir")
         return cls(data_path, dataset, data_dir, FLAGS.cache_dir, options)
 
     @property
@@ -142,7 +150,7 @@ class TextSource:
         return self.data_path is not None and os.path.isfile(self.data_path)
 
     def to_flags(self) -> list[str]:
-        """The flags of `from_flags` that name it."""
+        """The flags from which `from_flags` makes this source."""
         names = ("data_path", "dataset", "data_dir", "cache_dir")
         values = {name: getattr(self, name) for name in names}
         if self.options is not None:
@@ -152,7 +160,7 @@ class TextSource:
         return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
     def load(self, splits, optional_splits=(), vocab_size=None, vocabulary=None):
-        """The corpus. Says what was left out of its text.
+        """Reads the corpus, and prints a note for whatever was left out of the text.
 
         Raises ValueError as `load_text` and `load_penn_treebank` do.
         """
@@ -160,7 +168,7 @@ class TextSource:
         return _with_notes(loaded)
 
     def load_whole(self, vocabulary):
-        """The corpus that is all of the file `data_path`, in the words of a vocabulary.
+        """Reads all of the file `data_path` as one split, with a given vocabulary.
 
         Raises ValueError as `ptb.data.corpus.load_whole` does.
         """
@@ -171,7 +179,7 @@ class TextSource:
         )
 
     def load_if(self, fingerprint: str, splits, vocabulary):
-        """The corpus, if it can be read and has the fingerprint; else None."""
+        """Reads the corpus; None if it cannot be read or has another fingerprint."""
         with contextlib.suppress(ValueError):
             loaded = self._load(splits, (), None, vocabulary)
             if loaded.fingerprint == fingerprint:
@@ -189,7 +197,7 @@ class TextSource:
         if self.data_path is not None:
             if self.dataset is not None:
                 raise ValueError(
-                    f"give one of --data_path={self.data_path} and --dataset={self.dataset}"
+                    f"give only one of --data_path={self.data_path} and --dataset={self.dataset}"
                 )
             return corpus.load_text(
                 self.data_path,
@@ -241,8 +249,9 @@ def _is_tfds(dataset: str | None) -> bool:
 
 
 def _tokens_of(dataset: str, wanted: str | None = None) -> str:
-    """Those of the dataset; a text of TFDS has those that are wanted. Raises ValueError for a name
-    of none.
+    """What a token of the dataset is; for a text of TFDS, what is `wanted`.
+
+    Raises ValueError for an unknown dataset.
     """
     if _is_tfds(dataset) and wanted:
         return wanted

@@ -1,4 +1,4 @@
-"""The trained model that the flags name, and the text that it is scored on."""
+"""Loads the trained model that the flags name, and the text to score with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS
 from ptb.command_line.text_source import TextSource
@@ -16,27 +17,34 @@ from ptb.data.options import reading_changed
 flags.disclaim_key_flags()
 
 
-def define_trained_model_flags() -> None:
-    """Which model, of `--save_path` or in its place."""
-    flags.DEFINE_enum(
-        "checkpoint",
-        "best",
-        ["best", "latest"],
-        "of save_path: the epoch with the lowest valid perplexity, or what was saved last (the "
-        "tutorial tests its last epoch)",
-    )
-    define_path(
-        "tutorial_checkpoint",
-        None,
-        "a checkpoint of the original TF1 tutorial in place of save_path: its path without .index; "
-        "--data_path or --dataset names the text that it was trained on",
-    )
+def define_trained_model_flags(group: str = "model") -> None:
+    """Flags that name a trained model: `--save_path`, or a checkpoint of the TF1 tutorial."""
+    with flag_group(group):
+        define_path(
+            "save_path",
+            None,
+            "Folder of a run of ptb train, whose model is used. Default: none.",
+        )
+        flags.DEFINE_enum(
+            "checkpoint",
+            "best",
+            ["best", "latest"],
+            "Which weights of the run. best: the epoch with the lowest perplexity on the valid "
+            "split. latest: the last checkpoint.",
+        )
+        define_path(
+            "tutorial_checkpoint",
+            None,
+            "In place of --save_path: a checkpoint of the original TF1 tutorial, as a path without "
+            ".index. --data_path or --dataset then names the text that it was trained on. Default: "
+            "none.",
+        )
 
 
 def load_trained_model():
     """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
 
-    Raises ValueError where both or neither are given, or what they name cannot be read.
+    Raises ValueError if both or neither are given, or if the model cannot be read.
     """
     from ptb.runs import trained_model  # noqa: PLC0415
 
@@ -44,15 +52,17 @@ def load_trained_model():
     if run_path is None and prefix is None:
         raise ValueError("--save_path is missing: give the folder of a run that train.py made")
     if run_path is not None and prefix is not None:
-        raise ValueError(f"give one of --save_path={run_path} and --tutorial_checkpoint={prefix}")
+        raise ValueError(
+            f"give only one of --save_path={run_path} and --tutorial_checkpoint={prefix}"
+        )
     if run_path is not None:
         return trained_model.load_run(run_path, FLAGS.checkpoint)
     if FLAGS["checkpoint"].present:
-        raise ValueError("--checkpoint chooses among those of --save_path: leave it out")
+        raise ValueError("--checkpoint has no effect without --save_path: leave out --checkpoint")
     if FLAGS.data_path is None and FLAGS.dataset is None:
         raise ValueError(
-            "--data_path is missing: the words of a tutorial checkpoint are those of the text that "
-            "it was trained on"
+            "--data_path is missing: a tutorial checkpoint does not have the words; give the text "
+            "that it was trained on"
         )
     train = TextSource.of_run({}).load(("train",))
     start_tensorflow()
@@ -60,10 +70,10 @@ def load_trained_model():
 
 
 def load_corpus_of(trained, split: str):
-    """A split of the text of a `TrainedModel`, in its words, and perhaps more splits.
+    """Reads a split of the text that a `TrainedModel` was trained on, with its vocabulary.
 
-    The data flags may say where that text is now. Raises ValueError if it is not there, or is
-    another than the run was trained on.
+    The corpus may have more splits. The data flags may say where the text is now. Raises ValueError
+    if the text is missing, or is another text.
     """
     source = TextSource.of_run(trained.source)
     if not trained.corpus:  # a tutorial checkpoint, whose text the flags name
@@ -79,7 +89,9 @@ def load_corpus_of(trained, split: str):
 
 
 def load_train_of(trained):
-    """The train split of the text of a `TrainedModel`, whatever text the flags name.
+    """Reads the train split of the text that a `TrainedModel` was trained on.
+
+    The flags may name another text to score.
 
     Raises ValueError as `load_corpus_of` does.
     """
@@ -91,19 +103,18 @@ def load_train_of(trained):
 
 
 def load_text_to_score(trained, split: str, is_split_given: bool):
-    """A corpus in the words of a `TrainedModel`, and the split of it that is to be scored.
+    """Reads the text to score with the vocabulary of a `TrainedModel`.
 
-    That is the split of the run's own text, or of the folder or dataset that the flags name. A
-    file that they name is scored whole, unless it is the run's own text and the split is not
-    `WHOLE`. Raises ValueError if the text cannot be read, or a split is asked for that it does not
-    have.
+    Returns the corpus and the name of the split to score: of the run's own text, or of the folder
+    or dataset that the flags name. A file is scored whole, unless it is the run's own text and
+    `split` is not `WHOLE`. Raises ValueError if the text cannot be read or lacks the split.
     """
     from ptb.data.options import WHOLE  # noqa: PLC0415
 
     source = TextSource.of_run(trained.source)
     if split == WHOLE:
         if not _is_named() or not source.is_file:
-            raise ValueError("--split=whole scores all of one file: name it with --data_path=FILE")
+            raise ValueError("--split=whole needs one file: give it as --data_path=FILE")
         return source.load_whole(trained.vocabulary), WHOLE
     if not trained.corpus or not _is_named():
         return load_corpus_of(trained, split), split
@@ -113,22 +124,22 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
         return own, split
     if is_split_given:
         raise ValueError(
-            f"--split={split} names a part of the run's own text, which {source.data_path} is not: "
-            "leave it out, and the file is scored whole"
+            f"--split={split} is a part of the run's own text, and {source.data_path} is "
+            "another text: leave out --split to score all of the file"
         )
     return source.load_whole(trained.vocabulary), WHOLE
 
 
 def load_file_to_score(trained, path: str, keep_ids: bool = True):
-    """All of one file in the words of a `TrainedModel`, read as the run read its text.
+    """Reads all of one file with the vocabulary and the options of a `TrainedModel`.
 
-    Without `keep_ids` nothing of it is kept in the cache folder, as of a temporary file. Raises
-    ValueError if it cannot be read.
+    Without `keep_ids` (a temporary file) the cache folder is not used. Raises ValueError if the
+    file cannot be read.
     """
     how = {n: v for n, v in trained.source.items() if n not in ("dataset", "data_dir", "shares")}
     source = TextSource.of_run(how | {"data_path": path}, read_flags=False)
     if not source.is_file:
-        raise ValueError(f"{path!r} is no file: give text files, or - for standard input")
+        raise ValueError(f"{path!r} is not a file: give text files, or - for standard input")
     if not keep_ids:
         source = dataclasses.replace(source, cache_dir="")
     return source.load_whole(trained.vocabulary)
@@ -140,7 +151,7 @@ def _is_named() -> bool:
 
 
 def _own_corpus(trained, source: TextSource):
-    """Every split of the text that the run was trained on; None if the source is another text."""
+    """All splits of the run's own text; None if the source is another text."""
     if source.is_file and not source.options.shares:
         return None
     return source.load_if(
@@ -149,7 +160,7 @@ def _own_corpus(trained, source: TextSource):
 
 
 def _text_of_run(trained, source: TextSource, split: str):
-    """What stands where the run's text stood. Raises ValueError if it has changed."""
+    """Reads the run's text where the run found it. Raises ValueError if it has changed."""
     # One file is read as a whole anyway; of a folder, only as much as is needed.
     splits = _splits_of(trained) if source.is_file else (split,)
     corpus = source.load(splits, vocabulary=trained.vocabulary)
@@ -158,15 +169,15 @@ def _text_of_run(trained, source: TextSource, split: str):
     fingerprint = trained.corpus.get("fingerprint", corpus.fingerprint)
     if known != length or (source.is_file and fingerprint != corpus.fingerprint):
         raise ValueError(
-            f"the text is not what it was when the run began: the {split} split has {length:,} "
-            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or name "
-            "it with --data_path to score it as it is"
+            f"the text has changed since the run started: the {split} split has {length:,} "
+            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or give "
+            "it as --data_path to score it as it is"
         )
     return corpus
 
 
 def _splits_of(trained) -> tuple[str, ...]:
-    """Those of the run's text, on which its fingerprint rests."""
+    """The splits of the run's text, from which the fingerprint was computed."""
     from ptb.data.options import SPLITS  # noqa: PLC0415
 
     known = trained.corpus.get("tokens") or SPLITS

@@ -1,4 +1,4 @@
-"""The flags of `train.py`, which `ptb record` takes too, and what they say of saving."""
+"""The flags of `ptb train`, which `ptb record` takes too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from absl import flags
 
 from ptb.command_line.config_flags import define_config_flags
 from ptb.command_line.devices import define_distribution_flags
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, typed_command
 from ptb.command_line.text_source import define_data_flags, define_text_flags
@@ -17,61 +18,79 @@ flags.disclaim_key_flags()
 
 
 def define_training_flags() -> None:
-    """All that `train.py` takes, and `ptb.experiments.records.record` with it."""
+    """Defines the flags of `ptb train`, which `ptb record` takes too."""
     define_data_flags()
-    define_distribution_flags()
     define_text_flags()
     define_config_flags()
-    define_path(
-        "init_from",
-        None,
-        "begin with the best weights of the run in this folder (fine-tuning); words that it lacks "
-        "start fresh",
-    )
-    define_path(
-        "init_vectors",
-        None,
-        "begin with the word vectors of this file, in the text format of word2vec or GloVe",
-    )
-    flags.DEFINE_list(
-        "change",
-        [],
-        "hyperparameters of the run in save_path that this start changes, with commas between: "
-        f"{', '.join(MEANT)}",
-    )
-    flags.DEFINE_integer(
-        "early_stopping",
-        0,
-        "stop after this many epochs without a lower valid perplexity; 0: never",
-        0,
-        100_000,
-    )
-    flags.DEFINE_integer(
-        "sample_every", 0, "print a sample every so many epochs; 0: none", 0, 100_000
-    )
-    flags.DEFINE_string(
-        "checkpoint_every",
-        "300s",
-        "save within an epoch too, every so many seconds (300s) or windows (500w), or 0: do not",
-    )
-    flags.DEFINE_integer("keep", 2, "newest checkpoints to keep, beside the best", 1, 1000)
-    flags.DEFINE_enum(
-        "on_divergence",
-        "stop",
-        ["stop", "rollback"],
-        "stop, or go back to the last checkpoint with half the learning rate, three times at most",
-    )
+    with flag_group("training"):
+        define_path(
+            "init_from",
+            None,
+            "Fine-tuning: folder of a run whose best weights this run starts from. Words that it "
+            "does not know start fresh. Default: none.",
+        )
+        define_path(
+            "init_vectors",
+            None,
+            "File of word vectors to start from, in the text format of word2vec or GloVe. Default: "
+            "none.",
+        )
+        flags.DEFINE_integer(
+            "early_stopping",
+            0,
+            "Stop after this many epochs without a lower perplexity on the valid split. 0: never.",
+            0,
+            100_000,
+        )
+        flags.DEFINE_enum(
+            "on_divergence",
+            "stop",
+            ["stop", "rollback"],
+            "What to do if the loss is NaN or infinite, or perplexity explodes. rollback: return "
+            "to the last checkpoint with half the learning rate, at most three times.",
+        )
+        flags.DEFINE_integer(
+            "sample_every",
+            0,
+            "Print a text that the model writes, after every so many epochs. 0: never.",
+            0,
+            100_000,
+        )
+    with flag_group("saving"):
+        define_path(
+            "save_path",
+            None,
+            "Folder of the run, for the config, the metrics and the checkpoints. If the folder "
+            "holds a run, training resumes. Default: nothing is saved.",
+        )
+        flags.DEFINE_list(
+            "change",
+            [],
+            "Hyperparameters that may differ from the run in --save_path, with commas between. "
+            f"Without this flag, a difference is an error. Possible: {', '.join(MEANT)}. "
+            "Default: none.",
+        )
+        flags.DEFINE_string(
+            "checkpoint_every",
+            "300s",
+            "How often to save within an epoch: seconds (300s) or windows (500w). 0: only after "
+            "each epoch.",
+        )
+        flags.DEFINE_integer(
+            "keep", 2, "Number of newest checkpoints to keep, besides the best.", 1, 1000
+        )
+    define_distribution_flags()
 
 
 def save_options_from_flags() -> SaveOptions:
-    """Raises ValueError for a bad value."""
+    """When to save. Raises ValueError for a bad value."""
     return SaveOptions(FLAGS.checkpoint_every, FLAGS.keep, FLAGS.on_divergence)
 
 
 def beginnings_from_flags(corpus) -> list:
-    """What the run begins with in place of fresh weights (`ptb.runs.beginning`).
+    """The weights that the run starts from, if not fresh ones (`ptb.runs.beginning`).
 
-    Raises ValueError where that cannot be read.
+    Raises ValueError if they cannot be read.
     """
     from ptb.data import word_vectors  # noqa: PLC0415
     from ptb.runs.beginning import FromRun, FromVectors  # noqa: PLC0415
@@ -87,5 +106,5 @@ def beginnings_from_flags(corpus) -> list:
 
 
 def labels_from_flags() -> dict[str, str]:
-    """What the run's `config.json` tells people."""
+    """The command and the preset, which the run's `config.json` keeps for readers."""
     return {"command": typed_command(), "model": FLAGS.model}

@@ -1,4 +1,4 @@
-"""Text becomes windows of `[batch_size, num_steps]` tokens. Knows no network.
+"""Reads text and turns it into windows of `[batch_size, num_steps]` tokens.
 
 The main path, in order:
 

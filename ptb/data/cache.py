@@ -1,9 +1,9 @@
-"""The ids of a long text, kept for the next start.
+"""Caches the ids of a long text for the next start.
 
-An entry is a folder named after the sha256 of everything that its contents follow from: the bytes
-of the text files, as they were when they were read, and the settings they were read with. It is
-written under another name and renamed, and checked against its own fingerprint when it is read, so
-an entry is whole or ignored. Entries are never removed: delete the folder whenever you like.
+An entry is a folder named after the sha256 of everything that determines the ids: the bytes of the
+text files, as they were read, and the settings. It is written under another name and renamed, and
+checked against a fingerprint when it is read, so a damaged entry is ignored. Entries are never
+removed: you can delete the folder at any time.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def default_folder() -> Path | None:
 
 
 class Entry:
-    """Where the cache keeps what `settings` make of the contents of `files`, by name.
+    """The place in the cache for the text in `files`, read with `settings`.
 
-    Nowhere if `cache_dir` is None or "", or the text is too short to be worth an entry.
+    There is none if `cache_dir` is None or "", or the text is too short to be worth an entry.
     """
 
     def __init__(self, cache_dir: str | Path | None, files: Mapping[str, Path], settings):
@@ -49,7 +49,7 @@ class Entry:
         self._is_used = bool(cache_dir) and num_bytes >= MIN_BYTES
 
     def load(self, corpus_type: type):
-        """The corpus of the files as they are now; None if it is not kept, or is damaged."""
+        """Loads the corpus of the current files; None if it is not cached, or damaged."""
         if not self._is_used:
             return None
         return _load(
@@ -57,9 +57,9 @@ class Entry:
         )
 
     def save(self, corpus, sha256: Mapping[Path, str]) -> None:
-        """Keeps the corpus that files with these contents made.
+        """Caches the corpus that was read from files with these contents.
 
-        They are those that were read: a file may have changed since `load`, and changed back.
+        The contents are given, since a file may have changed after `load`, and changed back.
         """
         if self._is_used:
             _save(self._folder(sha256), corpus)
@@ -71,7 +71,7 @@ class Entry:
 
 
 def _load(entry: Path, corpus_type: type):
-    """The corpus in the entry; None where there is no entry or it is damaged."""
+    """Loads the corpus of an entry; None if the entry is missing or damaged."""
     try:
         meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
         corpus = corpus_type(
@@ -88,9 +88,9 @@ def _load(entry: Path, corpus_type: type):
 
 
 def _save(entry: Path, corpus) -> None:
-    """Keeps a `Corpus`; where the disk does not let it, the next start reads the text again.
+    """Caches a `Corpus`. If the disk refuses, the next start reads the text again.
 
-    So it does if the folder has other files than the cache's: nothing is put beside them.
+    Nothing is cached in a folder that has files of other programs.
     """
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A corpus: the ids of three splits, and the vocabulary that the train split gave them."""
+"""A corpus: the ids of train, valid and test, and the vocabulary of the train split."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ DEFAULT_SHARES = (90.0, 5.0, 5.0)
 class Corpus:
     """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
 
-    `summary` says what is in each split, and `tokens` what an id stands for: one of `text.TOKENS`.
-    `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
-    `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
-    `files` are those that the splits were read from, and `notes` say what was left out of them.
-    `reasons` say why words became `<unk>`, where the vocabulary was made of this text.
-    `grammar` is what the text was generated from, where it was: it knows the best reachable
-    perplexity.
+    `summary` has the counts of each split. `tokens` says what a token is: one of `text.TOKENS`.
+    `source` says how to find the same text again, in plain values: `dataset` and `data_dir`, or
+    `data_path`; the `TextOptions`; and the version of the reading rules (`text.READING`).
+    `files` are the files of the splits, and `notes` say what was left out of them. `reasons` say
+    why words became `<unk>`, if the vocabulary was made from this text. `grammar` generated the
+    text, if it was generated, and knows the lowest possible perplexity.
     """
 
     name: str
@@ -59,9 +58,9 @@ class Corpus:
         return self.splits["test"]
 
     def unigram_perplexity(self, split: str) -> float:
-        """What a model comes to that knows how frequent each word is in train, and no more.
+        """The perplexity of a model that knows only the frequency of each word in train.
 
-        Every word counts half a time more than it is there, so that none is impossible.
+        Every count is increased by one half, so that no word is impossible.
         """
         counts = np.bincount(self.train, minlength=len(self.vocabulary)) + 0.5
         nats = -np.log(counts / counts.sum())
@@ -92,9 +91,9 @@ def load_text(
     `.gz`. One file is cut by `options.shares`. The vocabulary is made from the train split, capped
     at `vocab_size` words, unless one is given (that of an earlier run). Only the named `splits`
     are read, and train where the vocabulary must be made; a missing one of the `optional_splits`
-    is passed over. The ids of a long text are kept in `cache_dir`, where that is given.
+    is skipped. The ids of a long text are cached in `cache_dir`, if it is given.
 
-    Raises ValueError where a file is missing, empty, not UTF-8, or has a word that the
+    Raises ValueError if a file is missing, empty, not UTF-8, or has a word that the
     vocabulary cannot encode.
     """
     path, options = Path(data_path), options or TextOptions()
@@ -112,7 +111,7 @@ def load_whole(
     options: TextOptions,
     cache_dir: str | Path | None = None,
 ) -> Corpus:
-    """Reads all of one file as the only split, `WHOLE`, in the words of a vocabulary.
+    """Reads all of one file as the only split, `WHOLE`, with a given vocabulary.
 
     Raises ValueError as `load_text` does.
     """
@@ -129,7 +128,7 @@ def _load(
     options: TextOptions,
     cache_dir: str | Path | None,
 ) -> Corpus:
-    """The splits `kept` of what is read from `files`, or was once and is in the cache."""
+    """The splits `kept` of the text in `files`, or of the cached ids."""
     settings = dataclasses.asdict(options)
     known = vocabulary.to_text() if vocabulary else None
     by_bytes = options.shares is not None and standard.is_cut_by_bytes(path, options.tokens)
@@ -167,7 +166,7 @@ def load_tfds(
     vocabulary: Vocabulary | None = None,
     options: TextOptions | None = None,
 ) -> Corpus:
-    """The text of a dataset of TFDS, `tfds:NAME` as `ptb.data.tfds_text` reads it.
+    """Reads a text of TFDS, `tfds:NAME`; see `ptb.data.tfds_text`.
 
     Raises ValueError if it cannot be fetched, has no such text or split, or has a word that the
     vocabulary cannot encode.
@@ -207,12 +206,13 @@ def load_penn_treebank(
     splits: tuple[str, ...] = SPLITS,
     vocabulary: Vocabulary | None = None,
 ) -> Corpus:
-    """Penn Treebank through TFDS, which fetches it into its folder `data_dir` the first time.
+    """Reads Penn Treebank through TFDS, which downloads it to `data_dir` the first time.
 
-    `tokens` is "word" or "char". The ids of words are those that `load_text` gives for the text
-    files. Those of characters are not: the dataset has one space between two words and none at the
-    ends of a line, while the files have some there, which `load_text` keeps.
-    Raises ValueError, with what to do by hand, where it cannot be fetched.
+    `tokens` is "word" or "char". For words, the ids equal those of `load_text` for the text files.
+    For characters they do not: the dataset has one space between words and none at the ends of a
+    line, while the files have spaces there, which `load_text` keeps.
+
+    Raises ValueError, with instructions, if the text cannot be downloaded.
     """
     from ptb.data.penn_treebank.sentences import blocks_of_sentences  # noqa: PLC0415
 
@@ -253,9 +253,9 @@ def _corpus(
 ) -> Corpus:
     """Turns the numbers of a lexicon, in place, into the ids of the vocabulary.
 
-    `named` are the lexicon's tokens, and what kind they are (`text.TOKENS`). `limits` are
-    vocab_size and min_count, for where the vocabulary must be made. `kept` are the splits of the
-    corpus, `files` what errors name.
+    `named` are the tokens of the lexicon, and the kind of tokens (`text.TOKENS`). `limits` are
+    vocab_size and min_count, used if the vocabulary must be made. `kept` are the splits of the
+    corpus; errors name the `files`.
     """
     tokens, kind = named
     if kind == "subword":
@@ -267,9 +267,9 @@ def _corpus(
         reasons = tuple(unknown.reasons(tokens, counts, vocabulary, made_by, kind))
     if set(vocabulary.words) <= {EOS, UNKNOWN}:
         raise ValueError(
-            f"every word became {UNKNOWN}: train has none as often as --min_count, 2 if it is not "
-            "given and other splits have other words, among its --vocab_size most frequent; give "
-            "--tokens=char or --tokens=subword, which need no spaces between words, or more text"
+            f"every word became {UNKNOWN}: no word of train is frequent enough for --min_count (by "
+            "default 2 if other splits have other words) and --vocab_size; give --tokens=char or "
+            "--tokens=subword, which need no spaces between words, or more text"
         )
     table = np.array([vocabulary.id_of(token) for token in tokens], np.int32)
     extents = Extents(tokens, kind)
@@ -299,7 +299,9 @@ def _subword_corpus(
     """
     vocab_size, min_count = limits
     if min_count is not None:
-        raise ValueError(f"--min_count={min_count} is for words, and subwords lack none: drop it")
+        raise ValueError(
+            f"--min_count={min_count} has no effect with --tokens=subword: leave it out"
+        )
     if vocabulary is None:
         counts = text.count(texts["train"], len(pieces)).tolist()
         known = dict(zip(pieces, counts, strict=True))
@@ -317,9 +319,9 @@ def _subword_corpus(
 def _vocabulary(
     tokens: list[str], counts: dict[str, np.ndarray], vocab_size: int | None, min_count: int | None
 ) -> tuple[Vocabulary, unknown.Limits]:
-    """The vocabulary of train, and what made it.
+    """The vocabulary of train, and the limits that were used.
 
-    `TextOptions` tells what a `min_count` of None does.
+    `TextOptions` explains a `min_count` of None.
     """
     in_train = counts["train"] > 0
     # A text of one line has its only <eos> in the last split.

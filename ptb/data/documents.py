@@ -1,4 +1,4 @@
-"""Where the documents of a text begin: no recurrent state crosses from one into the next.
+"""Finds the starts of documents, where the recurrent state is set to zero.
 
     text       a b <eos> c d <eos> <eos> e <eos>
     stream   <eos> a b <eos> c d <eos> <eos> e <eos>      `<eos>` comes before the first document
@@ -34,13 +34,13 @@ class Borders:
     eos: int
 
     def stream(self, ids: np.ndarray) -> np.ndarray:
-        """int32 `[1 + N]`: what is read of a text, `eos` and its ids."""
+        """The stream to read, int32 `[1 + N]`: `eos`, then the ids of the text."""
         return np.concatenate([[self.eos], ids]).astype(np.int32)
 
     def resets(self, stream: np.ndarray) -> np.ndarray:
         """bool, one for each token of the stream: whether the state is zeroed before it is read.
 
-        What comes before a token decides, so text can be read and written token by token.
+        This depends only on earlier tokens, so text can be read and written token by token.
         """
         is_eos = stream == self.eos
         if self.at == LINE:
@@ -48,7 +48,7 @@ class Borders:
         return is_eos & np.concatenate([[False], is_eos[:-1]])
 
     def count(self, ids: np.ndarray) -> int:
-        """How many documents a text has. The last one's border, at its end, begins none."""
+        """The number of documents in a text. The border at the end of the text starts none."""
         return 1 + int(self.resets(self.stream(ids))[1:-1].sum())
 
 
@@ -61,6 +61,6 @@ def borders_of(reset_at: str, vocabulary: Vocabulary) -> Borders | None:
         return None
     if EOS not in vocabulary:
         raise ValueError(
-            f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave it out"
+            f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave out reset_at"
         )
     return Borders(reset_at, vocabulary.id_of(EOS))

@@ -1,4 +1,4 @@
-"""Which files hold the splits of a text, and what is in them."""
+"""Finds and reads the files of a text's splits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ptb.data.vocabulary import EOS
 def find(
     path: Path, required: Sequence[str], optional: Sequence[str], options: TextOptions
 ) -> dict[str, Path]:
-    """The file of each split: of its own in a folder, or the same one for all, to be cut.
+    """Finds the file of each split in a folder; or one file for all splits, which is then cut.
 
-    Raises ValueError where a required split is missing, or `options.shares` is not what `path`
+    Raises ValueError if a required split is missing, or `options.shares` is not what `path`
     needs.
     """
     if path.is_file():
@@ -27,13 +27,15 @@ def find(
             raise ValueError(f"the {missing[0]} split is missing: --split leaves nothing for it")
         return {split: path for split in (*required, *optional) if shares[split]}
     if not path.is_dir():
-        kind = "is no regular file" if path.exists() else "is not a folder or file"
+        kind = "is not a regular file" if path.exists() else "is not a folder or file"
         raise ValueError(
             f"data_path {str(path)!r} {kind}: give the folder that holds "
             "train.txt, valid.txt and test.txt, or one text"
         )
     if options.shares:
-        raise ValueError(f"--split cuts one file, and data_path {str(path)!r} is a folder: drop it")
+        raise ValueError(
+            f"--split needs one file, and data_path {str(path)!r} is a folder: leave it out"
+        )
     found = {split: _candidates(path, split) for split in (*required, *optional)}
     if missing := [split for split in required if not found[split]]:
         raise ValueError(
@@ -72,8 +74,8 @@ def read(
 def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarray]:
     """Cuts a stream `[N]`, in order, into views of about `shares` per cent of it.
 
-    Each part goes on to the end of the line in which its share is reached. Only if a part would
-    come out empty by that, as of a text of one line, are all cut where their shares end.
+    Each part extends to the end of the line in which the share is reached. If a part would then be
+    empty, as in a text of one line, all parts are cut exactly where the shares end.
     """
     line_ends = np.flatnonzero(stream == eos) + 1
     wanted = len(stream) * np.cumsum(shares[:-1]) / 100
@@ -86,7 +88,7 @@ def cut(stream: np.ndarray, eos: int, shares: Sequence[float]) -> list[np.ndarra
 
 
 def _num_bytes(tokens: Sequence[str]) -> np.ndarray:
-    """Of each token in UTF-8, int64; a line break is one."""
+    """The number of bytes of each token in UTF-8, int64; a line break is one byte."""
     return np.array([1 if token == EOS else len(token.encode()) for token in tokens], np.int64)
 
 
@@ -96,5 +98,5 @@ def _candidates(folder: Path, split: str) -> list[Path]:
 
 
 def _names(split: str) -> tuple[str, ...]:
-    """The tutorial's, anyone's, and WikiText's."""
+    """The possible file names of a split: the tutorial's, the general one, and WikiText's."""
     return f"ptb.{split}.txt", f"{split}.txt", f"wiki.{split}.tokens"

@@ -81,7 +81,7 @@ class Grammar:
         return tokens
 
     def score(self, tokens: Sequence[str]) -> tuple[float, int]:
-        """What a text that begins at the start state costs a reader who forgets nothing.
+        """The cross-entropy of a text from the start state, for a reader who forgets nothing.
 
         Returns:
           Total nats of all tokens but the first, and their number: the N - 1 predictions that a
@@ -114,7 +114,7 @@ class Grammar:
             yield probability * self.words[name][word], state
 
     def perplexity_floor(self, num_steps: int | None = None) -> float:
-        """The perplexity below which no model of this text can stay in the long run.
+        """The lowest perplexity that a model of this text can reach in the long run.
 
         Args:
           num_steps: None for a model that remembers the whole past. Otherwise the model forgets

@@ -1,4 +1,4 @@
-"""How anyone's text becomes tokens and a vocabulary."""
+"""Options that say how a text becomes tokens and a vocabulary."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from ptb.data.text import READING, TOKENS
 
 SPLITS = ("train", "valid", "test")
-# The only split of a file that is read whole.
+# The name of the only split, if a file is not cut.
 WHOLE = "whole"
 
 
 @dataclass(frozen=True)
 class TextOptions:
-    """Raises ValueError for a value out of bounds.
+    """How a text is read. Raises ValueError for a value out of bounds.
 
-    `tokens`     one of `ptb.data.text.TOKENS`: what one time step reads.
+    `tokens`     what a token is: one of `ptb.data.text.TOKENS`.
     `lowercase`  whether capitals are read as small letters.
-    `min_count`  words that train has less often than this become `<unk>`. None: 1, but where train
-                 has no `<unk>` and another split has words that train lacks, the words that train
-                 has once become `<unk>`; if there is no such word either, `<unk>` joins the
-                 vocabulary although train never shows it.
-    `shares`     per cent of one file's tokens that are train, valid and test, in this order.
+    `min_count`  words that occur less often than this in train become `<unk>`. None: 1, or 2 if
+                 another split has words that train lacks and train has no `<unk>`. If train has no
+                 word that occurs once, `<unk>` joins the vocabulary, and the model never learns it.
+    `shares`     percentages of train, valid and test, in this order, if the text is one file.
     """
 
     tokens: str = "word"
@@ -39,15 +38,15 @@ class TextOptions:
 
 
 def parse_shares(text: str) -> tuple[float, ...]:
-    """The numbers of "90,5,5". Raises ValueError for anything else than numbers."""
+    """The numbers of "90,5,5". Raises ValueError for any other text."""
     try:
         return tuple(float(share) for share in text.split(","))
     except ValueError:
-        raise ValueError(f"split={text} is no list of numbers: write --split=90,5,5") from None
+        raise ValueError(f"split={text} is not a list of numbers: write --split=90,5,5") from None
 
 
 def reading_changed(source: dict) -> str:
-    """What to add if the text of a run with this `source` is not what it was; often nothing."""
+    """The reason, in words, if the reading rules have changed since the run; else empty."""
     reading, tokens = source.get("reading", 1), source.get("tokens")
     if "data_path" not in source or reading == READING:
         return ""
@@ -69,6 +68,6 @@ def _check_shares(shares) -> None:
     train_is_there = len(shares) == len(SPLITS) and shares[0] > 0 and min(shares) >= 0
     if not train_is_there or abs(sum(shares) - 100) > 1e-9:
         raise ValueError(
-            f"split={','.join(f'{share:g}' for share in shares)} is not the per cent of train, "
-            "valid and test: give three numbers that sum to 100, such as --split=90,5,5"
+            f"split={','.join(f'{share:g}' for share in shares)} is not a list of percentages "
+            "of train, valid and test: give three numbers that sum to 100, such as --split=90,5,5"
         )

@@ -29,16 +29,16 @@ OVERHEAD_STEPS = 2
 
 @dataclass(frozen=True)
 class Windows:
-    """Where each window of a split lies. The text itself is held once, however many windows.
+    """The windows of a split, as places in the text, which is held only once.
 
     `stream`   int32 `[N]`: the ids, padded so that every window lies inside.
     `starts`   int32 `[K, B]`: row b of window k reads `stream[starts[k, b]:][:T]`.
     `lengths`  int32 `[K, B]`: how many of those T targets are real; the rest is padding.
     `carries_state`  whether row b of window k+1 continues row b of window k.
-    `restarts` bool `[K, B]`: the rows whose state is zeroed before window k all the same; None for
-               none.
-    `resets`   bool `[N]`: the tokens before which the state is zeroed, wherever in a window they
-               are; None for none.
+    `restarts` bool `[K, B]`: rows whose state is zeroed before window k, although the other rows
+               carry it; None if there are none.
+    `resets`   bool `[N]`: tokens before which the state is zeroed, at any place in a window; None
+               if there are none.
     `first`    where the text begins in the stream: 1 if the stream has an `<eos>` before it.
     """
 
@@ -57,7 +57,7 @@ class Windows:
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens one pass over the windows predicts."""
+        """Number of tokens that one pass over the windows predicts."""
         return int(self.lengths.sum())
 
     def __len__(self) -> int:
@@ -117,7 +117,7 @@ def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
     The remainder of the stream (fewer than B tokens) and of the rows (up to T tokens each) is
     left out, as the tutorial does; `every_token` leaves nothing out.
 
-    Raises ValueError where not even one window fits.
+    Raises ValueError if not even one window fits.
     """
     _require_positive(batch_size, num_steps)
     batch_len = len(ids) // batch_size
@@ -136,7 +136,7 @@ def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Gene
     so the state must be zeroed before each. There are as many windows as fit behind the offset,
     (N - 1 - offset) // (B T): as many as `sequential` gives, one more, or one fewer.
 
-    Raises ValueError where not even one window fits.
+    Raises ValueError if not even one window fits.
     """
     _require_positive(batch_size, num_steps)
     maxima = len(ids) // num_steps - 1, len(ids) // (batch_size + 1)
@@ -232,9 +232,9 @@ def every_line(ids: np.ndarray, eos: int, batch_size: int, num_steps: int) -> Wi
 
 
 def steps_for_lines(ids: np.ndarray, eos: int, max_steps: int) -> int:
-    """The num_steps up to `max_steps` that makes `every_line` quickest: it leaves little padding.
+    """The num_steps, at most `max_steps`, with which `every_line` is fastest: little padding.
 
-    A window is taken to cost as much as OVERHEAD_STEPS more steps.
+    The overhead of a window is estimated as OVERHEAD_STEPS steps.
     """
     lengths = np.diff(line_starts(ids, eos))
     costs = {t: (-(-lengths // t)).sum() * (t + OVERHEAD_STEPS) for t in range(1, max_steps + 1)}
@@ -269,7 +269,9 @@ def _require_positive(batch_size: int, num_steps: int) -> None:
 def _require_a_window(
     ids, batch_size: int, num_steps: int, num_tokens: int, maxima: tuple[int, int]
 ) -> None:
-    """`maxima` are the largest batch_size beside this num_steps, and the other way round."""
+    """Raises ValueError if no window fits. `maxima` are the largest batch_size with this num_steps,
+    and the largest num_steps with this batch_size.
+    """
     if len(ids) < num_tokens:
         names = zip(("batch_size", "num_steps"), maxima, strict=True)
         works = [f"a {name} of at most {size}" for name, size in names if size > 0]

@@ -1,4 +1,4 @@
-"""Corpora that others publish figures of: how they are cut, and how long they are.
+"""Well-known corpora with published results: how they are cut, and how long they are.
 
 `wiki.{train,valid,test}.tokens` are WikiText-2 and WikiText-103 (Merity et al. 2016, arXiv
 1609.07843), counted in words with an `<eos>` a line. `text8` and `enwik8` (http://mattmahoney.net/dc)
@@ -48,7 +48,7 @@ def cut_by_bytes(
 
 
 def notes(files: Mapping[str, Path], lengths: Mapping[str, int], tokens: str) -> Iterator[str]:
-    """What to say if a file is named like a standard split and has another length than that."""
+    """Yields a note if a file has the name of a standard split but another length."""
     for split, path in files.items():
         name, found = path.name.removesuffix(".gz"), lengths.get(split)
         known = WIKITEXT.get(split, ())

@@ -1,4 +1,4 @@
-"""Byte-level byte pair encoding: any text in a vocabulary of any size, and no `<unk>`.
+"""Byte-level byte pair encoding (BPE): reads any text without `<unk>`.
 
 Sennrich et al. 2016 (arXiv 1508.07909), of bytes as in GPT-2. A text is cut into pieces, a word
 with the space before it, marks of punctuation likewise, or white space. Within each piece the two
@@ -74,13 +74,13 @@ def to_bytes(token: str) -> bytes:
 
 
 def check(vocabulary: Vocabulary) -> None:
-    """Raises ValueError for a vocabulary that is none of subwords."""
+    """Raises ValueError if a vocabulary does not consist of subwords."""
     lacking = [name for name in NAMES if name not in vocabulary and name != LINE_BREAK_NAME]
     foreign = [word for word in vocabulary.words if word != EOS and not set(word) <= set(NAMES)]
     if lacking or foreign or EOS not in vocabulary:
         what = (foreign or lacking or [EOS])[0]
         raise ValueError(
-            f"the vocabulary is none of subwords ({what!r}): restore the run's vocabulary.txt"
+            f"the vocabulary is not one of subwords ({what!r}): restore the run's vocabulary.txt"
         )
 
 
@@ -110,15 +110,15 @@ def _join(names: list[str], vocabulary: Vocabulary) -> list[str]:
 
 
 def learn(pieces: Mapping[str, int], vocab_size: int | None) -> Vocabulary:
-    """The vocabulary of the pieces of a text and how often each is there.
+    """Learns a vocabulary from the pieces of a text and the count of each.
 
-    Raises ValueError for a size that has no room for every byte, or without the library.
+    Raises ValueError if the size is too small for all bytes, or if the library is missing.
     """
     size = vocab_size or DEFAULT_SIZE
     if size <= NUM_BYTES:
         raise ValueError(
-            f"vocab_size={size} has no room for subwords: give more than {NUM_BYTES}, one for each "
-            "byte, or --tokens=char"
+            f"vocab_size={size} is too small for subwords: give more than {NUM_BYTES}, one for "
+            "each byte, or use --tokens=char"
         )
     try:
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: PLC0415

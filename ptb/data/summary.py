@@ -1,4 +1,4 @@
-"""What is in a text: tokens, types, `<unk>`, the longest line."""
+"""Counts of a text: tokens, different tokens (types), `<unk>`, the longest line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ptb.data.text import PART_TOKENS, is_spaced, num_characters, surface
 from ptb.data.vocabulary import EOS, Vocabulary
 
-# exp of more is no float.
+# exp of more nats overflows a float.
 MAX_NATS = 700
 
 
@@ -37,15 +37,16 @@ class SplitSummary:
         return self.unknown / self.tokens
 
     def bits_per_character(self, perplexity: float) -> float | None:
-        """What a perplexity of the tokens comes to for each character: it does not depend on what
-        a token is. None for a split without a character to predict.
+        """The bits per character of a perplexity, which compare models with different tokens.
+
+        None for a split without a predicted character.
         """
         if not self.characters:
             return None
         return math.log2(perplexity) * (self.tokens - 1) / self.characters
 
     def word_perplexity(self, perplexity: float) -> float | None:
-        """What a perplexity of the tokens comes to for each word, which white space ends."""
+        """The perplexity per word of a perplexity per token; words end at white space."""
         if not self.words:
             return None
         nats = math.log(perplexity) * (self.tokens - 1) / self.words
@@ -53,7 +54,7 @@ class SplitSummary:
 
 
 class Extents:
-    """How many characters and words the tokens of a lexicon are, by the token's number.
+    """The characters and words of each token of a lexicon, by the number of the token.
 
     Two spaced tokens (`ptb.data.text.is_spaced`) have a space between. A word is what lies between
     white space; a line break is one too, as it is a token.
@@ -100,8 +101,8 @@ def summarize(
 
 
 def table(summaries: Mapping[str, SplitSummary]) -> str:
-    """A row for each split."""
-    lines = [f"{'split':<6} {'tokens':>13} {'types':>11} {'<unk>':>8} {'longest line':>13}"]
+    """A text table with one row per split; `distinct` counts different tokens."""
+    lines = [f"{'split':<6} {'tokens':>13} {'distinct':>11} {'<unk>':>8} {'longest line':>13}"]
     for split, row in summaries.items():
         lines.append(
             f"{split:<6} {row.tokens:>13,} {row.types:>11,} {row.unknown_share:>8.2%} "

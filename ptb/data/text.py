@@ -77,7 +77,7 @@ NUM_CODE_POINTS = 0x110000
 
 @dataclass(frozen=True)
 class TextRead:
-    """What a file came to: `ids` int32 `[N]` of a lexicon, the sha256 of its bytes, and notes.
+    """The result of reading a file: `ids` int32 `[N]` of a lexicon, the sha256, and notes.
 
     `notes` say what was left out of the text, and how often.
     """
@@ -205,7 +205,7 @@ def split(
     ValueError for a text with a NUL.
     """
     if "\0" in text:
-        raise ValueError("the text has a NUL, which no text has: leave it out")
+        raise ValueError("the text has a NUL character: remove it")
     text = text.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
     numbers = lexicon(tokens)
     ids, _ = encode([text], numbers, lowercase)

@@ -1,4 +1,4 @@
-"""Reads a text file block by block, and refuses what is no text."""
+"""Reads a text file block by block, and refuses files that are not text."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ class TextFile:
         # Of text in UTF-16, every other byte is mostly zero.
         zeros = [block[start::2].count(0) * 4 > len(block) for start in (0, 1)]
         encoding = {(False, True): "UTF-16LE", (True, False): "UTF-16BE"}.get(tuple(zeros))
-        is_what = (
-            f"; it looks like {_remedy(encoding)}" if encoding else ": take it out, no text has one"
-        )
+        is_what = f"; it looks like {_remedy(encoding)}" if encoding else ": remove it"
         raise ValueError(f"{self.path} has a NUL (byte {place}){is_what}")
 
 
@@ -149,7 +147,7 @@ class _Hashed:
 
 @contextlib.contextmanager
 def _progress_bar(path: Path):
-    """What is to be told of the bytes that were read. A bar appears if reading takes seconds."""
+    """Yields a function to call with the number of bytes read; shows a bar for long files."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda num_bytes: None
         return

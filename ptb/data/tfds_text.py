@@ -26,7 +26,7 @@ FROM_TRAIN = {"train": "train[:95%]", "valid": "train[95%:]"}
 
 @dataclass(frozen=True)
 class TfdsText:
-    """What `tfds:NAME,field=...` says. `splits` are TFDS's names by ours."""
+    """The parts of `tfds:NAME,field=...`. `splits` maps our names to those of TFDS."""
 
     name: str
     text_field: str | None
@@ -34,7 +34,7 @@ class TfdsText:
 
     @classmethod
     def parse(cls, dataset: str) -> TfdsText:
-        """Raises ValueError for anything else."""
+        """Parses `tfds:NAME,field=...`. Raises ValueError for any other text."""
         name, *settings = dataset.removeprefix(PREFIX).split(",")
         values = dict(setting.partition("=")[::2] for setting in settings)
         if (
@@ -86,12 +86,12 @@ def blocks_of_texts(
 def _clean(contents: bytes, text: TfdsText) -> str:
     written = contents.decode(errors="replace")
     if "\0" in written:
-        raise ValueError(f"{PREFIX}{text.name} has a NUL in a text, which no text has")
+        raise ValueError(f"{PREFIX}{text.name} has a text with a NUL character")
     return written.replace(BYTE_ORDER_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _fetched(text: TfdsText, get):
-    """What `get` returns. TFDS runs code of each dataset, which may raise anything."""
+    """The result of `get`. TFDS runs code of each dataset, which may raise any error."""
     try:
         return get()
     except ValueError as error:
@@ -100,7 +100,7 @@ def _fetched(text: TfdsText, get):
         reason = f"{type(error).__name__}: {error}"
     reason = " ".join(reason.split())[:300]
     raise ValueError(
-        f"TFDS has no {PREFIX}{text.name} to give ({reason}): check its name in TFDS's list, or "
+        f"TFDS cannot load {PREFIX}{text.name} ({reason}): check its name in TFDS's list, or "
         "give the --data_dir where it was prepared"
     )
 

@@ -1,4 +1,4 @@
-"""Why words of a text became `<unk>`, and which flag would change it."""
+"""Explains why words of a text became `<unk>`, and which flag changes it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from ptb.data.text import UNITS
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
-# Words of natural text are shorter on average, in any language that puts spaces between them.
+# Words are shorter than this on average in every language with spaces between words.
 LONG_WORDS = 20
-# Scripts that put no spaces between words: Thai to Khmer, Japanese, and Chinese characters. Their
-# words, where somebody has cut them, are shorter on average than UNCUT_CHARACTERS.
+# Scripts without spaces between words: Thai to Khmer, Japanese, and Chinese characters. If someone
+# has separated the words, they are shorter than UNCUT_CHARACTERS on average.
 NO_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 UNCUT_CHARACTERS, UNCUT_SHARE = 4, 0.1
-# What splits a text into pieces of which other texts have fewer that are new.
+# Smaller tokens, of which other splits have fewer that train lacks.
 FINER = {
     "word": "--tokens=wordpunct (punctuation apart) or --tokens=subword",
     "wordpunct": "--tokens=subword or --tokens=char",
@@ -41,7 +41,15 @@ def reasons(
     limits: Limits,
     kind: str,
 ) -> Iterator[str]:
-    """A line for each reason. `counts` int64 are those of each split, by the lexicon's numbers."""
+    """Yields a line for each reason.
+
+    Args:
+      tokens: the different tokens of the text.
+      counts: for each split, int64 `[len(tokens)]`: how often each token occurs.
+      vocabulary: the vocabulary that was made of the text.
+      limits: the `vocab_size` and `min_count` that were used.
+      kind: one of `ptb.data.text.TOKENS`.
+    """
     units, train = UNITS[kind], counts["train"]
     lacks_spaces = has_no_spaces(tokens, train, kind)
     finer = "--tokens=char or --tokens=subword" if lacks_spaces else FINER[kind]
@@ -50,29 +58,29 @@ def reasons(
     is_lost = is_word & ~is_kept & (train > 0)
     too_rare = is_lost & (train < limits.min_count)
     if too_rare.any():
-        why = f"occur less than {limits.min_count} times in train"
-        change = f"a smaller --min_count than {limits.min_count} keeps more"
+        why = f"occur fewer than {limits.min_count} times in train"
+        change = f"a --min_count below {limits.min_count} keeps more"
         if not limits.is_given:
-            why += ", and stand for the words that only other splits have"
-            change = f"{finer} makes fewer"
-        yield f"{UNKNOWN}: {_amount(too_rare, counts)}, {units} that {why}; {change}"
+            why += " and stand for words that train lacks"
+            change = f"fewer with {finer}"
+        yield f"{UNKNOWN}: {units} that {why}: {_amount(too_rare, counts)}; {change}"
     if (cut := is_lost & ~too_rare).any():
         needed = len(vocabulary) + int(cut.sum())
         yield (
-            f"{UNKNOWN}: {_amount(cut, counts)}, {units} beyond the vocab_size of "
-            f"{limits.vocab_size:,}; --vocab_size={needed} keeps all"
+            f"{UNKNOWN}: {units} beyond the vocab_size of {limits.vocab_size:,}: "
+            f"{_amount(cut, counts)}; --vocab_size={needed} keeps all"
         )
     if (new := is_word & ~is_kept & (train == 0)).any():
-        yield (f"{UNKNOWN}: {_amount(new, counts)}, {units} that train lacks; {finer} makes fewer")
+        yield f"{UNKNOWN}: {units} that train lacks: {_amount(new, counts)}; fewer with {finer}"
     if lacks_spaces:
         yield (
-            f"the {units} are as long as if the text had no spaces between its words: "
-            "--tokens=subword or --tokens=char reads such a text"
+            f"the {units} are so long that the text seems to have no spaces between words: "
+            "train with --tokens=subword or --tokens=char"
         )
 
 
 def has_no_spaces(tokens: list[str], counts: np.ndarray, kind: str) -> bool:
-    """Whether the words of a text are so long that no spaces can be between all of them."""
+    """Whether the words of a text are so long that it must lack spaces between words."""
     if kind == "char":
         return False
     lengths = np.array([0 if token == EOS else len(token) for token in tokens])
@@ -91,10 +99,10 @@ def has_no_spaces(tokens: list[str], counts: np.ndarray, kind: str) -> bool:
 
 
 def _amount(which: np.ndarray, counts: Mapping[str, np.ndarray]) -> str:
-    """How many types they are, and which share of each split's tokens."""
+    """How many different tokens, and which share of the tokens of each split."""
     shares = [
         f"{split_counts[which].sum() / split_counts.sum():.2%} of {split}"
         for split, split_counts in counts.items()
         if split_counts[which].any()
     ]
-    return f"{int(which.sum()):,} types ({', '.join(shares)})"
+    return f"{int(which.sum()):,} different ({', '.join(shares)})"

@@ -51,13 +51,15 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
         except ValueError:
             vector = np.empty(0, np.float32)
         if len(vector) != size or not np.isfinite(vector).all():
-            raise ValueError(f"{path} line {number} is no word with {size} finite numbers after it")
+            raise ValueError(
+                f"{path} line {number} is not a word followed by {size} finite numbers"
+            )
         if word in wanted and word not in seen:
             seen.add(word)
             words.append(word)
             rows.append(vector)
     if not words:
-        raise ValueError(f"{path} has none of the words of the vocabulary: give vectors of them")
+        raise ValueError(f"{path} has no word of the vocabulary: give other vectors")
     return tuple(words), np.stack(rows)
 
 

@@ -1,1 +1,1 @@
-"""What the program runs on: cores, memory, versions, files and processes."""
+"""The machine: cores, memory, versions, files and processes."""

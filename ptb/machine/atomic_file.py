@@ -1,4 +1,4 @@
-"""Files that are replaced at once: whoever reads one sees the old content or the new one."""
+"""Writes files atomically: a reader sees the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def new_token() -> str:
 def write_atomically(
     path: Path, write: Callable[[BinaryIO], object], token: str | None = None
 ) -> None:
-    """Has `write` fill a new file beside `path`, syncs it, and renames it to `path`.
+    """Calls `write` with a new file beside `path`, syncs it, and renames it to `path`.
 
-    The new file is called `.NAME.TOKEN`. Without a `token`, it gets one of its own.
+    The new file is called `.NAME.TOKEN`, with a new token if none is given.
     """
     temporary = path.with_name(f".{path.name}.{token or new_token()}")
     # "x": a file that has this name already is not ours. It is not written through, and it stays.
@@ -41,12 +41,12 @@ def write_atomically(
 
 
 def write_text_atomically(path: Path, text: str, token: str | None = None) -> None:
-    """Makes `text`, in UTF-8, the content of `path`, as `write_atomically` does."""
+    """Writes `text` in UTF-8 to `path`, as `write_atomically` does."""
     write_atomically(path, lambda file: file.write(text.encode()), token)
 
 
 def sync(descriptor: int) -> bool:
-    """Waits until a file or folder is on the disk; False if its file system cannot do that."""
+    """Waits until a file or folder is on the disk; False if the file system cannot do that."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -57,7 +57,7 @@ def sync(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> bool:
-    """Makes the names in a folder as lasting as the files: without it, a rename can be lost.
+    """Syncs the names in a folder: without that, a crash can undo a rename.
 
     False if the file system cannot do that.
     """

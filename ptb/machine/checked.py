@@ -1,6 +1,6 @@
-"""Checks values that come from outside by their declared type, bounds and choices.
+"""Checks values from outside against declared types, bounds and choices.
 
-They are declared by a dataclass, whose fields may have `low`, `high` and `choices` in their
+Types are declared by a dataclass, whose fields may have `low`, `high` and `choices` in their
 metadata, or by a `TypedDict`, which is how the JSON of a file is declared. In both,
 `Annotated[float, Limits(0, 1)]` is a type with bounds. True is no integer here; an integer is a
 `float`.
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds, which belong to what they allow, and choices; None for any."""
+    """Inclusive bounds, and choices; None for any value."""
 
     low: float | None = None
     high: float | None = None
@@ -52,7 +52,7 @@ ANY = Limits()
 
 
 def make(cls: type[T], values, named: str) -> T:
-    """The dataclass of these values, which errors call `named`, with its fields checked."""
+    """Makes a dataclass of the values and checks the fields; errors call it `named`."""
     _check_type(named, values, dict)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if unknown := values.keys() - fields.keys():
@@ -74,7 +74,7 @@ def check_fields(instance) -> None:
 
 
 def check(name: str, value, declared: Any, limits: Limits = ANY) -> None:
-    """Checks a value that errors call `name`.
+    """Checks a value; errors call it `name`.
 
     `declared` is a class, a TypedDict, `dict[str, X]`, `tuple[X, ...]`, `tuple[X, Y]`, `X | None`,
     or `Annotated[X, Limits(...)]`.

@@ -1,4 +1,4 @@
-"""Runs a function of this project in a process of its own: JSON goes in, JSON comes back.
+"""Runs a function of this project in a child process: JSON goes in, JSON comes back.
 
     call(measure, 20)                     the one answer of `measure(20)`
 
@@ -8,8 +8,7 @@
                                                   command = yield ...
 
 A function returns its answer; a generator yields its first answer, and one more for each command,
-which is a list. A process of its own is what makes peak memory and the time of a first call mean
-something.
+which is a list. Only in a child process are peak memory and the time of a first call meaningful.
 
 Whatever the child prints goes to stderr. It imports from where this process does, but never from
 the working folder, which may have a `models.py` or a `train.py` of its own. It ends with its
@@ -44,7 +43,7 @@ child.serve()
 
 
 class ChildFailed(RuntimeError):
-    """A child ended or was killed before it answered; `reason` says why, in a line."""
+    """A child ended or was killed before it answered; `reason` says why on one line."""
 
     def __init__(self, name: str, reason: str):
         super().__init__(f"{name} gave no answer: {reason}")
@@ -86,12 +85,12 @@ class Program:
             raise
 
     def ask(self, *command):
-        """The answer to one command. Raises ChildFailed."""
+        """Sends a command and returns the answer. Raises ChildFailed."""
         self.send(*command)
         return self.receive()
 
     def send(self, *command) -> None:
-        """Sends a command. That a child has ended is found where its answer is received."""
+        """Sends a command. If the child has ended, `receive` raises the error."""
         line = json.dumps(command, default=lambda array: array.tolist())
         with self._limit(), contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(line + "\n")
@@ -172,7 +171,7 @@ class Child(Program):
 
 
 def call(function: Callable, *arguments, **options):
-    """The answer of `function(*arguments)` in a child, whose `options` are those of `Child`.
+    """Calls `function(*arguments)` in a child; `options` as for `Child`.
 
     Raises ChildFailed.
     """
@@ -181,7 +180,7 @@ def call(function: Callable, *arguments, **options):
 
 
 def serve() -> None:
-    """What the child does: runs the function that its first line names, and answers the others."""
+    """Runs in the child: calls the function named in the first line, and answers the commands."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -206,7 +205,7 @@ def _import_path() -> list[str]:
 
 
 def _module_of(function: Callable) -> str:
-    """The name to import a function's module by, also where that runs as a program."""
+    """The import name of a function's module, even if that module runs as the main program."""
     if function.__module__ == "__main__":
         return sys.modules["__main__"].__spec__.name
     return function.__module__

@@ -1,7 +1,7 @@
-"""What the colours of all pictures mean, and the fonts for their letters.
+"""Colours and fonts of all pictures.
 
-A role's colour stands for nothing else. Other lines take colours of SERIES, or, if their settings
-have an order, `shades`; their markers and dashes differ as well. Most are of Okabe and Ito's
+A role always has the same colour. Other lines take colours of SERIES, or `shades` if the settings
+have an order; markers and dashes differ as well. Most are of Okabe and Ito's
 palette, which colour-blind readers tell apart too.
 """
 
@@ -63,7 +63,7 @@ def shades(count: int) -> list[str]:
 
 @functools.cache
 def fonts() -> list[str]:
-    """The fonts of a picture's text: matplotlib's own, and a Chinese one where one is installed."""
+    """The fonts of a picture: matplotlib's own, and a Chinese one if installed."""
     from matplotlib import font_manager  # noqa: PLC0415
 
     chinese = _installed()

@@ -1,4 +1,4 @@
-"""What there is to compute on: cores, or a GPU."""
+"""The cores and the GPU of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def available_cores() -> int:
-    """The cores that this process may use: `taskset` and containers leave it fewer than all."""
+    """Number of cores that this process may use; `taskset` and containers can reduce it."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS or Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

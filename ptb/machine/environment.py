@@ -1,4 +1,4 @@
-"""What a figure depends on beside the code: versions, the machine, the memory of this process."""
+"""The environment of a measurement: versions, the machine, the memory of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ptb.machine.processor import CPUINFO, described, units
 
 
 def versions() -> dict[str, str]:
-    """Of Python, and of the packages that compute."""
+    """The versions of Python and of the numerical packages."""
     packages = ("tensorflow", "keras", "numpy")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -24,7 +24,7 @@ def versions_in_words() -> str:
 
 
 def machine(cpuinfo: Path = CPUINFO) -> dict:
-    """What the figures of speed depend on. `units` are those of `ptb.machine.processor`."""
+    """The properties of the machine that speed depends on; `units` as in `processor.units`."""
     named = described(cpuinfo).get("model name")
     return {
         "cores": available_cores(),
@@ -35,10 +35,10 @@ def machine(cpuinfo: Path = CPUINFO) -> dict:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held so far.
+    """The peak memory of this process so far, in bytes.
 
-    Linux says it of the process; elsewhere `getrusage` does, which also knows what was held before
-    the program began. 0 on Windows, which has neither.
+    From the system on Linux; elsewhere from `getrusage`, which includes memory that was used before
+    the program started. 0 on Windows, which has neither.
     """
     for line in _lines(Path("/proc/self/status")):
         if line.startswith("VmHWM:"):
@@ -52,7 +52,7 @@ def peak_bytes() -> int:
 
 
 def _lines(path: Path) -> list[str]:
-    """Of a file that Linux has; none elsewhere, or where it must not be read."""
+    """The lines of a file of Linux; empty on other systems, or if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except OSError:

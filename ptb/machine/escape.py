@@ -1,4 +1,4 @@
-"""Makes a text safe to print: names, words and messages may come from a stranger."""
+"""Makes a text safe to print: names, words and messages may come from an untrusted source."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ HARMLESS = "\u200c\u200d\u00ad"
 
 
 def escape(text: str, keep: str = "") -> str:
-    """The text with every character written out that could lead a terminal or a reader astray.
+    """Escapes characters that could mislead a terminal or a reader.
 
-    Those are control characters, line and paragraph separators, lone surrogates, and format
-    characters, which may reorder a line (U+202E) or be invisible. `HARMLESS` ones and those of
+    These are control characters, line and paragraph separators, lone surrogates, and format
+    characters, which may reorder a line (U+202E) or be invisible. Characters in `HARMLESS` and
     `keep` stay.
     """
     return "".join(_written_out(c) if _is_unsafe(c) and c not in keep else c for c in text)

@@ -1,4 +1,4 @@
-"""How much memory this process may use, and whether an error says that there was too little."""
+"""The memory that this process may use, and errors that mean too little memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TENSORFLOW_BYTES = 2 << 30
 
 
 def memory_bytes() -> int:
-    """What this process may use for data: of this machine, its control group, and `ulimit -v`."""
+    """Bytes that this process may use: the least of machine, control group and `ulimit -v`."""
     return _least()[0]
 
 
@@ -43,9 +43,9 @@ def gib(num_bytes: float) -> str:
 
 
 def check_room_for_tensorflow() -> None:
-    """Raises ValueError where the limit on address space leaves too little to import TensorFlow.
+    """Raises ValueError if the limit on address space is too low to import TensorFlow.
 
-    It would end the process without a word of Python's, or with an error that says anything.
+    The import would end the process without an error of Python, or with a misleading one.
     """
     limit = address_space_limit()
     if limit is not None and limit < TENSORFLOW_BYTES and "tensorflow" not in sys.modules:
@@ -56,7 +56,7 @@ def check_room_for_tensorflow() -> None:
 
 
 def address_space_limit() -> int | None:
-    """That of `ulimit -v` in bytes; None without one."""
+    """The limit of `ulimit -v` in bytes; None without a limit."""
     try:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:
@@ -66,7 +66,7 @@ def address_space_limit() -> int | None:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error says that there was too little memory."""
+    """Whether an error means that there was too little memory."""
     if isinstance(error, ImportError):  # of a library that could not be mapped
         return any(said in str(error).lower() for said in ("cannot allocate", "failed to map"))
     # TensorFlow's own error, by its name: this does not import TensorFlow.
@@ -74,7 +74,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 def _mapped() -> int:
-    """The address space that this process takes by now; 0 where the system does not tell."""
+    """The address space of this process in bytes; 0 if the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except (OSError, ValueError):
@@ -85,7 +85,7 @@ def _mapped() -> int:
 def group_limits(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> list[int]:
-    """The limits of the control groups that this process is in, of either version of them."""
+    """The memory limits of this process's control groups, of version 1 or 2, in bytes."""
     limits = []
     try:
         lines = groups.read_text(encoding="utf-8").splitlines()

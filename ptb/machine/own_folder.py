@@ -1,4 +1,4 @@
-"""Nothing that this program did not make is changed: what is there is looked at before a write."""
+"""Refuses to overwrite files that this program did not make."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PNG = b"\x89PNG"  # how a picture begins
 def refuse_foreign(
     folder: Path, named: str, is_own: Callable[[Path], bool] = lambda path: False
 ) -> None:
-    """Raises ValueError, which calls the folder `named`, if it has something that is not our own.
+    """Raises ValueError if a folder has foreign files; the message calls the folder `named`.
 
-    OSError if it cannot be read. A folder that is not there has nothing.
+    Raises OSError if it cannot be read. A missing folder counts as empty.
     """
     try:
         foreign = sorted(path.name for path in folder.iterdir() if not is_own(path))
@@ -29,9 +29,9 @@ def refuse_foreign(
 
 
 def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
-    """Raises ValueError, which calls the file `named`, if it is there and begins with other bytes.
+    """Raises ValueError if a file exists and begins with other bytes; errors call it `named`.
 
-    OSError if it cannot be read. An empty file may be replaced.
+    Raises OSError if it cannot be read. An empty file may be replaced.
     """
     try:
         with path.open("rb") as file:
@@ -39,4 +39,4 @@ def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
     except FileNotFoundError:
         return
     if content not in (begins, b""):
-        raise ValueError(f"{named} is there already, with other content: give another name")
+        raise ValueError(f"{named} exists with other content: give another name")

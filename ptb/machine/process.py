@@ -1,4 +1,4 @@
-"""Other processes of this program."""
+"""Starts other processes of this program."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ PROGRAM = Path(__file__).parents[1] / "__main__.py"
 
 
 def command_of(name: str, *arguments: str) -> list[str]:
-    """What starts `ptb NAME` in a process of its own, from any folder."""
+    """The command line that starts `ptb NAME` from any folder."""
     return [sys.executable, str(PROGRAM), name, *arguments]

@@ -1,4 +1,4 @@
-"""What the processor has that multiplies fast, and what it computes in half the bits."""
+"""The processor's units for fast multiplication, and for 16-bit numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BFLOAT16_UNITS = tuple(unit for unit in UNITS if "bfloat16" in unit)
 
 
 def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
-    """What the system says of the first processor, by name; nothing where it does not say."""
+    """The system's description of the first processor; empty if there is none."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -31,7 +31,7 @@ def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
 
 
 def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
-    """The `UNITS` of this processor; None where the system does not say."""
+    """The `UNITS` of this processor; None if the system does not say."""
     found = described(cpuinfo)
     flags = found.get("flags", found.get("Features"))
     if flags is None:
@@ -40,7 +40,7 @@ def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
 
 
 def why_no_faster(precision: str, on_gpu: bool, cpuinfo: Path = CPUINFO) -> str | None:
-    """Why `precision` trains no faster than float32 here; None where it may."""
+    """The reason why `precision` is no faster than float32 here; None if it may be."""
     if precision == "float32" or on_gpu:
         return None
     if precision == "mixed_float16":

@@ -1,4 +1,4 @@
-"""JSON as its standard has it, which every program can read: no NaN, no infinity."""
+"""Writes standard JSON, which every program can read: no NaN, no infinity."""
 
 from __future__ import annotations
 

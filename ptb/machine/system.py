@@ -1,7 +1,7 @@
-"""What only some operating systems have, each with what stands in for it elsewhere.
+"""Functions that only some operating systems have, with a substitute for the others.
 
-Linux is what this program is tried on. macOS and Windows are guarded: tests take away here what
-they lack. The rest of the guards is where a single caller needs one: cores (`cores.py`), memory
+The program is tested on Linux. For macOS and Windows, tests take away here what those systems
+lack. Other guards are beside their only caller: cores (`cores.py`), memory
 (`memory.py`, `environment.py`), folders (`atomic_file.py`), temporary files
 (`ptb/command_line/temporary.py`, `devices.py`).
 """
@@ -23,9 +23,9 @@ LOCKED_BYTE = 1 << 30
 
 
 def open_flags(*names: str) -> int:
-    """The flags of `os.open` by name, as far as the system has them.
+    """The flags of `os.open` with these names, as far as the system has them.
 
-    Windows would turn a line break into two characters without O_BINARY, which others lack.
+    Without O_BINARY, which only Windows has, Windows turns a line break into two characters.
     """
     flags = 0
     for name in ("O_BINARY", *names):
@@ -69,7 +69,7 @@ def _lock_byte(descriptor: int) -> bool:
 
 
 def may_run(pid: int) -> bool:
-    """Whether there may be a process of that number; always on Windows, where nothing tells."""
+    """Whether a process with this number may exist; always true on Windows, which cannot tell."""
     if WINDOWS:  # `os.kill(pid, 0)` would send it a Ctrl-C
         return True
     try:
@@ -82,7 +82,7 @@ def may_run(pid: int) -> bool:
 
 
 def send_signal(process: subprocess.Popen, number: int) -> None:
-    """Sends a signal to a child. Windows has none, and ends it."""
+    """Sends a signal to a child process. On Windows, which has no signals, ends the child."""
     if WINDOWS:
         process.terminate()
     else:
@@ -90,7 +90,7 @@ def send_signal(process: subprocess.Popen, number: int) -> None:
 
 
 def machine_bytes() -> int:
-    """The memory of this machine; `sys.maxsize` where nothing tells, as on Windows."""
+    """The memory of this machine in bytes; `sys.maxsize` if unknown, as on Windows."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -98,5 +98,5 @@ def machine_bytes() -> int:
 
 
 def load_average() -> float | None:
-    """Processes that wanted a core in the last minute; None on Windows."""
+    """The average number of busy processes in the last minute; None on Windows."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -1,4 +1,4 @@
-"""Files that may come from anyone: their size is bounded, and so is all that JSON may say."""
+"""Reads files from untrusted sources: the size is bounded, and so are the values of JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_DEPTH = 20
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Opens a file to read it. Raises OSError for a pipe or a device, which could have no end."""
+    """Opens a file to read it. Raises OSError for a pipe or a device, which may be endless."""
     return open(path, "rb", opener=_open_regular)
 
 
@@ -32,7 +32,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The UTF-8 text of a file of bounded size. Raises OSError or ValueError."""
+    """Reads a UTF-8 file of bounded size. Raises OSError or ValueError."""
     with open_regular(path) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -41,23 +41,22 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def read_json(path: Path):
-    """The JSON of a file, as `parse_json` reads it. Raises OSError or ValueError."""
+    """Reads a JSON file with `parse_json`. Raises OSError or ValueError."""
     return parse_json(read_text(path))
 
 
 def parse_json(text: str):
-    """What JSON says.
+    """Parses JSON.
 
-    Raises ValueError for what is no JSON, which NaN and Infinity are not either, for a number
-    beyond the range of a float or of 64 bits, and for more than MAX_DEPTH lists or objects within
-    each other.
+    Raises ValueError for invalid JSON (NaN and Infinity included), for a number beyond the range of
+    a float or of 64 bits, and for more than MAX_DEPTH nested lists or objects.
     """
     try:
         value = json.loads(
             text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
         )
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
     _check_depth(value, MAX_DEPTH)
     return value
 
@@ -76,12 +75,12 @@ def _float(digits: str) -> float:
 
 
 def _refuse_constant(name: str):
-    raise ValueError(f"it has {name}, which is no JSON")
+    raise ValueError(f"it has {name}, which is not JSON")
 
 
 def _check_depth(value, left: int) -> None:
     if isinstance(value, dict | list):
         if not left:
-            raise ValueError("it is nested too deep")
+            raise ValueError("it is nested too deeply")
         for each in value.values() if isinstance(value, dict) else value:
             _check_depth(each, left - 1)

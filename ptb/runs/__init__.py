@@ -1,4 +1,4 @@
-"""A run on disk: its folder, its checkpoints, who writes in it, how it resumes.
+"""Runs on disk: the run folder, checkpoints, locking, and how a run resumes.
 
 The main path, in order:
 
@@ -7,5 +7,5 @@ The main path, in order:
 3. `session.Session`: resumes from the newest checkpoint, saves, rolls back, stops when asked.
 4. `checkpoint_folder.CheckpointFolder`: which checkpoint is the newest, kept, or damaged.
 5. `checkpoint`: a training state in one file.
-6. `trained_model.load_run`: what a run left, to be evaluated, continued or exported.
+6. `trained_model.load_run`: the trained model of a run, to evaluate, generate with or export.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints of runs with `ema_momentum` that were written before averages had names.
+"""Reads old checkpoints of runs with `ema_momentum`, whose averages have no names.
 
 In them the slots `average0`, `average1`, ... follow the model's trainable weights. At the end of an
 epoch they hold the trained weights, and `weights` the averages; within an epoch it is the reverse.
@@ -15,9 +15,9 @@ from ptb.training.state import AVERAGE, of_kind
 
 
 def named_averages(checkpoint: Checkpoint, model) -> Checkpoint:
-    """The checkpoint with today's meaning: `weights` are those to train, averages have names.
+    """Converts a checkpoint to today's form: `weights` are the trained ones, averages have names.
 
-    It is returned as it is if it has that meaning. `model` says in which layout the slots are.
+    A checkpoint of today's form is returned unchanged. `model` gives the order of the slots.
     Raises ValueError for slots of another model.
     """
     own = {name: weight for name, weight in model.own_weights().items() if weight.trainable}

@@ -1,4 +1,4 @@
-"""What a run begins with in place of fresh weights: those of another run, or given word vectors.
+"""Initial weights from another run (fine-tuning) or from a file of word vectors.
 
 Axis letters: V = vocabulary size, H = hidden size.
 
@@ -27,18 +27,18 @@ WORD_AXES = {"embedding": 0, "softmax_w": 1, "softmax_b": 0}
 
 
 class Beginning(Protocol):
-    """Replaces some of the weights that a run begins with. `description` goes to `config.json`."""
+    """Replaces some of the initial weights of a run. `description` goes to `config.json`."""
 
     description: dict[str, str]
 
     def check_text(self, corpus: Corpus) -> None:
-        """Raises ValueError if it is of other tokens."""
+        """Raises ValueError if the text has other tokens."""
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises ValueError if it does not fit a model with weights of these shapes."""
+        """Raises ValueError if these weights do not fit a model whose weights have `shapes`."""
 
     def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
-        """Changes arrays by name, in place; what was done, in a line."""
+        """Changes the arrays in `weights` in place; returns a line that says what was done."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FromRun:
         if self.trained.tokens != corpus.tokens:
             raise ValueError(
                 f"init_from={self.path} has tokens={self.trained.tokens} and the text has "
-                f"tokens={corpus.tokens}: read it with the same"
+                f"tokens={corpus.tokens}: use the tokens of the run"
             )
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -70,8 +70,8 @@ class FromRun:
             name = min(name for name, _ in given.items() ^ wanted.items())
             config = self.trained.config
             raise ValueError(
-                f"init_from={self.path} is another model: its weight {name} has shape "
-                f"{given.get(name)} beside the words, and here it has {wanted.get(name)}: give the "
+                f"init_from={self.path} is another model: the weight {name}, without the "
+                f"words, has shape {given.get(name)} there and {wanted.get(name)} here: use the "
                 f"sizes of that run (hidden_size={config.hidden_size}, "
                 f"num_layers={config.num_layers}, cell={config.cell}, "
                 f"tie_weights={config.tie_weights}, softmax={config.softmax})"
@@ -112,7 +112,7 @@ class FromVectors:
         }
 
     def check_text(self, corpus: Corpus) -> None:
-        """Words are words, of whatever they are made."""
+        """Accepts any text: a vector belongs to a word, however the text was read."""
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         size = shapes["embedding"][1]
@@ -136,7 +136,7 @@ def _without_words(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def begin(model, beginnings, vocabulary: Vocabulary) -> list[str]:
-    """Applies each to the weights of a `LanguageModel`; what was done, in lines."""
+    """Applies each beginning to the weights of a `LanguageModel`; returns a line for each."""
     if not beginnings:
         return []
     weights = {name: np.array(weight) for name, weight in model.export_weights().items()}
@@ -146,13 +146,13 @@ def begin(model, beginnings, vocabulary: Vocabulary) -> list[str]:
 
 
 def refuse_another_beginning(saved: dict, now: dict) -> None:
-    """Raises ValueError if a start names another beginning than its run, by their descriptions."""
+    """Raises ValueError if a resume names other initial weights than the run started with."""
     for name in ("init_from", "init_vectors"):
         key = f"{name}_sha256"
         if key in now and saved.get(key) != now[key]:
             raise ValueError(
-                f"the run began {_with(saved.get(name))}, and now {name}={now[name]} is given: "
-                "give another save_path, or leave it out to resume the run"
+                f"the run started {_with(saved.get(name))}, and now {name}={now[name]} is given: "
+                f"give another save_path, or leave out {name} to resume the run"
             )
 
 

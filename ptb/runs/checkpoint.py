@@ -1,4 +1,6 @@
-"""Weights and the place in the run, in one file that is either whole or not there.
+"""Saves and loads a checkpoint: weights, optimizer state and progress in one file.
+
+The file is either complete or absent.
 
 A checkpoint is a safetensors file, sealed with a sha256 (`tensor_file`):
 
@@ -46,13 +48,13 @@ HEAD = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Snapshot):
-    """All that a run resumes from. `run_id` names the run: its config and its text."""
+    """Everything that a run needs to resume. `run_id` identifies the config and the text."""
 
     run_id: str
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None) -> None:
-    """Writes the checkpoint to `path`, all at once. Raises OSError where that fails.
+    """Writes the checkpoint to `path` atomically. Raises OSError if that fails.
 
     `token` is that of `write_atomically`.
     """
@@ -68,9 +70,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, token: str | None = None
 
 
 def run_id_of(path: Path) -> str | None:
-    """The run that a checkpoint names in its first bytes; None for any other file.
+    """The run id in the first bytes of a checkpoint; None for any other file.
 
-    Reads no more, so that it is known of a truncated or damaged checkpoint too. Raises OSError.
+    Reads only these bytes, so it works for truncated and damaged checkpoints too. Raises OSError.
     """
     if not _is_regular(path):
         return None
@@ -81,7 +83,7 @@ def run_id_of(path: Path) -> str | None:
 
 
 def is_blank(path: Path) -> bool:
-    """Whether a file is empty or has nothing but zeros, as after a crash of the machine."""
+    """Whether a file is empty or all zeros, as after a crash of the machine."""
     if not _is_regular(path):
         return False
     with path.open("rb") as file:
@@ -93,9 +95,9 @@ def _is_regular(path: Path) -> bool:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """What `save_checkpoint` wrote, or a run of format 2.
+    """Loads a checkpoint of `save_checkpoint`, or of the older format 2.
 
-    Raises ValueError where the file is missing, damaged, or of another format.
+    Raises ValueError if the file is missing, damaged, or of another format.
     """
     read = checkpoint_format_2.read if path.suffix == SUFFIX_2 else _read
     try:
@@ -129,7 +131,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _read(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
-    """`run` and `progress`, and the tensors, of a file of this format."""
+    """Reads the metadata and the tensors of a file of the current format."""
     metadata, tensors = tensor_file.read(file)
     if metadata.get("format") != str(FORMAT):
         raise ValueError(f"its format is not {FORMAT}")

@@ -1,15 +1,15 @@
-"""The checkpoints of a run: which is the newest, which are kept, which are damaged.
+"""The folder of a run's checkpoints: finds the newest, keeps a few, sets damaged ones aside.
 
 checkpoints/00000012.safetensors           the newest has the highest number
 checkpoints/00000011.safetensors           the one before
 checkpoints/best.safetensors               after the epoch with the lowest valid perplexity
 checkpoints/damaged-00000010.safetensors   one that could not be read
 
-A run of format 2 has `.npz` in their place. They count as the others do: what is saved anew has the
-next number, and takes the place of the best.
+A run of the older format 2 has `.npz` files. They count in the same way: a new checkpoint has the
+next number, and a new best one replaces the old.
 
-Only files that name this run in their first bytes are removed, renamed or replaced. Whatever else
-has such a name stays as it is.
+Only files that name this run in their first bytes are removed, renamed or replaced. Any other file
+with such a name is left alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class CheckpointFolder:
         self._run_id, self._token = run_id, token
 
     def numbered(self) -> list[Path]:
-        """The numbered checkpoints, the newest first; none if there is no folder."""
+        """The numbered checkpoints, newest first; empty if there is no folder."""
         try:
             paths = [path for path in self.path.iterdir() if NUMBERED.fullmatch(path.name)]
         except FileNotFoundError:
@@ -54,7 +54,7 @@ class CheckpointFolder:
         return sorted(paths, key=lambda path: (int(path.stem), path.suffix), reverse=True)
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Saves it as the newest, and removes all but the `keep` newest of this run."""
+        """Saves a checkpoint as the newest, and removes all but the `keep` newest of this run."""
         before = self.numbered()
         number = int(before[0].stem) + 1 if before else 1
         save_checkpoint(self.path / f"{number:08}{SUFFIX}", checkpoint, self._token)
@@ -63,7 +63,7 @@ class CheckpointFolder:
             path.unlink(missing_ok=True)
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Saves it in the place of the best so far. Raises OSError if that is not of this run."""
+        """Replaces the best checkpoint. Raises OSError if that file belongs to another run."""
         try:
             self.check_best()
         except ValueError as error:
@@ -73,24 +73,24 @@ class CheckpointFolder:
             (self.path / BEST_2).unlink()
 
     def check_best(self) -> None:
-        """Raises ValueError if a file that is not this run's has the name of the best."""
+        """Raises ValueError if the best checkpoint is a file of another run or program."""
         if self.has_best and not self._is_own(self._best):
-            raise ValueError(f"{self._best} is no checkpoint of this run: move it away")
+            raise ValueError(f"{self._best} is not a checkpoint of this run: move it away")
 
     def newest(
         self, refused: Callable[[Path, str], None], ignored: Callable[[Path, str], None]
     ) -> Checkpoint | None:
-        """The checkpoint that is farthest on, is whole and of this run; None where there is none.
+        """The latest intact checkpoint of this run; None if there is none.
 
-        The best one counts where the numbered ones that are left lie before it. `refused` is told
-        of every damaged one on the way, and why; `ignored` of those of another run.
+        That is the best one if all intact numbered ones are older. `refused` is called with every
+        damaged checkpoint on the way and the reason, `ignored` with those of other runs.
         """
         found = []
         for path in [*self.numbered(), self._best]:
             if (path != self._best and found) or not os.path.lexists(path):
                 continue
             if run_id_of(path) not in (None, self._run_id):
-                ignored(path, f"the checkpoint {path} is of another run")
+                ignored(path, f"the checkpoint {path} belongs to another run")
                 continue
             try:
                 found.append(self._load(path))
@@ -100,30 +100,32 @@ class CheckpointFolder:
 
     @property
     def has_own(self) -> bool:
-        """Whether a checkpoint of this run is here, be it whole or damaged."""
+        """Whether there is a checkpoint of this run, intact or damaged."""
         return any(map(self._is_own, self._files()))
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing here has the name of a checkpoint, be it whole or damaged, of any run."""
+        """Whether no file has the name of a checkpoint, of any run, intact or damaged."""
         return not (self.numbered() or self.has_best or any(self.path.glob("damaged-*")))
 
     @property
     def has_best(self) -> bool:
-        """Whether there is a best checkpoint, be it whole or not."""
+        """Whether there is a best checkpoint, intact or damaged."""
         return os.path.lexists(self._best)
 
     def best(self) -> Checkpoint:
-        """The best checkpoint. Raises ValueError where it is missing, damaged, or another run's."""
+        """Loads the best checkpoint. Raises ValueError if missing, damaged or of another run."""
         best = self._load(self._best)
         if not best.progress.reports:
-            raise ValueError(f"the checkpoint {self._best} is of no epoch that has ended")
+            raise ValueError(
+                f"the checkpoint {self._best} does not belong to an epoch that has ended"
+            )
         return best
 
     def set_aside(self, path: Path) -> Path | None:
-        """Renames a damaged checkpoint, so that it is neither used nor counted; its new name.
+        """Renames a damaged checkpoint, so that it is no longer used; returns the new name.
 
-        None for a file that is not known to be a checkpoint of this run, which stays.
+        Returns None, and changes nothing, if the file may not be a checkpoint of this run.
         """
         if not self._is_own(path):
             return None
@@ -136,14 +138,14 @@ class CheckpointFolder:
         return aside
 
     def remove_temporary(self) -> None:
-        """Removes what the writer with this token had not finished: it must be dead."""
+        """Removes unfinished files of the writer with this token, which must be dead."""
         for path in self.path.glob(f".*.{self._token}"):
             name = path.name.removeprefix(".").removesuffix(f".{self._token}")
             if is_best(Path(name)) or NUMBERED.fullmatch(name):
                 path.unlink(missing_ok=True)
 
     def _is_own(self, path: Path) -> bool:
-        """Whether it is a checkpoint of this run, or nothing but zeros, as a crash leaves it."""
+        """Whether a file is a checkpoint of this run, or all zeros, as after a crash."""
         return run_id_of(path) == self._run_id or is_blank(path)
 
     def remove(self) -> None:
@@ -156,18 +158,18 @@ class CheckpointFolder:
 
     @property
     def _best(self) -> Path:
-        """The best checkpoint. That of format 2 is gone once there is one of today's."""
+        """The path of the best checkpoint; of format 2 only if there is none of today's format."""
         best, best_2 = self.path / BEST, self.path / BEST_2
         return best_2 if os.path.lexists(best_2) and not os.path.lexists(best) else best
 
     def _files(self) -> list[Path]:
-        """Whatever may be a checkpoint, by its name's end."""
+        """All files with the suffix of a checkpoint."""
         return [path for suffix in (SUFFIX, SUFFIX_2) for path in self.path.glob(f"*{suffix}")]
 
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
         if checkpoint.run_id != self._run_id:
-            raise ValueError(f"the checkpoint {path} is of another run")
+            raise ValueError(f"the checkpoint {path} belongs to another run")
         return checkpoint
 
 

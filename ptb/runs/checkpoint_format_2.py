@@ -29,9 +29,9 @@ HEAD = re.compile(
 
 
 def read(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
-    """`format`, `run` and `progress`, and the arrays.
+    """Reads the metadata (`format`, `run`, `progress`) and the arrays.
 
-    Raises ValueError, among others, for what no run wrote.
+    Raises ValueError, among others, for a file that no run wrote.
     """
     digest = _digest(file)
     if file.read() != digest:
@@ -53,7 +53,7 @@ def read(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array whose header does not promise more than the member holds."""
+    """Reads an array, and checks that the header claims no more bytes than there are."""
     with archive.open(member) as content:
         version = np.lib.format.read_magic(content)
         if version != (1, 0):
@@ -67,7 +67,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 
 
 def _digest(file: BinaryIO) -> bytes:
-    """The sha256 of all but the last DIGEST_BYTES of a file, which is left standing there."""
+    """The sha256 of all but the last DIGEST_BYTES of a file; leaves the file at that place."""
     left = file.seek(0, os.SEEK_END) - DIGEST_BYTES
     if left < 0:
         raise ValueError("it is too short")

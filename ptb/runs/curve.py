@@ -1,4 +1,4 @@
-"""The learning curve of a run as a picture, and the axis that it shares with other pictures."""
+"""Draws the learning curve of a run; other pictures use the same logarithmic axis."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
 
 
 def log_axis(axes, which: str, ticks=None) -> None:
-    """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` where they are given."""
+    """Makes the axis "x" or "y" logarithmic, with plain numbers at `ticks` if given."""
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))

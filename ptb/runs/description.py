@@ -1,4 +1,4 @@
-"""What stands in `config.json`, and whether what stands there can be what a run wrote."""
+"""The contents of `config.json`: their types, and checks that a run can have written them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ptb.training.config import Config
 
 # Each field that is read again. Others are for people, and are not read.
 class Source(TypedDict, total=False):
-    """What finds the text again; `ptb.data.corpus.Corpus.source`."""
+    """Where the text is and how it was read; `ptb.data.corpus.Corpus.source`."""
 
     data_path: str | None
     dataset: str | None
@@ -37,7 +37,7 @@ class CorpusDescription(TypedDict, total=False):
 
 
 class Change(TypedDict):
-    """Hyperparameters that a start of the run changed, as it was told to."""
+    """Hyperparameters that were changed when the run was resumed with `--change`."""
 
     was: dict
     now: dict
@@ -59,13 +59,13 @@ class Description(TypedDict):
 
 
 def read_description(path: Path) -> dict:
-    """What a `config.json` says. Raises ValueError where it cannot be what a run wrote."""
+    """Reads a `config.json`. Raises ValueError if no run can have written it."""
     try:
         description = read_json(path)
         check("its content", description, Description)
         Config.from_dict(description["config"])
         if not re.fullmatch("[0-9a-f]{64}", description.get("run_id", "0" * 64)):
-            raise ValueError("run_id is no sha256")
+            raise ValueError("run_id is not a sha256")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
     return description

@@ -1,9 +1,9 @@
-"""Which run a folder holds, and whether another start may resume it: decided here alone.
+"""Decides which run a folder holds, and whether a new start may resume it.
 
-A run is its config and its text. Two runs are the same if these are equal, but for what
-`changeable` names. `run_id` says it as a name, after which checkpoints are named, and
-`differences` in words. A hyperparameter in `MEANT` may change within a run if the start says that
-it is meant: the run then keeps its name, and `config.json` and `log.txt` say what changed.
+A run is a config and a text. Two runs are the same if both are equal, except for the fields that
+`changeable` names. `run_id` is the name of a run, which is in all checkpoints; `differences` says
+in words how two runs differ. A hyperparameter in `MEANT` may change when a run is resumed with
+`--change`: the run keeps its name, and `config.json` and `log.txt` record the change.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ptb.machine.environment import versions
 from ptb.runs.beginning import refuse_another_beginning
 from ptb.training.config import Config
 
-# Of a start, and not of the run.
+# Flags that belong to one start, not to the run.
 SAVE_FLAGS = ("checkpoint_every", "keep", "on_divergence")
-# Hyperparameters that no weight's shape and no window's place depends on.
+# Hyperparameters that change neither the shape of a weight nor the place of a window.
 MEANT = (
     "learning_rate",
     "constant_epochs",
@@ -38,7 +38,7 @@ WHERE = ("data_path", "dataset", "data_dir", "shares")
 
 
 def changeable(config: dict) -> tuple[str, ...]:
-    """What of a config may change from one start of its run to the next.
+    """The fields of a config that may change when a run is resumed.
 
     The linear schedule's learning rates depend on the number of epochs from the first window on.
     """
@@ -46,7 +46,7 @@ def changeable(config: dict) -> tuple[str, ...]:
 
 
 def run_id(description: dict) -> str:
-    """The name of a run: a sha256 of its identity, as the version that began the run wrote it."""
+    """The name of a run: a sha256 of the identity, as the version that started the run wrote it."""
     if "run_id" in description:  # its config has changed since
         return description["run_id"]
     config = description["config"]
@@ -55,7 +55,7 @@ def run_id(description: dict) -> str:
 
 
 def differences(saved: dict, now: dict) -> list[str]:
-    """In words, how the run described by `saved` differs from `now`; empty for the same run.
+    """Says in words how the run described by `saved` differs from `now`; empty for the same run.
 
     A field that `saved` lacks, since an earlier version wrote it, has its default.
     """
@@ -70,7 +70,7 @@ def differences(saved: dict, now: dict) -> list[str]:
 
 
 def _changed(saved: dict, now: dict) -> dict[str, tuple]:
-    """The fields of the config that tell `now` from `saved`: what each was and is."""
+    """The fields of the config that differ between `saved` and `now`, with both values."""
     may_change = changeable(saved["config"])
     old = _kept(_with_defaults(saved["config"]), may_change)
     new = _kept(now["config"], may_change)
@@ -82,7 +82,7 @@ def _in_words(changed: dict[str, tuple]) -> list[str]:
 
 
 def check_meant(names: Sequence[str]) -> None:
-    """Raises ValueError for a name of what cannot change within a run."""
+    """Raises ValueError for a hyperparameter that cannot change within a run."""
     for name in names:
         if name not in MEANT:
             raise ValueError(
@@ -99,7 +99,7 @@ def _with_defaults(config: dict) -> dict:
 
 
 def describe(config: Config, corpus, labels: dict | None = None) -> dict:
-    """What `config.json` says of a new run. `labels` are for people: `command`, `model`."""
+    """The contents of `config.json` for a new run. `labels` (command, model) are for readers."""
     return (labels or {}) | {
         "config": dataclasses.asdict(config),
         "corpus": {
@@ -116,7 +116,7 @@ def describe(config: Config, corpus, labels: dict | None = None) -> dict:
 def refuse_another_run(folder, description: dict, meant: Sequence[str] = ()) -> None:
     """Raises ValueError if the `RunFolder` holds another run than the one described.
 
-    What changed of the hyperparameters `meant` makes no other run.
+    A change of the hyperparameters in `meant` does not make another run.
     """
     if not folder.exists:
         return
@@ -134,7 +134,7 @@ def refuse_another_run(folder, description: dict, meant: Sequence[str] = ()) -> 
 
 
 def _how_to_change(changed: dict[str, tuple], found: list[str]) -> str:
-    """The flag that lets all of it change, if there is one."""
+    """A hint at the flag that allows all these changes, if there is one."""
     if len(found) > len(changed) or not set(changed) <= set(MEANT):
         return ""
     return f", or --change={','.join(changed)} if the change is meant"
@@ -143,10 +143,10 @@ def _how_to_change(changed: dict[str, tuple], found: list[str]) -> str:
 def open_run(
     folder, description: dict, note: Callable[[str], None], meant: Sequence[str] = ()
 ) -> tuple[dict, list[str]]:
-    """Locks the `RunFolder`, new or of the described run.
+    """Locks the `RunFolder` of a new run or of the described run.
 
-    Returns what its `config.json` will say, and which of the hyperparameters `meant` change with
-    this start, in words. Nothing is written yet but the lock.
+    Returns the contents of `config.json`, and in words which of the hyperparameters in `meant`
+    change with this start. Writes only the lock.
 
     Raises ValueError if the folder holds another run or anything else, or another process writes
     in it.
@@ -180,15 +180,15 @@ def open_run(
 
 
 def _moved(saved: dict, now: dict) -> dict:
-    """The source of a run's text, which has the same tokens, with the location where it is now."""
+    """The source of the run's text, with the place where the text is now."""
     location = {name: now["source"][name] for name in WHERE if name in now["source"]}
     kept = {n: v for n, v in saved.get("source", {}).items() if n not in WHERE or n in location}
     return kept | location
 
 
 def _note_other_versions(old, new: dict, note: Callable[[str], None]) -> None:
-    """Arithmetic is the same bit for bit only in the same versions."""
+    """Notes versions that have changed: results are equal bit for bit only in equal versions."""
     for name, version_now in new.items():
         version_then = old.get(name) if isinstance(old, dict) else None
         if version_then != version_now:
-            note(f"the run began with {name} {version_then}, and this is {version_now}")
+            note(f"the run started with {name} {version_then}; this is {version_now}")

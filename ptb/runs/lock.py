@@ -1,4 +1,4 @@
-"""One writer a run folder."""
+"""A lock, so that only one process writes in a run folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EARLIER = re.compile(r"process \d+ on .*, started [\d: -]* UTC")
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, or died with it. `token` names its temporary files; None if unknown."""
+    """The process that holds a lock, or died with it. `token` names its temporary files."""
 
     name: str
     token: str | None = None
@@ -33,12 +33,12 @@ class Holder:
 class Lock:
     """The right to write in `folder`, from `acquire` until `release` or the end of the process.
 
-    The operating system takes the lock from a process that dies, however it dies, so the file that
-    it leaves behind never stands in the way. The file says who holds the lock.
+    The operating system releases the lock when the process dies in any way, so a file that is left
+    behind does no harm. The file says who holds the lock.
 
-    Some file systems have no such locks. There the file alone must do: a process that it names and
-    that runs on this machine is respected, one of another machine likewise, and of two that start
-    at the same moment the first one finds its lock `lost`.
+    On a file system without locks the file alone must do. A process that it names is respected if
+    it runs on this machine, or if it belongs to another machine. If two processes start at the same
+    moment, the first one finds its lock `lost`.
     """
 
     def __init__(self, folder: Path):
@@ -49,10 +49,10 @@ class Lock:
         self.is_enforced = True
 
     def acquire(self, remove_temporary: Callable[[str], None] = lambda token: None) -> str | None:
-        """Takes the lock and says so in the file; returns who died with it, or None.
+        """Takes the lock and writes the file; returns the process that died with the lock, or None.
 
-        `remove_temporary` is called with the token of the writer that died, which nobody knows
-        any more once the file is written.
+        `remove_temporary` is called with the token of the process that died, before the file with
+        the token is overwritten.
 
         Raises ValueError if another process has it, OSError if the file cannot be written.
         """
@@ -66,8 +66,8 @@ class Lock:
             holder = _holder(content)
             if not self.is_enforced and holder and _may_live(holder.name):
                 raise ValueError(
-                    f"save_path {str(self._path.parent)!r} is in use by {holder.name}, as far as "
-                    f"its file system, which has no locks, can tell: if that process has ended, "
+                    f"save_path {str(self._path.parent)!r} seems to be in use by {holder.name} "
+                    f"(the file system has no locks): if that process has ended, "
                     f"delete {str(self._path)!r}"
                 )
         except BlockingIOError:
@@ -93,7 +93,7 @@ class Lock:
         return holder.name if holder else None
 
     def _sign(self) -> None:
-        """Says in the file who has the lock, and what its temporary files are named after."""
+        """Writes into the file who has the lock, and the token of temporary files."""
         self.token = new_token()
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         self._write(
@@ -103,7 +103,7 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """Whether the lock was acquired, and is no longer the one in the folder."""
+        """Whether the lock was acquired, but another file has replaced it."""
         if self._descriptor is None:
             return False
         try:
@@ -114,7 +114,7 @@ class Lock:
             return True
 
     def release(self) -> None:
-        """Gives the lock back. The file stays: to remove it could remove another's."""
+        """Releases the lock. The file stays: removing it could remove another process's lock."""
         if self._descriptor is not None:
             if not self.lost:
                 self._write(MARK)
@@ -130,7 +130,7 @@ class Lock:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file is a lock that `Lock` wrote, held or not, or was about to write."""
+    """Whether `Lock` wrote this file, held or not, or was about to write it."""
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -139,7 +139,7 @@ def is_lock(path: Path) -> bool:
 
 
 def _holder(content: bytes) -> Holder | None:
-    """Who signed a lock, on one line and without control characters; None if nobody did."""
+    """The process named in a lock file, on one line without control characters; None if none."""
     text = content.decode(errors="replace")
     if text == MARK:
         return None
@@ -149,7 +149,7 @@ def _holder(content: bytes) -> Holder | None:
 
 
 def _may_live(name: str) -> bool:
-    """Whether the process may still run: it does on this machine, or it is on another one."""
+    """Whether the process may still run: it is alive on this machine, or on another machine."""
     signed = re.match(r"process (\d{1,9}) on (.*), started", name)
     if not signed:
         return False

@@ -1,7 +1,6 @@
-"""The reports of a run's epochs as files: tables, a picture, and events for TensorBoard.
+"""Writes the reports of epochs: CSV tables, the learning curve, and TensorBoard events.
 
-matplotlib and TensorFlow are imported where they are used, so that whatever is wrong with a run
-folder is said at once.
+matplotlib and TensorFlow are imported late, so that errors in a run folder are reported at once.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def write_reports(folder: Path, reports: Sequence[EpochReport], token: str | Non
 
 
 def write_scalars(folder: Path, report: EpochReport) -> None:
-    """Adds the figures of an epoch to TensorBoard's events. Raises OSError."""
+    """Adds the metrics of an epoch to TensorBoard's events. Raises OSError."""
     import tensorflow as tf  # noqa: PLC0415
 
     try:

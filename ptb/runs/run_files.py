@@ -1,7 +1,4 @@
-"""The files of a run folder, and whether what stands in a folder can be a run's.
-
-A folder that has anything else in it is refused before any write.
-"""
+"""Lists the files of a run folder, and refuses a folder that has any other file."""
 
 from __future__ import annotations
 
@@ -29,25 +26,25 @@ MAX_VOCABULARY_BYTES = 200_000_000
 
 
 def refuse_all_but_a_start(folder: Path) -> None:
-    """Raises ValueError if something is in the folder that no run left which died as it started."""
+    """Raises ValueError if the folder has a file that a run stopped at its start cannot leave."""
     refuse_foreign(folder, _named(folder), lambda path: _is_of_a_start(folder, path))
 
 
 def refuse_all_but_a_run(folder: Path) -> None:
-    """Raises ValueError if a file of a run's name in the folder is not what a run wrote there.
+    """Raises ValueError if a file has the name of a run's file, but no run wrote it.
 
-    The folder has a `config.json` and no checkpoint, so it may be a record or a user's own.
+    The folder has a `config.json` but no checkpoint, so it may be a record or a user's folder.
     """
     refuse_foreign(folder, _named(folder), lambda path: _may_stand_here(folder, path))
 
 
 def sha256(text: str) -> str:
-    """Of its UTF-8, in hexadecimal."""
+    """The sha256 of a text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_events(path: Path) -> bool:
-    """Whether TensorBoard's writer began the file."""
+    """Whether the file begins like one of TensorBoard's writer."""
     with path.open("rb") as file:
         return b"brain.Event:" in file.read(64)
 
@@ -57,7 +54,7 @@ def _named(folder: Path) -> str:
 
 
 def _is_of_a_start(folder: Path, path: Path) -> bool:
-    """Whether a start leaves this that died before it wrote `config.json`."""
+    """Whether a run that died before it wrote `config.json` may leave this file."""
     if path.name == "lock":
         return is_lock(path)
     if path.name == "checkpoints":
@@ -72,7 +69,7 @@ def _is_of_a_start(folder: Path, path: Path) -> bool:
 
 
 def _may_stand_here(folder: Path, path: Path) -> bool:
-    """Whether a run leaves this that has no checkpoint yet, or does not touch it."""
+    """Whether a run without a checkpoint may leave this file, or does not touch it."""
     if path.name in RECORD:
         return False
     if path.name not in ("lock", *FILES):

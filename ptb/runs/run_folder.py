@@ -1,4 +1,4 @@
-"""The folder of a run (`--save_path`): all that evaluation needs, beside the corpus.
+"""The folder of a run (`--save_path`): with the corpus, all that evaluation needs.
 
 config.json           effective config, corpus and its fingerprint, command, versions
 vocabulary.txt        a word a line, in the order of the ids
@@ -98,11 +98,11 @@ class RunFolder:
         return [f"the file system of {self.path} has no {each}" for each in lacking]
 
     def release(self) -> None:
-        """Lets others write in the folder."""
+        """Releases the lock, so that other processes may write in the folder."""
         self._lock.release()
 
     def remove(self) -> bool:
-        """Removes the run, and its folder if nothing else is in it; returns whether it is gone.
+        """Removes the run, and the folder if it is then empty; returns whether the folder is gone.
 
         Raises OSError.
         """
@@ -117,7 +117,7 @@ class RunFolder:
         return not self.path.exists()
 
     def start(self, description: dict, vocabulary_text: str) -> None:
-        """Writes what a run starts with. Raises CannotSave where that cannot be done.
+        """Writes the first files of a run. Raises CannotSave if that fails.
 
         `description["corpus"]` must be a dict; it is given the checksum of the vocabulary.
         """
@@ -129,7 +129,7 @@ class RunFolder:
             self._write("vocabulary.txt", vocabulary_text)
 
     def description(self) -> dict:
-        """What `start` wrote. Raises ValueError where it is missing or damaged."""
+        """Reads `config.json`. Raises ValueError if it is missing or damaged."""
         path = self.path / "config.json"
         if not self.exists:
             raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
@@ -139,12 +139,12 @@ class RunFolder:
             raise ValueError(f"{error}: give another save_path") from None
 
     def vocabulary(self) -> Vocabulary:
-        """The words of the run. Raises ValueError where the file is not what the run wrote."""
+        """Reads the vocabulary. Raises ValueError if the file is not what the run wrote."""
         return read_vocabulary(self.path / "vocabulary.txt", self.description()["corpus"])
 
     @cached_property
     def run_id(self) -> str:
-        """The name that the checkpoints of this run bear; see `ptb.runs.identity`.
+        """The run id in the checkpoints of this run; see `ptb.runs.identity`.
 
         Read once: a folder that is deleted under the run is noticed where it is written.
         """
@@ -156,7 +156,7 @@ class RunFolder:
         return CheckpointFolder(self.path / "checkpoints", self.run_id, self._lock.token)
 
     def set_aside(self, path: Path) -> Path | None:
-        """Renames a damaged checkpoint; its new name, or None for what is not known to be one.
+        """Renames a damaged checkpoint; returns the new name, or None if it may be another file.
 
         Raises CannotSave.
         """
@@ -164,15 +164,15 @@ class RunFolder:
             return self.checkpoints.set_aside(path)
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Saves a checkpoint as the newest, of `keep`. Raises CannotSave."""
+        """Saves a checkpoint as the newest, and keeps `keep` of them. Raises CannotSave."""
         with self._saving():
             self.checkpoints.save(checkpoint, keep)
 
     def save_epoch(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Saves the end of an epoch: the checkpoint, and its reports in every form.
+        """Saves the end of an epoch: the checkpoint and the reports.
 
-        Raises CannotSave. What is missing after that, or after a crash, is written when the run
-        resumes: TensorBoard's events are first, since they are never written again.
+        Raises CannotSave. After a failure or a crash, missing files are written when the run
+        resumes, except TensorBoard's events: they are written first.
         """
         reports = checkpoint.progress.reports
         with self._saving():
@@ -202,16 +202,16 @@ class RunFolder:
             write_reports(self.path, reports, self._lock.token)
 
     def load(self, which: str) -> Checkpoint:
-        """The `best` or the `latest` checkpoint.
+        """Loads the `best` or the `latest` checkpoint.
 
-        Raises ValueError where there is no such checkpoint or it is damaged.
+        Raises ValueError if it is missing or damaged.
         """
         checkpoints = self.checkpoints
         others = checkpoints.numbered()
         if which == "best" and others and not checkpoints.has_best:
             raise ValueError(
-                f"the run {str(self.path)!r} has no best epoch: none has ended yet, or its "
-                "checkpoint was removed; train.py with the flags of this run goes on from the "
+                f"the run {str(self.path)!r} has no best epoch: no epoch has ended yet, or the "
+                "checkpoint was removed; train.py with the flags of this run resumes from the "
                 "newest checkpoint"
             )
         remedy = RESUME if others or which == "latest" else REMEDY
@@ -231,7 +231,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:
-        """Says what an OSError means for the run; refuses to write into another's folder."""
+        """Turns an OSError into CannotSave; refuses to write if another process has the folder."""
         try:
             if self._lock.lost:
                 raise OSError(None, "it was deleted or replaced")
@@ -245,10 +245,10 @@ class RunFolder:
 
 
 def _refuse(path: Path, reason: str) -> None:
-    """Who only reads leaves a damaged newest checkpoint to its run; the best one may be damaged."""
+    """Raises for a damaged newest checkpoint: only the run itself may set it aside."""
     if not is_best(path):
         raise ValueError(reason)
 
 
 def _pass_over(path: Path, reason: str) -> None:
-    """A checkpoint of another run is no concern of a reader."""
+    """Ignores a checkpoint of another run."""

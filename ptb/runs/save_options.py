@@ -1,4 +1,4 @@
-"""When a run is saved, and what it does where training diverges."""
+"""Options: how often a run is saved, and what happens if training diverges."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """When to save, how many to keep, and what to do where training diverges.
+    """How often to save, how many checkpoints to keep, and what to do if training diverges.
 
-    `every`          "300s" or "500w": seconds, or windows of an epoch; "0" only after epochs
-    `keep`           how many of the newest checkpoints stay, beside the best
+    `every`          "300s" (seconds), "500w" (windows), or "0": only after each epoch
+    `keep`           number of newest checkpoints to keep, besides the best
     `on_divergence`  "stop" or "rollback"
 
-    None of it changes what is learned. Raises ValueError for a bad value.
+    None of these changes the result of training. Raises ValueError for a bad value.
     """
 
     every: str = "300s"
@@ -24,8 +24,8 @@ class SaveOptions:
     def __post_init__(self):
         if not re.fullmatch(r"0|[1-9]\d{0,8}[sw]", self.every):
             raise ValueError(
-                f"checkpoint_every={self.every} is no time: write seconds as 300s, windows as "
-                "500w, or 0 for after each epoch only"
+                f"checkpoint_every={self.every} is not an interval: write seconds as 300s, "
+                "windows as 500w, or 0 to save only after each epoch"
             )
 
     @property
@@ -34,5 +34,5 @@ class SaveOptions:
 
     @property
     def windows(self) -> int:
-        """0 where they do not count."""
+        """Windows between checkpoints; 0 if the interval is not in windows."""
         return int(self.every[:-1]) if self.every.endswith("w") else 0

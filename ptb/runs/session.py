@@ -23,13 +23,12 @@ MAX_ROLLBACKS = 3
 
 
 class Session:
-    """Takes `training` to the end of its run.
+    """Takes `training` to the end of the run.
 
-    Without a `folder`, nothing is saved: the best weights stay in memory, and there is nothing to
-    resume from. Of several workers, only the chief has one, and the others follow it. `note` is
-    told in a line whatever the user should know. `begin` changes the weights with which a run
-    begins, and says how in lines. The run ends after `early_stopping` epochs without a better valid
-    perplexity, if that is not 0.
+    Without a `folder`, nothing is saved, and the best weights stay in memory. Of several workers,
+    only the chief has a folder; the others follow it. `note` is called with each line that the user
+    should read. `begin` changes the initial weights and returns lines that say how. The run ends
+    after `early_stopping` epochs without a better valid perplexity, unless that is 0.
     """
 
     def __init__(
@@ -48,9 +47,9 @@ class Session:
         self._saved = time.monotonic()
 
     def start(self) -> Progress:
-        """Goes to the newest checkpoint of the folder, or to the start of the run.
+        """Restores the newest checkpoint of the folder, or starts the run.
 
-        Raises ValueError if no checkpoint of the run is left whole.
+        Raises ValueError if all checkpoints of the run are damaged.
         """
         checkpoint = self._newest()
         if checkpoint is None:
@@ -83,11 +82,14 @@ class Session:
                 self._roll_back(error)
 
     def load_best(self) -> EpochReport:
-        """Puts the best weights into the model; the report of their epoch. Raises ValueError."""
+        """Loads the best weights into the model; returns the report of that epoch.
+
+        Raises ValueError if the weights are lost.
+        """
         progress = self._state.progress
         if progress.best is None:
             raise ValueError(
-                "the best weights are lost, and no epoch ends from which others could come: give "
+                "the best weights are lost, and the run is complete: to train new ones, give "
                 f"num_epochs={progress.epoch + 1} or more"
             )
         weights = self._best_weights
@@ -106,7 +108,7 @@ class Session:
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs ended since the valid perplexity was the lowest."""
+        """Number of epochs since the one with the lowest valid perplexity."""
         progress = self._state.progress
         return progress.epoch - progress.best_epoch if progress.best_epoch else 0
 
@@ -130,7 +132,7 @@ class Session:
         return every - progress.window % every if every else 2**31
 
     def _is_due(self, progress: Progress) -> bool:
-        """Whether to save now. Never while the loss is rising: a rollback would return there."""
+        """Whether to save now. Not while the loss is rising: a rollback would return there."""
         every = self._options.windows
         due = progress.window % every == 0 if every else False
         due = due or time.monotonic() - self._saved > self._options.seconds
@@ -154,30 +156,32 @@ class Session:
             self._best_weights = self._state.export_evaluation_weights()
 
     def _newest(self) -> Checkpoint | None:
-        """The newest checkpoint of this run that is whole; its damaged ones are set aside."""
+        """The newest intact checkpoint of this run; damaged ones are set aside."""
         if not self._folder:
             return None
         folder = self._folder.checkpoints
         found = folder.newest(self._set_aside, self._ignore)
         if found is None and not folder.is_empty:
-            raise ValueError(f"no checkpoint in {folder.path} is of this run and whole: {REMEDY}")
+            raise ValueError(
+                f"no checkpoint in {folder.path} is intact and belongs to this run: {REMEDY}"
+            )
         return found
 
     def _set_aside(self, path: Path, reason: str) -> None:
         if aside := self._folder.set_aside(path):
-            self.tell(f"{reason}: it is now {aside.name}, and not used")
+            self.tell(f"{reason}: it was renamed to {aside.name} and is not used")
         else:
             self._ignore(path, reason)
 
     def _ignore(self, path: Path, reason: str) -> None:
-        self._note(f"{reason}: it stays as it is, and is not used")
+        self._note(f"{reason}: it is left as it is and not used")
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        """Takes all that the checkpoint has. Raises ValueError if it does not fit."""
+        """Restores the training state from a checkpoint. Raises ValueError if it does not fit."""
         self._training.restore(named_averages(checkpoint, self._state.model))
 
     def _recover_best(self) -> None:
-        """Sees to it that the best checkpoint is that of the epoch which the run says is best."""
+        """Makes sure that the best checkpoint belongs to the best epoch of the run."""
         progress = self._state.progress
         folder = self._folder.checkpoints
         try:
@@ -199,7 +203,7 @@ class Session:
             self._folder.save_best(self._checkpoint())
 
     def _roll_back(self, error: Diverged) -> None:
-        """Goes back to the last good checkpoint with half the learning rate, or raises `error`."""
+        """Returns to the last good checkpoint with half the learning rate, or raises `error`."""
         rollbacks = self._state.progress.rollbacks + 1
         stops = self._options.on_divergence == "stop" or rollbacks > MAX_ROLLBACKS
         if self._folder:
@@ -229,7 +233,7 @@ class Session:
         )
 
     def tell(self, line: str) -> None:
-        """Notes a line, and adds it to the log of the run."""
+        """Passes a line to `note` and adds it to `log.txt`."""
         self._note(line)
         if self._folder:
             self._folder.log(line)

@@ -6,10 +6,10 @@ The file is a plain safetensors file, which any reader of that format opens unch
     the header   JSON: `__metadata__`, then each tensor's dtype, shape and place
     the rest     the tensors' bytes
 
-The metadata has the texts that `write` is given, and `sha256`: that of the whole file with 64 zeros
-in place of the digest. It cannot stand at the end of the file: the format allows nothing behind the
-tensors, and a tensor of its own would be one more weight to every other reader. `read` computes it
-from what it has read, not from the file, which may have been replaced by then.
+The metadata has the texts given to `write`, and `sha256`: the digest of the whole file with 64
+zeros in place of the digest. The digest cannot stand at the end: the format allows nothing after
+the tensors, and other readers would take an extra tensor for a weight. `read` computes the digest
+from the bytes it has read, since the file may have been replaced in the meantime.
 
 `safetensors` reads; this module writes. Its own writer makes a copy of all tensors in memory
 (`serialize`), or writes to a temporary file of its own naming, which a kill would leave behind
@@ -42,7 +42,7 @@ def write(file: BinaryIO, metadata: Mapping[str, str], tensors: Tensors) -> None
 
 
 def read(file: BinaryIO) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The metadata and the tensors of a file that `write` wrote.
+    """Reads the metadata and the tensors of a file that `write` wrote.
 
     Raises ValueError if its digest is wrong, SafetensorError if it is no safetensors file at all.
     """
@@ -65,7 +65,7 @@ def _sealed(metadata: Mapping[str, str], tensors: Tensors) -> dict[str, str]:
 
 
 def _blocks(metadata: Mapping[str, str], tensors: Tensors) -> Iterator[bytes | memoryview]:
-    """The bytes of the file, which do not depend on the order of what is given.
+    """The bytes of the file; the order of the arguments does not change them.
 
     Short texts come first, so that the first bytes tell the most; and wide values, so that each
     tensor is aligned.

@@ -1,4 +1,4 @@
-"""Trains a language model from beginning to end: the one place where all parts are put together.
+"""Trains a language model from beginning to end: puts all parts together.
 
     result = train(preset("small"), corpus, "run")
 
@@ -72,7 +72,7 @@ def train(
 
 @dataclass(frozen=True)
 class Result:
-    """What a training comes to.
+    """The result of a training.
 
     `model`    the `LanguageModel`, with the weights of the best epoch
     `reports`  one for each epoch, also for those of earlier starts of the run
@@ -105,7 +105,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Devices:
-    """What trains.
+    """The devices that train, and the role of this process.
 
     `start`     called once all else is checked: returns a `tf.distribute.Strategy`, or None for
                 this process alone
@@ -129,7 +129,7 @@ def open_training(
     change: Sequence[str] = (),
     early_stopping: int = 0,
 ) -> Iterator[OpenTraining]:
-    """A training at its start, or where its run stopped; the run folder is this process's own.
+    """Opens a new training, or resumes the run in the folder; locks the run folder.
 
     Args:
       config, corpus, run: as for `train`.
@@ -138,17 +138,17 @@ def open_training(
       devices: a strategy of TensorFlow, and whether this process is the chief.
       labels: `command` and `model`, which `config.json` tells people.
       beginnings: what replaces fresh weights when the run begins (`ptb.runs.beginning`).
-      change: the hyperparameters that may differ from those of the run in the folder, since it is
-        meant (`ptb.runs.identity.MEANT`).
+      change: the hyperparameters that may differ from the run in the folder
+        (`ptb.runs.identity.MEANT`).
       early_stopping: ends the run after this many epochs without a better valid perplexity; 0:
         never.
 
-    Raises ValueError for whatever can be refused. Nothing is refused later.
+    Raises ValueError for anything that is wrong; no such error is raised later.
     """
     _check_arguments(config, corpus, save, note)
     save, devices = save or SaveOptions(), devices or Devices()
     if save.on_divergence == "rollback" and run is None:
-        raise ValueError("on_divergence=rollback has nothing to return to: give a save_path")
+        raise ValueError("on_divergence=rollback needs checkpoints: give a save_path")
     check_meant(change)
     check_fits(config, corpus)
     description = describe(config, corpus, labels)
@@ -189,7 +189,7 @@ def open_training(
 
 
 class OpenTraining:
-    """A training that can be taken to its end.
+    """A training that is ready to run.
 
     `model` is the `LanguageModel`, and `borders` is where the documents of the corpus begin.
     """
@@ -202,7 +202,7 @@ class OpenTraining:
 
     @property
     def reports(self) -> tuple[EpochReport, ...]:
-        """Those of all epochs so far, also of earlier starts of the run."""
+        """The reports of all epochs so far, earlier starts of the run included."""
         return self._training.state.progress.reports
 
     def epochs(self) -> Iterator[EpochReport]:
@@ -230,10 +230,10 @@ class OpenTraining:
         return self._session.where()
 
     def result(self) -> Result:
-        """Puts the best weights into the model, and tests them.
+        """Loads the best weights into the model and computes the test score.
 
-        The chief does: the other workers keep the last weights, and test nothing. Raises ValueError
-        if the best weights are lost.
+        Only the chief does so; other workers keep the last weights and test nothing.
+        Raises ValueError if the best weights are lost.
         """
         from ptb.training.perplexity import exact_score  # noqa: PLC0415
 
@@ -248,7 +248,7 @@ class OpenTraining:
 
 
 def _check_arguments(config, corpus, save, note) -> None:
-    """Raises TypeError for what cannot be trained at all, before anything is done."""
+    """Raises TypeError for an argument of a wrong type, before anything is done."""
     for name, value, wanted, remedy in (
         ("config", config, Config, 'ptb.preset("small") or ptb.Config(...)'),
         ("corpus", corpus, Corpus, "ptb.load_corpus(...)"),
@@ -261,20 +261,20 @@ def _check_arguments(config, corpus, save, note) -> None:
 
 
 def borders_of(config: Config, corpus: Corpus) -> Borders | None:
-    """Where the documents of a corpus begin; None if they are not told apart.
+    """The starts of documents in a corpus; None with reset_at=none.
 
-    Raises ValueError if train has a single one.
+    Raises ValueError if train has only one document.
     """
     borders = documents.borders_of(config.reset_at, corpus.vocabulary)
     if borders and borders.count(corpus.train) == 1:
         raise ValueError(
-            f"reset_at={config.reset_at}: the train split has a single document: leave it out"
+            f"reset_at={config.reset_at}: the train split has only one document: leave out reset_at"
         )
     return borders
 
 
 def check_fits(config: Config, corpus: Corpus) -> None:
-    """Raises ValueError if a split is too short for its windows, or train is a single document."""
+    """Raises ValueError if a split is too short for a window, or train is a single document."""
     borders_of(config, corpus)
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (

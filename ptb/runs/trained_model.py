@@ -1,4 +1,4 @@
-"""What a training left: weights, and all that is needed to run them on text."""
+"""A trained model: weights, and everything needed to run them on text."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ from ptb.training.report import EpochReport
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`weights` are those to evaluate, as `LanguageModel.export_weights` names them.
+    """A trained model with its config and vocabulary.
 
-    `config` has their sizes.
-
-    `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
-    checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
-    of the epoch at whose end the weights were saved; None for weights saved amid one, and for the
-    original tutorial's.
+    `weights` are the ones to evaluate, named as in `LanguageModel.export_weights`. `corpus` and
+    `versions` come from the run's `config.json`; they are empty for a checkpoint of the original
+    tutorial. `report` is the report of the epoch after which the weights were saved; None for
+    weights saved within an epoch, and for the original tutorial.
     """
 
     name: str
@@ -41,12 +39,12 @@ class TrainedModel:
 
     @property
     def source(self) -> dict:
-        """What finds the run's text again; `ptb.data.corpus.Corpus.source`."""
+        """Where the run's text is and how it was read; `ptb.data.corpus.Corpus.source`."""
         return self.corpus.get("source", {})
 
     @property
     def tokens(self) -> str:
-        """What one time step reads: one of `ptb.data.text.TOKENS`."""
+        """What a token is: one of `ptb.data.text.TOKENS`."""
         return self.source.get("tokens", "word")
 
     @property
@@ -56,16 +54,16 @@ class TrainedModel:
 
     @property
     def borders(self) -> Borders | None:
-        """Where the documents of a text begin, as in training."""
+        """Finds the starts of documents in a text, as in training."""
         return borders_of(self.config.reset_at, self.vocabulary)
 
     def split(self, text: str) -> list[str]:
-        """The tokens of a text. Raises ValueError for one with a NUL."""
+        """Splits a text into tokens. Raises ValueError if it has a NUL."""
         return split(text, self.tokens, self.lowercase, self.vocabulary)
 
     @property
     def perplexities(self) -> dict[str, float]:
-        """Those of the epoch at whose end the weights were saved; empty if that is not known."""
+        """Perplexities of the epoch after which the weights were saved; empty if not known."""
         if self.report is None:
             return {}
         return {
@@ -74,7 +72,7 @@ class TrainedModel:
         }
 
     def build(self, rnn_mode: str | None = None):
-        """The model with its weights, unrolled as `rnn_mode` says, or as in training.
+        """Builds the model with its weights, unrolled by `rnn_mode`, or as in training.
 
         Imports TensorFlow. Raises ValueError if the weights are not those of the config, or are
         more than this machine has memory for.
@@ -98,7 +96,7 @@ class TrainedModel:
 
 
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
-    """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
+    """Loads the `best` epoch of a run folder, or the `latest` checkpoint.
 
     Raises ValueError if it is missing or damaged.
     """
@@ -126,7 +124,7 @@ def load_run(path: str | Path, which: str = "best") -> TrainedModel:
 
 
 def load_tutorial_checkpoint(prefix: str, train_vocabulary: Vocabulary) -> TrainedModel:
-    """A checkpoint of the original tutorial and the words of the text that it was trained on.
+    """Loads a checkpoint of the original tutorial; `vocabulary` is that of its train split.
 
     Raises ValueError where it cannot be read, or has fewer words than that text.
     """

@@ -1,8 +1,8 @@
-"""Checkpoints of the original TensorFlow 1 tutorial.
+"""Reads and writes checkpoints of the original TensorFlow 1 tutorial.
 
-They hold the weights alone: the cell and its forget bias of 0 are those of the tutorial's code, the
-sizes follow from the shapes, and the words are those of the train split that it was trained on, in
-the order in which `ptb.data.vocabulary` too counts them.
+They hold only weights. The cell and the forget bias of 0 are fixed in the tutorial's code. The
+sizes follow from the shapes. The words come from the train split, in the same order as in
+`ptb.data.vocabulary`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ptb.training.model import size_of
 
 
 def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]]:
-    """The sizes and the weights, by name, in the checkpoint `prefix`.
+    """Reads the sizes and the weights in the checkpoint `prefix`.
 
     `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
     is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
@@ -38,8 +38,8 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
         weights = tf1_names.renamed({name: reader.get_tensor(name) for name in names})
     except KeyError as error:
         raise ValueError(
-            f"the checkpoint {prefix} has no {error.args[0]}: only those of the tutorial's block "
-            "and basic modes can be read"
+            f"the checkpoint {prefix} has no {error.args[0]}: only checkpoints of the tutorial's "
+            "block and basic modes can be read"
         ) from None
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -55,10 +55,10 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
 def write_tutorial_checkpoint(
     prefix: str, config: Config, weights: Mapping[str, np.ndarray], mode: str = "block"
 ) -> None:
-    """Writes weights, by this project's names, as the tutorial's saver does: `PREFIX.index`, ...
+    """Writes weights as a checkpoint of the tutorial: `PREFIX.index`, ...
 
     `mode` is the tutorial's: which of its LSTM cells reads it. Its training continues from there,
-    with the step 0. Raises ValueError for a model that the tutorial has not.
+    with the step 0. Raises ValueError for a model that the tutorial lacks.
     """
     others = {
         name: getattr(config, name)
@@ -67,7 +67,10 @@ def write_tutorial_checkpoint(
     }
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
-        raise ValueError(f"the tutorial has no {named}: its checkpoints cannot hold this model")
+        raise ValueError(
+            f"the tutorial has no {named}: this model cannot be written as a checkpoint of the "
+            "tutorial"
+        )
     # What else its saver asks for, and the weights.
     tensors: dict = {"Model/global_step": np.int64(0), "Train/Model/Variable": np.float32(0)}
     for name, weight in weights.items():
@@ -108,24 +111,26 @@ def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:
 def _sizes(prefix: str, weights: dict[str, np.ndarray]) -> Config:
     shape = weights["embedding"].shape
     if len(shape) != 2:
-        raise ValueError(f"the checkpoint {prefix} has an embedding of shape {shape}: it needs two")
+        raise ValueError(
+            f"the checkpoint {prefix} has an embedding of shape {shape}: give a matrix"
+        )
     vocab_size, hidden_size = shape
     num_layers = sum(name.endswith("/kernel") for name in weights)
     return Config(hidden_size=hidden_size, num_layers=num_layers, vocab_size=vocab_size)
 
 
 def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
-    """Raises ValueError for a weight of a shape that does not fit the sizes, or of no numbers."""
+    """Raises ValueError for a weight of a wrong shape, or with NaN or infinite values."""
     shapes = size_of(config, config.vocab_size).shapes
     for name, weight in weights.items():
         expected = shapes[name]
         if weight.shape != expected:
             raise ValueError(
-                f"the checkpoint {prefix} has {name} of shape {weight.shape} where its other sizes "
-                f"ask for {expected}: it is no checkpoint of the tutorial"
+                f"the checkpoint {prefix} has {name} of shape {weight.shape}, and the other sizes "
+                f"need {expected}: it is not a checkpoint of the tutorial"
             )
         if weight.dtype.kind != "f" or not np.isfinite(weight).all():
             raise ValueError(
-                f"the checkpoint {prefix} has values in {name} that are no finite numbers: "
+                f"the checkpoint {prefix} has NaN or infinite values in {name}: "
                 "give another checkpoint"
             )

@@ -1,4 +1,4 @@
-"""The words of a run as `vocabulary.txt` has them: a word a line, in the order of the ids."""
+"""Reads `vocabulary.txt` of a run: one word on each line, in the order of the ids."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MAX_WORDS = 10_000_000
 
 
 def read_vocabulary(path: Path, corpus: dict) -> Vocabulary:
-    """The words in the file. Raises ValueError if they are not those that the run wrote.
+    """Reads the words. Raises ValueError if the run did not write this file.
 
-    `corpus` is what config.json says of the text: the checksum and the number of the words.
+    `corpus` is the part of config.json about the text, with a checksum and the number of words.
     """
     try:
         text = read_text(path, MAX_VOCABULARY_BYTES)
@@ -30,11 +30,11 @@ def read_vocabulary(path: Path, corpus: dict) -> Vocabulary:
 
 
 def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
-    """Raises ValueError for words that no run has, whose checksum may be right all the same."""
+    """Raises ValueError for words that no run can have, even if the checksum is right."""
     if vocab_size not in (None, len(vocabulary)):
         raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
     if EOS not in vocabulary and vocabulary.unknown_id is None:
         raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
     for number, word in enumerate(vocabulary.words, start=1):
         if not word or "\r" in word:
-            raise ValueError(f"line {number:,} is {word!r}, which is no word")
+            raise ValueError(f"line {number:,} is {word!r}, which is not a word")

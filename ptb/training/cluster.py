@@ -1,6 +1,6 @@
 """`--distribution`: the workers of a run, and the strategy of TensorFlow that joins them.
 
-Nothing here imports TensorFlow before it is needed, so that what is wrong is said at once.
+TensorFlow is imported late, so that errors are reported at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXAMPLE = (
 
 
 class WorkerLost(RuntimeError):
-    """Another worker ended, or answers no more."""
+    """Another worker ended or stopped responding."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cluster:
 
     @classmethod
     def from_environment(cls) -> Cluster:
-        """Raises ValueError where `TF_CONFIG` is missing or names no such cluster."""
+        """Reads `TF_CONFIG`. Raises ValueError if it is missing or invalid."""
         text = os.environ.get("TF_CONFIG", "")
         try:
             config = parse_json(text)
@@ -71,13 +71,13 @@ class Cluster:
             ) from None
 
     def check_port(self) -> None:
-        """Raises ValueError where this worker's port cannot be served."""
+        """Raises ValueError if this worker's port cannot be opened."""
         self._listen().close()
 
     def wait_for_all(self) -> None:
-        """Returns when every worker has called it. Raises ValueError after START_SECONDS.
+        """Waits until every worker has called it. Raises ValueError after START_SECONDS.
 
-        TensorFlow would wait for them itself, but no signal would end that wait.
+        TensorFlow waits for workers too, but no signal ends that wait.
         """
         deadline = time.monotonic() + START_SECONDS
         if self.is_chief:
@@ -86,7 +86,7 @@ class Cluster:
             self._report(deadline)
 
     def _gather(self, deadline: float) -> None:
-        """Waits until every other worker holds a connection, and then tells them all to start."""
+        """Waits until every other worker has connected, then tells all of them to start."""
         ready: dict[int, socket.socket] = {}
         with contextlib.ExitStack() as cleanup:
             server = cleanup.enter_context(self._listen())
@@ -111,7 +111,7 @@ class Cluster:
                 connection.sendall(START)
 
     def _report(self, deadline: float) -> None:
-        """Connects to the first worker until that says to start."""
+        """Connects to the first worker, and waits for the signal to start."""
         host, _, port = self.tasks[0][2].rpartition(":")
         while time.monotonic() < deadline:
             with (
@@ -136,7 +136,7 @@ class Cluster:
         )
 
     def _listen(self) -> socket.socket:
-        """A server on this worker's port. Raises ValueError where another program has it."""
+        """Opens this worker's port. Raises ValueError if another program uses it."""
         job, index, address = self.tasks[self.index]
         dual = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if dual else socket.AF_INET
@@ -154,9 +154,9 @@ class Cluster:
         return self.index == 0
 
     def strategy(self, worker_timeout: float):
-        """Waits for the other workers; the `MultiWorkerMirroredStrategy` that they form.
+        """Waits for the other workers; returns the `MultiWorkerMirroredStrategy`.
 
-        Where one of them ends, or sends no sign of life, the others learn of it within
+        If a worker ends, or sends no sign of life, the others learn of it within
         `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits.
         """
         import tensorflow as tf  # noqa: PLC0415
@@ -183,7 +183,7 @@ def cluster_configs(num_workers: int) -> list[str]:
 def mirrored_strategy(num_devices: int | None):
     """The `MirroredStrategy` over that many GPUs, or parts of this machine's processor.
 
-    All GPUs, or one part, where no number is given. Raises ValueError where there are fewer GPUs.
+    Without a number: all GPUs, or one part. Raises ValueError if there are fewer GPUs.
     """
     import tensorflow as tf  # noqa: PLC0415
 
@@ -199,7 +199,7 @@ def mirrored_strategy(num_devices: int | None):
 
 @contextlib.contextmanager
 def lost_workers() -> Iterator[None]:
-    """Raises WorkerLost for the errors by which TensorFlow says that a worker is gone."""
+    """Turns the errors of TensorFlow for a lost worker into WorkerLost."""
     try:
         yield
     except Exception as error:
@@ -221,9 +221,9 @@ def lost_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_end_the_process() -> Iterator[None]:
-    """Ctrl-C ends the process, where Python's own handler would run only after TensorFlow's wait.
+    """Makes Ctrl-C end the process during TensorFlow's wait, when Python's handler cannot run.
 
-    Where it is ignored, it stays so. TensorFlow catches SIGTERM; afterwards Python does again.
+    An ignored Ctrl-C stays ignored. TensorFlow catches SIGTERM; afterwards Python does again.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if handlers[signal.SIGINT] is not signal.SIG_IGN:
@@ -236,9 +236,9 @@ def _signals_end_the_process() -> Iterator[None]:
 
 
 def _readable(sockets: list[socket.socket], deadline: float) -> list[socket.socket]:
-    """Those of the sockets that have something to read; none if the deadline passes.
+    """The sockets that can be read; empty after the deadline.
 
-    Waits in slices: Python notices a signal that came just before a blocking call only after it.
+    Waits in short slices: Python notices a signal only between blocking calls.
     """
     while True:
         left = max(deadline - time.monotonic(), 0)
@@ -248,7 +248,7 @@ def _readable(sockets: list[socket.socket], deadline: float) -> list[socket.sock
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
-    """The first line, of at most `size` bytes; less where nothing more comes."""
+    """Reads the first line, at most `size` bytes; less if the connection ends."""
     line = b""
     with contextlib.suppress(OSError):
         while len(line) < size and not line.endswith(b"\n") and (more := connection.recv(1)):
@@ -257,20 +257,20 @@ def _received(connection: socket.socket, size: int) -> bytes:
 
 
 def _index(value) -> int:
-    """That of a task, which `TF_CONFIG` may have as a text. Raises TypeError or ValueError."""
+    """The index of a task, which may be text in `TF_CONFIG`. Raises TypeError or ValueError."""
     if type(value) not in (int, str):
         raise TypeError
     return int(value)
 
 
 def _is_address(text: str) -> bool:
-    """Whether it is HOST:PORT. With another port TensorFlow would wait for a worker in vain."""
+    """Whether the text is HOST:PORT. With a bad port TensorFlow would wait forever."""
     match = re.fullmatch(r"\S+:(\d{1,5})", text)
     return match is not None and 0 < int(match[1]) < 2**16
 
 
 def _watch_workers(tasks, seconds: float) -> None:
-    """Has TensorFlow's coordination service, which the first task hosts, watch all of them."""
+    """Makes TensorFlow's coordination service, on the first task, watch all tasks."""
     # Neither is public, but it is what the strategy itself calls, with a timeout that is fixed.
     from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2  # noqa: PLC0415
     from tensorflow.python.eager import context  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Every figure of a run in one frozen dataclass, and presets: the tutorial's, `fast` and `best`."""
+"""The hyperparameters of a run in a frozen dataclass, and the presets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ptb.machine.checked import check_fields, make
 
 RNN_MODES = ("auto", "fused", "static", "keras")
 SAMPLINGS = ("sequential", "random")
-# Each with the options that it alone reads.
+# Each optimizer with the hyperparameters that only it reads.
 OPTIMIZERS = {"sgd": (), "adamw": ("weight_decay",)}
 SCHEDULES = ("step", "linear")
 SOFTMAXES = ("full", "adaptive")
@@ -21,80 +21,179 @@ SOFTMAX_BIASES = ("uniform", "unigram")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def _field(default, help_text: str, low=None, high=None, choices=None):
-    """A field with what its flag says of it and the values that it takes."""
-    metadata = {"help": help_text, "low": low, "high": high, "choices": choices}
+def _field(default, group: str, help_text: str, low=None, high=None, choices=None):
+    """A field with the group and the help of its flag, and the values that it takes."""
+    metadata = {"group": group, "help": help_text, "low": low, "high": high, "choices": choices}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The defaults are the tutorial's `small`. Raises ValueError for a value out of bounds."""
+    """The hyperparameters of a run. The defaults are the tutorial's `small`.
 
-    hidden_size: int = _field(200, "units of each layer, and of the embedding", 1, 8192)
-    num_layers: int = _field(2, "recurrent layers", 1, 64)
-    num_steps: int = _field(20, "time steps that the gradient flows back through", 1, 1000)
-    batch_size: int = _field(20, "rows of text that are read side by side", 1, 100_000)
-    num_epochs: int = _field(13, "passes over the train split", 1, 100_000)
-    learning_rate: float = _field(1.0, "learning rate of the first epochs", 1e-12, 1e6)
-    constant_epochs: int = _field(4, "epochs before the learning rate decays", 0, 100_000)
-    learning_rate_decay: float = _field(0.5, "its factor for every epoch after those", 1e-6, 1.0)
-    optimizer: str = _field("sgd", "what a step does with the gradient", choices=OPTIMIZERS)
+    Raises ValueError for a value out of bounds.
+    """
+
+    hidden_size: int = _field(
+        200, "model", "Units of each recurrent layer; also the size of the embedding.", 1, 8192
+    )
+    num_layers: int = _field(2, "model", "Number of recurrent layers.", 1, 64)
+    num_steps: int = _field(
+        20,
+        "training",
+        "Time steps of one window. The gradient flows back through this many steps, no further.",
+        1,
+        1000,
+    )
+    batch_size: int = _field(
+        20,
+        "training",
+        "Rows of one window: streams of text that are read side by side.",
+        1,
+        100_000,
+    )
+    num_epochs: int = _field(13, "training", "Epochs: passes over the train split.", 1, 100_000)
+    learning_rate: float = _field(
+        1.0, "training", "The highest learning rate of the schedule.", 1e-12, 1e6
+    )
+    constant_epochs: int = _field(
+        4,
+        "training",
+        "With --schedule=step: epochs at the highest learning rate, before the decay.",
+        0,
+        100_000,
+    )
+    learning_rate_decay: float = _field(
+        0.5,
+        "training",
+        "With --schedule=step: multiply the learning rate by this every epoch after the first "
+        "constant_epochs.",
+        1e-6,
+        1.0,
+    )
+    optimizer: str = _field(
+        "sgd",
+        "training",
+        "The optimizer: stochastic gradient descent (sgd), or Adam with decoupled weight decay "
+        "(adamw).",
+        choices=OPTIMIZERS,
+    )
     schedule: str = _field(
         "step",
-        "the learning rate falls by its decay epoch by epoch, or from window to window: a rise, "
-        "then a straight line to zero at the end of the run",
+        "training",
+        "Learning-rate schedule. step: constant, then decays once per epoch. linear: warmup, then "
+        "falls in a straight line to zero at the end of the run.",
         choices=SCHEDULES,
     )
-    warmup: float = _field(0.1, "share of the run in which schedule=linear rises", 0.0, 1.0)
+    warmup: float = _field(
+        0.1,
+        "training",
+        "With --schedule=linear: share of the run, from 0 to 1, in which the learning rate rises.",
+        0.0,
+        1.0,
+    )
     weight_decay: float = _field(
         0.0,
-        "of adamw: learning rate * this is the share of a weight that a step takes off",
+        "training",
+        "With --optimizer=adamw: decoupled weight decay. Each step subtracts learning rate * this "
+        "* weight.",
         0.0,
         10.0,
     )
     ema_momentum: float = _field(
         0.0,
-        "averages the weights: the share of the average that each window keeps; the average is "
-        "what is validated, evaluated and exported; 0 for none",
+        "training",
+        "Moving average of the weights: the share of the average that each window keeps. The "
+        "average is validated, evaluated and exported. 0: no average.",
         0.0,
         0.99999,
     )
-    max_grad_norm: float = _field(5.0, "clip the gradient at this global norm", 1e-6, 1e9)
-    keep_prob: float = _field(1.0, "chance that dropout keeps a value", 0.01, 1.0)
-    weight_keep_prob: float = _field(
-        1.0, "chance that dropout keeps a recurrent weight; one mask for a window", 0.01, 1.0
+    max_grad_norm: float = _field(
+        5.0, "training", "Gradient clipping: the maximum global norm of the gradient.", 1e-6, 1e9
     )
-    init_scale: float = _field(0.1, "weights start uniformly in +-init_scale", 0.0, 100.0)
-    forget_bias: float = _field(0.0, "added to the LSTM's forget gate", -100.0, 100.0)
-    vocab_size: int = _field(10_000, "most words in the vocabulary", 2, 10_000_000)
-    tie_weights: bool = _field(False, "use the embedding as the weight of the softmax")
+    keep_prob: float = _field(
+        1.0,
+        "training",
+        "Dropout: the probability that a value is kept. 1: no dropout.",
+        0.01,
+        1.0,
+    )
+    weight_keep_prob: float = _field(
+        1.0,
+        "training",
+        "Dropout of the recurrent weights: the probability that a weight is kept, with one mask "
+        "for each window. 1: no dropout.",
+        0.01,
+        1.0,
+    )
+    init_scale: float = _field(
+        0.1, "model", "Initial weights are uniform from -init_scale to init_scale.", 0.0, 100.0
+    )
+    forget_bias: float = _field(
+        0.0, "model", "Constant that is added to the LSTM's forget gate.", -100.0, 100.0
+    )
+    vocab_size: int = _field(
+        10_000,
+        "text",
+        "Maximum size of the vocabulary. Less frequent words become <unk>.",
+        2,
+        10_000_000,
+    )
+    tie_weights: bool = _field(
+        False, "model", "Use the embedding matrix as the weights of the softmax too."
+    )
     softmax: str = _field(
-        "full", "one level, or frequent words in the first of two", choices=SOFTMAXES
+        "full",
+        "model",
+        "The softmax. full: all words at once. adaptive: frequent words first, rare words in "
+        "clusters, which is faster.",
+        choices=SOFTMAXES,
     )
     adaptive_cutoffs: str = _field(
-        "2000", "ids at which the clusters of softmax=adaptive begin, with commas between"
+        "2000",
+        "model",
+        "With --softmax=adaptive: the word ids at which clusters begin, with commas between. Ids "
+        "are ordered by frequency.",
     )
     softmax_bias: str = _field(
         "uniform",
-        "its start: as all weights, or the log of each word's share",
+        "model",
+        "Initial bias of the softmax. uniform: random as the other weights. unigram: the log of "
+        "the unigram frequencies.",
         choices=SOFTMAX_BIASES,
     )
-    cell: str = _field("lstm", "the recurrent cell", choices=CELLS)
-    rnn_mode: str = _field("auto", "how the time steps are unrolled", choices=RNN_MODES)
-    sampling: str = _field("sequential", "the order of the windows", choices=SAMPLINGS)
+    cell: str = _field("lstm", "model", "The recurrent cell.", choices=CELLS)
+    rnn_mode: str = _field(
+        "auto",
+        "devices",
+        "The implementation of the unroll; it changes the speed, not the model. auto: the fastest "
+        "for this machine. fused: fast on a CPU. static: any cell, step by step. keras: the layer "
+        "of Keras, fast on a GPU.",
+        choices=RNN_MODES,
+    )
+    sampling: str = _field(
+        "sequential",
+        "training",
+        "Order of the windows. sequential: the state is carried from window to window. random: "
+        "every window starts from a state of zeros.",
+        choices=SAMPLINGS,
+    )
     reset_at: str = _field(
         "none",
-        "zero the state where a document begins, at each line or after each blank line, so that "
-        "none crosses from one document into the next",
+        "text",
+        "Where a new document begins; the state is zeroed there. line: at each line. blank_line: "
+        "after each blank line.",
         choices=RESET_AT,
     )
     precision: str = _field(
         "float32",
-        "of the matrix products in training; weights, sums and evaluation are float32",
+        "devices",
+        "Precision of matrix products in training. Weights, sums and evaluation stay float32.",
         choices=PRECISIONS,
     )
-    seed: int = _field(1, "seed of the weights, dropout and random sampling", 0, 2**31 - 1)
+    seed: int = _field(
+        1, "training", "Seed of the initial weights, dropout and random sampling.", 0, 2**31 - 1
+    )
 
     def __post_init__(self):
         check_fields(self)
@@ -102,19 +201,19 @@ class Config:
         if self.rnn_mode not in ("auto", *rnn_modes(self.cell)):
             have = [cell for cell in CELLS if self.rnn_mode in rnn_modes(cell)]
             raise ValueError(
-                f"rnn_mode={self.rnn_mode} has only cell={' or '.join(have)}: use rnn_mode=static "
-                f"for cell={self.cell}"
+                f"rnn_mode={self.rnn_mode} works with cell={' or '.join(have)} only: use "
+                f"rnn_mode=static for cell={self.cell}"
             )
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
-        """Where the clusters of the softmax begin; none with softmax=full."""
+        """The word ids at which clusters of the softmax begin; empty with softmax=full."""
         if self.softmax == "full":
             return ()
         return tuple(int(part) for part in self.adaptive_cutoffs.split(","))
 
     def resolve_rnn_mode(self, on_gpu: bool) -> Config:
-        """Puts the fastest path for this machine in the place of `rnn_mode="auto"`."""
+        """Replaces `rnn_mode="auto"` by the fastest mode for this machine."""
         if self.rnn_mode != "auto":
             return self
         fastest = "keras" if on_gpu else "fused"
@@ -129,7 +228,7 @@ class Config:
     def learning_rate_at(self, epoch: int) -> float:
         """The highest learning rate of epoch 0, 1, 2, ...
 
-        With schedule=step the only one: constant first, then decaying.
+        With schedule=step all windows of the epoch have it: constant at first, then decaying.
         """
         if self.schedule == "linear":
             rise = (epoch + 1) / self.num_epochs / max(self.warmup, 1e-9)
@@ -155,7 +254,7 @@ def _check_cutoffs(value: str) -> None:
     numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
     if len(numbers) < len(parts) or 0 in numbers or numbers != sorted(set(numbers)):
         raise ValueError(
-            f"adaptive_cutoffs={value!r} is no list of rising word ids such as 2000,5000"
+            f"adaptive_cutoffs={value!r} is not a list of rising word ids: write 2000,5000"
         )
 
 
@@ -231,7 +330,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Config:
-    """The preset of that name. Raises ValueError where there is none."""
+    """The preset of that name. Raises ValueError if there is none."""
     if name not in PRESETS:
         raise ValueError(f"model={name} is unknown: choose from {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -1,12 +1,12 @@
-"""Who computes which rows of a batch: one replica, several devices, or several workers.
+"""Data parallelism: divides the rows of a batch among devices or workers.
 
 Axis letters: B = batch_size of all replicas together, R = replicas, T = num_steps.
 
 Replica r has the rows `[r B/R, (r + 1) B/R)` of every window. Row b of a window continues row b of
-the one before, so a replica that keeps its rows may also keep their state. Were whole windows dealt
-out in turn, the carried state would belong to another text.
+the window before, so each replica can keep the state of its rows. If whole windows were dealt out
+in turn, the carried state would belong to another text.
 
-What replicas tell each other in a step is one message: the sums of their gradients.
+In each step replicas exchange one message: the sums of their gradients.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Replicas:
         self.alone = not isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def scope(self):
-        """The context in which variables are made, so that each replica has a copy."""
+        """The context for creating variables, so that each replica has a copy."""
         return self._strategy.scope() if self._strategy else contextlib.nullcontext()
 
     def run(self, function, *arguments):
-        """Calls `function` on every replica; a tensor goes to all of them as it is."""
+        """Calls `function` on every replica; each replica gets the same tensors."""
         if self._strategy is None:
             return function(*arguments)
         return self._strategy.run(function, args=arguments)
@@ -44,7 +44,7 @@ class Replicas:
         return self.run(lambda whole: tf.nest.map_structure(self.rows, whole), state)
 
     def gather(self, state):
-        """The inverse of `scatter`: the nest of `[B, ...]` whose rows the replicas have."""
+        """The inverse of `scatter`: joins the rows of all replicas into a nest of `[B, ...]`."""
         whole = self.run(lambda own: self.sum(tf.nest.map_structure(self._padded, own)), state)
         return tf.nest.map_structure(self.one, whole)
 
@@ -55,7 +55,7 @@ class Replicas:
         return self._strategy.experimental_local_results(value)[0]
 
     def max_over_workers(self, number: int) -> int:
-        """The largest of the workers' numbers. All must ask at the same point of the run."""
+        """The maximum over all workers. All must call it at the same point of the run."""
         return number if self.alone else int(self._max(tf.constant(float(number), tf.float32)))
 
     def from_chief(self, arrays):

@@ -1,4 +1,4 @@
-"""Perplexity of a model that goes on learning from the text that it has already predicted.
+"""Dynamic evaluation: the model keeps learning from the text that it has already predicted.
 
 Krause, Kahembwe, Murray, Renals 2018 (arXiv 1709.07432), section 4, with RMS scaling and decay
 towards the trained weights W_0. After each segment of T words, g being its gradient:
@@ -6,8 +6,8 @@ towards the trained weights W_0. After each segment of T words, g being its grad
     W -= rate * g / (sqrt(M) + EPSILON)  +  decay * (W - W_0) * sqrt(M) / mean(sqrt(M))
 
 M is the mean of g^2 over segments of the train split, for each weight. mean(sqrt(M)) is the mean
-over all numbers of the model, however many variables a layer keeps them in, so the figure does not
-depend on the `rnn_mode`. A segment is predicted before it is learned from: the perplexity is exact.
+over all values of the model, not over variables, so the perplexity does not depend on the
+`rnn_mode`. A segment is predicted before it is learned from: the perplexity is exact.
 Where documents begin, the state is zeroed; what the weights have learned stays.
 """
 
@@ -22,10 +22,10 @@ EPSILON = 1e-3
 
 
 class DynamicEvaluator(Evaluator):
-    """An `Evaluator` that updates the model's weights after each window, and restores them at last.
+    """An `Evaluator` that updates the weights after each window, and restores them at the end.
 
-    `train_windows` are windows over train, of as many steps as those that are evaluated, from which
-    M is gathered. The factor of the decay is at most 1 for each weight.
+    M is measured on `train_windows`, windows over train with the `num_steps` of the evaluation.
+    The factor of the decay is at most 1 for each weight.
     """
 
     def __init__(self, model, train_windows, rate: float, decay: float):
@@ -61,7 +61,7 @@ class DynamicEvaluator(Evaluator):
 
 
 class _SquaredGradients(Evaluator):
-    """Sums g^2 of every window; the weights stay."""
+    """Sums g^2 over all windows, and leaves the weights unchanged."""
 
     def __init__(self, model, variables: list):
         super().__init__(model)

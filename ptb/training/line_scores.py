@@ -1,4 +1,4 @@
-"""What each line of a text costs: nats, predicted tokens, perplexity.
+"""Scores each line of a text: nats, predicted tokens, perplexity.
 
 Axis letters: N = tokens of the text.
 """

@@ -29,10 +29,10 @@ MAX_NATS = 80.0
 
 
 class Diverged(ArithmeticError):
-    """The loss or its gradient is NaN or infinite, or far beyond what any model costs.
+    """Training diverged: the loss or the gradient is NaN or infinite, or the loss is far too high.
 
-    `epoch` counts from 1 and `window` from 0 (None: it was found in validation); `learning_rate` is
-    the one that was too high.
+    `epoch` counts from 1, and `window` from 0 (None: found in validation). `learning_rate` is the
+    learning rate that was too high.
     """
 
     def __init__(self, message: str, epoch: int, window: int | None, learning_rate: float):
@@ -40,20 +40,20 @@ class Diverged(ArithmeticError):
         self.epoch, self.window, self.learning_rate = epoch, window, learning_rate
 
     def and_also(self, remark: str) -> Diverged:
-        """The same with more to say."""
+        """The same error with more text."""
         return Diverged(f"{self}; {remark}", self.epoch, self.window, self.learning_rate)
 
 
 class Training:
-    """Trains `model` in place: `state` is all that changes, and may be saved between two windows.
+    """Trains `model` in place. Only `state` changes; it can be saved between two windows.
 
-    `step` is made from `config` if none is given. How many windows it walks in one call changes no
-    result: as many as take about SECONDS_PER_CALL, or `windows_per_call`. If there are several
-    workers, each has a Training, and all do the same with it. `borders` are those of
-    `config.reset_at`: the state is zeroed, in training and in validation, where a document begins.
+    `step` is made from `config` if none is given. One call of it walks as many windows as take
+    about SECONDS_PER_CALL, or `windows_per_call`; this number does not change the result. Each of
+    several workers has a Training and makes the same calls. `borders` belongs to `config.reset_at`:
+    the state is zeroed at the start of a document, in training and in validation.
 
-    Raises ValueError if the batch cannot be shared out among the `replicas`, or if `borders` are
-    not those of the config.
+    Raises ValueError if the batch cannot be divided among the `replicas`, or if `borders` does not
+    fit the config.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Training:
         self.state = TrainingState(model, self._step.optimizer, config.batch_size)
 
     def initialize(self) -> None:
-        """Goes to the start of the run, with the weights that it begins with."""
+        """Goes to the start of the run, with initial weights."""
         self.state.reset()
         model, counts = self.state.model, None
         if self.config.softmax_bias == "unigram":
@@ -94,7 +94,7 @@ class Training:
         model.initialize(self.config.init_scale, self.config.seed, counts)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Goes to the place of a snapshot. Raises ValueError if this run has no such place."""
+        """Restores a snapshot. Raises ValueError if it does not fit this run."""
         progress = snapshot.progress
         windows, _ = self._epoch(progress.epoch)
         if progress.window > len(windows):
@@ -122,11 +122,11 @@ class Training:
         check: Callable[[], None] = lambda: None,
         max_windows: Callable[[Progress], int] = lambda progress: 2**31,
     ) -> Iterator[list[float]]:
-        """Trains from the place of the state to the end of the run.
+        """Trains from the current state to the end of the run.
 
-        Yields after each call of the step the costs of its windows, in nats, and after the
-        validation at the end of an epoch an empty list; `state` is whole then. `check` is called
-        often, and may raise. `max_windows` bounds the next call.
+        Yields the costs of the windows, in nats, after each call of the step, and an empty list
+        after the validation at the end of an epoch; `state` is then consistent. `check` is called
+        often, and may raise. `max_windows` limits the next call.
 
         Raises Diverged if the loss or the gradient is not finite, if STRETCH windows cost more than
         guessing among V words after as many cost clearly less (twice as much as guessing before
@@ -139,7 +139,7 @@ class Training:
             yield []
 
     def _epoch(self, epoch: int):
-        """The windows of an epoch, and the seed of what is drawn in it."""
+        """The windows of an epoch, and the seed of its random draws."""
         config, seed = self.config, (self.config.seed, epoch)
         batch_size, num_steps = config.batch_size, config.num_steps
         return reader.epoch(self._read_ids, batch_size, num_steps, config.sampling, seed), seed
@@ -216,7 +216,7 @@ class Training:
         state.reset_recurrent()
 
     def learning_rate(self) -> float:
-        """The highest learning rate of the epoch that runs."""
+        """The highest learning rate of the current epoch."""
         progress = self.state.progress
         return self.config.learning_rate_at(progress.epoch) * progress.rate_factor
 
@@ -245,5 +245,5 @@ def _bar(windows, progress: Progress, config: Config) -> tqdm:
 
 
 def _perplexity(progress: Progress, num_steps: int) -> float:
-    """Of the epoch that runs. A cost is summed over the T steps, and averaged over the B rows."""
+    """The train perplexity of the current epoch. Costs are sums over T of means over B."""
     return math.exp(min(progress.cost / (progress.window * num_steps), MAX_NATS))

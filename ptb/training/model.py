@@ -1,4 +1,4 @@
-"""The model that a config describes, how large it is, and whether it fits into memory."""
+"""Builds the model of a config, and checks that it fits into memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLOAT_BYTES = 4
 
 
 def build_model(config: Config, vocab_size: int):
-    """The model that `config` describes, its weights not yet set."""
+    """Builds the model that `config` describes, with weights that are not yet set."""
     check_own_models()
 
     from models.language_model import LanguageModel, recurrent_layers  # noqa: PLC0415
@@ -44,10 +44,10 @@ def build_model(config: Config, vocab_size: int):
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model is, in numbers.
+    """The size of a model, in numbers.
 
-    `shapes` has the shape of each weight by name, `slots` counts what the optimizer keeps, and
-    `values_per_token` what the layers compute for a token: the gates and the state.
+    `shapes` has the shape of each weight by name, `slots` is the number of values in the optimizer,
+    and `values_per_token` the number that the layers compute for a token: gates and state.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -95,8 +95,8 @@ def check_memory(
 ) -> None:
     """Raises ValueError if a model cannot fit into memory. Imports TensorFlow.
 
-    That is its weights, for `training` their gradients and what the optimizer keeps too, and what
-    one window of `batch_size` x `num_steps` words leaves.
+    Counts the weights, for `training` also gradients and optimizer state, and the values of one
+    window of `batch_size` x `num_steps` words.
     """
     present = memory_bytes()
     size = size_of(config, vocab_size)

@@ -1,4 +1,4 @@
-"""Perplexity with a neural cache: words of late are likely to come again where the state is alike.
+"""Perplexity with a neural cache: recent words are likely to recur in similar states.
 
 Grave, Joulin, Usunier 2017 (arXiv 1612.04426), equations 3 and 5, the linear interpolation:
 
@@ -27,10 +27,9 @@ class CacheEvaluator(Evaluator):
         self._size, self._flatness, self._share = size, flatness, share
 
     def _initial_state(self, batch_size: int):
-        """The model's, and an empty cache.
+        """The initial state of the model, and an empty cache.
 
-        That is: keys h_i, the words after them, the number of the document that each is of, and how
-        many there are.
+        The cache has the keys h_i, the words after them, the document number of each, and a count.
         """
         hidden_size = self._model.embedding.shape[1]
         keys = tf.zeros([batch_size, self._size, hidden_size])

@@ -1,15 +1,15 @@
-"""What a step does with the clipped gradient: plain SGD, the tutorial's, or AdamW.
+"""The optimizers: plain SGD, as in the tutorial, and AdamW.
 
-Either may keep an average of the weights.
+Both can keep a moving average of the weights.
 
     optimizer.apply(variables, gradients, learning_rate, scale)
 
 `scale` is the clip's factor, min(1, max_grad_norm / norm): each optimizer takes it into its one
 pass over the weights, without a clipped copy of the gradient.
 
-What the optimizer remembers from step to step are `slots`, a `tf.Variable` for each weight, by kind
-and then by the weight's name, and `counters`, scalars by name. `weights` are the trained weights by
-name, in the order of the variables that `apply` gets.
+The state of an optimizer is in `slots` (a `tf.Variable` for each weight, by kind and then by the
+name of the weight) and `counters` (scalars by name). `weights` are the trained weights by name, in
+the order of the variables that `apply` gets.
 
 The operations are those beneath `tf.Variable`'s methods, which on several replicas would ask how to
 join their updates: all of them make the same one, each to its own copy.
@@ -95,7 +95,7 @@ class AdamW:
 
 
 class Averaged:
-    """Another optimizer, and an exponential average of the weights after each of its steps.
+    """Another optimizer, and a moving average of the weights after each step.
 
         keep = min(momentum, 1 - 1 / t)            after step t = 1, 2, ...
         average = keep * average + (1 - keep) * weight

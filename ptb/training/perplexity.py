@@ -1,4 +1,4 @@
-"""Exact perplexity: sums of nats and token counts go in, and are exponentiated once."""
+"""Exact perplexity: adds up nats and token counts, and exponentiates once at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / tokens); infinite where that is beyond float64."""
+        """exp(nats / tokens); infinite if that is beyond float64."""
         nats_per_token = self.nats / self.tokens
         return math.exp(nats_per_token) if nats_per_token < 700 else math.inf
 
@@ -47,7 +47,7 @@ class Evaluator:
         self._replicas = replicas or Replicas()
 
     def __call__(self, windows, progress=lambda tokens: None) -> Score:
-        """The exact score over every real target of `windows` (see `ptb.data.reader.every_token`).
+        """Computes the exact score over the real targets of `windows` (`reader.every_token`).
 
         The state starts at zero, and is carried where the windows carry it; else it is zeroed
         before each window. `progress` is called with the count of tokens since the call before.
@@ -147,9 +147,9 @@ def _on_device(windows) -> tuple:
 
 
 def exact_score(model, ids: np.ndarray, num_steps: int, borders: Borders | None = None) -> Score:
-    """The headline score of a split `ids` `[N]`: each token predicted from all before it.
+    """The published score of a split `ids` `[N]`: each token is predicted from all before it.
 
-    With `borders`, from all before it in its document. That is `batch_size` 1; `num_steps` changes
-    only the speed.
+    With `borders`, from all before it in the same document. The `batch_size` is 1; `num_steps`
+    changes only the speed.
     """
     return Evaluator(model)(every_token(ids, 1, num_steps, borders))

@@ -1,4 +1,4 @@
-"""How far a run has come: all that must be known, beside weights and state, to go on."""
+"""The progress of a run: with weights and state, all that is needed to resume."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ SMALLEST_FACTOR = 1e-100
 
 @dataclass(frozen=True)
 class Progress:
-    """A place in a run, and the sums that lead up to it.
+    """A place in a run, and the sums up to that place.
 
     Where each window of an epoch lies and what its dropout draws follow from the seed, the epoch
     and the window alone, so this is also the reader's position and the state of the generators.
     Sums are added up window by window: they do not depend on where a run was interrupted.
 
-    `epoch`            0, 1, ...: the epoch that runs
-    `window`           windows of it that are done
-    `cost`             their summed costs, in nats; each is a sum over T of a mean over B
-    `grad_norm`        their summed gradient norms
-    `seconds`          the time that their training took, over all processes that had a part
+    `epoch`            0, 1, ...: the current epoch
+    `window`           number of finished windows of this epoch
+    `cost`             sum of the costs of these windows, in nats; each is a sum over T of a mean
+                       over B
+    `grad_norm`        sum of the gradient norms of these windows
+    `seconds`          training time of these windows, over all starts of the run
     `stretch_windows`  windows since the last full stretch of STRETCH
-    `stretch_cost`     their summed costs, in nats
+    `stretch_cost`     sum of the costs of these windows, in nats
     `learned`          whether a full stretch has cost clearly less than guessing
-    `rate_factor`      what a rollback left of the learning rate
-    `rollbacks`        how often the run was rolled back
-    `best_epoch`       the epoch, from 1, whose weights are kept as the best; 0 for none
-    `reports`          one for each epoch that is done
+    `rate_factor`      factor on the learning rate after rollbacks
+    `rollbacks`        number of rollbacks
+    `best_epoch`       the epoch, from 1, with the best weights; 0 for none
+    `reports`          one for each finished epoch
     """
 
     epoch: Count = 0
@@ -53,7 +54,7 @@ class Progress:
     reports: tuple[EpochReport, ...] = field(default=(), repr=False)
 
     def __post_init__(self):
-        """Raises ValueError for values that no run can have come to."""
+        """Raises ValueError for values that no run can reach."""
         check_fields(self)
         epochs = [report.epoch for report in self.reports]
         if epochs != list(range(1, len(epochs) + 1)) or len(epochs) != self.epoch:
@@ -71,7 +72,7 @@ class Progress:
 
     @property
     def best(self) -> EpochReport | None:
-        """The report of the epoch whose weights are kept as the best."""
+        """The report of the epoch with the best weights."""
         return self.reports[self.best_epoch - 1] if self.best_epoch else None
 
     def count(self, costs, grad_norms, seconds: float, words_per_row: int, vocab_size: int):
@@ -107,7 +108,7 @@ class Progress:
         return after, rises
 
     def rising(self, words_per_row: int, vocab_size: int) -> bool:
-        """Whether the stretch that runs costs more than it may."""
+        """Whether the current stretch costs more than the maximum."""
         words = self.stretch_windows * words_per_row
         return self.stretch_cost > words * _most_nats(self.learned, vocab_size)
 
@@ -127,10 +128,10 @@ class Progress:
         )
 
     def rolled_back(self, rollbacks: int) -> Progress:
-        """This place, to be resumed from with half the learning rate for each rollback."""
+        """This place with one more rollback, which halves the learning rate."""
         return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
 
 
 def _most_nats(learned: bool, vocab_size: int) -> float:
-    """What a word may cost: as much as guessing; before anything was learned, twice as much."""
+    """The maximum cost of a word: that of guessing, or twice that before anything was learned."""
     return (1 if learned else 2) * math.log(vocab_size)

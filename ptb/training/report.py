@@ -1,4 +1,4 @@
-"""What one epoch came to."""
+"""The report of one epoch."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class EpochReport:
 
 
 def best_of(reports: list[EpochReport]) -> EpochReport:
-    """The report with the lowest valid perplexity, the first where several are equal."""
+    """The report with the lowest valid perplexity; the first of equal ones."""
     return min(reports, key=lambda report: report.valid_perplexity)

@@ -1,4 +1,4 @@
-"""What an optimizer remembers as arrays by name: what checkpoints hold, and workers share.
+"""Exports and imports the state of an optimizer as arrays by name.
 
 A slot is named by its kind and its weight, such as `m/layers/0/kernel`, in the canonical form of
 the weight. A counter has its name alone.
@@ -25,7 +25,7 @@ def export_slots(optimizer, model) -> dict[str, np.ndarray]:
 
 
 def import_slots(optimizer, model, arrays: Mapping[str, np.ndarray]) -> None:
-    """Takes what `export_slots` gave, or an older checkpoint holds.
+    """Restores the arrays of `export_slots`, or of an older checkpoint.
 
     Raises ValueError for anything else.
     """

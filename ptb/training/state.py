@@ -1,10 +1,9 @@
-"""All that training changes, in one object: saved, restored, rolled back and shared as a whole.
+"""The training state: everything that training changes, saved and restored as a whole.
 
 Axis letters: B = batch_size, H = hidden size.
 
-The model holds the trained weights at all times. If the optimizer averages them, the averages are
-beside them in the optimizer, and what is validated, kept as the best or exported are the averages:
-the evaluation weights.
+The model always holds the trained weights. If the optimizer averages them, it holds the averages.
+These are then the evaluation weights, which are validated, kept as the best and exported.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Snapshot:
     `weights`   the trained weights, under the names of `LanguageModel.export_weights`
     `state`     the recurrent state of the whole batch, float32 `[B, H]` each, in the order of
                 `tf.nest.flatten`
-    `slots`     what the optimizer keeps, by name; plain SGD keeps nothing
+    `slots`     the state of the optimizer, by name; empty for plain SGD
     """
 
     progress: Progress
@@ -69,7 +68,7 @@ class TrainingState:
         self.reset_recurrent()
 
     def reset(self) -> None:
-        """Goes to the start of a run, but for the weights."""
+        """Resets everything but the weights to the start of a run."""
         self.progress = Progress()
         self.reset_recurrent()
         optimizer = self.optimizer
@@ -83,7 +82,7 @@ class TrainingState:
 
     @contextlib.contextmanager
     def evaluation_weights(self) -> Iterator[None]:
-        """Within it, the model has the weights to evaluate; after it, the trained ones again."""
+        """A context in which the model has the evaluation weights; then the trained ones return."""
         self._exchange_averages()
         try:
             yield
@@ -91,12 +90,12 @@ class TrainingState:
             self._exchange_averages()
 
     def export_evaluation_weights(self) -> dict[str, np.ndarray]:
-        """A copy of the weights to evaluate, by name."""
+        """A copy of the evaluation weights, by name."""
         with self.evaluation_weights():
             return self.model.export_weights()
 
     def export(self) -> Snapshot:
-        """A copy of all of it."""
+        """A copy of the whole state."""
         import tensorflow as tf  # noqa: PLC0415  (who only reads a checkpoint needs none)
 
         from ptb.training.slots import export_slots  # noqa: PLC0415
@@ -109,7 +108,7 @@ class TrainingState:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Takes all of what `export` gave. Raises ValueError for that of another model."""
+        """Restores a snapshot of `export`. Raises ValueError if it belongs to another model."""
         import tensorflow as tf  # noqa: PLC0415
 
         from ptb.training.slots import import_slots  # noqa: PLC0415
@@ -117,7 +116,7 @@ class TrainingState:
         zeros = self.model.initial_state(self._batch_size)
         expected = [(tuple(t.shape), t.dtype.as_numpy_dtype) for t in tf.nest.flatten(zeros)]
         if [(each.shape, each.dtype.type) for each in snapshot.state] != expected:
-            raise ValueError("its recurrent state has other shapes than the model's")
+            raise ValueError("the recurrent state has other shapes than in the model")
         self.model.import_weights(snapshot.weights)
         import_slots(self.optimizer, self.model, snapshot.slots)
         self.recurrent = tf.nest.pack_sequence_as(zeros, list(map(tf.constant, snapshot.state)))
@@ -141,7 +140,7 @@ class TrainingState:
         self.restore(Snapshot(progress=Progress.from_dict(json.loads(text)), **arrays))
 
     def _exchange_averages(self) -> None:
-        """Exchanges the weights and their averages, one by one: never is there a copy of all."""
+        """Swaps each weight with its average, one by one, so that no full copy is needed."""
         averages = self.optimizer.slots.get(AVERAGE, {}).values()
         if not averages:
             return

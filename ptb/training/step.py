@@ -1,8 +1,8 @@
-"""One training step: loss, gradient, clip and update; and many of them in one call.
+"""The training step: loss, gradient, clipping and update, for many windows in one call.
 
 Axis letters: B = batch_size, T = num_steps, K = windows in one call.
 
-The tutorial's recipe, figure by figure:
+The tutorial's recipe, part by part:
 
     loss      sum over T of the mean over B of the cross-entropy, in nats
     gradient  of that loss, through the T steps of the window, stopped at the incoming state

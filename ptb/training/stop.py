@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a run to save and stop, the second ends it at once."""
+"""Handles Ctrl-C and SIGTERM: the first saves and stops the run, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """Somebody asked the run to stop. `status` is the exit status that says so: 128 + signal."""
+    """The user stopped the run. `status` is the exit status: 128 + signal."""
 
     def __init__(self, signal_number: int):
         super().__init__(f"stopped by signal {signal_number}")
@@ -60,7 +60,7 @@ class StopRequest:
         self._reader.close()
 
     def check(self, max_over_workers: Callable[[int], int] = lambda number: number) -> None:
-        """Raises Stopped if somebody asked for it, here or in another worker."""
+        """Raises Stopped if a signal came, here or in another worker."""
         if number := max_over_workers(self._signal or 0):
             raise Stopped(number)
 
@@ -76,4 +76,4 @@ class StopRequest:
 
 
 def _ignore(number, frame) -> None:
-    """Stands for the default, which would end the process or raise KeyboardInterrupt anywhere."""
+    """Replaces the default handler, which would end the process or raise KeyboardInterrupt."""

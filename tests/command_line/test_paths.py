@@ -19,7 +19,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     [
         ("gs://bucket/run", "is a URL"),
         ("file:///run", "is a URL"),
-        ("~nobody-here/run", "~nobody-here is nobody's home folder here"),
+        ("~nobody-here/run", "~nobody-here is not the home folder of a user"),
         (os.fsdecode(b"run\xff"), "is not UTF-8"),
     ],
 )

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ptb.command_line.run_report import meaning, note_nothing_learned
+from ptb.command_line.run_report import meaning, note_nothing_learned, print_what_next
 from ptb.data import corpus
 from ptb.training.report import EpochReport
 
@@ -14,7 +14,7 @@ def test_a_model_that_knows_no_more_than_frequencies_after_two_epochs_is_told_of
     note_nothing_learned(REPORT, TEXT)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("note: after two epochs")
-    assert f"alone, {REPORT.valid_perplexity:.1f}, " in line
+    assert f"alone ({REPORT.valid_perplexity:.1f})" in line
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,30 @@ def test_one_that_knows_more_or_has_just_begun_is_not(changes, capsys):
 
 
 def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
-    assert meaning(9.127, TEXT) == (
-        "as uncertain as a fair choice among 9.13 words; their frequencies alone give 68.77"
-    )
+    text = meaning(9.127, TEXT)
+    assert "among 9.13 of the 317 words" in text
+    assert text.endswith("68.77")
+    assert "among all 317 words" in meaning(400, TEXT)
+
+
+def test_a_run_that_saved_nothing_says_how_to_save(capsys):
+    print_what_next(None, 2)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "--save_path=" in printed.err
+
+
+def test_a_saved_run_names_its_folder_and_the_next_commands_as_a_shell_takes_them(
+    capsys, monkeypatch
+):
+    for found, program in (("/bin/ptb", "ptb"), (None, "python3 -m ptb")):
+        monkeypatch.setattr("shutil.which", lambda name, found=found: found)
+        print_what_next("my runs/a/", 2)
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        saved, _, *commands = printed.err.splitlines()
+        assert "my runs/a/" in saved
+        assert "best epoch (2)" in saved
+        for name, command in zip(("evaluate", "generate", "export"), commands, strict=True):
+            assert f" {program} {name} '--save_path=my runs/a/'" in command
+        assert commands[-1].endswith("'--export_path=my runs/a-export'")

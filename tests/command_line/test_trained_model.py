@@ -80,7 +80,7 @@ def test_a_file_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder
     trained = trained_on(folder / "book.txt")
     (folder / "book.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     parse()
-    with pytest.raises(ValueError, match="the text is not what it was"):
+    with pytest.raises(ValueError, match="the text has changed"):
         scored(trained)
 
 

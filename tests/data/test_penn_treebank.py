@@ -183,9 +183,9 @@ def test_the_archive_stands_in_for_missing_files(tmp_path, server, expected):
 @pytest.mark.parametrize(
     ("contents", "reason"),
     [
-        (archive(TEXTS)[:100], "no whole archive"),
+        (archive(TEXTS)[:100], "not a complete archive"),
         (archive(TEXTS | {"ptb.test.txt": b" another text \n" * 2}), "another sha256"),
-        (archive({"ptb.train.txt": b""}), "no whole archive"),
+        (archive({"ptb.train.txt": b""}), "not a complete archive"),
         (b"<html>moved</html>", "web page"),
     ],
     ids=["truncated", "another text", "files missing", "web page"],

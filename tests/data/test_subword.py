@@ -65,9 +65,9 @@ def test_a_run_reads_another_text_in_its_own_subwords(tmp_path):
 
 def test_what_subwords_cannot_be_is_refused(tmp_path):
     write(tmp_path, train="a b\n", valid="a\n", test="b\n")
-    with pytest.raises(ValueError, match="vocab_size=256 has no room for subwords"):
+    with pytest.raises(ValueError, match="vocab_size=256 is too small for subwords"):
         load(tmp_path, 256)
-    with pytest.raises(ValueError, match="--min_count=2 is for words"):
+    with pytest.raises(ValueError, match="--min_count=2 has no effect"):
         load(tmp_path, min_count=2)
-    with pytest.raises(ValueError, match="none of subwords"):
+    with pytest.raises(ValueError, match="not one of subwords"):
         subword.check(Vocabulary([*subword.NAMES, "the cat"]))

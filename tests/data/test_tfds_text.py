@@ -76,8 +76,8 @@ def test_a_run_finds_its_dataset_again(folder):
     ("dataset", "message"),
     [
         ("tfds:made_text,field=label", "no field 'label': add ,field=NAME, one of text"),
-        ("tfds:made_text,test=other", "TFDS has no tfds:made_text to give"),
-        ("tfds:no_such_text_anywhere", "TFDS has no tfds:no_such_text_anywhere to give"),
+        ("tfds:made_text,test=other", "TFDS cannot load tfds:made_text"),
+        ("tfds:no_such_text_anywhere", "TFDS cannot load tfds:no_such_text_anywhere"),
         ("tfds:made_text,split=test", "write tfds:NAME"),
         ("tfds:kaggle:made_text/x/y", "write tfds:NAME"),
         ("tfds:", "write tfds:NAME"),

@@ -29,10 +29,10 @@ def test_only_the_words_that_are_wanted_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 1 2\nb 3\n", "line 2 is no word with 2 finite numbers"),
-        ("a 1 nan\n", "line 1 is no word"),
-        ("a 1 2\nb x 3\n", "line 2 is no word"),
-        ("q 1 2\n", "none of the words"),
+        ("a 1 2\nb 3\n", "line 2 is not a word followed by 2 finite numbers"),
+        ("a 1 nan\n", "line 1 is not a word"),
+        ("a 1 2\nb x 3\n", "line 2 is not a word"),
+        ("q 1 2\n", "no word of the vocabulary"),
         ("a\n", "line 1 has 0 numbers"),
     ],
 )

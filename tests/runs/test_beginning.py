@@ -83,7 +83,7 @@ def test_another_model_or_another_beginning_is_refused(corpora, tmp_path):
     with open_training(CONFIG, corpus, tmp_path / "run"):
         pass
     with (
-        pytest.raises(ValueError, match="the run began without it, and now init_from="),
+        pytest.raises(ValueError, match="the run started without it, and now init_from="),
         open_training(CONFIG, corpus, tmp_path / "run", beginnings=[old]),
     ):
         pass

@@ -117,7 +117,7 @@ def test_another_runs_old_files_stay(folder):
     other = CheckpointFolder(folder.path, "0" * 64)
     before = names(folder)
     checkpoint = dataclasses.replace(load_checkpoint(BEST), run_id="0" * 64)
-    with pytest.raises(OSError, match=r"best\.npz is no checkpoint"):
+    with pytest.raises(OSError, match=r"best\.npz is not a checkpoint"):
         other.save_best(checkpoint)
     other.save(checkpoint, keep=1)
     other.save(checkpoint, keep=1)

@@ -94,7 +94,7 @@ def test_a_run_in_its_first_epoch_has_no_best_weights_yet(folder):
 
 def test_a_best_checkpoint_of_no_epoch_is_refused(folder):
     folder.save_best(checkpoint(folder, [], window=5))
-    with pytest.raises(ValueError, match=r"best\.safetensors .*no epoch"):
+    with pytest.raises(ValueError, match=r"best\.safetensors .*does not belong"):
         folder.load("best")
 
 

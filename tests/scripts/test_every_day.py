@@ -18,7 +18,7 @@ def test_train_compare_change_score_sample_and_fine_tune(tmp_path):
     text = write_text(tmp_path / "text")
     train = ("train.py", *SHAPE, f"--data_path={text}")
     nothing = run(*train, folder=tmp_path)
-    assert "nothing was saved: train with --save_path=RUN" in nothing.stderr
+    assert "nothing was saved: add --save_path=" in nothing.stderr
 
     # A run, its repetition, and another learning rate.
     printed = succeed(*train, "--save_path=runs/a", "--sample_every=1", folder=tmp_path)

@@ -86,7 +86,7 @@ def test_evaluate_says_what_it_reads_and_that_rows_start_cold(tmp_path, trained)
     (other / "valid.txt").write_text("the a w\nthe b x\n")
     arguments = ("--save_path=run", "--split=valid", f"--data_path={other}", "--batch_size=2")
     result = run("evaluate.py", *arguments, folder=trained[0])
-    assert f"scored: {other / 'valid.txt'}, split valid: 8 tokens, 0.00% <unk>" in result.stderr
+    assert f"scoring {other / 'valid.txt'}, split valid: 8 tokens, 0.00% <unk>" in result.stderr
     assert "1 of which" in result.stderr
     assert "nats over 7 tokens, batch_size 2" in result.stdout
 

@@ -1,6 +1,6 @@
-"""The commands, a module each: `start()` defines the flags of one and runs it.
+"""The commands of `ptb`, one module each; `start()` defines the flags and runs the command.
 
-A command is looked up by its name and imported only then, so `ptb` alone answers at once.
+A command is imported only when it is called, so that `ptb` alone answers at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMMANDS = {
     "generate": (f"{_HERE}.generate", "continue a text, or score one word by word"),
     "export": (f"{_HERE}.export", "write a SavedModel that takes plain text"),
     "vectors": (f"{_HERE}.vectors", "write the word vectors of a model as text"),
-    "serve": (f"{_HERE}.serve", "show an exported model on a page"),
+    "serve": (f"{_HERE}.serve", "serve a web page that shows an exported model"),
     "explain": (f"{_HERE}.explain", "draw what a batch is, or look inside a trained model"),
     "study": (f"{_HERE}.study", "answer a question by measurement"),
     "benchmark": (f"{_HERE}.benchmark", "measure words per second, beside PyTorch and Keras"),
@@ -31,41 +31,50 @@ COMMANDS = {
         "run the tutorial in TensorFlow 1.15, and compare",
     ),
     "launch": (f"{_HERE}.launch", "start several workers on this machine"),
-    "record": (f"{_RECORDS}.record", "train, evaluate, and keep the figures as a record"),
-    "verify": (f"{_RECORDS}.verify", "repeat a record and compare the figures"),
+    "record": (f"{_RECORDS}.record", "train, evaluate, and keep the results as a record"),
+    "verify": (f"{_RECORDS}.verify", "repeat a record and compare the results"),
     "table": (f"{_RECORDS}.table", "print the records of a folder as a table"),
     "runs": (f"{_RECORDS}.runs", "compare all runs below a folder, and draw their curves"),
     "curves": (f"{_RECORDS}.curves", "draw the learning curves of a folder of records"),
-    "large_start": (f"{_RECORDS}.large_start", "measure the first windows of the large model"),
+    "large_start": (f"{_RECORDS}.large_start", "find out why large fails with some seeds"),
     "scale": (f"{_BENCHMARKS}.scale", "measure several workers against one"),
     "check": (f"{_BENCHMARKS}.check", "check that a GPU, or the processor, trains as it should"),
 }
 
 
 def main() -> int:
-    """Runs the command that `sys.argv` names; without one, lists them."""
+    """Runs the command that `sys.argv` names, or lists all commands."""
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h", "--helpshort", "help"):
         print(usage())
         return 0
     if name not in COMMANDS:
-        print(f"ptb: error: there is no command {name!r}: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(
+            f"ptb: error: {name!r} is not a command: choose from {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
         return 1
     run_command(name, [f"ptb {name}", *arguments])
     return 0
 
 
 def usage() -> str:
-    """The commands, with a line each."""
+    """The help of `ptb` alone: one line per command."""
     lines = [f"  {name:12} {line}" for name, (_, line) in COMMANDS.items()]
     return "\n".join(
-        ["usage: ptb NAME [--flag=value ...]", "", *lines, "", "ptb NAME --helpshort: its flags"]
+        [
+            "usage: ptb NAME [--flag=value ...]",
+            "",
+            *lines,
+            "",
+            "ptb NAME --help: the flags of a command, with examples",
+        ]
     )
 
 
 def run_command(name: str, argv: list[str]) -> None:
-    """Runs the command `name` as the program of this process; `argv` as in `sys.argv`."""
+    """Runs the command `name`, with `argv` in place of `sys.argv`."""
     module = importlib.import_module(COMMANDS[name][0])
     sys.argv = argv
-    sys.modules["__main__"].__doc__ = module.__doc__  # which --help shows
+    sys.modules["__main__"].__doc__ = module.__doc__  # --help shows it
     module.start()

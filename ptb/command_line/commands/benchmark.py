@@ -1,14 +1,14 @@
-"""Measures words per second of every path, beside PyTorch and plain Keras.
+"""Measures the training speed of this project in words per second, beside PyTorch and plain Keras.
 
     ptb benchmark --model=small
     ptb benchmark --model=medium --paths=fused --peers=torch --json=medium.json
     ptb benchmark --sweep=num_steps --plot=sweep.png
-    ptb benchmark --export_path=DIR         how fast what ptb export wrote answers
+    ptb benchmark --export_path=DIR         how fast an export of ptb export answers
     ptb benchmark --reader                  how fast a text of 100 million tokens is read
 
-All sides train the same model on the same windows and take turns within one run; the cost of the
-first steps shows that they do the same work (with dropout, the masks differ). Trust the ratios:
-machines are noisy. Without --data_path the text is random words with Zipf's frequencies.
+All programs train the same model on the same windows and take turns. The loss of the first steps
+shows that they do the same work (with dropout, the masks differ). Absolute speeds vary with the
+load of the machine: compare the ratios.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, note, run, user_errors
 from ptb.command_line.text_source import TextSource
@@ -37,12 +38,12 @@ flags.disclaim_key_flags()
 
 VOCAB_SIZE = 10_000
 TOKENS = 200_000
-# What every side trains is the tutorial's recipe: these fields of the config have one value there.
+# All programs train the tutorial's recipe, which has one value for each of these fields.
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
     *("precision", "sampling", "reset_at", "weight_keep_prob", "ema_momentum"),
 )
-# Of the config, but not of a step's cost.
+# Fields of the config that do not change the time of a step.
 UNREAD = (
     *("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay"),
     *("warmup", "weight_decay", "adaptive_cutoffs"),
@@ -93,33 +94,37 @@ def main() -> None:
 
 
 def _note_duration(seconds: float) -> None:
-    """Says before a benchmark begins how long it takes."""
+    """Prints how long the benchmark will take."""
     minutes = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{math.ceil(seconds)} seconds"
     note(f"this takes about {minutes}")
 
 
 def _check_flags() -> None:
-    """Raises ValueError for what would fail only after minutes of measuring."""
+    """Raises ValueError for flags that would fail or have no effect, before any measurement."""
     if not math.isfinite(FLAGS.seconds):
-        raise ValueError(f"--seconds={FLAGS.seconds} is no time: give a number")
+        raise ValueError(
+            f"--seconds={FLAGS.seconds} is not a number of seconds: give a finite number"
+        )
     check_output_files("json", "plot")
     for name in ("reader", "export_path"):
         if FLAGS[name].value and FLAGS.plot:
-            raise ValueError(f"--plot={FLAGS.plot} is of training: leave it out beside --{name}")
+            raise ValueError(f"--plot={FLAGS.plot} has no effect with --{name}: leave out --plot")
     for name in UNREAD:
         if FLAGS[name].present:
-            raise ValueError(f"--{name}={FLAGS[name].value} changes no speed: leave it out")
+            raise ValueError(
+                f"--{name}={FLAGS[name].value} does not change the speed: leave it out"
+            )
     for name in ("paths", "peers"):
         if FLAGS.sweep and FLAGS[name].present:
-            raise ValueError(f"--{name} is not read with --sweep, which has the fused path alone")
+            raise ValueError(f"--{name} has no effect with --sweep: leave out --{name}")
     if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
-        raise ValueError(f"--{FLAGS.sweep} is what --sweep={FLAGS.sweep} sets: leave it out")
+        raise ValueError(f"--{FLAGS.sweep} is varied by --sweep={FLAGS.sweep}: leave it out")
     if FLAGS["vocab_size"].present and FLAGS.data_path is None:
-        raise ValueError("--vocab_size is of the text in --data_path: give that, or leave it out")
+        raise ValueError("--vocab_size has no effect without --data_path: leave it out")
 
 
 def _find_tf1() -> None:
-    """Hands the Python of TensorFlow 1 to the workers. Raises ValueError where there is none."""
+    """Tells the workers where TensorFlow 1 is. Raises ValueError if it is not found."""
     from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle  # noqa: PLC0415
 
     if FLAGS.tf1_python:
@@ -128,14 +133,14 @@ def _find_tf1() -> None:
 
 
 def _check_recipe() -> None:
-    """Raises ValueError where the flags name a recipe that the sides do not train."""
+    """Raises ValueError if the flags change the recipe that all programs train."""
     config, recipe = config_from_flags(), preset("small")
     others = {n: getattr(config, n) for n in RECIPE if getattr(config, n) != getattr(recipe, n)}
     if others:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
         raise ValueError(
-            f"all sides train the tutorial's recipe, which has no {named}: give --model=small, "
-            "medium or large, or figures such as --hidden_size; --paths chooses the unroll"
+            f"the benchmark trains the tutorial's recipe, not {named}: use --model=small, medium "
+            "or large, and sizes such as --hidden_size; --paths chooses the rnn_mode"
         )
 
 
@@ -170,13 +175,14 @@ def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
     unknown = set(names) - set(known)
     if unknown:
         raise ValueError(
-            f"--{flag} has the unknown {', '.join(sorted(unknown))}: choose from {', '.join(known)}"
+            f"--{flag} has unknown values ({', '.join(sorted(unknown))}): choose from "
+            f"{', '.join(known)}"
         )
     return names
 
 
 def _workload():
-    """The text in --data_path, or the stand-in, with the weights that every side starts from."""
+    """The text of --data_path, or random words, and the initial weights of all programs."""
     from ptb.experiments.benchmarks.workload import Workload, zipf_ids  # noqa: PLC0415
 
     config = config_from_flags()
@@ -208,30 +214,56 @@ def _description(workload) -> dict:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_path("data_path", None, "folder with train.txt or ptb.train.txt")
-    define_path("export_path", None, "measure this export of ptb export, not training")
-    flags.DEFINE_bool("reader", False, "measure reading in place of training")
-    flags.DEFINE_integer("reader_tokens", 100_000_000, "size of the text for --reader", 2_500_000)
-    flags.DEFINE_list(
-        "paths", ["fused", "static", "keras", "fused_bfloat16"], "this project's paths"
-    )
-    flags.DEFINE_list(
-        "peers",
-        ["torch", "keras_fit", "torch_bfloat16"],
-        "what they are compared with; tf1_block and tf1_basic are the original, in TensorFlow 1.15",
-    )
-    define_path("tf1_python", None, "the Python that has TensorFlow 1.15 (ptb original --help)")
-    flags.DEFINE_float("seconds", 10.0, "time for each side in each round", 0.1, 3600.0)
-    flags.DEFINE_integer(
-        "rounds", 5, "rounds that are counted (the peers have one before, to warm up)", 1, 1000
-    )
-    define_path("json", None, "file for every figure")
-    define_path("plot", None, "PNG file for a bar chart")
-    flags.DEFINE_enum(
-        "sweep",
-        None,
-        ["num_steps", "batch_size", "hidden_size", "num_layers"],
-        "plot the cost against this",
-    )
+    with flag_group("what to measure"):
+        flags.DEFINE_list(
+            "paths",
+            ["fused", "static", "keras", "fused_bfloat16"],
+            "Implementations of this project to measure, with commas between.",
+        )
+        flags.DEFINE_list(
+            "peers",
+            ["torch", "keras_fit", "torch_bfloat16"],
+            "Other programs to compare with, with commas between. tf1_block and tf1_basic are the "
+            "original tutorial in TensorFlow 1.15.",
+        )
+        flags.DEFINE_enum(
+            "sweep",
+            None,
+            ["num_steps", "batch_size", "hidden_size", "num_layers"],
+            "Measure the time of a step for several values of this hyperparameter. Default: none.",
+        )
+        define_path(
+            "export_path",
+            None,
+            "Measure how fast this export of ptb export answers, not training. Default: none.",
+        )
+        flags.DEFINE_bool("reader", False, "Measure how fast text is read, not training.")
+        flags.DEFINE_integer(
+            "reader_tokens", 100_000_000, "With --reader: size of the text in tokens.", 2_500_000
+        )
+        flags.DEFINE_float("seconds", 10.0, "Seconds for each program in each round.", 0.1, 3600.0)
+        flags.DEFINE_integer(
+            "rounds",
+            5,
+            "Number of rounds that count. Other programs run one more before, to warm up.",
+            1,
+            1000,
+        )
+        define_path(
+            "tf1_python",
+            None,
+            "For tf1_block and tf1_basic: a Python that has TensorFlow 1.15 (see ptb original "
+            "--help). Default: none.",
+        )
+    with flag_group("output"):
+        define_path("json", None, "File for all figures. Default: none.")
+        define_path("plot", None, "PNG file for a chart. Default: none.")
+    with flag_group("text"):
+        define_path(
+            "data_path",
+            None,
+            "Folder with train.txt or ptb.train.txt. Default: random words with Zipf's "
+            "frequencies.",
+        )
     define_config_flags()
     run(main)

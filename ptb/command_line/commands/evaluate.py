@@ -1,14 +1,14 @@
 """Measures the exact perplexity of a trained model.
 
-    python3 evaluate.py --save_path=RUN                     the test split of the run's corpus
+    python3 evaluate.py --save_path=RUN                     the test split of the run's text
     python3 evaluate.py --save_path=RUN --split=valid --json
     python3 evaluate.py --save_path=RUN --data_path=FILE    all of another text
-    python3 evaluate.py --save_path=RUN A.txt B.txt -       several, one from standard input
+    python3 evaluate.py --save_path=RUN A.txt B.txt -       several texts, one from standard input
     python3 evaluate.py --save_path=RUN A.txt --per_line --format=csv --line_state=fresh
-    python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    what the TF1 tutorial left
+    python3 evaluate.py --tutorial_checkpoint=PREFIX --data_path=DIR    a TF1 tutorial checkpoint
 
 Every token after the first is predicted once. With batch_size 1, the default, it is predicted from
-all the tokens before it; the answer does not depend on num_steps.
+all tokens before it. The perplexity does not depend on num_steps.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from absl import flags
 
 from ptb.command_line import line_table
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
-from ptb.command_line.run_report import print_comparable
+from ptb.command_line.run_report import print_comparable, uniform_choice
 from ptb.command_line.standard_input import STANDARD_INPUT, standard_input_file
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
@@ -48,14 +49,14 @@ if TYPE_CHECKING:
 
 flags.disclaim_key_flags()
 
-# What is no plain perplexity, and the flags that only it reads.
+# Methods other than plain evaluation, and the flags of each.
 METHODS = {
     "neural_cache": ("cache_flatness", "cache_share"),
     "dynamic_evaluation": ("dynamic_rate", "dynamic_decay"),
 }
-# Rows that are read side by side where no line depends on another.
+# batch_size if no line depends on another.
 FRESH_ROWS = 64
-# Words after which dynamic evaluation learns, and rows of train that it reads side by side.
+# num_steps of dynamic evaluation, and its batch_size on train.
 DYNAMIC_STEPS, DYNAMIC_BATCH = 5, 100
 
 
@@ -84,7 +85,7 @@ def main(names: list[str]) -> None:
 
 @dataclasses.dataclass
 class Text:
-    """A split of a corpus that is scored. `name` is its file, or the corpus."""
+    """A split of a corpus to score. `name` is the file, or else the corpus."""
 
     corpus: Corpus
     split: str
@@ -105,22 +106,24 @@ class Text:
 
 
 def _named_files(names: list[str]) -> list[str]:
-    """The files to be scored whole; none for the text that the other flags name."""
+    """The files to score whole; none if the flags name the text."""
     if FLAGS.data_path == STANDARD_INPUT:
         names = [*names, STANDARD_INPUT]
     elif names and FLAGS.data_path is not None and FLAGS.tutorial_checkpoint is None:
-        raise ValueError(f"give one of --data_path={FLAGS.data_path} and the file {names[0]!r}")
+        raise ValueError(
+            f"give only one of --data_path={FLAGS.data_path} and the file {names[0]!r}"
+        )
     if names and FLAGS.dataset is not None and FLAGS.tutorial_checkpoint is None:
-        raise ValueError(f"give one of --dataset={FLAGS.dataset} and the file {names[0]!r}")
+        raise ValueError(f"give only one of --dataset={FLAGS.dataset} and the file {names[0]!r}")
     if names and FLAGS["split"].present and FLAGS.split != WHOLE:
-        raise ValueError(f"--split={FLAGS.split}: named files are scored whole: leave it out")
+        raise ValueError(f"--split={FLAGS.split}: named files are scored whole: leave out --split")
     if names.count(STANDARD_INPUT) > 1:
-        raise ValueError("standard input is there once: give one -")
+        raise ValueError("standard input can be read only once: give one -")
     return names
 
 
 def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
-    """What is to be scored: corpus, split and name of each text."""
+    """Yields corpus, split and name of each text to score."""
     if not names:
         corpus, split = load_text_to_score(trained, FLAGS.split, FLAGS["split"].present > 0)
         yield corpus, split, str(corpus.files.get(split, corpus.name))
@@ -138,7 +141,7 @@ def _load(trained, names: list[str], cleanup: contextlib.ExitStack):
 
 
 def _print_scores(evaluator, texts: list[Text], trained) -> None:
-    """The score of each text, from a state of zeros, and of several their total."""
+    """Scores each text from a state of zeros, and prints the scores, and the total of several."""
     scores = []
     for text in texts:
         if text.windows.batch_size > 1:
@@ -183,10 +186,11 @@ def _total(scores) -> dict:
 def _print_score(score, text: Text, reset_at: str) -> None:
     with_what = f" with {_method()}" if _method() else ""
     print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
+    print(uniform_choice(score.perplexity, text.corpus))
     counts = text.counts
     print_comparable(text.part, score.perplexity, counts, text.corpus.tokens)
     if reset_at != NONE:
-        print(f"the state was zeroed where a document begins (reset_at={reset_at})")
+        print(f"the state was zeroed at the start of each document (reset_at={reset_at})")
     if text.corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
@@ -197,7 +201,7 @@ def _print_score(score, text: Text, reset_at: str) -> None:
 
 
 def _print_lines(evaluator, texts: list[Text], trained) -> None:
-    """The score of each line of each text, in the format that is asked for."""
+    """Scores each line of each text, and prints the scores in `--format`."""
     from ptb.training.line_scores import score_lines  # noqa: PLC0415
 
     kind = FLAGS.format
@@ -225,47 +229,48 @@ def _eos(trained) -> int:
 
 
 def _check_lines() -> None:
-    """Raises ValueError for flags of single lines that do not fit together."""
+    """Raises ValueError for flags of `--per_line` that contradict each other."""
     if not FLAGS.per_line:
         for name in ("format", "line_state"):
             if FLAGS[name].present:
                 given = f"--{name}={FLAGS[name].value}"
                 raise ValueError(
-                    f"{given} is read with --per_line only: give that, or leave it out"
+                    f"{given} has no effect without --per_line: add it, or leave out --{name}"
                 )
         return
     if FLAGS.json:
-        raise ValueError("--json is one object: with --per_line, give --format=jsonl")
+        raise ValueError("--json cannot print lines: with --per_line, use --format=jsonl")
     if FLAGS.line_state == "fresh" and FLAGS.reset_at is not None:
         raise ValueError(
-            f"--line_state=fresh resets at each line: leave out --reset_at={FLAGS.reset_at}"
+            "--line_state=fresh zeroes the state at each line: leave out "
+            f"--reset_at={FLAGS.reset_at}"
         )
     if FLAGS.line_state == "fresh" and _method():
         raise ValueError(
-            f"--line_state=fresh forgets what {_method()} keeps: give --line_state=carried"
+            f"--line_state=fresh does not work with {_method()}: use --line_state=carried"
         )
 
 
 def _check_method() -> None:
-    """Raises ValueError for two methods, or for a figure of one that is not used, or is none."""
+    """Raises ValueError for two methods, or for a bad or unused parameter of a method."""
     if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
-        raise ValueError("give one of --neural_cache and --dynamic_evaluation")
+        raise ValueError("give only one of --neural_cache and --dynamic_evaluation")
     for method, names in METHODS.items():
         for name in names:
             given = f"--{name}={FLAGS[name].value}"
             if not math.isfinite(FLAGS[name].value):
-                raise ValueError(f"{given} is no number")
+                raise ValueError(f"{given} is not a finite number: give one")
             if FLAGS[name].present and not FLAGS[method].value:
                 raise ValueError(
-                    f"{given} is read with --{method} only: give that, or leave it out"
+                    f"{given} has no effect without --{method}: add it, or leave out --{name}"
                 )
 
 
 def _print_what_is_scored(text: Text) -> None:
-    """On stderr, since stdout is for figures."""
+    """Prints on stderr, since stdout is for results."""
     part = "whole" if text.split == WHOLE else f"split {text.split}"
     print(
-        f"scored: {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
+        f"scoring {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
         f"{text.counts.unknown_share:.2%} <unk>",
         file=sys.stderr,
     )
@@ -286,7 +291,7 @@ def _windows(trained, text: Text):
 
 
 def _check_cache_memory(hidden_size: int, batch_size: int, num_steps: int) -> None:
-    """Raises ValueError where the cache cannot fit into memory."""
+    """Raises ValueError if the neural cache does not fit into memory."""
     # The state of each word, before and after a window; its score at each step of a window.
     needed = 4 * batch_size * FLAGS.neural_cache * (3 * hidden_size + 6 * num_steps)
     if needed > memory_bytes():
@@ -303,7 +308,7 @@ def _num_steps(trained) -> int:
 
 
 def _train_windows(trained):
-    """Windows over train, from which dynamic evaluation learns how large gradients are."""
+    """Windows of train, on which dynamic evaluation measures the size of gradients."""
     from ptb.data import reader  # noqa: PLC0415
 
     train = load_train_of(trained).train
@@ -312,14 +317,14 @@ def _train_windows(trained):
 
 
 def _borders(trained):
-    """Where the documents begin: as in training, or as `--reset_at` says."""
+    """The starts of documents: as in training, or as `--reset_at` says."""
     if FLAGS.reset_at is None:
         return trained.borders
     return borders_of(FLAGS.reset_at, trained.vocabulary)
 
 
 def _check_memory(trained, windows: list, train_windows) -> None:
-    """Raises ValueError if the model, or a window of any, does not fit into memory."""
+    """Raises ValueError if the model or a window does not fit into memory."""
     trained.check()
     for each, training in (*((each, False) for each in windows), (train_windows, True)):
         if each is not None:
@@ -328,7 +333,7 @@ def _check_memory(trained, windows: list, train_windows) -> None:
 
 
 def _evaluator(model, train_windows):
-    """What scores the text: plainly, with a cache, or learning on the way."""
+    """The evaluator: plain, with a neural cache, or with dynamic evaluation."""
     if FLAGS.neural_cache:
         from ptb.training.neural_cache import CacheEvaluator  # noqa: PLC0415
 
@@ -347,7 +352,7 @@ def _reset_at(trained) -> str:
 
 
 def _method() -> str:
-    """What else than the model had a part in the figure; nothing for the plain perplexity."""
+    """The method besides the model, in words; empty for the plain perplexity."""
     if FLAGS.neural_cache:
         return (
             f"a neural cache (size {FLAGS.neural_cache}, flatness {FLAGS.cache_flatness:g}, share "
@@ -382,49 +387,93 @@ def _as_json(score, text: Text, trained) -> dict:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_enum(
-        "split",
-        "test",
-        ["train", "valid", "test", WHOLE],
-        "the part to score of the run's text, or of the folder in --data_path; a file in "
-        "--data_path is scored whole if it is another text, or with --split=whole",
-    )
-    flags.DEFINE_integer("batch_size", 1, "rows read side by side", 1, 100_000)
-    flags.DEFINE_integer("num_steps", None, "tokens of a row in one window (the run's)", 1, 1000)
-    flags.DEFINE_enum(
-        "reset_at",
-        None,
-        RESET_AT,
-        "where a document begins, and the state is zeroed: as in training, or as this says",
-    )
-    flags.DEFINE_integer(
-        "neural_cache",
-        0,
-        "words of a cache that shares in the prediction (Grave et al. 2017); 0 for none",
-        0,
-        1_000_000,
-    )
-    flags.DEFINE_float("cache_flatness", 0.3, "how much likeness of states counts", 0.0, 1000.0)
-    flags.DEFINE_float("cache_share", 0.1, "the cache's part in the prediction", 0.0, 1.0)
-    flags.DEFINE_bool(
-        "dynamic_evaluation",
-        False,
-        "go on learning from the words that were predicted (Krause et al. 2018)",
-    )
-    flags.DEFINE_float(
-        "dynamic_rate", 0.0002, "its learning rate: choose it on the valid split", 0.0, 1000.0
-    )
-    flags.DEFINE_float("dynamic_decay", 0.02, "its pull back to the trained weights", 0.0, 1.0)
-    flags.DEFINE_bool("json", False, "print one JSON object")
-    flags.DEFINE_bool("per_line", False, "print the nats, tokens and perplexity of each line")
-    flags.DEFINE_enum("format", "table", line_table.FORMATS, "how --per_line prints a line")
-    flags.DEFINE_enum(
-        "line_state",
-        "carried",
-        ["carried", "fresh"],
-        "with --per_line: carry the state from line to line, so that the lines add up to the whole "
-        "text; or score each line on its own, from a state of zeros and <eos>",
-    )
+    define_data_flags("Another text to score", "the run's own text")
+    with flag_group("text"):
+        flags.DEFINE_enum(
+            "split",
+            "test",
+            ["train", "valid", "test", WHOLE],
+            "Which part to score, of the run's text or of the folder in --data_path. A file that "
+            "is another text is scored whole.",
+        )
+        flags.DEFINE_enum(
+            "reset_at",
+            None,
+            RESET_AT,
+            "Where a new document begins; the state is zeroed there. Default: as in training.",
+        )
+    with flag_group("scoring"):
+        flags.DEFINE_integer(
+            "batch_size",
+            1,
+            "Rows of text that are read side by side. More rows are faster; 1 is exact, since then "
+            "every token is predicted from all tokens before it.",
+            1,
+            100_000,
+        )
+        flags.DEFINE_integer(
+            "num_steps",
+            None,
+            "Tokens of a row in one window; it changes the speed only. Default: the run's "
+            "num_steps.",
+            1,
+            1000,
+        )
+        flags.DEFINE_integer(
+            "neural_cache",
+            0,
+            "Size in words of a neural cache, which takes part in the prediction (Grave et al. "
+            "2017). 0: no cache.",
+            0,
+            1_000_000,
+        )
+        flags.DEFINE_float(
+            "cache_flatness",
+            0.3,
+            "With --neural_cache: weight of the similarity of states. 0: all words of the cache "
+            "count alike.",
+            0.0,
+            1000.0,
+        )
+        flags.DEFINE_float(
+            "cache_share",
+            0.1,
+            "With --neural_cache: share of the cache in the prediction, from 0 to 1.",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_bool(
+            "dynamic_evaluation",
+            False,
+            "Keep training on each word after it was predicted (Krause et al. 2018).",
+        )
+        flags.DEFINE_float(
+            "dynamic_rate",
+            0.0002,
+            "With --dynamic_evaluation: the learning rate. Choose it on the valid split.",
+            0.0,
+            1000.0,
+        )
+        flags.DEFINE_float(
+            "dynamic_decay",
+            0.02,
+            "With --dynamic_evaluation: strength of the pull back to the trained weights.",
+            0.0,
+            1.0,
+        )
+    with flag_group("output"):
+        flags.DEFINE_bool("json", False, "Print one JSON object.")
+        flags.DEFINE_bool("per_line", False, "Print the nats, tokens and perplexity of each line.")
+        flags.DEFINE_enum(
+            "format", "table", line_table.FORMATS, "With --per_line: the format of the lines."
+        )
+        flags.DEFINE_enum(
+            "line_state",
+            "carried",
+            ["carried", "fresh"],
+            "With --per_line: the state at the start of a line. carried: from the line before, so "
+            "that the lines add up to the whole text. fresh: zeros, so that each line is scored by "
+            "itself.",
+        )
     run_tool(main)

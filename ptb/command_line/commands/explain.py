@@ -1,4 +1,4 @@
-"""Draws what a batch is: rows, windows, targets, the carried state, the cut gradient.
+"""Draws what a batch is: rows, windows, targets, the carried state, and where the gradient stops.
 
     ptb explain                                               the letters of the alphabet
     ptb explain --data_path=FILE                              your text, however short
@@ -9,7 +9,7 @@
     ptb explain --language=zh                                 in Chinese
     ptb explain --inside --save_path=RUN --text="the company"  inside a trained model
 
-docs/batch_size_and_num_steps.md tells the same in words.
+docs/batch_size_and_num_steps.md explains the same in words.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.inside import check_inside_flags, define_inside_flags, look, print_inside
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
@@ -69,7 +70,7 @@ def _show_inside() -> None:
 
 
 def _views():
-    """What is shown of sequential and of random sampling of the train split."""
+    """The windows to draw, of sequential and of random sampling of the train split."""
     from ptb.data import reader  # noqa: PLC0415
     from ptb.explain.diagram import NARROW, WIDTH, View, sizes_for  # noqa: PLC0415
 
@@ -84,7 +85,7 @@ def _views():
 
 
 def _text():
-    """Ids int32 `[N]`, and the words that they stand for."""
+    """The text to draw: ids int32 `[N]` and the list of words."""
     source = TextSource.from_flags()
     if (source.data_path, source.dataset, source.options) == (None, None, None):
         return _alphabet()
@@ -118,7 +119,7 @@ def _print(sequential, random) -> None:
 
 
 def _draw_batch(sequential, random, file) -> bool:
-    """Whether the installed fonts have every letter."""
+    """Draws the picture; returns whether the installed fonts have all letters."""
     from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
     from ptb.explain.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
 
@@ -130,7 +131,7 @@ def _draw_batch(sequential, random, file) -> bool:
 
 
 def _draw(picture: Callable[[BinaryIO], bool]) -> None:
-    """Writes `--png`. `picture` returns whether the installed fonts have every letter."""
+    """Writes `--png`. `picture` draws, and returns whether the fonts have all letters."""
     legible = True
 
     def draw(file):
@@ -144,25 +145,38 @@ def _draw(picture: Callable[[BinaryIO], bool]) -> None:
         fail(f"--png={path} cannot be written ({error.strerror}): give another file")
     print(f"{path} written", file=sys.stderr)
     if not legible:
-        note = "no installed font has every letter of it: install one, such as Noto Sans CJK SC"
+        note = (
+            "no installed font has all letters of the text: install one, such as Noto Sans CJK SC"
+        )
         print(f"ptb explain: {note}", file=sys.stderr)
 
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags(otherwise="the alphabet")
+    define_data_flags("Text to draw", "the letters of the alphabet")
     define_text_flags()
-    flags.DEFINE_integer(
-        "batch_size", None, "rows of text that are read side by side (4, or what fits)", 1, 100_000
-    )
-    flags.DEFINE_integer(
-        "num_steps", None, "tokens of a row in one window (5, or what fits)", 1, 1000
-    )
-    flags.DEFINE_integer("window", 0, "the window that is shown, with the one after it", 0)
-    flags.DEFINE_integer("seed", 1, "seed of the random sampling", 0, 2**31 - 1)
-    flags.DEFINE_bool("unroll", False, "draw the unrolled network over row 0 of the window")
-    flags.DEFINE_bool("cell", False, "draw one step of the plain RNN, the GRU and the LSTM")
-    flags.DEFINE_enum("language", "en", LANGUAGES, "English or Chinese")
+    with flag_group("drawing"):
+        flags.DEFINE_integer(
+            "batch_size",
+            None,
+            "Rows of text that are read side by side. Default: 4, or fewer if the text is short.",
+            1,
+            100_000,
+        )
+        flags.DEFINE_integer(
+            "num_steps",
+            None,
+            "Tokens of a row in one window. Default: 5, or fewer if the text is short.",
+            1,
+            1000,
+        )
+        flags.DEFINE_integer(
+            "window", 0, "Number of the window to show, from 0; the next one is shown too.", 0
+        )
+        flags.DEFINE_integer("seed", 1, "Seed of the random sampling.", 0, 2**31 - 1)
+        flags.DEFINE_bool("unroll", False, "Draw the unrolled network over row 0 of the window.")
+        flags.DEFINE_bool("cell", False, "Draw one step of the plain RNN, the GRU and the LSTM.")
+        flags.DEFINE_enum("language", "en", LANGUAGES, "English or Chinese.")
+        define_path("png", None, "PNG file for the drawing as a picture. Default: none.")
     define_inside_flags()
-    define_path("png", None, "file for the same as a picture")
     run(main)

@@ -2,28 +2,31 @@
 
     ptb export --save_path=RUN --export_path=DIR     writes DIR/1, then DIR/2, ...
     ptb export --tutorial_checkpoint=PREFIX --data_path=DATA --export_path=DIR
-
     ptb export --save_path=RUN --write_tutorial_checkpoint=PREFIX    for the TF1 tutorial to read
 
-Clients need TensorFlow and nothing of this project; DIR/1/README.md says how to call it.
+Clients need TensorFlow, but not this project. DIR/1/README.md, the model card, says how to call the
+model.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from absl import flags, logging
 
 from models.tf1_names import MODES
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, note, run, user_errors
+from ptb.command_line.program import FLAGS, command_to_type, note, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     define_trained_model_flags,
     load_corpus_of,
     load_trained_model,
 )
+from ptb.machine.escape import escape
 from ptb.serving.export_folder import make_export_folder
 
 flags.disclaim_key_flags()
@@ -55,7 +58,10 @@ def main() -> None:
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file
     with user_errors():
         path = export(trained, export_path, perplexities)
-    print(path)
+    print(path, flush=True)
+    print(f"{escape(str(path))}/README.md says how to call the model; next:", file=sys.stderr)
+    page = command_to_type("serve", f"--export_path={FLAGS.export_path}")
+    print(f"  try it on a page  {escape(page)}", file=sys.stderr)
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:
@@ -69,14 +75,14 @@ def _write_tutorial_checkpoint(trained, prefix: str) -> None:
 
 
 def _perplexities(trained) -> dict:
-    """What the card says: of the epoch of a run, and of the test split where the text is there."""
+    """Perplexities for the model card: of the best epoch, and of the test split if it is found."""
     known = trained.perplexities
     if not FLAGS.evaluate:
         return known
     try:
         corpus = load_corpus_of(trained, "test")
     except ValueError as error:
-        note(f"the card has no test perplexity: {error}")
+        note(f"the model card has no test perplexity: {error}")
         return known
 
     from ptb.training.perplexity import exact_score  # noqa: PLC0415
@@ -88,19 +94,27 @@ def _perplexities(trained) -> dict:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    define_path("export_path", None, "folder that gets the export as 1, 2, ...")
-    define_path(
-        "write_tutorial_checkpoint",
-        None,
-        "write the weights as a TensorFlow 1 checkpoint of the tutorial: a path without .index",
-    )
-    flags.DEFINE_enum(
-        "tutorial_mode",
-        "block",
-        MODES,
-        "which of the tutorial's LSTM cells reads write_tutorial_checkpoint",
-    )
-    flags.DEFINE_bool("evaluate", True, "measure the test perplexity for the card")
+    with flag_group("export"):
+        define_path(
+            "export_path",
+            None,
+            "Folder for the exports. Each gets a subfolder: 1, 2, ... Default: none.",
+        )
+        flags.DEFINE_bool(
+            "evaluate", True, "Measure the test perplexity and write it into the model card."
+        )
+        define_path(
+            "write_tutorial_checkpoint",
+            None,
+            "Also, or only, write the weights as a TensorFlow 1 checkpoint that the original "
+            "tutorial reads: a path without .index. Default: none.",
+        )
+        flags.DEFINE_enum(
+            "tutorial_mode",
+            "block",
+            MODES,
+            "With --write_tutorial_checkpoint: the rnn_mode of the tutorial that will read it.",
+        )
+    define_data_flags("The run's text, if it was moved", "where the run found it")
     run(main)

@@ -1,12 +1,12 @@
-"""Continues a text with a trained model, or says how much each word of a text surprised it.
+"""Continues a text with a trained model, or scores a text word by word.
 
     ptb generate --save_path=RUN --prefix="the company" --num_words=50 --temperature=0.8
     ptb generate --save_path=RUN --prefix=- --nounk --stop_at_line < TEXT
     ptb generate --save_path=RUN --score="the company said" --plot=surprisal.png
     ptb generate --save_path=RUN --score=- < TEXT
 
-Words come one by one. The same seed gives the same text; so does the signature `generate` of
-ptb export. A prefix is all that is read, from a state of zeros; without one, a line begins.
+Words are printed one by one. The same seed gives the same text, here and in the signature
+`generate` of ptb export. The model starts from a state of zeros and reads only the prefix.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
@@ -64,17 +65,17 @@ def main() -> None:
 def _check_flags() -> None:
     for name in ("temperature", "top_p"):
         if not math.isfinite(FLAGS[name].value):
-            raise ValueError(f"--{name}={FLAGS[name].value} is no number that can be used")
+            raise ValueError(f"--{name}={FLAGS[name].value} is not a finite number: give one")
     if FLAGS.plot is not None and FLAGS.score is None:
-        raise ValueError("--plot draws what --score says: give both")
+        raise ValueError("--plot needs --score: add it, or leave out --plot")
     check_output_files("plot")
 
 
 def _text() -> bytes:
-    """What is to be continued or scored, as it was typed, which may not be UTF-8.
+    """The text to continue or score, as bytes, which may not be UTF-8.
 
-    Standard input is a file. To be scored, its last line ends, so that `evaluate.py` scores the
-    same of it; to be continued, its last line break is left out, as a shell does in `$(...)`.
+    For `--score=-` a missing last line break is added, so that `evaluate.py` gives the same score.
+    For `--prefix=-` the last line break is removed, as a shell does in `$(...)`.
     """
     if FLAGS.score == STANDARD_INPUT:
         remedy = f"give at most {MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
@@ -87,21 +88,21 @@ def _text() -> bytes:
 
 
 def _ids(trained, tokens: list[str]):
-    """The ids of the tokens. Raises ValueError where the model cannot read them."""
+    """The ids of the tokens. Raises ValueError if the model cannot read them."""
     if FLAGS.score is not None and len(tokens) > MAX_TOKENS:
         raise ValueError(f"the text has {len(tokens):,} tokens: give at most {MAX_TOKENS:,}")
     if FLAGS.score is not None and len(tokens) < 2 and not (tokens and trained.borders):
         raise ValueError(
-            f"--score has {len(tokens)} tokens and needs at least two: the first is only read"
+            f"--score has {len(tokens)} tokens: give at least 2, since the first is not predicted"
         )
     return trained.vocabulary.encode(tokens)
 
 
 def _note_last_space(kind: str, tokens: list[str]) -> None:
-    """Says where a space at a prefix's end is a token, although the next word brings its own."""
+    """Warns about a space at the end of a prefix, since the next word adds another."""
     is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
     if FLAGS.score is None and is_token:
-        note("--prefix ends in a space, which the next word would bring with it: leave it out")
+        note("--prefix ends in a space, and the next word adds another: leave the last space out")
 
 
 def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
@@ -137,19 +138,52 @@ def _print_score(module, kind: str, text: bytes) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    flags.DEFINE_string(
-        "prefix", "", "the text to continue; -: from standard input, without its last line break"
-    )
-    flags.DEFINE_integer("num_words", 100, "the maximum number of words to add", 0, 2**31 - 1)
-    flags.DEFINE_bool("unk", True, "<unk> may be drawn; --nounk: never")
-    flags.DEFINE_bool("stop_at_line", False, "stop at the end of the line")
-    flags.DEFINE_float("temperature", 1.0, "below 1 likelier words, 0 the likeliest only", 0.0)
-    flags.DEFINE_integer("top_k", 0, "draw among the k likeliest words; 0: all", 0, 2**31 - 1)
-    flags.DEFINE_float("top_p", 1.0, "draw among the fewest words of this share", 0.0, 1.0)
-    flags.DEFINE_integer("seed", 1, "the same seed gives the same text", -(2**31), 2**31 - 1)
-    flags.DEFINE_integer("num_samples", 1, "texts to write, with --- between them", 1, 1000)
-    flags.DEFINE_string("score", None, "a text to score in place of writing one; -: from stdin")
-    define_path("plot", None, "PNG file for what --score says")
+    with flag_group("writing"):
+        flags.DEFINE_string(
+            "prefix",
+            "",
+            "The text to continue. -: read it from standard input, without the last line break. "
+            "Default: a new line.",
+        )
+        flags.DEFINE_integer("num_words", 100, "Maximum number of words to add.", 0, 2**31 - 1)
+        flags.DEFINE_bool("stop_at_line", False, "Stop at the end of the line.")
+        flags.DEFINE_bool("unk", True, "Allow <unk> in the text.")
+        flags.DEFINE_float(
+            "temperature",
+            1.0,
+            "Below 1 favours likely words, above 1 unlikely ones. 0: always the likeliest word.",
+            0.0,
+        )
+        flags.DEFINE_integer(
+            "top_k", 0, "Draw from the k likeliest words only. 0: from all words.", 0, 2**31 - 1
+        )
+        flags.DEFINE_float(
+            "top_p",
+            1.0,
+            "Draw from the fewest words whose probabilities sum to this (nucleus sampling).",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_integer(
+            "seed",
+            1,
+            "Seed of the random draws: the same seed gives the same text.",
+            -(2**31),
+            2**31 - 1,
+        )
+        flags.DEFINE_integer(
+            "num_samples", 1, "Number of texts to write, with --- between them.", 1, 1000
+        )
+    with flag_group("scoring"):
+        flags.DEFINE_string(
+            "score",
+            None,
+            "Score this text word by word and write none. -: read it from standard input. Default: "
+            "none.",
+        )
+        define_path(
+            "plot", None, "With --score: PNG file for a chart of the surprisal. Default: none."
+        )
+    define_data_flags("The text that --tutorial_checkpoint was trained on", "none")
     run(main)

@@ -1,10 +1,11 @@
-"""Starts a cluster of workers on this machine, to try --distribution=multi_worker.
+"""Starts several workers on this machine, to try --distribution=multi_worker.
 
     ptb launch --num_workers=2 -- train --save_path=RUN
 
-Every worker runs the same command with a TF_CONFIG of its own. Its lines come out with its number
-before them. When one fails, the others are ended, and its exit status is that of this program. The
-workers share the cores of this machine, so that they bring no speed here: see docs/scale.md.
+Every worker runs the command after `--` with its own TF_CONFIG; `[worker N]` stands before each
+line of output. If one worker fails, the others are stopped, and `ptb launch` exits with the status
+of that worker. The workers share the cores of this machine, so training gets no faster: see
+docs/scale.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TextIO
 from absl import flags
 
 from ptb.command_line.commands import COMMANDS
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, exit_status, fail, run
 from ptb.machine.process import command_of
 from ptb.machine.system import SIGKILL, send_signal
@@ -35,7 +37,7 @@ GRACE_SECONDS = 5
 
 def main(command: list[str]) -> int:
     if not command:
-        fail("there is no command: ptb launch --num_workers=2 -- train --save_path=RUN")
+        fail("the command is missing: write ptb launch --num_workers=2 -- train --save_path=RUN")
     if command[0] in COMMANDS:
         command = command_of(*command)
     elif command[0].endswith(".py"):
@@ -46,7 +48,7 @@ def main(command: list[str]) -> int:
 
 
 class Workers:
-    """The processes of a cluster. What signals this one gets, they get."""
+    """The worker processes. They get every signal that this process gets."""
 
     def __init__(self):
         self._started: list[_Worker] = []
@@ -57,7 +59,7 @@ class Workers:
                 signal.signal(number, self._pass_on)
 
     def run(self, command: list[str], configs: list[str]) -> int:
-        """Starts a worker for each config; the exit status once all have ended."""
+        """Starts a worker for each config; returns the exit status after all have ended."""
         for index, config in enumerate(configs):
             if self._received is not None:
                 break
@@ -82,13 +84,13 @@ class Workers:
 
 
 class _Worker(subprocess.Popen):
-    """A process, and the threads that copy its lines."""
+    """A worker process, and the threads that copy its output."""
 
     copiers: list[threading.Thread]
 
 
 def _start(command: list[str], config: str, index: int) -> _Worker:
-    """A worker in a session of its own, so that Ctrl-C reaches it once: through this process."""
+    """Starts a worker in a session of its own: Ctrl-C reaches it once, through this process."""
     worker = _Worker(
         command,
         env=os.environ | {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
@@ -117,7 +119,7 @@ def _copy(source: TextIO, target: TextIO, prefix: str) -> None:
 
 
 def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
-    """The exit status of the first worker that failed, 0 where none did, once all have ended."""
+    """Waits for all workers; returns the exit status of the first that failed, or 0."""
     ended = queue.Queue()
     for index, worker in enumerate(workers):
         threading.Thread(
@@ -142,5 +144,6 @@ def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    flags.DEFINE_integer("num_workers", 2, "workers to start", 1, 64)
+    with flag_group("workers"):
+        flags.DEFINE_integer("num_workers", 2, "Number of workers to start.", 1, 64)
     run(main, takes_arguments=True)

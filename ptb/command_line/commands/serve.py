@@ -1,18 +1,21 @@
-"""Serves a page that shows what an exported model expects next, and how each word surprised it.
+"""Serves a web page that shows what an exported model predicts and how surprising each word was.
 
     ptb serve --export_path=DIR              then open http://127.0.0.1:8000
+    ptb serve --export_path=DIR --port=0     on any free port
 
-Only this machine can reach it, unless --host says otherwise. Needs the extra `demo`:
+Only this machine can open the page, unless --host says otherwise. The page needs the extra `demo`:
 python3 -m pip install -e ".[demo]".
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
 
@@ -30,15 +33,16 @@ def main() -> None:
     except OSError as error:
         fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
     if not is_local:
-        note(f"whoever reaches {FLAGS.host} can use this page")
+        note(f"everyone who can reach {FLAGS.host} can use this page")
     host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
     print(f"http://{host}:{server.port}", flush=True)
+    print("open this address in a browser; Ctrl-C ends the page", file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
 
 def _demo():
-    """The module of the page, which needs a web framework."""
+    """Imports the module of the page, which needs Flask."""
     try:
         from ptb.serving import demo  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -62,7 +66,12 @@ def _load_export():
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_path("export_path", None, "folder that ptb export wrote to")
-    flags.DEFINE_string("host", "127.0.0.1", "the address to serve on")
-    flags.DEFINE_integer("port", 8000, "the port to serve on; 0: any that is free", 0, 65535)
+    with flag_group("serving"):
+        define_path("export_path", None, "Folder that ptb export wrote to. Default: none.")
+        flags.DEFINE_string(
+            "host",
+            "127.0.0.1",
+            "Address to serve on. With the default, only this machine can open the page.",
+        )
+        flags.DEFINE_integer("port", 8000, "Port to serve on. 0: any free port.", 0, 65535)
     run(main)

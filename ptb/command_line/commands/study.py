@@ -1,10 +1,13 @@
-"""Answers a question by measurement, with a CSV, a figure and a verdict.
+"""Answers questions by measurement. Each study leaves a CSV, a figure and a verdict in words.
 
-ptb study NAME [--quick] [--out=DIR]          one study: `ptb study` alone runs them all
-ptb study --out=results/studies               the full runs, and an overview, OUT/README.md
-ptb study --quick                             each in about a minute
-ptb study --recheck --out=results/studies     do the verdicts hold with other seeds?
-ptb study NAME --language=zh                  verdict and figure in Chinese too
+    ptb study --quick                             all studies, about a minute each
+    ptb study num_steps --quick                   one study; ptb study num_steps --help says more
+    ptb study --out=results/studies               all in full, with an overview in OUT/README.md
+    ptb study --recheck --out=results/studies     do the verdicts hold with other seeds?
+    ptb study num_steps --language=zh             verdict and figure in Chinese too
+
+The studies: batch_size, num_steps, sampling, detach, gradient_flow, memory, hidden_size, unroll,
+truncation.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ def start() -> None:
         return
     if name not in NAMES:
         print(
-            f"{sys.argv[0]}: error: there is no study {name!r}: {', '.join(NAMES)}", file=sys.stderr
+            f"{sys.argv[0]}: error: {name!r} is not a study: choose from {', '.join(NAMES)}",
+            file=sys.stderr,
         )
         raise SystemExit(1)
     sys.argv = [f"{sys.argv[0]} {name}", *sys.argv[2:]]

@@ -1,24 +1,20 @@
 """Trains a recurrent language model and measures its perplexity.
 
     python3 train.py                                     the built-in corpus, about a minute
-    python3 train.py --data_path=DIR --save_path=RUN     your text; resumes where it stopped
-    python3 train.py --model=medium --dataset=ptb        the paper's medium model on its text
+    python3 train.py --data_path=DIR --save_path=RUN     your text; the same command resumes the run
+    python3 train.py --model=medium --dataset=ptb        the paper's medium model on Penn Treebank
     python3 train.py --init_from=RUN --data_path=DIR     fine-tunes a trained model on your text
 
-Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014 (arXiv 1409.2329).
-Published perplexities on Penn Treebank, one model each: of the original tutorial's code in block
-mode (tensorflow/models, pull request 2276), and those in its documentation, of an older code:
+The models are those of Zaremba, Sutskever, Vinyals: Recurrent Neural Network Regularization, 2014
+(arXiv 1409.2329). Perplexities that the original tutorial published for one run on Penn Treebank:
 
-    model    epochs   train    valid    test        train    valid    test
-    small      13     40.55   120.70   115.52       37.99   121.39   115.91
-    medium     39     45.68    86.97    83.47       48.45    86.16    82.07
-    large      55     37.94    82.75    78.49       37.87    82.62    78.29
+                      its code, in block mode          its documentation, an older code
+    model    epochs   train    valid    test           train    valid    test
+    small      13     40.55   120.70   115.52          37.99   121.39   115.91
+    medium     39     45.68    86.97    83.47          48.45    86.16    82.07
+    large      55     37.94    82.75    78.49          37.87    82.62    78.29
 
-    batch_size        rows of text read side by side
-    num_steps         time steps that the gradient flows back through
-    constant_epochs   epochs at the first learning rate, before it decays
-    keep_prob         chance that dropout keeps a value
-    init_scale        weights start uniformly in +-init_scale
+Source of the first three: tensorflow/models, pull request 2276.
 """
 
 from __future__ import annotations
@@ -37,6 +33,7 @@ from ptb.command_line.run_report import (
     print_result,
     print_row,
     print_sample,
+    print_what_next,
 )
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import (
@@ -60,7 +57,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _workers():
-    """Ends with one line if another worker is lost."""
+    """Ends the command with one line if another worker is lost."""
     from ptb.training.cluster import WorkerLost, lost_workers  # noqa: PLC0415
 
     try:
@@ -74,15 +71,17 @@ def _workers():
 
 
 def training_from_flags():
-    """The training that the flags describe: a context manager, see `open_training`.
+    """Opens the training that the flags describe: a context manager, as `open_training`.
 
-    Raises ValueError for whatever is wrong with them.
+    Raises ValueError for wrong flags or a wrong text.
     """
     config, save, cluster = config_from_flags(), save_options_from_flags(), cluster_from_flags()
     corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
     devices = Devices(start_tensorflow, is_chief=cluster is None or cluster.is_chief)
     if FLAGS.change and FLAGS.save_path is None:
-        raise ValueError("--change is of the run in --save_path: give that, or leave it out")
+        raise ValueError(
+            "--change has no effect without --save_path: add it, or leave out --change"
+        )
     options = {
         "labels": labels_from_flags(),
         "beginnings": beginnings_from_flags(corpus),
@@ -93,7 +92,7 @@ def training_from_flags():
 
 
 def _train(cleanup: contextlib.ExitStack) -> None:
-    """The run, in order. `cleanup` is done however it ends."""
+    """Trains, printing the header, a row for each epoch, and the result."""
     with user_errors():
         training = cleanup.enter_context(training_from_flags())
 
@@ -105,7 +104,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         for report in training.reports:
             print_row(report)
         if training.is_complete:
-            note(f"the run is complete: {_how_to_train_on(training)} trains it on")
+            note(f"the run is complete: to train longer, give {_how_to_train_longer(training)}")
     try:
         for report in training.epochs():
             if training.is_chief:
@@ -123,11 +122,10 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         result = training.result()
     if training.is_chief:
         print_result(result)
-        if FLAGS.save_path is None:
-            note("nothing was saved: train with --save_path=RUN to keep and use the model")
+        print_what_next(FLAGS.save_path, result.best.epoch)
 
 
-def _how_to_train_on(training) -> str:
+def _how_to_train_longer(training) -> str:
     if len(training.reports) < training.config.num_epochs:
         return "the same command without --early_stopping"
     if training.config.schedule == "linear":
@@ -136,10 +134,10 @@ def _how_to_train_on(training) -> str:
 
 
 def _print_stopped(where: str) -> None:
-    rest = "saved: the same command resumes from there"
+    rest = "the run is saved; the same command resumes it"
     if FLAGS.save_path is None:
-        rest = "nothing is saved without --save_path"
-    print(f"stopped at {where}; {rest}", file=sys.stderr)
+        rest = "nothing was saved; add --save_path=FOLDER to be able to resume"
+    print(f"stopped at {where}: {rest}", file=sys.stderr)
 
 
 def start() -> None:

@@ -1,11 +1,11 @@
-"""Writes the word vectors of a trained model in word2vec's text format, for other programs.
+"""Writes the word vectors of a trained model as text, in the format of word2vec.
 
     ptb vectors --save_path=RUN --out=FILE
     ptb vectors --save_path=RUN --of=softmax > FILE
 
-A line of the number of words and of numbers; then a word a line with its vector. Read with
-`gensim.models.KeyedVectors.load_word2vec_format(FILE)`, or begin a run with
-`ptb train --init_vectors=FILE`.
+The first line has the number of words and the size of a vector; every other line has a word and its
+vector. Read the file with `gensim.models.KeyedVectors.load_word2vec_format(FILE)`, or start a run
+from it with `ptb train --init_vectors=FILE`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_file, run, user_errors
 from ptb.command_line.text_source import define_data_flags
@@ -46,13 +47,15 @@ def main() -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
     define_trained_model_flags()
-    define_path("out", None, "the file to write (standard output)")
-    flags.DEFINE_enum(
-        "of",
-        "embedding",
-        ["embedding", "softmax"],
-        "the vectors that the model reads a word as, or those that it predicts a word by",
-    )
+    with flag_group("vectors"):
+        define_path("out", None, "File to write. Default: standard output.")
+        flags.DEFINE_enum(
+            "of",
+            "embedding",
+            ["embedding", "softmax"],
+            "The embedding, by which the model reads words, or the softmax weights, by which it "
+            "predicts them.",
+        )
+    define_data_flags("The text that --tutorial_checkpoint was trained on", "none")
     run(main)

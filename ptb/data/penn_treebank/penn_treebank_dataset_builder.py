@@ -111,7 +111,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     for split, name in FILES.items()
                 }
         except (tarfile.TarError, KeyError, EOFError, zlib.error, OSError) as error:
-            raise ValueError(f"{archive.name} is no whole archive ({error})") from None
+            raise ValueError(f"{archive.name} is not a complete archive ({error})") from None
         for split, name in FILES.items():
             known = self.url_infos[self.FILES_URL + name].checksum
             if hashlib.sha256(found[split]).hexdigest() != known:
@@ -145,7 +145,7 @@ def _require_an_answer(dl_manager, url: str, name: str) -> None:
         response.raise_for_status()
         start = next(response.iter_content(256), b"")
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise ValueError(f"{name} is a web page in place of the file")
+        raise ValueError(f"{name} is a web page, not the file")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, fail, run, user_errors
 from ptb.data import reader
 from ptb.experiments.benchmarks.device_rates import WITHOUT_GPU, Case, measure_in_child
@@ -244,9 +245,12 @@ def main() -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    flags.DEFINE_enum("device", "cpu", ["cpu", "gpu"], "what to check")
-    flags.DEFINE_enum(
-        "model", "small", list(PRESETS), "the model whose words per second to measure"
-    )
-    flags.DEFINE_float("seconds", 3.0, "how long each side trains once it is warm", 0.1, 3600.0)
+    with flag_group("what to check"):
+        flags.DEFINE_enum("device", "cpu", ["cpu", "gpu"], "The device to check.")
+        flags.DEFINE_enum(
+            "model", "small", list(PRESETS), "Preset whose words per second are measured."
+        )
+        flags.DEFINE_float(
+            "seconds", 3.0, "Seconds of training of each program, after warming up.", 0.1, 3600.0
+        )
     run(main)

@@ -15,6 +15,7 @@ from statistics import median
 from absl import flags
 
 from ptb.command_line.devices import import_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, fail, run
 from ptb.experiments.benchmarks.scale_model import Network, message_bytes, words_per_second
 from ptb.experiments.benchmarks.scale_worker import VOCAB_SIZE, work
@@ -206,13 +207,21 @@ def _print_head() -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    flags.DEFINE_list("models", ["small", "medium", "large"], "the presets to measure")
-    flags.DEFINE_list("precisions", ["small"], "the presets to measure in low precision too")
-    flags.DEFINE_list(
-        "four_times",
-        ["small", "medium"],
-        "the presets to measure with four times their rows too (large does not fit into 24 GiB)",
-    )
-    flags.DEFINE_float("seconds", 5.0, "time for each team in each round", 0.1, 3600.0)
-    flags.DEFINE_integer("rounds", 5, "rounds", 1, 1000)
+    with flag_group("what to measure"):
+        flags.DEFINE_list(
+            "models", ["small", "medium", "large"], "Presets to measure, with commas between."
+        )
+        flags.DEFINE_list(
+            "precisions", ["small"], "Presets to measure in low precision too, with commas between."
+        )
+        flags.DEFINE_list(
+            "four_times",
+            ["small", "medium"],
+            "Presets to measure with four times the batch_size too, with commas between. large "
+            "does not fit into 24 GiB.",
+        )
+        flags.DEFINE_float(
+            "seconds", 5.0, "Seconds for each team of workers in each round.", 0.1, 3600.0
+        )
+        flags.DEFINE_integer("rounds", 5, "Number of rounds.", 1, 1000)
     run(main)

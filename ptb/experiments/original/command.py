@@ -24,6 +24,7 @@ from tqdm import tqdm
 from models.tf1_names import MODES
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
@@ -182,16 +183,36 @@ def _write_json(result: dict) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_path("python", None, f"the Python that has TensorFlow 1.15; or ${PYTHON_VARIABLE}")
-    flags.DEFINE_enum(
-        "tutorial_mode", "block", MODES, "the tutorial's LSTM: LSTMBlockCell or BasicLSTMCell"
-    )
-    flags.DEFINE_integer("windows", 20, "windows that are compared or recorded", 1, 100_000)
-    flags.DEFINE_integer("random", None, "compare so many random models", 1, 100_000)
-    define_path("out", None, "folder for what record writes")
-    define_path("tutorial_checkpoint", None, "train writes a checkpoint here after each epoch")
-    define_path("json", None, "file for every figure")
-    define_data_flags(save_path=False)
+    with flag_group("original"):
+        define_path(
+            "python",
+            None,
+            f"A Python that has TensorFlow 1.15. Default: ${PYTHON_VARIABLE}.",
+        )
+        flags.DEFINE_enum(
+            "tutorial_mode",
+            "block",
+            MODES,
+            "The tutorial's rnn_mode: LSTMBlockCell (block) or BasicLSTMCell (basic).",
+        )
+        flags.DEFINE_integer(
+            "windows", 20, "For compare and record: number of windows.", 1, 100_000
+        )
+        flags.DEFINE_integer(
+            "random",
+            None,
+            "For compare: number of random models to compare. Default: the model of --model only.",
+            1,
+            100_000,
+        )
+        define_path("out", None, "For record: folder to write to. Default: none.")
+        define_path(
+            "tutorial_checkpoint",
+            None,
+            "For train: write a checkpoint of the tutorial here after each epoch. Default: none.",
+        )
+        define_path("json", None, "File for all figures. Default: none.")
+    define_data_flags()
     define_text_flags()
     define_config_flags()
     FLAGS.set_gnu_getopt(True)

@@ -3,7 +3,7 @@
     ptb curves results/ptb results/ptb/curves.png
 
 A run that was ended early is drawn as far as it went. The tutorial's figures are those of its last
-epoch in block mode, as measured when that was added (https://github.com/tensorflow/models/pull/2276).
+epoch in block mode, as measured when that was added (tensorflow/models, pull request 2276).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from ptb.command_line.devices import start_tensorflow
+from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.data import reader
@@ -179,7 +180,8 @@ def _check_length(corpus) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags(save_path=False)
+    define_data_flags()
     define_text_flags()
-    flags.DEFINE_integer("windows", 100, "windows to train", 1, 1000)
+    with flag_group("training"):
+        flags.DEFINE_integer("windows", 100, "Number of windows to train.", 1, 1000)
     run_tool(main)

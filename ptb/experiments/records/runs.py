@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run_tool, user_errors
 from ptb.experiments.records.record import column
@@ -174,5 +175,6 @@ def main(arguments: list[str]) -> None:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_path("png", None, "PNG file for the curves")
+    with flag_group("output"):
+        define_path("png", None, "PNG file for the learning curves. Default: none.")
     run_tool(main)

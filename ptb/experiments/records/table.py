@@ -1,6 +1,8 @@
 """The records of several seeds as one row: mean and spread, and the median speed of their epochs.
 
-ptb table results/ptb
+    ptb table results/ptb
+
+The records are below that folder as MODEL/SEED/result.json.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from pathlib import Path
 from absl import flags
 
 from ptb.command_line.config_flags import PREREQUISITES
+from ptb.command_line.help import flag_group
+from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
 from ptb.experiments.records.record import evaluate, read_result, run_script
@@ -97,5 +99,11 @@ def main(arguments: list[str]) -> int:
 
 def start() -> None:
     """Defines the flags and runs the command."""
-    define_data_flags()
+    define_data_flags("The text of the record, if it was moved", "where the record found it")
+    with flag_group("run"):
+        define_path(
+            "save_path",
+            None,
+            "Folder of a run to evaluate. Default: train anew, and keep no run.",
+        )
     run_tool(main)

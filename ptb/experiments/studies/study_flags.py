@@ -6,6 +6,7 @@ import dataclasses
 
 from absl import flags
 
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.explain.phrases import LANGUAGES
@@ -21,27 +22,42 @@ QUICK_SEEDS = 5
 
 def define_flags() -> None:
     """Defines the flags of all studies."""
-    define_data_flags(save_path=False)
+    define_data_flags()
     define_text_flags()
-    flags.DEFINE_enum(
-        "language", "en", LANGUAGES, "English; or Chinese too: verdict.zh.md and figure.zh.png"
-    )
-    flags.DEFINE_bool("quick", False, "fewer and smaller settings: about a minute on two cores")
-    define_path("out", "runs/studies", "folder; each study writes to OUT/NAME")
-    flags.DEFINE_integer(
-        "seeds",
-        None,
-        f"seeds of each setting (5 or 10, as the study says; with --quick 3 or {QUICK_SEEDS})",
-        1,
-        100,
-    )
-    flags.DEFINE_bool(
-        "recheck", False, "measure again with other seeds: does the verdict in OUT hold?"
-    )
-    define_path(
-        "beside", None, "OUT of another text: the verdict says which findings are the same there"
-    )
-    flags.DEFINE_bool("redraw", False, "measure nothing: verdict and figure from the CSV in OUT")
+    with flag_group("study"):
+        flags.DEFINE_bool(
+            "quick", False, "Measure fewer and smaller settings: about a minute on two cores."
+        )
+        define_path("out", "runs/studies", "Folder for the results; each study writes to OUT/NAME.")
+        flags.DEFINE_integer(
+            "seeds",
+            None,
+            "Number of seeds for each setting. Default: 5 or 10, depending on the study; with "
+            f"--quick 3 or {QUICK_SEEDS}.",
+            1,
+            100,
+        )
+        flags.DEFINE_bool(
+            "recheck",
+            False,
+            "Measure again with other seeds, and say whether the verdict in OUT holds.",
+        )
+        define_path(
+            "beside",
+            None,
+            "The --out folder of the same study on another text: the verdict says which findings "
+            "are the same there. Default: none.",
+        )
+        flags.DEFINE_bool(
+            "redraw", False, "Measure nothing; write verdict and figure from the CSV file in OUT."
+        )
+        flags.DEFINE_enum(
+            "language",
+            "en",
+            LANGUAGES,
+            "Language of verdict and figure. zh: English, and Chinese in verdict.zh.md and "
+            "figure.zh.png.",
+        )
 
 
 def load_corpus():
