@@ -41,7 +41,9 @@ def main() -> int | None:
             failed.append(name)
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     measured = [
-        flag for flag in sys.argv[1:] if flag != "--redraw" and not flag.startswith("--language")
+        flag
+        for flag in sys.argv[1:]
+        if flag != "--redraw" and not flag.startswith(("--language", "--beside"))
     ]
     made_by = shlex.join(["ptb", "study", *measured])
     write_overview(Path(FLAGS.out), made_by)

@@ -89,11 +89,12 @@ def _by_update(rows: list[Row]) -> str:
         "higher": f"{large} units have a higher loss than {small}",
         NOT_CLEAR: f"{large} and {small} units do not clearly differ",
     }[compare(loss[large], loss[small])]
+    first, *others = dict.fromkeys((best, small, large))
+    figures = f"{loss[first]:.3f} nats a word with {first}"
+    figures += "".join(f", {loss[size]:.3f} with {size}" for size in others)
     return (
         f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: "
-        f"{loss[best]:.3f} nats a word with {best}, {loss[small]:.3f} with {small}, "
-        f"{loss[large]:.3f} "
-        f"with {large}."
+        f"{figures}."
     )
 
 
@@ -119,10 +120,12 @@ def _by_multiplication(rows: list[Row]) -> str:
         )
     if not lines:
         return ""
-    if len(set(said)) == 1:
-        head = f"the larger of two sizes has the {said[0]} loss"
-        if said[0] == NOT_CLEAR:
-            head = "no size is clearly ahead"
+    if set(said) == {NOT_CLEAR}:
+        head = "no size is clearly ahead"
+    elif "lower" not in said:
+        head = "no larger size has a lower loss than the next smaller one"
+    elif "higher" not in said:
+        head = "no larger size has a higher loss than the next smaller one"
     else:
         pairs = [
             f"{a} to {b}: {s}" for (a, b), s in zip(itertools.pairwise(sizes), said, strict=False)

@@ -97,6 +97,8 @@ class Study:
     def _run(self) -> None:
         with user_errors():
             folder = Path(FLAGS.out) / self.name
+            if _given() and not Path(FLAGS.beside).is_dir():
+                raise ValueError(f"--beside={FLAGS.beside}: there is no such folder")
             recorded = None
             if FLAGS.redraw or FLAGS.recheck:
                 recorded = saved_rows(folder)
@@ -119,7 +121,8 @@ class Study:
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
         rows, tuned = self.rows(options, corpus, folder)
-        provenance = provenance_of(corpus, cost_of(folder / UNFINISHED))
+        csv = RECHECK_CSV if FLAGS.recheck else CSV
+        provenance = provenance_of(corpus, cost_of(folder / UNFINISHED), csv)
         if FLAGS.recheck:
             write_text_atomically(folder / RECHECK_CSV, to_csv(rows))
             self.report_recheck(recorded, rows, folder, provenance)
@@ -239,7 +242,9 @@ class Study:
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
         verdict = self.answer(rows)
-        other = self.beside(rows, folder, Path(FLAGS.beside) / self.name) if _given() else []
+        there = Path(FLAGS.beside) / self.name if _given() else None
+        # Of a folder with several studies, some may not have been measured on the other text.
+        other = self.beside(rows, folder, there) if there and there.is_dir() else []
         write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
         if provenance is None:
             provenance = kept_provenance(folder)

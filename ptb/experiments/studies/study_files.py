@@ -89,7 +89,7 @@ def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
         raise ValueError(f"{path} is not the CSV of a study: {error}") from None
 
 
-def provenance_of(corpus, cost: float) -> list[str]:
+def provenance_of(corpus, cost: float, csv: str = CSV) -> list[str]:
     """Table lines with a study's command, text, versions, machine and cost."""
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())
     cores, processor = (machine()[name] for name in ("cores", "processor"))
@@ -101,7 +101,7 @@ def provenance_of(corpus, cost: float) -> list[str]:
         f"| versions | {versions_in_words()} |",
         f"| machine | {processor}, {cores} cores |",
         *([] if math.isnan(cost) else [f"| {CPU_TIME} | {cost:,.0f} s |"]),
-        f"| figures | [{CSV}]({CSV}) |",
+        f"| figures | [{csv}]({csv}) |",
     ]
 
 

@@ -149,11 +149,7 @@ def _when(epochs: int) -> str:
 
 def _usual(rows: list[Row]) -> str:
     """The finding on the usual window: how truncation changes each group's gradient."""
-    usual = (
-        20
-        if 20 in {row["num_steps"] for row in rows}
-        else max({row["num_steps"] for row in rows} - {rows[0]["stretch"]})
-    )
+    usual = _usual_length(rows)
     at = where(rows, num_steps=usual)
     cosine = estimates(at, "cosine", "weights")
     head = {
@@ -174,6 +170,12 @@ def _usual(rows: list[Row]) -> str:
     )
 
 
+def _usual_length(rows: list[Row]) -> int:
+    """The tutorial's window of 20 steps, or the longest that is shorter than the full gradient."""
+    lengths_ = {row["num_steps"] for row in rows}
+    return 20 if 20 in lengths_ else max(lengths_ - {rows[0]["stretch"]})
+
+
 def _the(name: str) -> str:
     return name if name == "all weights" else f"the {name}"
 
@@ -186,16 +188,22 @@ def _at_least(cosine) -> bool | None:
 
 
 def _enough(rows: list[Row], epochs: int) -> str:
-    cosine = estimates(rows, "cosine", "num_steps")
+    """The finding on whether the usual window is enough, and the shortest window that is."""
+    cosine, usual = estimates(rows, "cosine", "num_steps"), _usual_length(rows)
+    finding = {
+        True: f"num_steps {usual} is enough for the recurrent weights",
+        False: f"num_steps {usual} is not enough for the recurrent weights",
+        None: f"it is not clear whether num_steps {usual} is enough for the recurrent weights",
+    }[_at_least(cosine[usual])]
     enough = min(n for n, each in cosine.items() if _at_least(each))
     doubtful = [n for n, each in cosine.items() if n < enough and _at_least(each) is None]
     note = f" Not clear: num_steps {and_(doubtful)}." if doubtful else ""
     short = min(cosine)
     when = _when(epochs)
     return (
-        f"**{when[0].upper()}{when[1:]}, the recurrent weights need num_steps {enough}** for a "
-        f"cosine of {NEARLY:g}. The cosine is {cosine[enough]:.4f} there, and {cosine[short]:.3f} "
-        f"at num_steps {short}.{note}"
+        f"**{when[0].upper()}{when[1:]}, {finding}**. A cosine of {NEARLY:g} takes num_steps "
+        f"{enough}: it is {cosine[enough]:.4f} there, and {cosine[short]:.3f} at num_steps "
+        f"{short}.{note}"
     )
 
 

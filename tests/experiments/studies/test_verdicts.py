@@ -152,8 +152,8 @@ def hidden_rows(curves, **columns):
             [
                 "**After the same 100 updates (and words), 64 units have the lowest loss; 64 units "
                 "have a lower loss than 16**",
-                "**After the same number of multiplications, the larger of two sizes has the "
-                "higher loss**",
+                "**After the same number of multiplications, no larger size has a lower loss than "
+                "the next smaller one**",
                 "2 billion: 2.500 (2.488 to 2.512) with 16 units, 2.900",
             ],
         ),
@@ -161,7 +161,7 @@ def hidden_rows(curves, **columns):
             {16: (3.0, 2.5), 32: (2.0, 1.9), 64: (1.5, 2.5)},
             [
                 "32 units have the lowest loss; 64 and 16 units do not clearly differ",
-                "the larger of two sizes has the lower loss**",
+                "no larger size has a higher loss than the next smaller one**",
             ],
         ),
         (
@@ -555,14 +555,17 @@ def test_truncation():
     assert right.startswith("**At num_steps 20, truncation hardly changes the direction of the")
     assert "full gradient is 0.9920, and its length is 0.500" in right
     assert "The cosine is 1.0000 for the softmax." in right
-    assert "**After epoch 5, the recurrent weights need num_steps 20**" in right
-    assert "**Before training, the recurrent weights need num_steps 1**" in right
+    assert "**After epoch 5, num_steps 20 is enough for the recurrent weights**" in right
+    assert "A cosine of 0.99 takes num_steps 20: it is 0.9920 there" in right
+    assert "A cosine of 0.99 takes num_steps 1: it is 0.9950 there" in right
     assert "| softmax | 1.0000 | 1.0000 | 1.0000 |" in right
     wrong = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.8, 160: 1}}))
     assert "truncation noticeably changes" in wrong
-    assert "need num_steps 160**" in wrong
+    assert "**After epoch 5, num_steps 20 is not enough for the recurrent weights**" in wrong
+    assert "A cosine of 0.99 takes num_steps 160" in wrong
     doubtful = truncation.verdict(truncation_rows({5: {1: 0.5, 20: 0.99, 160: 1}}, apart=0.004))
     assert "truncation does not clearly change" in doubtful
+    assert "it is not clear whether num_steps 20 is enough" in doubtful
     assert "Not clear: num_steps 20." in doubtful
 
 
