@@ -16,6 +16,7 @@ WIDTH = 100
 COLUMN = 30  # where the help of a flag begins
 # What stands for the value of a flag, by the type of the flag.
 VALUES = {"int": "N", "float": "X", "path": "PATH", "comma separated list of strings": "A,B,..."}
+GROUP = "help_group"  # the attribute of a flag that names its group
 LAST = "devices"  # the group that stands at the end
 
 
@@ -26,7 +27,7 @@ def flag_group(title: str) -> Iterator[None]:
     yield
     for name in flags.FLAGS:
         if name not in before:
-            flags.FLAGS[name].group = title
+            setattr(flags.FLAGS[name], GROUP, title)
 
 
 class HelpFlag(flags.BooleanFlag):
@@ -69,7 +70,7 @@ def _groups() -> dict[str, list[flags.Flag]]:
     groups: dict[str, list[flags.Flag]] = {}
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
-        if name == flag.name and (title := getattr(flag, "group", None)):
+        if name == flag.name and (title := getattr(flag, GROUP, None)):
             groups.setdefault(title, []).append(flag)
     return {title: groups[title] for title in sorted(groups, key=LAST.__eq__)}
 
@@ -87,7 +88,7 @@ def _lines(flag: flags.Flag) -> list[str]:
 def _help_of(flag: flags.Flag) -> str:
     """The purpose, choices and default of a flag. A default in the text of the flag comes first."""
     does, _, default = flag.help.partition(" Default: ")
-    if flag.flag_type() == "string enum":
+    if isinstance(flag.parser, flags.EnumParser):
         # absl puts the choices before the help.
         choices = flag.parser.enum_values
         does = f"{does.removeprefix(f'<{chr(124).join(choices)}>: ')} One of: {', '.join(choices)}."

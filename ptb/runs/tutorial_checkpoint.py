@@ -126,11 +126,11 @@ def _check(prefix: str, config: Config, weights: dict[str, np.ndarray]) -> None:
         expected = shapes[name]
         if weight.shape != expected:
             raise ValueError(
-                f"the checkpoint {prefix} has {name} of shape {weight.shape}, and the other sizes "
+                f"the checkpoint {prefix} has {name} of shape {weight.shape} but the other sizes "
                 f"need {expected}: it is not a checkpoint of the tutorial"
             )
         if weight.dtype.kind != "f" or not np.isfinite(weight).all():
             raise ValueError(
-                f"the checkpoint {prefix} has NaN or infinite values in {name}: "
-                "give another checkpoint"
+                f"the checkpoint {prefix} has values in {name} that are not finite "
+                "numbers: give another checkpoint"
             )
