@@ -5,8 +5,8 @@ such as `../results/gpu.md`. MkDocs resolves a link by the path of its source. S
 its path in the repository as its source, and only the address in the site lacks `docs/`.
 
 The site has all pages of `docs/` and `results/`, CONTRIBUTING.md, and every file that a page links
-to: code is shown with its line numbers, a folder as a list, a notebook as a page, formulas as
-MathML. All else, such as a CSV file or a picture, is copied.
+to: code is shown with line numbers, a folder as a list, and a notebook as a page. All else, such as
+a CSV file or a picture, is copied. Formulas are drawn when the site is built.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import functools
 import json
 import posixpath
 import re
+from html import escape
 from pathlib import Path, PurePosixPath
 
-from latex2mathml.converter import convert
+import ziamath
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
@@ -31,6 +32,7 @@ from pymdownx.slugs import slugify
 from ptb.training.config import Config
 
 ROOT = Path(__file__).parents[1]
+ziamath.config.svg2 = False  # shapes without ids, which two formulas of a page would share
 PAGES = ("docs/*.md", "docs/*.ipynb", "results/**/*.md", "CONTRIBUTING.md")
 COPIED = {".csv", ".html", ".json", ".jsonl", ".png", ".svg"}
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
@@ -71,16 +73,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Gives a Chinese page its language, which browsers and screen readers go by."""
+    """Tells a screen reader the language of a Chinese page, and the name of the search box."""
     if page.file.src_uri.endswith(".zh.md"):
-        return output.replace('<html lang="en"', '<html lang="zh"', 1)
-    return output
+        output = output.replace('<html lang="en"', '<html lang="zh"', 1)
+    return output.replace('role="dialog">', 'role="dialog" aria-label="Search">', 1)
 
 
 def formula(source: str, language, class_name: str, options, md, **kwargs) -> str:
-    """A block of LaTeX as MathML, which browsers draw without a script or a font of ours."""
-    mathml = convert(source, display="block")
-    return f'<div class="{class_name}" tabindex="0">{mathml}</div>'
+    """A block of LaTeX as an SVG, which a browser draws without a script or a font."""
+    # The drawing knows `align*`; a formula on a repository host is `aligned`.
+    latex = re.sub(r"{aligned}", "{align*}", source.strip())
+    drawn = ziamath.Latex(latex, size=20, color="currentColor").svg()
+    return f'<div class="{class_name}" role="img" aria-label="{escape(source)}">{drawn}</div>'
 
 
 class _AsPage(File):
@@ -120,7 +124,7 @@ def _content(path: str) -> str:
         lexer = get_lexer_for_filename(full.name)
     except ClassNotFound:
         lexer = TextLexer()
-    spans = HtmlFormatter(linespans="L", linenos="table", cssclass="highlight code-file")
+    spans = HtmlFormatter(linespans="L", linenos="inline", wrapcode=True)
     lines = re.sub(r'id="L-(\d+)"', r'id="L\1"', highlight(text, lexer, spans))
     return _unsearched(f"# {path}\n\n{lines}")
 
