@@ -24,15 +24,21 @@ DEFAULT_SHARES = (90.0, 5.0, 5.0)
 
 @dataclass(frozen=True)
 class Corpus:
-    """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
+    """A text as token ids in three splits, with its vocabulary.
 
-    `summary` says what is in each split, and `tokens` what an id stands for: one of `text.TOKENS`.
-    `source` is what finds the same text again, as plain values: `dataset` and `data_dir`, or
-    `data_path`, the `TextOptions` it was read with, and the version of the rules (`text.READING`).
-    `files` are those that the splits were read from, and `notes` say what was left out of them.
-    `reasons` say why words became `<unk>`, where the vocabulary was made of this text.
-    `grammar` is what the text was generated from, where it was: it knows the best reachable
-    perplexity.
+    Attributes:
+      name: the name of the text.
+      vocabulary: the words, in the order of their ids.
+      splits: int32 ids `[N]` for each split: "train", "valid", "test". A split may be absent.
+      summary: counts of each split: tokens, lines, words outside the vocabulary.
+      tokens: what one token is: one of `ptb.data.text.TOKENS`.
+      source: how to find the same text again, as plain values: `dataset` and `data_dir`, or
+        `data_path`; the `TextOptions`; the version of the reading rules (`ptb.data.text.READING`).
+      grammar: the grammar of a generated text, which gives the lowest possible perplexity. None for
+        any other text.
+      files: the file of each split.
+      notes: what was left out of the files.
+      reasons: why words became `<unk>`, if the vocabulary was made from this text.
     """
 
     name: str
@@ -59,9 +65,9 @@ class Corpus:
         return self.splits["test"]
 
     def unigram_perplexity(self, split: str) -> float:
-        """What a model comes to that knows how frequent each word is in train, and no more.
+        """The perplexity of a model that knows only the frequency of each word in train.
 
-        Every word counts half a time more than it is there, so that none is impossible.
+        Each word's count is increased by a half, so that no word has probability zero.
         """
         counts = np.bincount(self.train, minlength=len(self.vocabulary)) + 0.5
         nats = -np.log(counts / counts.sum())

@@ -13,15 +13,16 @@ WHOLE = "whole"
 
 @dataclass(frozen=True)
 class TextOptions:
-    """Raises ValueError for a value out of bounds.
+    """How a text becomes tokens and a vocabulary. Raises ValueError for a value out of bounds.
 
-    `tokens`     one of `ptb.data.text.TOKENS`: what one time step reads.
-    `lowercase`  whether capitals are read as small letters.
-    `min_count`  words that train has less often than this become `<unk>`. None: 1, but where train
-                 has no `<unk>` and another split has words that train lacks, the words that train
-                 has once become `<unk>`; if there is no such word either, `<unk>` joins the
-                 vocabulary although train never shows it.
-    `shares`     per cent of one file's tokens that are train, valid and test, in this order.
+    Attributes:
+      tokens: what one token is: one of `ptb.data.text.TOKENS`, such as "word" or "char".
+      lowercase: whether to convert the text to lower case.
+      min_count: words that occur less often in train become `<unk>`. None means 1, with one
+        exception: if train has no `<unk>` and another split has words that train lacks, words that
+        occur once in train become `<unk>`. If no word occurs once, `<unk>` joins the vocabulary
+        although train never contains it.
+      shares: how to split a single file: percentages of train, valid and test, in this order.
     """
 
     tokens: str = "word"

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """When to save, how many to keep, and what to do where training diverges.
+    """When to save checkpoints, how many to keep, and what to do if training diverges.
 
-    `every`          "300s" or "500w": seconds, or windows of an epoch; "0" only after epochs
-    `keep`           how many of the newest checkpoints stay, beside the best
-    `on_divergence`  "stop" or "rollback"
+    These options do not change the trained weights. Raises ValueError for a bad value.
 
-    None of it changes what is learned. Raises ValueError for a bad value.
+    Attributes:
+      every: the interval between checkpoints: seconds ("300s") or windows ("500w"). "0": only after
+        each epoch.
+      keep: how many of the newest checkpoints to keep, besides the best.
+      on_divergence: "stop", or "rollback" to an earlier checkpoint with a lower learning rate.
     """
 
     every: str = "300s"
@@ -34,5 +36,5 @@ class SaveOptions:
 
     @property
     def windows(self) -> int:
-        """0 where they do not count."""
+        """The interval in windows; 0 if it is not in windows."""
         return int(self.every[:-1]) if self.every.endswith("w") else 0

@@ -21,14 +21,18 @@ from ptb.training.report import EpochReport
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`weights` are those to evaluate, as `LanguageModel.export_weights` names them.
+    """A trained model: its weights, hyperparameters and vocabulary, without TensorFlow objects.
 
-    `config` has their sizes.
-
-    `corpus` is what the run's `config.json` says of the text, `source` included; empty for a
-    checkpoint of the original tutorial, which says nothing. `versions` likewise. `report` is that
-    of the epoch at whose end the weights were saved; None for weights saved amid one, and for the
-    original tutorial's.
+    Attributes:
+      name: where the model comes from, in words.
+      config: the hyperparameters.
+      vocabulary: the words.
+      weights: the arrays to evaluate with, named as by `LanguageModel.export_weights`.
+      corpus: what `config.json` of the run says of the text, including its `source`. Empty for a
+        checkpoint of the original tutorial.
+      versions: package versions of the run. Empty for a checkpoint of the original tutorial.
+      report: the `EpochReport` of the epoch at whose end the weights were saved. None for a
+        checkpoint within an epoch, and for the original tutorial.
     """
 
     name: str
@@ -41,17 +45,17 @@ class TrainedModel:
 
     @property
     def source(self) -> dict:
-        """What finds the run's text again; `ptb.data.corpus.Corpus.source`."""
+        """Where to find the text of the run: see `Corpus.source`."""
         return self.corpus.get("source", {})
 
     @property
     def tokens(self) -> str:
-        """What one time step reads: one of `ptb.data.text.TOKENS`."""
+        """What one token is: one of `ptb.data.text.TOKENS`."""
         return self.source.get("tokens", "word")
 
     @property
     def lowercase(self) -> bool:
-        """Whether capitals are read as small letters."""
+        """Whether text is converted to lower case."""
         return bool(self.source.get("lowercase", False))
 
     @property
