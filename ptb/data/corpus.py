@@ -75,7 +75,7 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the vocabulary and of every split's ids: equal texts, equal fingerprints."""
+        """The sha256 of the vocabulary and all ids. Equal texts have equal fingerprints."""
         digest = hashlib.sha256(self.vocabulary.to_text().encode())
         for name, ids in sorted(self.splits.items()):
             digest.update(f"\n{name} {len(ids)}\n".encode())

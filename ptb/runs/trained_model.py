@@ -64,12 +64,12 @@ class TrainedModel:
         return borders_of(self.config.reset_at, self.vocabulary)
 
     def split(self, text: str) -> list[str]:
-        """The tokens of a text. Raises ValueError for one with a NUL."""
+        """Splits a text into tokens. Raises ValueError for a text with a NUL character."""
         return split(text, self.tokens, self.lowercase, self.vocabulary)
 
     @property
     def perplexities(self) -> dict[str, float]:
-        """Those of the epoch at whose end the weights were saved; empty if that is not known."""
+        """The perplexities of the epoch at whose end the weights were saved; empty if unknown."""
         if self.report is None:
             return {}
         return {
@@ -78,7 +78,9 @@ class TrainedModel:
         }
 
     def build(self, rnn_mode: str | None = None):
-        """The model with its weights, unrolled as `rnn_mode` says, or as in training.
+        """Builds the `LanguageModel` with these weights.
+
+        `rnn_mode` says how to unroll the time steps; None: as in training.
 
         Imports TensorFlow. Raises ValueError if the weights are not those of the config, or are
         more than this machine has memory for.
@@ -92,7 +94,7 @@ class TrainedModel:
         return model
 
     def check(self) -> None:
-        """Raises what `build` raises, without building anything. Imports TensorFlow."""
+        """Raises the errors of `build` without building the model. Imports TensorFlow."""
         config, vocab_size = self.config, len(self.vocabulary)
         try:
             check_memory(config, vocab_size, batch_size=1, num_steps=1)
@@ -102,9 +104,14 @@ class TrainedModel:
 
 
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
-    """The `best` epoch of a run folder, or its `latest` checkpoint, wherever in an epoch that is.
+    """Loads a trained model from a run folder.
 
-    Raises ValueError if it is missing or damaged.
+    Args:
+      path: the run folder.
+      which: "best": the weights of the epoch with the lowest validation perplexity. "latest": the
+        newest checkpoint, which may lie within an epoch.
+
+    Raises ValueError if the checkpoint is missing or damaged.
     """
     folder = RunFolder(path)
     saved = folder.description()
