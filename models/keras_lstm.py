@@ -1,4 +1,4 @@
-"""The LSTM of `keras.layers.LSTM`: cuDNN on a GPU, and usable with plain `model.fit`.
+"""Layers and a model that use `keras.layers.LSTM`: cuDNN on a GPU, and plain `model.fit`.
 
 Keras and TensorFlow 1 compute the same LSTM from weights that are laid out differently:
 
@@ -28,12 +28,13 @@ OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
 
 @keras.saving.register_keras_serializable("models")
 class KerasLSTM(keras.layers.Layer):
-    """One layer over a window: `outputs, next_state = layer(inputs, state)`.
+    """A recurrent layer that computes with `keras.layers.LSTM`, which uses cuDNN on a GPU.
 
-    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state
-    goes in and comes out, so that it can be saved, carried by each replica, and kept apart from
-    the weights; `StatefulLanguageModel` is for those who want the layer to keep it. With `resets`
-    (see `StaticRNN`) the layer's cell is unrolled step by step, without cuDNN.
+    It is called as `outputs, next_state = layer(inputs, state)`: `inputs` are T tensors `[B, D]`,
+    `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state goes in and comes out, so that it
+    can be saved, and each replica can carry its own. To let the layer keep the state, use
+    `StatefulLanguageModel`. With `resets` (see `StaticRNN`) the layer is unrolled step by step,
+    without cuDNN.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
@@ -46,7 +47,7 @@ class KerasLSTM(keras.layers.Layer):
 
     @classmethod
     def of_cell(cls, cell) -> KerasLSTM:
-        """The layer that computes what `cells.LSTMCell` does, with its precision."""
+        """Makes the layer that computes the same as an `LSTMCell`, in the same precision."""
         return cls(cell.num_units, cell.forget_bias, dtype=cell.dtype_policy)
 
     def get_config(self) -> dict:
@@ -115,16 +116,25 @@ class KerasLSTM(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("models")
 class StatefulLanguageModel(keras.Model):
-    """The language model as plain Keras: stateful LSTM layers that keep the state themselves.
+    """The language model in plain Keras: stateful LSTM layers that keep their own state.
 
-    `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`, for one fixed B.
-    Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before), with
-    the loss, the exact perplexity and the callback of `keras_training`. With
-    `keras.optimizers.SGD(global_clipnorm=...)` that is the tutorial's recipe, once the weights come
-    from a `LanguageModel` by `import_weights(language_model.export_weights())`: a fresh one has
-    Keras's own.
+    It is called as `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`.
+    B is fixed.
 
-    `save` and `save_weights` keep the weights and the state: a loaded model continues the text.
+    Train it with `compile` and `fit`, and with the loss, metric and callback of
+    `models.keras_training`. Use `shuffle=False`: a window continues the one before. For the
+    tutorial's recipe, use `keras.optimizers.SGD(global_clipnorm=...)`, and take initial weights
+    from a `LanguageModel` with `import_weights(language_model.export_weights())`. A new model has the
+    initial weights of Keras.
+
+    `save` and `save_weights` save the weights and the state, so a loaded model continues the text.
+
+    Args:
+      vocab_size: V.
+      hidden_size: H, also the size of the embedding.
+      num_layers: number of LSTM layers.
+      batch_size: B.
+      keep_prob: dropout: the probability that a value is kept.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):
@@ -155,14 +165,14 @@ class StatefulLanguageModel(keras.Model):
         return dict(self._arguments)
 
     def save_own_variables(self, store) -> None:
-        """The state of each layer; Keras keeps the weights."""
+        """Saves the state of each layer. Keras saves the weights."""
         super().save_own_variables(store)
         for i, lstm in enumerate(self.lstms):
             for name, part in zip(("h", "c"), lstm.states, strict=True):
                 store[f"state_{i}_{name}"] = part.numpy()
 
     def load_own_variables(self, store) -> None:
-        """The state as it was saved; zeros from a file of weights alone."""
+        """Loads the saved state; zeros if the file has weights only."""
         self.reset_state()
         if "state_0_h" in store:
             for i, lstm in enumerate(self.lstms):
@@ -170,12 +180,12 @@ class StatefulLanguageModel(keras.Model):
                     part.assign(store[f"state_{i}_{name}"])
 
     def reset_state(self) -> None:
-        """Zeroes the state: before each epoch, and before another text."""
+        """Zeroes the state. Call it before each epoch and before another text."""
         for lstm in self.lstms:
             lstm.reset_state()
 
     def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float = 0.0) -> None:
-        """Takes what `LanguageModel.export_weights` gave."""
+        """Loads weights from `LanguageModel.export_weights()`."""
         weights = tf1_names.renamed(weights)
         self.embedding.set_weights([weights["embedding"]])
         for i, lstm in enumerate(self.lstms):
