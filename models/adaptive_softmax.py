@@ -1,7 +1,8 @@
 """The adaptive softmax: two levels, so that most words need a small product (arXiv 1609.04309).
 
 The vocabulary is sorted by frequency. The first level, the head, has the most frequent words and
-one entry for each cluster of the other words. Each tail of the second level has the words of a cluster:
+one entry for each cluster of the other words. Each tail of the second level has the words of one
+cluster:
 
     p(w) = p_head(w)                                  w < cutoffs[0]
     p(w) = p_head(cluster i) * p_tail i(w | cluster)  cutoffs[i] <= w < cutoffs[i + 1]
@@ -49,10 +50,10 @@ def adaptive_nats(
     Each tail computes only the rows whose target is in its cluster.
 
     Args:
-      outputs: `[N, H]`, of the top layer.
+      outputs: the outputs of the top layer, `[N, H]`.
       head_and_tails: the weights, from `levels`.
       cutoffs: ids at which the clusters begin, in rising order.
-      targets: int32 `[N]`.
+      targets: the ids of the words to predict, int32 `[N]`.
       transposed: as in `models.softmax.softmax_nats`.
       product_dtype: as in `models.softmax.softmax_nats`.
     """

@@ -91,10 +91,10 @@ class KerasLSTM(keras.layers.Layer):
         return {"kernel": (input_size + self.num_units, width), "bias": (width,)}
 
     def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
-        """A value for each number of the weights, from Keras's layout into TF1's.
+        """Converts values for the weights from Keras's layout into TF1's.
 
-        `are_weights` is False for what is no weight itself, such as a gradient: the forget bias is
-        no part of it.
+        `are_weights` is False for values that are not weights themselves, such as gradients. These
+        do not contain the forget bias.
         """
         own = [values[name] for name in OWN_NAMES]
         return to_tf1(own, self.forget_bias if are_weights else 0.0)
@@ -105,11 +105,11 @@ class KerasLSTM(keras.layers.Layer):
         return dict(zip(OWN_NAMES, own, strict=True))
 
     def recurrent_blocks(self) -> list[tuple]:
-        """The variable of the recurrent weights, `[H, 4H]`, all of it."""
+        """The recurrent weights: the whole recurrent kernel, `[H, 4H]`."""
         return [(self.lstm.cell.recurrent_kernel, np.s_[:, :])]
 
     def in_own_layout(self, mask):
-        """A mask `[H, 4H]` in TF1's order of the gates, i, j, f, o, in that of Keras."""
+        """Converts a mask `[H, 4H]` from TF1's order of the gates (i, j, f, o) to Keras's."""
         i, j, f, o = tf.split(mask, 4, axis=1)
         return tf.concat([i, f, j, o], axis=1)
 
@@ -124,16 +124,16 @@ class StatefulLanguageModel(keras.Model):
     Train it with `compile` and `fit`, and with the loss, metric and callback of
     `models.keras_training`. Use `shuffle=False`: a window continues the one before. For the
     tutorial's recipe, use `keras.optimizers.SGD(global_clipnorm=...)`, and take initial weights
-    from a `LanguageModel` with `import_weights(language_model.export_weights())`. A new model has the
-    initial weights of Keras.
+    from a `LanguageModel` with `import_weights(language_model.export_weights())`. A new model
+    has the initial weights of Keras.
 
     `save` and `save_weights` save the weights and the state, so a loaded model continues the text.
 
     Args:
-      vocab_size: V.
+      vocab_size: number of words, V.
       hidden_size: H, also the size of the embedding.
       num_layers: number of LSTM layers.
-      batch_size: B.
+      batch_size: rows of a window, B.
       keep_prob: dropout: the probability that a value is kept.
     """
 

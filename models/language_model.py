@@ -86,7 +86,7 @@ class LanguageModel(WeightsByPath, keras.Model):
     are float32. Without `training` everything is float32, so a trained model has one perplexity.
 
     Args:
-      vocab_size: V.
+      vocab_size: number of words, V.
       hidden_size: H, also the size of the embedding.
       layers: recurrent layers, from `recurrent_layers`.
       keep_prob: dropout: the probability that a value is kept.

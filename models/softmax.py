@@ -24,10 +24,10 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
     On a CPU the rows are split over the cores.
 
     Args:
-      outputs: `[N, H]`, of the top layer.
-      weight: `[H, V]`.
-      bias: `[V]`.
-      targets: int32 `[N]`.
+      outputs: the outputs of the top layer, `[N, H]`.
+      weight: the softmax weight, `[H, V]`.
+      bias: the softmax bias, `[V]`.
+      targets: the ids of the words to predict, int32 `[N]`.
       transposed: whether the weight is `[V, H]`, as an embedding is.
       product_dtype: the type of the matrix products. The rest is float32.
 
