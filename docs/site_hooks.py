@@ -27,7 +27,6 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_for_filename
 from pygments.util import ClassNotFound
-from pymdownx.slugs import slugify
 
 from ptb.training.config import Config
 
@@ -40,8 +39,7 @@ LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 
 def on_config(config: MkDocsConfig) -> None:
     """Sets what a YAML file cannot say, and puts the results' pages into the navigation."""
-    # The anchors of headings are those that repository hosts make.
-    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
+    config.mdx_configs["toc"]["slugify"] = anchor
     fence = {"name": "math", "class": "formula", "format": formula}
     config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
     named: set[str] = set()
@@ -77,6 +75,11 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     if page.file.src_uri.endswith(".zh.md"):
         output = output.replace('<html lang="en"', '<html lang="zh"', 1)
     return output.replace('role="dialog">', 'role="dialog" aria-label="Search">', 1)
+
+
+def anchor(heading: str, separator: str) -> str:
+    """The anchor of a heading, as a repository host makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", separator)
 
 
 def formula(source: str, language, class_name: str, options, md, **kwargs) -> str:
