@@ -56,15 +56,14 @@ def cluster_from_flags():
 
 @functools.cache
 def start_tensorflow():
-    """Imports TensorFlow, without its start-up messages, and makes results repeat to the bit.
+    """Imports TensorFlow without its start-up notes on stderr, unless it fails.
 
-    Operations become deterministic. Each operation runs on one core, and independent operations run
-    on different cores: a product of 20 rows is too small to share, but two layers, or two parts of
-    the softmax, run in parallel (results/performance.md). Call it before anything else uses
-    TensorFlow.
+    Returns the `tf.distribute.Strategy` of the flags, or None.
 
-    Returns:
-      the `tf.distribute.Strategy` of the command's flags, or None.
+    Operations are made
+    deterministic, so that one seed gives one result, bit for bit. Each runs on one core, and the
+    graph on all of them: a product of 20 rows is too small to share, but two layers, or two parts
+    of the softmax, work side by side (results/performance.md).
     """
     if cluster := cluster_from_flags():
         print(
