@@ -39,8 +39,9 @@ class GRUCell(Cell):
         n    = tanh([x, r * h] candidate_kernel + candidate_bias)
         h'   = u * h + (1 - u) * n
 
-    `gates_kernel` `[D + H, 2H]`, `candidate_kernel` `[D + H, H]`. The reset gate r acts before the
-    product, unlike in cuDNN and in `keras.layers.GRU(reset_after=True)`.
+    `gates_kernel` is `[D + H, 2H]`, `candidate_kernel` `[D + H, H]`. The state is h, which is also
+    the output. The reset gate r acts before the product, unlike in cuDNN and in
+    `keras.layers.GRU(reset_after=True)`.
     """
 
     def build(self, input_shape):
