@@ -1,13 +1,14 @@
-"""The adaptive softmax: two levels, so that most words cost a small product (arXiv 1609.04309).
+"""The adaptive softmax: two levels, so that most words need a small product (arXiv 1609.04309).
 
-The vocabulary is in the order of frequency. The first level, the head, has the most frequent words
-and one entry for each cluster of the others; the second, a tail, has the words of one cluster:
+The vocabulary is sorted by frequency. The first level, the head, has the most frequent words and
+one entry for each cluster of the other words. Each tail of the second level has the words of one
+cluster:
 
     p(w) = p_head(w)                                  w < cutoffs[0]
     p(w) = p_head(cluster i) * p_tail i(w | cluster)  cutoffs[i] <= w < cutoffs[i + 1]
 
-So the probabilities of all V words sum to one, and perplexity is exact. Of the paper's two savings
-only the levels are here: a tail keeps the full hidden size, so that it may share the embedding.
+The probabilities of all V words sum to one, so perplexity is exact. The paper also makes tails
+narrower. Here they keep the full hidden size, so that they can share the embedding.
 
 Axis letters: N = tokens, H = hidden size, V = vocabulary size, C = clusters.
 """
@@ -22,7 +23,7 @@ from models.softmax import softmax_nats
 
 
 def levels(weight, bias, cluster_w, cluster_b, cutoffs: tuple[int, ...], transposed: bool) -> list:
-    """The weight and bias of the head, then of each tail.
+    """Splits the softmax weights into the weight and bias of the head and of each tail.
 
     `weight` `[H, V]`, or `[V, H]` with `transposed`; `bias` `[V]`; `cluster_w` `[H, C]` and
     `cluster_b` `[C]`, the head's entries for the clusters. `cutoffs` are C rising numbers below V.
@@ -44,9 +45,17 @@ def adaptive_nats(
     transposed,
     product_dtype="float32",
 ):
-    """-log p(targets) float32 `[N]`, in nats, after `outputs` `[N, H]`; as `softmax_nats`.
+    """The cross-entropy of each target under the adaptive softmax, float32 `[N]` in nats.
 
-    A tail sees only the rows whose target is in its cluster.
+    Each tail computes only the rows whose target is in its cluster.
+
+    Args:
+      outputs: the outputs of the top layer, `[N, H]`.
+      head_and_tails: the weights, from `levels`.
+      cutoffs: ids at which the clusters begin, in rising order.
+      targets: the ids of the words to predict, int32 `[N]`.
+      transposed: as in `models.softmax.softmax_nats`.
+      product_dtype: as in `models.softmax.softmax_nats`.
     """
     (head_w, head_b), *tails = head_and_tails
     cluster = tf.reduce_sum(tf.cast(targets[:, None] >= list(cutoffs), tf.int32), axis=1)
@@ -67,7 +76,7 @@ def adaptive_nats(
 
 
 def adaptive_log_probs(outputs, head_and_tails: list, transposed: bool):
-    """log p of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
+    """The log-probability of every word, float32 `[..., V]`, from `outputs` `[..., H]`."""
     log_probs = [
         tf.nn.log_softmax(tf.matmul(outputs, weight, transpose_b=transposed) + bias)
         for weight, bias in head_and_tails

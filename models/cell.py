@@ -1,4 +1,4 @@
-"""What every recurrent cell is: a Keras layer that describes its weights and its state.
+"""The base class of recurrent cells: a Keras layer that describes its weights and its state.
 
 Axis letters: B = batch_size, D = size of the input, H = num_units.
 
@@ -16,16 +16,18 @@ from models.weights import weights_by_path
 
 
 class Cell(keras.layers.Layer):
-    """The base class of cells.
+    """The base class of recurrent cells: one time step as a Keras layer.
 
-    A subclass has `build(input_shape)`, which makes the weights by `add_weight` or `add_affine`,
-    and `call(inputs, state)`. It may describe its state:
+    A cell is called as `output, next_state = cell(inputs, state)`: `inputs` float32 `[B, D]`,
+    `output` float32 `[B, H]`. It also works as a cell of `keras.layers.RNN`.
 
-      state_names    the parts of the state, in order
-      output_name    the part of the state that is the output too: what follows a text depends on
-                     the state alone
-      state_sizes()  the size of each part; H if it is not overridden
-      gates(inputs, state)  the gates of a step by name; none if it is not overridden
+    A subclass defines `build(input_shape)`, which makes the weights with `add_weight` or
+    `add_affine`, and `call(inputs, state)`. It may override `state_sizes` and `gates`.
+
+    Attributes:
+      state_names: the parts of the state, in order.
+      output_name: the part of the state that is also the output. The words that follow a text
+        therefore depend on the state alone.
     """
 
     state_names: tuple[str, ...] = ("h",)
@@ -46,7 +48,7 @@ class Cell(keras.layers.Layer):
 
     @property
     def state_size(self) -> int | list[int]:
-        """The sizes of the state as `keras.layers.RNN` asks for them."""
+        """The sizes of the parts of the state, in the form that `keras.layers.RNN` expects."""
         sizes = list(self.state_sizes().values())
         return sizes if len(sizes) > 1 else sizes[0]
 
@@ -56,20 +58,24 @@ class Cell(keras.layers.Layer):
         return self.state_sizes()[self.output_name]
 
     def state_sizes(self) -> dict[str, int]:
-        """The size of each part of the state, `[B, size]`, by name."""
+        """The size of each part of the state by name; H for each unless overridden."""
         return dict.fromkeys(self.state_names, self.num_units)
 
     def add_weight(self, *args, name: str | None = None, **kwargs):
-        """As in Keras, but a weight without a name is called by its number in this cell."""
+        """Adds a weight as in Keras. A weight without a name gets its number in this cell."""
         return super().add_weight(*args, name=name or f"weight_{len(self.weights)}", **kwargs)
 
     def add_affine(
         self, prefix: str, input_size: int, output_size: int, bias=0.0, recurrent: bool = True
     ):
-        """A kernel `[D + H, output_size]` for `[x, h]`, and a bias `[output_size]`.
+        """Adds the weights of an affine map of `[x, h]`.
 
-        The last H rows of the kernel are recurrent weights. Without `recurrent` the kernel is
-        `[D, output_size]` for x alone.
+        The kernel is `[D + H, output_size]`; its last H rows are recurrent weights. If `recurrent`
+        is False, the kernel is `[D, output_size]` and applies to x alone. The bias is
+        `[output_size]`.
+
+        Returns:
+          the kernel and the bias.
         """
         num_rows = input_size + (self.num_units if recurrent else 0)
         kernel = self.add_weight(
@@ -85,10 +91,10 @@ class Cell(keras.layers.Layer):
         )
 
     def declare_recurrent(self, weight, block: tuple[slice, ...]) -> None:
-        """Says that `weight[block]` multiplies the previous state, so weight dropout may drop it.
+        """Declares that `weight[block]` multiplies the previous state, for weight dropout.
 
-        `block` has a slice of step 1 for each axis. Nothing is recurrent unless it is declared.
-        Raises ValueError for any other block.
+        `block` is a tuple of slices of step 1, one for each axis. A weight that is not declared is
+        not recurrent. Raises ValueError for any other block.
         """
         slices = isinstance(block, tuple) and all(isinstance(each, slice) for each in block)
         if (
@@ -107,10 +113,7 @@ class Cell(keras.layers.Layer):
         return list(self._recurrent)
 
     def named_weights(self) -> dict[str, keras.Variable]:
-        """Every weight under its path in the cell, however it was made.
-
-        Raises ValueError if two have one name.
-        """
+        """Every weight of the cell by its path. Raises ValueError if two have the same name."""
         return weights_by_path(self)
 
     def initial_state(self, batch_size: int) -> tuple:
@@ -118,17 +121,17 @@ class Cell(keras.layers.Layer):
         return tuple(tf.zeros([batch_size, size]) for size in self.state_sizes().values())
 
     def get_initial_state(self, batch_size=None):
-        """The same under the name that `keras.layers.RNN` asks for, as the list it expects."""
+        """`initial_state` under the name, and as the list, that `keras.layers.RNN` expects."""
         return list(self.initial_state(batch_size))
 
     def output_of(self, state: tuple):
-        """The output `[B, H]` of the step that led to `state`."""
+        """The output `[B, H]` of the step that gave `state`."""
         return state[self.state_names.index(self.output_name)]
 
     def gates(self, inputs, state) -> dict:
         """The gates and candidates of the step from `state`, by their names in the equations.
 
-        Each is `[B, H]`, after its nonlinearity. `call` computes its output from them.
+        Each is `[B, H]`, after its nonlinearity. Empty unless overridden.
         """
         return {}
 

@@ -16,7 +16,12 @@ from models.cell import Cell
 
 
 class BasicRNNCell(Cell):
-    """h' = tanh([x, h] kernel + bias). `kernel` `[D + H, H]`, `bias` `[H]` (Elman 1990)."""
+    """A plain recurrent cell (Elman 1990), as TF1's `BasicRNNCell`.
+
+        h' = tanh([x, h] kernel + bias)
+
+    `kernel` is `[D + H, H]`, `bias` `[H]`. The state is h, which is also the output.
+    """
 
     def build(self, input_shape):
         self.kernel, self.bias = self.add_affine("", input_shape[-1], self.num_units)
@@ -28,14 +33,15 @@ class BasicRNNCell(Cell):
 
 
 class GRUCell(Cell):
-    """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078), as TF1 computes it.
+    """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078), as TF1's `GRUCell`.
 
         r, u = split(sigmoid([x, h] gates_kernel + gates_bias))
         n    = tanh([x, r * h] candidate_kernel + candidate_bias)
         h'   = u * h + (1 - u) * n
 
-    `gates_kernel` `[D + H, 2H]`, `candidate_kernel` `[D + H, H]`. The reset gate r acts before the
-    product, unlike in cuDNN and in `keras.layers.GRU(reset_after=True)`.
+    `gates_kernel` is `[D + H, 2H]`, `candidate_kernel` `[D + H, H]`. The state is h, which is also
+    the output. The reset gate r acts before the product, unlike in cuDNN and in
+    `keras.layers.GRU(reset_after=True)`.
     """
 
     def build(self, input_shape):
@@ -61,14 +67,14 @@ class GRUCell(Cell):
 
 
 class LSTMCell(Cell):
-    """TF1's `BasicLSTMCell`, the LSTM of Zaremba et al. 2014 (arXiv 1409.2329), equation 4.
+    """The LSTM of Zaremba et al. 2014 (arXiv 1409.2329), equation 4, as TF1's `BasicLSTMCell`.
 
         i, j, f, o = split([x, h] kernel + bias)
         c' = sigmoid(f + forget_bias) * c + sigmoid(i) * tanh(j)
         h' = sigmoid(o) * tanh(c')
 
-    `kernel` `[D + H, 4H]`, `bias` `[4H]`. The state is `(c, h)`. `forget_bias` is a constant and no
-    part of `bias`.
+    `kernel` is `[D + H, 4H]`, `bias` `[4H]`. The state is `(c, h)`, and h is the output.
+    `forget_bias` is a constant, separate from `bias`.
     """
 
     state_names = ("c", "h")
@@ -102,14 +108,15 @@ class LSTMCell(Cell):
 
 
 class PeepholeLSTMCell(LSTMCell):
-    """TF1's `LSTMCell(use_peepholes=True)`: the gates see c too (Gers and Schmidhuber 2000).
+    """An LSTM whose gates also read c (Gers and Schmidhuber 2000), as TF1's `LSTMCell`.
 
         i, j, f, o = split([x, h] kernel + bias)
         c' = sigmoid(f + forget_bias + w_f_diag * c) * c + sigmoid(i + w_i_diag * c) * tanh(j)
         h' = sigmoid(o + w_o_diag * c') * tanh(c')
 
-    The peepholes `w_f_diag`, `w_i_diag`, `w_o_diag` are `[H]`: a gate sees its own unit's c alone.
-    Weight dropout leaves them. All else is as in `LSTMCell`.
+    The peephole weights `w_f_diag`, `w_i_diag`, `w_o_diag` are `[H]`: each gate reads the c of its
+    own unit only. Weight dropout does not apply to them. The rest is as in `LSTMCell`. In TF1 this
+    is `LSTMCell(use_peepholes=True)`.
     """
 
     def build(self, input_shape):
@@ -140,7 +147,7 @@ class MinGRUCell(Cell):
         z, n = split(x kernel + bias)
         h'   = (1 - sigmoid(z)) * h + sigmoid(z) * n
 
-    `kernel` `[D, 2H]`, `bias` `[2H]`. Neither the gate nor the candidate n depends on h, so no
+    `kernel` is `[D, 2H]`, `bias` `[2H]`. The gate z and the candidate n do not depend on h, so no
     weight is recurrent.
     """
 

@@ -1,4 +1,4 @@
-"""Dropout of values, as Zaremba et al. 2014 (arXiv 1409.2329) have it, and of recurrent weights.
+"""Dropout of values, as in Zaremba et al. 2014 (arXiv 1409.2329), and of recurrent weights.
 
 Axis letters: B = batch_size, T = num_steps, H = hidden size.
 """
@@ -13,12 +13,14 @@ DRAWS_PER_COUNT = 4  # floats that it makes from one value of its counter
 
 
 def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
-    """Keeps each value with chance `keep_prob` and scales it by 1 / keep_prob, else zero.
+    """Keeps each value with probability `keep_prob`, scaled by 1 / keep_prob; else sets it to zero.
 
-    `steps` are T tensors `[b, H]`. Each has a mask of its own, drawn from `seed`, int32 `[2]`
-    (Zaremba et al., section 3.1).
-    `rows` are the first of these b rows in a batch, and the number B of rows in that batch: the
-    masks are then those that the whole batch would get there. Without it the rows are the batch.
+    Args:
+      steps: T tensors `[b, H]`. Each gets a mask of its own (Zaremba et al., section 3.1).
+      keep_prob: the probability that a value is kept.
+      seed: int32 `[2]`. The same seed gives the same masks.
+      rows: if the b rows are part of a larger batch: the index of the first row, and the number B
+        of rows in that batch. The masks are then those of these rows in the whole batch.
     """
     shape = [len(steps), *tf.unstack(tf.shape(steps[0]))]
     if rows is None:
@@ -30,12 +32,12 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
 
 
 def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
-    """A scope in which some recurrent weights of `layer`, from its previous output, are zero.
+    """A scope in which dropout is applied to the recurrent weights of `layer`.
 
-    Keeps each of them with chance `keep_prob` and scales it by 1 / keep_prob: one mask, drawn from
-    `seed`, int32 `[2]`, for all rows and steps that are computed in the scope (Merity, Keskar,
-    Socher 2018, arXiv 1708.02182, section 2; it is the DropConnect of Wan et al. 2013). Only what
-    the layer's `recurrent_blocks` name is dropped. The gradient reaches the weights that are kept.
+    Each weight is kept with probability `keep_prob` and scaled by 1 / keep_prob. One mask, drawn
+    from `seed`, int32 `[2]`, serves all rows and steps that are computed in the scope (Merity,
+    Keskar, Socher 2018, arXiv 1708.02182, section 2; DropConnect, Wan et al. 2013). Only the
+    layer's `recurrent_blocks` are dropped. The gradient reaches the weights that are kept.
     """
     masked = []
     for i, (weight, block) in enumerate(layer.recurrent_blocks()):

@@ -1,8 +1,8 @@
-"""The unroll for rows of any length: how many steps there are is known only when the graph runs.
+"""Unrolls cells over rows of any length: the number of steps is known only when the graph runs.
 
-`static_rnn` writes one copy of the cell into the graph for each time step, which is what training
-wants: windows of one length. A text that someone sends has any length, so here one copy of the
-cells stands in a loop of TensorFlow's own.
+`static_rnn` puts one copy of the cell into the graph for each time step, which suits training:
+windows have one length. A client's text has any length, so here a TensorFlow loop runs one copy of
+the cells.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tu
     Args:
       cells: the layers from the bottom up, each called as `output, state = cell(inputs, state)`.
       inputs: float32 `[T, B, D]`.
-      alive: bool `[T, B]`. Where it is False, a row's state passes through unchanged, so that rows
-        of different lengths share a batch and none sees another's padding.
+      alive: bool `[T, B]`. Where it is False, the state of a row is copied through unchanged. So
+        rows of different lengths can share a batch.
       state: a state for each cell, before the first step.
-      resets: bool `[T, B]`: the rows whose state is zeroed before each step; None for none.
+      resets: bool `[T, B]`, the rows whose state is zeroed before each step. None: no row.
 
     Returns:
-      the top cell's outputs float32 `[T, B, H]` (of no meaning where a row is not alive), and the
+      the outputs of the top cell, float32 `[T, B, H]` (undefined where a row is not alive), and the
       states after the last step.
     """
     num_steps = tf.shape(inputs)[0]
@@ -41,7 +41,7 @@ def dynamic_rnn(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tu
 
 
 def last_state(cells: Sequence, inputs, alive, state: tuple, resets=None) -> tuple:
-    """The states that `dynamic_rnn` gives. Keeps no outputs, of which TFLite has no list."""
+    """The final states of `dynamic_rnn`, without a list of outputs, which TFLite cannot hold."""
     for t in tf.range(tf.shape(inputs)[0]):
         _, state = _step(cells, inputs[t], alive[t], state, _at(resets, t))
     return state
@@ -63,7 +63,7 @@ def _at(resets, t):
 
 
 def stack(array, element_shape):
-    """`array.stack()` of elements of this shape, also of none: TensorFlow refuses that one."""
+    """`array.stack()` for elements of this shape; works for an empty array too."""
     count = array.size()
     if count > 0:
         stacked = array.stack()

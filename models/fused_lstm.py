@@ -1,4 +1,4 @@
-"""The LSTM of `cells.LSTMCell` for all time steps at once, with its own gradient: the fast path.
+"""A faster LSTM layer: `cells.LSTMCell` for all time steps at once, with a hand-written gradient.
 
 Autodiff of an unrolled cell multiplies a small matrix for every weight gradient at every step. This
 follows cuDNN instead (Appleyard, Kociský, Blunsom 2016, arXiv 1604.01946):
@@ -28,9 +28,10 @@ BLOCK_STEPS, BLOCK_ROWS = 5, 50
 
 @keras.saving.register_keras_serializable("models")
 class FusedLSTM(StaticRNN):
-    """`StaticRNN(LSTMCell(H))`, faster: the same weights, the same numbers.
+    """A recurrent layer that computes the same as `StaticRNN(LSTMCell(H))`, but faster.
 
-    The precision of the cell is that of the products; the rest is float32.
+    It has the same weights and gives the same numbers, up to rounding. The precision of the cell
+    applies to matrix products only; the rest is float32.
     """
 
     @classmethod
@@ -48,15 +49,16 @@ class FusedLSTM(StaticRNN):
 def fused_lstm(
     inputs: list, kernel, bias, c, h, resets=None, product_dtype="float32"
 ) -> tuple[list, tuple]:
-    """All steps of one layer.
+    """Runs an LSTM layer over all time steps of a window.
 
     Args:
       inputs: T tensors `[B, D]`.
-      kernel: `[D + H, 4H]`.
-      bias: `[4H]`, the forget bias included.
-      c, h: `[B, H]`, the state before the first step.
-      resets: T tensors bool `[B]`: the rows whose state is zeroed before each step; None for none.
-      product_dtype: the type in which matrices are multiplied; all else is float32.
+      kernel: `[D + H, 4H]`, the gates in the order i, j, f, o.
+      bias: `[4H]`, including the forget bias.
+      c: `[B, H]`, the cell state before the first step.
+      h: `[B, H]`, the output before the first step.
+      resets: T tensors bool `[B]`, the rows whose state is zeroed before each step. None: no row.
+      product_dtype: the type of the matrix products. The rest is float32.
 
     Returns:
       outputs, T tensors `[B, H]`, and the state `(c, h)` after the last step.

@@ -1,4 +1,4 @@
-"""What happens inside a model while it reads: gates and states, and how much each token mattered.
+"""Looks inside a model while it reads: gates, states, and how much each token matters.
 
     activations  of every layer, after each token: the gates that its cell names, then its state
     importance   the norm of the gradient of log p(token) for the embedding of an earlier token
@@ -19,9 +19,9 @@ NUM_UNITS = 3  # that are shown if none are named
 
 
 class Stack:
-    """The layers of a model as one cell. Its state `[B, S]`, all parts side by side, is its output.
+    """The layers of a model as one cell whose output is its state `[B, S]`, all parts concatenated.
 
-    So one tensor holds all that an earlier token can act through.
+    So one tensor holds everything through which an earlier token can act.
     """
 
     def __init__(self, model):
@@ -38,7 +38,7 @@ class Stack:
         return state, state
 
     def pack(self, states):
-        """`[..., S]` of a state for each layer, with parts `[..., size]`."""
+        """Concatenates the states of all layers, with parts `[..., size]`, into `[..., S]`."""
         return tf.concat(tf.nest.flatten(states), axis=-1)
 
     def unpack(self, state) -> list[tuple]:
@@ -53,10 +53,10 @@ class Stack:
 
 
 def activations(model, ids) -> list[dict]:
-    """For each layer, the gates and the parts of the state `[B, N, H]` by name, after each token.
+    """The gates and the state of each layer after each token, `[B, N, H]` by name.
 
-    `ids` int32 `[B, N]` are read from a state of zeros. Parts of the state that have another size
-    than the output are left out.
+    `ids` int32 `[B, N]` are read from a zero state. Parts of the state whose size differs from the
+    output's are left out.
     """
     stack = Stack(model)
     inputs = _embedded(model, ids)
@@ -65,11 +65,13 @@ def activations(model, ids) -> list[dict]:
 
 
 def look_inside(model, ids, state, resets=None) -> tuple:
-    """What a model does with one text, read from `state` of one row.
+    """Reads one text with a model, and returns surprisal, activations and importance.
 
     Args:
-      ids: int32 `[N]`.
-      resets: bool `[N]`: before which tokens the state is zeroed; None for none.
+      model: a `LanguageModel` of `StaticRNN` layers.
+      ids: int32 `[N]`, the text.
+      state: the state of one row, from which to read.
+      resets: bool `[N]`, the tokens before which the state is zeroed. None: no token.
 
     Returns:
       log p of each token float32 `[N]`, the first one from `state`; `activations`, each `[N, H]`;

@@ -1,4 +1,4 @@
-"""The LSTM of `keras.layers.LSTM`: cuDNN on a GPU, and usable with plain `model.fit`.
+"""Layers and a model that use `keras.layers.LSTM`: cuDNN on a GPU, and plain `model.fit`.
 
 Keras and TensorFlow 1 compute the same LSTM from weights that are laid out differently:
 
@@ -28,12 +28,13 @@ OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
 
 @keras.saving.register_keras_serializable("models")
 class KerasLSTM(keras.layers.Layer):
-    """One layer over a window: `outputs, next_state = layer(inputs, state)`.
+    """A recurrent layer that computes with `keras.layers.LSTM`, which uses cuDNN on a GPU.
 
-    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state
-    goes in and comes out, so that it can be saved, carried by each replica, and kept apart from
-    the weights; `StatefulLanguageModel` is for those who want the layer to keep it. With `resets`
-    (see `StaticRNN`) the layer's cell is unrolled step by step, without cuDNN.
+    It is called as `outputs, next_state = layer(inputs, state)`: `inputs` are T tensors `[B, D]`,
+    `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state goes in and comes out, so that it
+    can be saved, and each replica can carry its own. To let the layer keep the state, use
+    `StatefulLanguageModel`. With `resets` (see `StaticRNN`) the layer is unrolled step by step,
+    without cuDNN.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
@@ -46,7 +47,7 @@ class KerasLSTM(keras.layers.Layer):
 
     @classmethod
     def of_cell(cls, cell) -> KerasLSTM:
-        """The layer that computes what `cells.LSTMCell` does, with its precision."""
+        """Makes the layer that computes the same as an `LSTMCell`, in the same precision."""
         return cls(cell.num_units, cell.forget_bias, dtype=cell.dtype_policy)
 
     def get_config(self) -> dict:
@@ -90,10 +91,10 @@ class KerasLSTM(keras.layers.Layer):
         return {"kernel": (input_size + self.num_units, width), "bias": (width,)}
 
     def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
-        """A value for each number of the weights, from Keras's layout into TF1's.
+        """Converts values for the weights from Keras's layout into TF1's.
 
-        `are_weights` is False for what is no weight itself, such as a gradient: the forget bias is
-        no part of it.
+        `are_weights` is False for values that are not weights themselves, such as gradients. These
+        do not contain the forget bias.
         """
         own = [values[name] for name in OWN_NAMES]
         return to_tf1(own, self.forget_bias if are_weights else 0.0)
@@ -104,27 +105,36 @@ class KerasLSTM(keras.layers.Layer):
         return dict(zip(OWN_NAMES, own, strict=True))
 
     def recurrent_blocks(self) -> list[tuple]:
-        """The variable of the recurrent weights, `[H, 4H]`, all of it."""
+        """The recurrent weights: the whole recurrent kernel, `[H, 4H]`."""
         return [(self.lstm.cell.recurrent_kernel, np.s_[:, :])]
 
     def in_own_layout(self, mask):
-        """A mask `[H, 4H]` in TF1's order of the gates, i, j, f, o, in that of Keras."""
+        """Converts a mask `[H, 4H]` from TF1's order of the gates (i, j, f, o) to Keras's."""
         i, j, f, o = tf.split(mask, 4, axis=1)
         return tf.concat([i, f, j, o], axis=1)
 
 
 @keras.saving.register_keras_serializable("models")
 class StatefulLanguageModel(keras.Model):
-    """The language model as plain Keras: stateful LSTM layers that keep the state themselves.
+    """The language model in plain Keras: stateful LSTM layers that keep their own state.
 
-    `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`, for one fixed B.
-    Trains with plain `compile` and `fit` (`shuffle=False`: a window continues the one before), with
-    the loss, the exact perplexity and the callback of `keras_training`. With
-    `keras.optimizers.SGD(global_clipnorm=...)` that is the tutorial's recipe, once the weights come
-    from a `LanguageModel` by `import_weights(language_model.export_weights())`: a fresh one has
-    Keras's own.
+    It is called as `logits = model(tokens)`: tokens int32 `[B, T]`, logits float32 `[B, T, V]`.
+    B is fixed.
 
-    `save` and `save_weights` keep the weights and the state: a loaded model continues the text.
+    Train it with `compile` and `fit`, and with the loss, metric and callback of
+    `models.keras_training`. Use `shuffle=False`: a window continues the one before. For the
+    tutorial's recipe, use `keras.optimizers.SGD(global_clipnorm=...)`, and take initial weights
+    from a `LanguageModel` with `import_weights(language_model.export_weights())`. A new model
+    has the initial weights of Keras.
+
+    `save` and `save_weights` save the weights and the state, so a loaded model continues the text.
+
+    Args:
+      vocab_size: number of words, V.
+      hidden_size: H, also the size of the embedding.
+      num_layers: number of LSTM layers.
+      batch_size: rows of a window, B.
+      keep_prob: dropout: the probability that a value is kept.
     """
 
     def __init__(self, vocab_size, hidden_size, num_layers, batch_size, keep_prob=1.0):
@@ -155,14 +165,14 @@ class StatefulLanguageModel(keras.Model):
         return dict(self._arguments)
 
     def save_own_variables(self, store) -> None:
-        """The state of each layer; Keras keeps the weights."""
+        """Saves the state of each layer. Keras saves the weights."""
         super().save_own_variables(store)
         for i, lstm in enumerate(self.lstms):
             for name, part in zip(("h", "c"), lstm.states, strict=True):
                 store[f"state_{i}_{name}"] = part.numpy()
 
     def load_own_variables(self, store) -> None:
-        """The state as it was saved; zeros from a file of weights alone."""
+        """Loads the saved state; zeros if the file has weights only."""
         self.reset_state()
         if "state_0_h" in store:
             for i, lstm in enumerate(self.lstms):
@@ -170,12 +180,12 @@ class StatefulLanguageModel(keras.Model):
                     part.assign(store[f"state_{i}_{name}"])
 
     def reset_state(self) -> None:
-        """Zeroes the state: before each epoch, and before another text."""
+        """Zeroes the state. Call it before each epoch and before another text."""
         for lstm in self.lstms:
             lstm.reset_state()
 
     def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float = 0.0) -> None:
-        """Takes what `LanguageModel.export_weights` gave."""
+        """Loads weights from `LanguageModel.export_weights()`."""
         weights = tf1_names.renamed(weights)
         self.embedding.set_weights([weights["embedding"]])
         for i, lstm in enumerate(self.lstms):

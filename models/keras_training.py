@@ -1,12 +1,13 @@
-"""What plain `compile`, `fit` and `evaluate` need to give this project's figures on its windows.
+"""A loss, a metric and a callback for plain Keras `compile`, `fit` and `evaluate`.
 
     model.compile(optimizer, loss=TrainingLoss(), weighted_metrics=[Perplexity()])
     model.fit(train.dataset(), validation_data=valid.dataset(), shuffle=False,
               callbacks=[ResetState()])
 
-A batch of `Windows.dataset` is (tokens, targets, mask), each `[B, T]`; Keras takes the mask, which
-is 0 for padding, as sample weights. It hands them to the loss and to `weighted_metrics`, but not to
-`metrics`, and it averages over all B T entries and over windows, whatever is padding.
+They give the same loss and perplexity as this project's own training on its windows. A batch of
+`Windows.dataset` is (tokens, targets, mask), each `[B, T]`. The mask is 0 for padding; Keras takes
+it as sample weights. Keras hands it to the loss and to `weighted_metrics`, but not to `metrics`.
+Its own averages count padding too.
 
 Axis letters: B = batch_size, T = num_steps, V = vocabulary size.
 """
@@ -21,10 +22,11 @@ registered = keras.saving.register_keras_serializable("models")
 
 @registered
 class TrainingLoss(keras.losses.Loss):
-    """The tutorial's loss: the sum over T of the mean over B of the cross-entropy, in nats.
+    """The tutorial's training loss in nats: cross-entropy summed over T and averaged over B.
 
-    In a window with padding it is T times the mean over the real targets. What Keras reports for an
-    epoch is the mean over the windows, so only if none has padding is exp(loss / T) the perplexity.
+    In a window with padding, it is T times the mean over the real targets. For an epoch, Keras
+    reports the mean over the windows. So exp(loss / T) is the perplexity only if no window has
+    padding; use `Perplexity` for the exact value.
     """
 
     def __init__(self, name="training_loss", reduction="mean_with_sample_weight", dtype=None):
@@ -37,11 +39,11 @@ class TrainingLoss(keras.losses.Loss):
 
 @registered
 class Perplexity(keras.metrics.Metric):
-    """exp(nats / tokens) over every real target of an epoch or an evaluation, exact.
+    """The exact perplexity of an epoch or an evaluation, as a Keras metric.
 
-    Belongs in `weighted_metrics`. Nats and tokens are summed in float64 and divided once, so the
-    figure does not depend on how the text was cut into windows: it is that of
-    `ptb.training.perplexity.Evaluator` for the same rows. NaN if there was no target.
+    Put it into `weighted_metrics`. It is exp(nats / tokens) over all real targets. Nats and tokens
+    are summed in float64 and divided once, so the result does not depend on the windows' size. It
+    equals that of `ptb.evaluate` for the same rows. NaN if there was no target.
     """
 
     def __init__(self, name="perplexity", dtype=None):
@@ -50,9 +52,9 @@ class Perplexity(keras.metrics.Metric):
         self.tokens = self.add_variable((), "zeros", "float64", name="tokens")
 
     def update_state(self, targets, logits, sample_weight=None):
-        """Adds a batch: targets and the mask `[B, T]`, logits `[B, T, V]`.
+        """Adds a batch: targets and mask `[B, T]`, logits `[B, T, V]`.
 
-        Raises ValueError without a mask: Keras gives it to `weighted_metrics` alone.
+        Raises ValueError if there is no mask: Keras passes it to `weighted_metrics` only.
         """
         if sample_weight is None:
             raise ValueError(
@@ -69,10 +71,10 @@ class Perplexity(keras.metrics.Metric):
 
 
 class ResetState(keras.callbacks.Callback):
-    """Zeroes the state of a stateful model where another text begins.
+    """A callback that zeroes the state of a stateful model whenever another text begins.
 
-    That is before each epoch, and before and after each validation, evaluation and prediction.
-    Without it the last window of one text would be the context of the first of another.
+    It does so before each epoch, and before and after each validation, evaluation and prediction.
+    Without it, the end of one text would be the context of the beginning of another.
     """
 
     def on_epoch_begin(self, epoch, logs=None):

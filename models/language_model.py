@@ -33,13 +33,22 @@ def recurrent_layers(
     forget_bias: float = 0.0,
     precision: str = "float32",
 ) -> list[keras.layers.Layer]:
-    """`num_layers` layers with one contract: `outputs, next_state = layer(inputs, state)`.
+    """Makes a stack of recurrent layers.
 
-    `precision` is the name of a Keras dtype policy, such as `mixed_bfloat16`: float32 weights, and
-    the lower precision when the model trains. It is that of the products in `fused`, else that of
-    the whole layer.
+    Each layer is called as `outputs, next_state = layer(inputs, state)`.
 
-    Raises ValueError for an unknown `rnn_mode` or `cell`.
+    Args:
+      rnn_mode: how the time steps are unrolled: "static", or for an LSTM also "fused" or "keras".
+      cell: the recurrent cell: "lstm", "gru", "rnn", "peephole_lstm" or "min_gru".
+      hidden_size: units of each layer, H.
+      num_layers: number of layers.
+      forget_bias: constant added to the LSTM's forget gate.
+      precision: a Keras dtype policy such as "mixed_bfloat16". Weights are float32; the lower
+        precision is used in training only. In "fused" it applies to matrix products, in other
+        modes to the whole layer.
+
+    Raises:
+      ValueError: the `cell` is unknown, or has no such `rnn_mode`.
     """
     if cell not in CELLS or rnn_mode not in rnn_modes(cell):
         raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
@@ -51,24 +60,41 @@ def recurrent_layers(
 
 @keras.saving.register_keras_serializable("models")
 class LanguageModel(WeightsByPath, keras.Model):
-    """`logits, next_state = model(tokens, state, training, seed)`.
+    """The recurrent language model of Zaremba et al. 2014 (arXiv 1409.2329) as a Keras model.
 
-    `tokens` int32 `[B, T]`, `logits` float32 `[B, T, V]`: the scores of the word after each token.
-    `state` is `model.initial_state(B)` or the `next_state` of the window before; the gradient
-    stops there. With dropout, `seed` int32 `[2]` fixes the masks of this window, a different one
-    for every layer and time step; the same seed gives the same masks however the layers unroll.
-    `weight_keep_prob` is that of `weight_dropout`, whose mask is one for the window and the batch.
-    Where the B rows are a part of a batch, `rows` says which (see `dropout`), and the masks are
-    those of that part. `resets` bool `[B, T]` is True for the tokens before which a row's state is
-    zeroed, since a document begins there: neither state nor gradient crosses.
+    Embedding, dropout, recurrent layers with dropout after each, softmax. The state goes in and
+    comes out: `logits, next_state = model(tokens, state, training, seed)`.
 
-    A mixed precision, which is that of `layers`, is one of training alone: with `training` the
-    layers compute in it, in bfloat16 also the products of the softmax. The weights, dropout, the
-    state between windows, the logits and the loss are float32. Without `training` all is float32,
-    so a trained model has one perplexity.
+    The arguments of a call:
 
-    With `tie_weights` the softmax weight is the embedding (Press and Wolf, arXiv 1608.05859). With
-    `cutoffs` the softmax has two levels, and `logits` are log-probabilities (`adaptive_softmax`).
+    - `tokens`: int32 `[B, T]`.
+    - `state`: `model.initial_state(B)`, or the `next_state` of the window before. No gradient flows
+      back through it.
+    - `training`: whether to apply dropout and the lower precision.
+    - `seed`: int32 `[2]`, needed for dropout. It fixes the masks of this window: one for each layer
+      and time step, the same in every `rnn_mode`. Weight dropout has one mask for the window.
+    - `rows`: which rows of a larger batch these B rows are (see `models.dropout.dropout`), so that
+      each replica draws the masks of its own rows.
+    - `resets`: bool `[B, T]`, True for a token before which the state of the row is zeroed, because
+      a document begins there. Neither state nor gradient crosses.
+
+    The result is `logits`, float32 `[B, T, V]`, the scores of the word after each token, and the
+    next state.
+
+    The lower precision of `layers` is used in training only: for the layers, and with bfloat16 for
+    the products of the softmax too. Weights, dropout, the state between windows, logits and loss
+    are float32. Without `training` everything is float32, so a trained model has one perplexity.
+
+    Args:
+      vocab_size: number of words, V.
+      hidden_size: H, also the size of the embedding.
+      layers: recurrent layers, from `recurrent_layers`.
+      keep_prob: dropout: the probability that a value is kept.
+      tie_weights: whether the embedding is the weight of the softmax too (Press and Wolf, arXiv
+        1608.05859).
+      cutoffs: ids at which the clusters of an adaptive softmax begin (`models.adaptive_softmax`).
+        The logits are then log-probabilities. Empty: the ordinary softmax.
+      weight_keep_prob: weight dropout: the probability that a recurrent weight is kept.
     """
 
     def __init__(
@@ -119,7 +145,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         return cls(**(config | {"layers": layers}))
 
     def summary(self, *args, print_fn: Callable[[str], None] = print, **kwargs) -> None:
-        """Prints every weight with its shape and its numbers; other arguments are Keras's."""
+        """Prints the name, shape and size of every weight. Other arguments are as in Keras."""
         shapes = self.weight_shapes()
         print_fn(f"{self.name}: {' -> '.join(type(layer).__name__ for layer in self.recurrent)}")
         width = max(map(len, shapes))
@@ -133,7 +159,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         return self.add_weight(name=name, shape=shape, initializer="zeros", autocast=False)
 
     def initial_state(self, batch_size: int) -> tuple:
-        """Zeros: for every layer the parts of its cell's state, such as `(c, h)`, `[B, H]` each."""
+        """The zero state: for each layer a tuple such as `(c, h)`, each part `[B, H]`."""
         return tuple(layer.initial_state(batch_size) for layer in self.recurrent)
 
     # AutoGraph would rewrite the source of all that these methods call: over a second at each start
@@ -146,7 +172,7 @@ class LanguageModel(WeightsByPath, keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def logits_after(self, outputs):
-        """The scores of every word, float32 `[..., V]`, after `outputs` `[..., H]`."""
+        """The logits, float32 `[..., V]`, from the top layer's `outputs` `[..., H]`."""
         if self.cutoffs:
             return adaptive_log_probs(outputs, self._levels(), self.tie_weights)
         weight = self._softmax_weight()
@@ -160,7 +186,10 @@ class LanguageModel(WeightsByPath, keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def nats_after(self, outputs: list, targets, training=False):
-        """The cross-entropy of `targets` `[B, T]` after `outputs`, T tensors `[B, H]`."""
+        """The cross-entropy of `targets` `[B, T]`, float32 `[B, T]` in nats.
+
+        `outputs` are the T outputs `[B, H]` of the top layer.
+        """
         # Float16 has no digits for the probabilities of rare words, of which the gradient consists.
         low = training and self.compute_dtype == "bfloat16"
         product_dtype = self.compute_dtype if low else "float32"
@@ -176,7 +205,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         return tf.transpose(tf.reshape(nats, [num_steps, -1]))
 
     def _softmax_weight(self):
-        """`[H, V]`; the embedding, `[V, H]`, where that is tied."""
+        """The weight of the softmax, `[H, V]`; with tied weights the embedding, `[V, H]`."""
         return (self.embedding if self.tie_weights else self.softmax_w).value
 
     def _levels(self) -> list:
@@ -191,7 +220,7 @@ class LanguageModel(WeightsByPath, keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def outputs(self, tokens, state, training=False, seed=None, rows=None, resets=None):
-        """What the softmax sees at each of the T steps, `[B, H]`, and the next state."""
+        """The inputs of the softmax, T tensors `[B, H]`, and the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         embedded = tf.gather(self.embedding.value, tokens)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
@@ -212,7 +241,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         return dropout(steps, self.keep_prob, _fold_in(seed, index), rows)
 
     def _weight_dropout(self, layer, training: bool, seed, i: int):
-        """The scope in which layer 0, 1, ... is called."""
+        """The scope in which to call layer `i`: it applies weight dropout in training."""
         if not training or self.weight_keep_prob == 1.0:
             return contextlib.nullcontext()
         # `_dropout` has the indices up to the number of layers.
@@ -220,10 +249,10 @@ class LanguageModel(WeightsByPath, keras.Model):
         return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, index))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
-        """Draws every trainable weight and bias uniformly from +-init_scale, as the tutorial does.
+        """Draws all trainable weights and biases uniformly from +-init_scale, as the tutorial does.
 
-        With `counts` `[V]`, how often train has each word, the softmax bias starts at the log of
-        the words' shares instead: the model then begins as a unigram model.
+        With `counts` `[V]`, the count of each word in train, the softmax bias starts at the log of
+        the word frequencies instead. The model then begins as a unigram model.
         """
         rng = np.random.default_rng(seed)
         own = self.own_weights()

@@ -1,7 +1,7 @@
-"""Which recurrent cells there are: a line for each. Imports no TensorFlow.
+"""The list of recurrent cells, one line for each. Does not import TensorFlow.
 
-A line holds what must be known before TensorFlow is imported. Everything else (weights, state,
-equations, recurrent weights) is asked of the cell's class, which derives from `models.cell.Cell`.
+A line holds what must be known before TensorFlow is imported. The class of the cell, derived from
+`models.cell.Cell`, has the rest: weights, state, equations, recurrent weights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell: where its class is, which options it reads, and how its time steps can be unrolled.
+    """One cell: the path of its class, the options that it reads, and the layers that unroll it.
 
     `path` and the values of `unrolls` are written "module:Class". `reads` names the fields of a
     config that only some cells read. `unrolls` maps an `rnn_mode` to the class of its layer;

@@ -19,12 +19,20 @@ SMALLEST_P = 1e-30
 
 
 def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, product_dtype="float32"):
-    """-log softmax(outputs @ weight + bias)[targets], in nats.
+    """The cross-entropy of each target, -log softmax(outputs @ weight + bias)[targets], in nats.
 
-    `outputs` `[N, H]`, `weight` `[H, V]`, `bias` `[V]`, `targets` int32 `[N]`; the result is
-    float32 `[N]`. With `transposed` the weight is `[V, H]`, as an embedding is. The rows are cut
-    into a part for each core, and the parts run side by side; on a GPU there is one part.
-    The products, and only they, are computed in `product_dtype`.
+    On a CPU the rows are split over the cores.
+
+    Args:
+      outputs: the outputs of the top layer, `[N, H]`.
+      weight: the softmax weight, `[H, V]`.
+      bias: the softmax bias, `[V]`.
+      targets: the ids of the words to predict, int32 `[N]`.
+      transposed: whether the weight is `[V, H]`, as an embedding is.
+      product_dtype: the type of the matrix products. The rest is float32.
+
+    Returns:
+      float32 `[N]`.
     """
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
@@ -39,10 +47,10 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
 
 
 def _part(outputs, weight, low, bias, targets, transposed: bool):
-    """`softmax_nats` of some rows. `low` is the weight as the products read it.
+    """`softmax_nats` of some rows. `low` is the weight in the type of the products.
 
-    Keeps the probabilities p, and makes no other `[N, V]` array: the one-hot is subtracted from p
-    in place, and upstream, one value for each row, scales the `[N, H]` sides of the products.
+    It keeps the probabilities p and makes no other `[N, V]` array. The gradient subtracts the
+    one-hot targets from p in place. `upstream`, one value for each row, scales `[N, H]` operands.
     """
 
     @tf.custom_gradient
@@ -88,9 +96,9 @@ def _error(p, targets, nats):
 
 
 def product(a, b, **transposes):
-    """`tf.matmul(a, b, **transposes)`, float32, computed in the shorter type of the two.
+    """`tf.matmul(a, b, **transposes)` in the shorter type of the two; the result is float32.
 
-    In bfloat16 the processor sums in float32, and the sum is rounded once, to bfloat16.
+    In bfloat16 the processor sums in float32 and rounds the sum once, to bfloat16.
     """
     dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.size)
     return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposes), tf.float32)

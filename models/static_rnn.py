@@ -21,29 +21,28 @@ import tensorflow as tf
 def static_rnn(
     cell, inputs: Sequence, initial_state=None, dtype=None, sequence_length=None, scope=None
 ) -> tuple[list, object]:
-    """Runs `cell` over `inputs`, as TensorFlow 1's `tf.nn.static_rnn` did.
+    """Unrolls a cell over a list of inputs, as TensorFlow 1's `tf.nn.static_rnn` did.
 
     Args:
-      cell: called as `output, state = cell(inputs[t], state)`.
+      cell: called once for each time step as `output, state = cell(inputs[t], state)`.
       inputs: T tensors `[B, D]`, or nests of `[B, ...]`, one for each time step.
-      initial_state: the state before step 0, a nest of tensors `[B, ...]`;
-        `cell.initial_state(B)` if there is none.
-      dtype: of the zero state; needed only if `initial_state` is not given.
-      sequence_length: int `[B]`. Past its length, a row's outputs are zero and its state is
+      initial_state: the state before step 0, a nest of tensors `[B, ...]`. None:
+        `cell.initial_state(B)`.
+      dtype: the type of the zero state. Needed only without `initial_state`.
+      sequence_length: int `[B]`. Past the length of a row, its outputs are zero and its state is
         copied through unchanged. A scalar in the state belongs to no row: it changes until the
         longest row ends.
-      scope: None. In TensorFlow 1 it was the start of the names of the weights; here the cell owns
-        its weights and names them.
+      scope: None. In TensorFlow 1 it was a prefix of the weights' names. Here the cell names its
+        weights.
 
     Returns:
-      outputs, T tensors `[B, H]` or what else the cell gives, and the state after the last step, in
-      the structure of the initial state.
+      outputs, a list of T tensors `[B, H]` (or other outputs of the cell), and the state after the
+      last step, in the structure of the initial state.
 
     Raises:
-      ValueError: without inputs, without either of `initial_state` and `dtype`, for a `dtype` that
-        is not the inputs', for a `scope`, for a `sequence_length` that is not a vector of B
-        integers, or with lengths for an output that is a scalar, or for a cell that returns a state
-        of another structure.
+      ValueError: `inputs` is empty; both `initial_state` and `dtype` are missing; `dtype` differs
+        from the inputs'; `scope` is given; `sequence_length` is not a vector of B integers, or is
+        given for a scalar output; or the cell returns a state of another structure.
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of one [B, D] tensor for each time step")
@@ -96,9 +95,9 @@ def keep_alive(alive, new, old):
 
 
 def zero_rows(state, resets):
-    """A nest of `[B, ...]` with zeros in the rows of which bool `resets` `[B]` is True.
+    """Zeroes the rows of a nest of `[B, ...]` for which bool `resets` `[B]` is True.
 
-    A scalar belongs to no row, and stays.
+    A scalar belongs to no row and is left unchanged.
     """
 
     def zero(tensor):
@@ -111,9 +110,10 @@ def zero_rows(state, resets):
 
 
 def static_rnn_with_resets(cell, inputs: Sequence, state, resets: Sequence) -> tuple[list, object]:
-    """`static_rnn`, with each row's state zeroed before the steps of which `resets` is True.
+    """Unrolls a cell as `static_rnn` does, and zeroes the state of a row where `resets` is True.
 
-    `resets` are T tensors bool `[B]`. No gradient flows back through a zeroed state.
+    `resets` are T tensors, bool `[B]`: the state is zeroed before that step. No gradient flows back
+    through a zeroed state.
     """
 
     def step(inputs_and_reset, state):
@@ -150,12 +150,15 @@ def _lengths(sequence_length, batch_size: int | None):
 
 @keras.saving.register_keras_serializable("models")
 class StaticRNN(keras.layers.Layer):
-    """`static_rnn` as a layer: `outputs, next_state = layer(inputs, state)`.
+    """A recurrent layer that unrolls any cell step by step, with `static_rnn`.
 
-    `inputs` are T tensors `[B, D]`, `outputs` T tensors `[B, H]`. `resets`, T tensors bool `[B]`,
-    says before which steps a row's state is zeroed. What follows `call` is what
-    `LanguageModel` asks of every recurrent layer. The canonical form of its weights is that of the
-    cell, however a layer computes, so that they move between layers and checkpoints.
+    It is called as `outputs, next_state = layer(inputs, state)`: `inputs` are T tensors `[B, D]`,
+    `outputs` T tensors `[B, H]`. The optional `resets`, T tensors bool `[B]`, say before which
+    steps the state of a row is zeroed.
+
+    The methods below are the interface that `LanguageModel` needs of every recurrent layer. A layer
+    may compute with its weights in a layout of its own. The canonical form is the cell's, so that
+    weights move between layers and checkpoints.
     """
 
     def __init__(self, cell, **kwargs):
@@ -164,7 +167,7 @@ class StaticRNN(keras.layers.Layer):
 
     @classmethod
     def of_cell(cls, cell) -> StaticRNN:
-        """The layer that unrolls `cell`, with its precision."""
+        """Makes the layer that unrolls `cell`, in the precision of the cell."""
         return cls(cell, dtype=cell.dtype_policy)
 
     def get_config(self) -> dict:
@@ -193,11 +196,11 @@ class StaticRNN(keras.layers.Layer):
         return static_rnn_with_resets(self.cell, inputs, state, resets)
 
     def parts(self) -> list:
-        """The Keras layers whose precision is that of this one."""
+        """The Keras layers that must share the precision of this one."""
         return [self, self.cell]
 
     def own_weights(self) -> dict[str, keras.Variable]:
-        """The variables by name, in the layout in which this layer computes."""
+        """The variables by name, in this layer's own layout."""
         return self.cell.named_weights()
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -205,9 +208,9 @@ class StaticRNN(keras.layers.Layer):
         return {name: tuple(weight.shape) for name, weight in self.own_weights().items()}
 
     def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
-        """A value for each number of the weights, from this layer's layout into the canonical form.
+        """Converts values for the weights from this layer's layout into the canonical form.
 
-        `are_weights` is False for what is no weight itself, such as a gradient.
+        `are_weights` is False for values that are not weights themselves, such as gradients.
         """
         return dict(values)
 
@@ -220,5 +223,5 @@ class StaticRNN(keras.layers.Layer):
         return self.cell.recurrent_blocks()
 
     def in_own_layout(self, mask):
-        """A mask of one of `recurrent_blocks` in the canonical form, in this layer's layout."""
+        """Converts a mask of one of the `recurrent_blocks` from the canonical form."""
         return mask

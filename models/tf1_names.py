@@ -1,4 +1,4 @@
-"""TensorFlow 1's names of the weights, and what else older checkpoints call otherwise.
+"""The names of weights in TensorFlow 1 and in older checkpoints, and their names here.
 
 They are in the original tutorial's checkpoints, in recordings of TensorFlow 1, and in checkpoints
 of this project that were written before its weights were named by their path in the model:
@@ -34,7 +34,7 @@ SLOT = re.compile(r"(m|v|average)(\d+)")
 
 
 def weight_name(tf1_name: str) -> str:
-    """The name of a weight from that in TensorFlow 1; any other name as it is."""
+    """Converts the name of a weight in TensorFlow 1; leaves any other name unchanged."""
     if not tf1_name.startswith(PREFIX):
         return tf1_name
     name = tf1_name.removeprefix(PREFIX)
@@ -64,7 +64,7 @@ def renamed(weights: Mapping[str, object]) -> dict:
 
 
 def tutorial_names(present: Collection[str]) -> list[str]:
-    """The TF1 names of the weights of the tutorial's graph, of those in a checkpoint.
+    """The TF1 names of the tutorial's weights, given the names `present` in a checkpoint.
 
     Raises KeyError with the name of one that is missing.
     """
@@ -83,7 +83,7 @@ def tutorial_names(present: Collection[str]) -> list[str]:
 
 
 def slots_by_weight(slots: Mapping[str, object], weights: Iterable[str]) -> dict:
-    """The slots of an older checkpoint, each under the name of its weight.
+    """Renames the optimizer slots of an older checkpoint after their weights.
 
     They were numbered: first the embedding and the softmax, then the layers from the bottom up.
     `weights` are the names of the model's weights in the layout of its layers. A slot with another

@@ -1,4 +1,4 @@
-"""Weights by name: the path of each in its layer and its model, and whether arrays fit them."""
+"""Names every weight by its path in the model, and checks that arrays fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models import tf1_names
 
 
 def check_weights(weights: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises ValueError for a weight too many or too few, or of another shape than in `shapes`."""
+    """Raises ValueError if a weight is missing, unknown, or has another shape than in `shapes`."""
     given = {name: tuple(weight.shape) for name, weight in weights.items()}
     if given != shapes:
         name = min(name for name, _ in given.items() ^ shapes.items())
@@ -23,10 +23,10 @@ def check_weights(weights: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> No
 
 
 def weights_by_path(layer) -> dict:
-    """Every weight of a layer under its path below the layer, such as `kernel` or `dense/bias`.
+    """Every weight of a layer by its path in the layer, such as `kernel` or `dense/bias`.
 
-    Keras numbers layers of one kind over the whole process (`dense_7`). Here they are numbered
-    within `layer`, so that a second model has the same names. Raises ValueError for equal names.
+    Keras numbers layers of a kind over the whole process (`dense_7`). Here they are numbered within
+    `layer`, so that a second model has the same names. Raises ValueError if two names are equal.
     """
     weights: dict = {}
     sublayers: dict[str, str] = {}
@@ -48,17 +48,17 @@ def weights_by_path(layer) -> dict:
 
 
 class WeightsByPath:
-    """The weights of a Keras model by name, for a model with a list of `recurrent` layers.
+    """A mixin that names the weights of a Keras model with a list of `recurrent` layers.
 
-    A layer computes in a layout of its own. Outside, the weights of a cell have one canonical form,
-    whichever layer unrolls it.
+    A layer may keep its weights in a layout of its own. Outside, the weights of a cell have one
+    canonical form, whichever layer unrolls the cell.
     """
 
     recurrent: list
     weights: list
 
     def own_weights(self) -> dict:
-        """Every variable under its path, in the layout in which its layer computes."""
+        """Every variable by its path, in the layout of its layer."""
         return self._by_path(lambda layer: layer.own_weights(), lambda variable: variable)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -77,9 +77,9 @@ class WeightsByPath:
         return values | ends
 
     def to_canonical(self, values: Mapping, are_weights: bool = True) -> dict:
-        """Arrays for the weights, by name, from the layout of the layers into the canonical form.
+        """Converts arrays by weight name from the layout of the layers into the canonical form.
 
-        `are_weights` is False for what is no weight itself, such as a gradient.
+        `are_weights` is False for arrays that are not weights themselves, such as gradients.
         """
         return self._converted(values, lambda layer, own: layer.to_canonical(own, are_weights))
 
@@ -96,15 +96,15 @@ class WeightsByPath:
         return converted
 
     def export_weights(self) -> dict[str, np.ndarray]:
-        """Every weight under its path, such as `layers/0/kernel`, in the canonical form."""
+        """Every weight as an array, by path such as `layers/0/kernel`, in the canonical form."""
         own = {name: variable.numpy() for name, variable in self.own_weights().items()}
         weights = self.to_canonical(own)
         return {name: weights[name] for name in self.weight_shapes()}
 
     def import_weights(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Takes what `export_weights` of any model of this shape gave, or the tutorial itself.
+        """Loads weights from `export_weights` of a model of this shape, or from the tutorial.
 
-        Raises ValueError if a weight is missing, unknown, or of another shape.
+        Raises ValueError if a weight is missing, unknown, or has another shape.
         """
         weights = tf1_names.renamed(weights)
         check_weights(weights, self.weight_shapes())

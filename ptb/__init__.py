@@ -11,8 +11,8 @@
     ptb.generate(trained, "the company", num_words=20)
     ptb.export(trained, "exported")
 
-Each name is imported when it is first used. `ptb.start_tensorflow()`, called before anything else
-has used TensorFlow, makes results repeat to the bit. The commands are `ptb NAME` in a shell.
+Each name is imported when you first use it. Call `ptb.start_tensorflow()` before anything else uses
+TensorFlow: results then repeat to the bit. `ptb --help` lists the commands of the shell.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """A name of the API. Raises ImportError if a user's module hides the package `models`."""
+    """Imports a name of the API. Raises ImportError if a user's module hides `models`."""
     if name not in _MODULES:
         raise AttributeError(f"module 'ptb' has no attribute {name!r}")
     from ptb.machine.own_models import check_own_models  # noqa: PLC0415

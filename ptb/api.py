@@ -1,4 +1,4 @@
-"""What `import ptb` offers beside `ptb.train`: load a text or a run, evaluate, generate, export.
+"""The functions of `import ptb` other than training: load a text, evaluate, generate, export.
 
 Axis letters: N = tokens of a split.
 """
@@ -27,22 +27,25 @@ def load_corpus(
     vocabulary: Vocabulary | None = None,
     options: TextOptions | None = None,
 ) -> Corpus:
-    """The text at `data_path`, cut into splits; the built-in corpus if none is given.
+    """Loads a text as token ids, split into train, valid and test.
 
-    `ptb.data.corpus.load_penn_treebank` fetches Penn Treebank.
+    Without a path it loads the built-in text, which is generated and needs no download. For Penn
+    Treebank see `ptb.data.corpus.load_penn_treebank`.
 
     Args:
       data_path: a folder with `{train,valid,test}.txt` or `ptb.{train,valid,test}.txt`, plain or
-        `.gz`; or one text file, which is cut into 90, 5 and 5 per cent.
-      vocab_size: the maximum number of words. The rarest words of train become `<unk>`.
-      vocabulary: the words, in place of those of train: `trained.vocabulary` to score another text.
+        `.gz`; or one text file, which is split into 90, 5 and 5 per cent.
+      vocab_size: the maximum size of the vocabulary. The rarest words of train become `<unk>`.
+      vocabulary: a vocabulary to use instead of the words of train. To score another text with a
+        trained model, give `trained.vocabulary`.
       options: how the text becomes tokens (`ptb.data.options.TextOptions`).
 
     Returns:
-      a `Corpus`: `splits` has int32 ids `[N]` by the name of the split; test may be missing.
+      a `Corpus`. `corpus.splits` maps the name of a split to int32 ids `[N]`; test may be missing.
 
-    Raises ValueError if a file is missing, empty or not UTF-8, or has a word that the vocabulary
-    cannot encode.
+    Raises:
+      ValueError: a file is missing, empty or not UTF-8, or has a word that the vocabulary cannot
+        encode.
     """
     if data_path is None:
         return corpora.built_in(vocab_size, vocabulary)
@@ -53,20 +56,23 @@ def load_corpus(
 def evaluate(
     trained: TrainedModel, corpus: Corpus, split: str = "test", batch_size: int = 1
 ) -> Score:
-    """The exact score of a split: each token after the first is predicted once.
+    """Computes the exact perplexity of a split: every token after the first is predicted once.
 
-    Where the run has `reset_at`, the first is too, and no state crosses a document's border.
+    If the run was trained with `reset_at`, the first token is predicted too, and no state crosses
+    from one document into the next.
 
     Args:
       trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
-      corpus: a text in the words of `trained`.
+      corpus: a text with the vocabulary of `trained`.
       split: "train", "valid" or "test".
-      batch_size: rows read side by side; each row but the first starts without context.
+      batch_size: rows that are read side by side. Every row but the first starts without context;
+        with 1, each token is predicted from all tokens before it.
 
     Returns:
-      a `Score`: `perplexity`, total `nats`, predicted `tokens`, and the `seconds` that it took.
+      a `Score`: `perplexity`, total `nats`, number of predicted `tokens`, and `seconds`.
 
-    Raises ValueError if the split is missing or too short, or the words are others.
+    Raises:
+      ValueError: the split is missing or too short, or the vocabulary is another.
     """
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
@@ -96,16 +102,24 @@ def generate(
     unknown: bool = True,
     stop_at_line: bool = False,
 ) -> str:
-    """Continues a text: `prefix` and `num_words` more tokens. The same seed gives the same text.
+    """Continues a text with words sampled from the model.
 
     Args:
-      temperature: divides the scores; 0 takes the likeliest word each time.
-      top_k: draws among the k likeliest words; 0: among all.
-      top_p: draws among the fewest words whose probabilities sum to at least this.
-      unknown: whether `<unk>` may be drawn.
-      stop_at_line: ends the text before the first line break that is drawn.
+      trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
+      prefix: the beginning of the text.
+      num_words: the number of tokens to add.
+      temperature: divides the logits before the softmax. 0: always take the most likely word.
+      top_k: sample only among the k most likely words. 0: among all.
+      top_p: sample only among the fewest words whose probabilities sum to at least this.
+      seed: the same seed gives the same text.
+      unknown: whether `<unk>` may be sampled.
+      stop_at_line: whether to end before the first sampled line break.
 
-    Raises ValueError for a word that the model cannot read, and for a value out of bounds.
+    Returns:
+      `prefix` and the added tokens, as text.
+
+    Raises:
+      ValueError: a word of `prefix` is not in the vocabulary, or a value is out of bounds.
     """
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
@@ -131,10 +145,18 @@ def generate(
 
 
 def export(trained: TrainedModel, export_path: str | Path) -> Path:
-    """Writes a SavedModel that takes plain text to `export_path/1`, or the next free number.
+    """Exports a SavedModel that takes plain text, for serving.
 
-    Returns its folder, whose README.md says how to call it. Raises ValueError if `export_path` has
-    something in it that is no export, or cannot be written.
+    Args:
+      trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
+      export_path: the folder of all exports of the model. The first export goes to
+        `export_path/1`, a later one to the next free number.
+
+    Returns:
+      the folder of this export. Its README.md says how to call it.
+
+    Raises:
+      ValueError: `export_path` cannot be written, or holds something other than exports.
     """
     _check_trained(trained)
     from ptb.serving.export_folder import make_export_folder  # noqa: PLC0415
@@ -144,7 +166,7 @@ def export(trained: TrainedModel, export_path: str | Path) -> Path:
 
 
 def _check_trained(trained) -> None:
-    """Raises TypeError for anything but a trained model."""
+    """Raises TypeError if `trained` is not a `TrainedModel`."""
     if not isinstance(trained, TrainedModel):
         raise TypeError(
             f"trained is of type {type(trained).__name__}: give ptb.load_run(path), or "

@@ -24,14 +24,21 @@ DEFAULT_SHARES = (90.0, 5.0, 5.0)
 
 @dataclass(frozen=True)
 class Corpus:
-    """`splits` holds int32 ids `[N]` by the name of the split; a split may be absent.
+    """A text as token ids in three splits, with its vocabulary.
 
-    `summary` has the counts of each split. `tokens` says what a token is: one of `text.TOKENS`.
-    `source` says how to find the same text again, in plain values: `dataset` and `data_dir`, or
-    `data_path`; the `TextOptions`; and the version of the reading rules (`text.READING`).
-    `files` are the files of the splits, and `notes` say what was left out of them. `reasons` say
-    why words became `<unk>`, if the vocabulary was made from this text. `grammar` generated the
-    text, if it was generated, and knows the lowest possible perplexity.
+    Attributes:
+      name: the name of the text.
+      vocabulary: the words, in the order of their ids.
+      splits: int32 ids `[N]` for each split: "train", "valid", "test". A split may be absent.
+      summary: counts of each split: tokens, lines, words outside the vocabulary.
+      tokens: what one token is: one of `ptb.data.text.TOKENS`.
+      source: how to find the same text again, as plain values: `dataset` and `data_dir`, or
+        `data_path`; the `TextOptions`; the version of the reading rules (`ptb.data.text.READING`).
+      grammar: the grammar of a generated text, which gives the lowest possible perplexity. None for
+        any other text.
+      files: the file of each split.
+      notes: what was left out of the files.
+      reasons: why words became `<unk>`, if the vocabulary was made from this text.
     """
 
     name: str
@@ -60,7 +67,7 @@ class Corpus:
     def unigram_perplexity(self, split: str) -> float:
         """The perplexity of a model that knows only the frequency of each word in train.
 
-        Every count is increased by one half, so that no word is impossible.
+        Each word's count is increased by a half, so that no word has probability zero.
         """
         counts = np.bincount(self.train, minlength=len(self.vocabulary)) + 0.5
         nats = -np.log(counts / counts.sum())
@@ -68,7 +75,7 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the vocabulary and of every split's ids: equal texts, equal fingerprints."""
+        """The sha256 of the vocabulary and all ids. Equal texts have equal fingerprints."""
         digest = hashlib.sha256(self.vocabulary.to_text().encode())
         for name, ids in sorted(self.splits.items()):
             digest.update(f"\n{name} {len(ids)}\n".encode())

@@ -13,14 +13,16 @@ WHOLE = "whole"
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How a text is read. Raises ValueError for a value out of bounds.
+    """How a text becomes tokens and a vocabulary. Raises ValueError for a value out of bounds.
 
-    `tokens`     what a token is: one of `ptb.data.text.TOKENS`.
-    `lowercase`  whether capitals are read as small letters.
-    `min_count`  words that occur less often than this in train become `<unk>`. None: 1, or 2 if
-                 another split has words that train lacks and train has no `<unk>`. If train has no
-                 word that occurs once, `<unk>` joins the vocabulary, and the model never learns it.
-    `shares`     percentages of train, valid and test, in this order, if the text is one file.
+    Attributes:
+      tokens: what one token is: one of `ptb.data.text.TOKENS`, such as "word" or "char".
+      lowercase: whether to convert the text to lower case.
+      min_count: words that occur less often in train become `<unk>`. None means 1, with one
+        exception: if train has no `<unk>` and another split has words that train lacks, words that
+        occur once in train become `<unk>`. If no word occurs once, `<unk>` joins the vocabulary
+        although train never contains it.
+      shares: how to split a single file: percentages of train, valid and test, in this order.
     """
 
     tokens: str = "word"

@@ -29,17 +29,21 @@ OVERHEAD_STEPS = 2
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a split, as places in the text, which is held only once.
+    """The windows of a split: the token ids once, and the position of each window.
 
-    `stream`   int32 `[N]`: the ids, padded so that every window lies inside.
-    `starts`   int32 `[K, B]`: row b of window k reads `stream[starts[k, b]:][:T]`.
-    `lengths`  int32 `[K, B]`: how many of those T targets are real; the rest is padding.
-    `carries_state`  whether row b of window k+1 continues row b of window k.
-    `restarts` bool `[K, B]`: rows whose state is zeroed before window k, although the other rows
-               carry it; None if there are none.
-    `resets`   bool `[N]`: tokens before which the state is zeroed, at any place in a window; None
-               if there are none.
-    `first`    where the text begins in the stream: 1 if the stream has an `<eos>` before it.
+    `windows[k]` gives inputs and targets of window k, int32 `[B, T]` each. `len(windows)` is K.
+
+    Attributes:
+      stream: int32 `[N]`, the ids, padded so that every window lies inside.
+      starts: int32 `[K, B]`. Row b of window k reads `stream[starts[k, b]:][:T]`.
+      lengths: int32 `[K, B]`, how many of the T targets are real. The rest is padding.
+      num_steps: T.
+      carries_state: whether row b of window k+1 continues row b of window k.
+      restarts: bool `[K, B]`, the rows whose state is zeroed before window k although the windows
+        carry it. None: no row.
+      resets: bool `[N]`, the tokens before which the state is zeroed, anywhere in a window. None:
+        no token.
+      first: where the text begins in the stream: 1 if an `<eos>` was put before it, else 0.
     """
 
     stream: np.ndarray
@@ -57,7 +61,7 @@ class Windows:
 
     @property
     def num_tokens(self) -> int:
-        """Number of tokens that one pass over the windows predicts."""
+        """The number of tokens that one pass over the windows predicts."""
         return int(self.lengths.sum())
 
     def __len__(self) -> int:
@@ -112,12 +116,12 @@ def window_resets(resets, starts, num_steps: int):
 
 
 def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
-    """The tutorial's windows: B rows of N // B tokens, walked from left to right.
+    """Cuts a text into the tutorial's windows: B rows of N // B tokens, read from left to right.
 
-    The remainder of the stream (fewer than B tokens) and of the rows (up to T tokens each) is
-    left out, as the tutorial does; `every_token` leaves nothing out.
+    As in the tutorial, the end of the text (fewer than B tokens) and the end of each row (up to T
+    tokens) are left out. `every_token` leaves nothing out.
 
-    Raises ValueError if not even one window fits.
+    Raises ValueError if the text is shorter than one window.
     """
     _require_positive(batch_size, num_steps)
     batch_len = len(ids) // batch_size
@@ -130,13 +134,13 @@ def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
 
 
 def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Generator) -> Windows:
-    """Windows in random order, without overlap, from a random offset below T.
+    """Cuts a text into windows in random order, without overlap, from a random offset below T.
 
-    Call it again with the same generator for another epoch's order. No window continues another,
-    so the state must be zeroed before each. There are as many windows as fit behind the offset,
-    (N - 1 - offset) // (B T): as many as `sequential` gives, one more, or one fewer.
+    Call it again with the same generator to get the order of another epoch. No window continues
+    another, so the state must be zeroed before each. The number of windows is
+    (N - 1 - offset) // (B T): the same as with `sequential`, one more, or one fewer.
 
-    Raises ValueError if not even one window fits.
+    Raises ValueError if the text is shorter than one window.
     """
     _require_positive(batch_size, num_steps)
     maxima = len(ids) // num_steps - 1, len(ids) // (batch_size + 1)
@@ -164,16 +168,16 @@ def epoch(
 def every_token(
     ids: np.ndarray, batch_size: int, num_steps: int, borders: Borders | None = None
 ) -> Windows:
-    """Windows for evaluation: each of the N - 1 tokens after the first is a target just once.
+    """Cuts a text into windows for evaluation: every token after the first is a target once.
 
-    With `borders` the stream is that of `Borders.stream`, so each of the N tokens is, and
-    `resets` says where the documents begin.
+    The N - 1 predictions are cut into B rows of equal length (the last ones may be shorter), and
+    each row into windows. `lengths` masks the padding. With B = 1, each token is predicted from all
+    tokens before it. With a larger B, B - 1 rows start without context.
 
-    The N - 1 predictions are cut into B rows of equal length (the last ones shorter), and each row
-    into windows; `lengths` masks the padding. With B = 1 each token is predicted from all
-    before it; with more, B - 1 rows start without context.
+    With `borders`, an `<eos>` is put before the text (`Borders.stream`), so that all N tokens are
+    targets, and `resets` marks where documents begin.
 
-    Raises ValueError for fewer than two tokens, or rows without a token.
+    Raises ValueError for fewer than two tokens, or fewer predictions than rows.
     """
     _require_positive(batch_size, num_steps)
     if borders:

@@ -1,1 +1,1 @@
-"""What a batch and an unrolled network are, drawn."""
+"""Drawings that explain a batch, an unrolled network, and what happens inside a model."""

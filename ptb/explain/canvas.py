@@ -1,4 +1,4 @@
-"""Boxes, arrows and words on a page, in the colours of `ptb.machine.colours`."""
+"""Draws boxes, arrows and words on a page, in the colours of `ptb.machine.colours`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Canvas:
     def box(
         self, x: float, y: float, text: str, colour: str, width: float = 1, fits: bool = True
     ) -> None:
-        """A box with a text; those that must fit have letters of one size."""
+        """Draws a box with a text. Texts that must fit get letters of one size."""
         style = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 1}
         patch = FancyBboxPatch(
             (x + 0.04, y - 0.4),
@@ -51,7 +51,7 @@ class Canvas:
             self.shrink([(word, width)])
 
     def arrow(self, start, end, colour: str, dashed: bool = False) -> None:
-        """An arrow; a dashed one goes back."""
+        """Draws an arrow. A dashed arrow is the backward pass."""
         style = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0}
         dash = {"linestyle": (0, (3, 1.5))} if dashed else {}
         self.axes.add_patch(
@@ -59,7 +59,7 @@ class Canvas:
         )
 
     def bar(self, x: float, top: float, bottom: float) -> None:
-        """Where the gradient stops."""
+        """Draws the bar at which the gradient stops."""
         style = {"linewidth": 3.5, "solid_capstyle": "butt", "clip_on": False}
         self.axes.plot([x, x], [top, bottom], color=GRADIENT, **style)
 
@@ -68,7 +68,7 @@ class Canvas:
         return self.axes.text(x, y, text, family=fonts(), parse_math=False, **style)
 
     def label(self, y: float, text: str, **style) -> None:
-        """At the left edge of the page."""
+        """Draws a label at the left edge of the page."""
         place = blended_transform_factory(self.figure.transFigure, self.axes.transData)
         self.text(0.01, y, text, transform=place, **style)
 

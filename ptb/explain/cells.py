@@ -1,4 +1,4 @@
-"""One step of each cell with all its numbers, as `models/cells.py` computes it.
+"""Shows one step of each cell with all numbers, as `models/cells.py` computes it.
 
 One unit, so every weight, gate and state is one number.
 """

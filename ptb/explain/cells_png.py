@@ -1,4 +1,4 @@
-"""One step of each cell as a picture: what each part is made of, and the number it comes to."""
+"""Draws one step of each cell: what each part is computed from, and its value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ARROWS = {
 
 
 def draw_cells(file: BinaryIO, language: str = "en") -> bool:
-    """The plain RNN, the GRU and the LSTM, one below the other.
+    """Draws the plain RNN, the GRU and the LSTM, one below the other.
 
     Returns whether the installed fonts have every letter.
     """

@@ -1,4 +1,4 @@
-"""What is shown of a batch: which rows, columns and windows, and the words in them.
+"""Selects the rows, columns, windows and words of a batch that a drawing shows.
 
 `diagram_text.py` draws it for a terminal and `diagram_png.py` as a picture. All read the windows
 that `reader` makes for training, so they cannot show anything else.
@@ -112,7 +112,7 @@ class View:
 
 
 def shorten(word: str, width: int) -> str:
-    """The word, or its beginning and an ellipsis, in at most `width` columns of a terminal.
+    """Shortens a word to at most `width` columns of a terminal, with an ellipsis.
 
     A blank, which is a token where characters are read, gets a sign that can be seen, and a
     control character is written out.

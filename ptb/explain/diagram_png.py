@@ -1,4 +1,4 @@
-"""A `diagram.View` as a PNG: the windows of a batch, or the network unrolled over one of them."""
+"""Draws a `diagram.View` as a PNG: the windows of a batch, or the unrolled network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE = 70  # letters of a line
 
 
 def draw_batch(sequential: View, random: View, file: BinaryIO) -> bool:
-    """The cut, inputs and targets of sequential windows, and below them the inputs of random ones.
+    """Draws sequential windows with their targets, and random windows below.
 
     Returns whether the installed fonts have every letter.
     """
@@ -43,7 +43,7 @@ def draw_batch(sequential: View, random: View, file: BinaryIO) -> bool:
 
 
 def draw_unrolled(view: View, file: BinaryIO) -> bool:
-    """One cell for each shown step of row 0 of one window, from the inputs up to the losses.
+    """Draws the network unrolled over row 0 of one window, from the inputs up to the losses.
 
     Returns whether the installed fonts have every letter.
     """

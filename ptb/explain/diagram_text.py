@@ -1,4 +1,4 @@
-"""A `diagram.View` for a terminal: rows, windows, targets, the carried state, the cut gradient."""
+"""Prints a `diagram.View`: rows, windows, targets, the carried state, the cut gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens inside a trained model while it reads a text: gates, state, surprisal, gradients.
+"""Looks inside a trained model while it reads a text: gates, state, surprisal, gradients.
 
     words        read from a state of zeros, as `ptb generate --score` reads them
     activations  of one layer: the gates that its cell names, and its state
@@ -80,7 +80,7 @@ def look_inside(
     num_steps: int,
     borders: Borders | None = None,
 ) -> Inside:
-    """What a `LanguageModel` with rnn_mode="static" does with the N >= 2 words of a text.
+    """Reads a text of N >= 2 words with a `LanguageModel` of rnn_mode="static", and looks inside.
 
     `ids` int32 `[N]` are those of `words`. With `borders`, the state is zeroed at each.
     """

@@ -1,4 +1,4 @@
-"""What `ptb.explain.inside` found, as a picture."""
+"""Draws the results of `ptb.explain.inside`."""
 
 from __future__ import annotations
 

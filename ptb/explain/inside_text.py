@@ -1,4 +1,4 @@
-"""What `ptb.explain.inside` found, as tables for a terminal and as values for JSON."""
+"""Prints the results of `ptb.explain.inside` as tables, or gives them as values for JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the drawings say, in English and Chinese: `say(language, name, **values)`."""
+"""The texts of the drawings, in English and Chinese: `say(language, name, **values)`."""
 
 # ruff: noqa: E501, RUF001  (a phrase is a line; Chinese has marks of its own)
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """How often to save, how many checkpoints to keep, and what to do if training diverges.
+    """When to save checkpoints, how many to keep, and what to do if training diverges.
 
-    `every`          "300s" (seconds), "500w" (windows), or "0": only after each epoch
-    `keep`           number of newest checkpoints to keep, besides the best
-    `on_divergence`  "stop" or "rollback"
+    These options do not change the trained weights. Raises ValueError for a bad value.
 
-    None of these changes the result of training. Raises ValueError for a bad value.
+    Attributes:
+      every: the interval between checkpoints: seconds ("300s") or windows ("500w"). "0": only after
+        each epoch.
+      keep: how many of the newest checkpoints to keep, besides the best.
+      on_divergence: "stop", or "rollback" to an earlier checkpoint with a lower learning rate.
     """
 
     every: str = "300s"
@@ -34,5 +36,5 @@ class SaveOptions:
 
     @property
     def windows(self) -> int:
-        """Windows between checkpoints; 0 if the interval is not in windows."""
+        """The interval in windows; 0 if it is not in windows."""
         return int(self.every[:-1]) if self.every.endswith("w") else 0

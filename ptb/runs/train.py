@@ -39,25 +39,27 @@ def train(
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     **options,
 ) -> Result:
-    """Trains the model that `config` describes on `corpus`, and tests its best epoch.
+    """Trains a language model and scores the test split with the weights of the best epoch.
+
+    The best epoch is the one with the lowest validation perplexity.
 
     Args:
-      config: every hyperparameter; `ptb.preset("small")`, or a `ptb.Config`.
-      corpus: the text; `ptb.load_corpus()`. It needs the splits train and valid.
-      run: the run folder. If it holds this run, the run is resumed; None: nothing is saved.
-      on_epoch: called with the report of each epoch, as soon as it ends.
-      options: those of `open_training`.
+      config: the hyperparameters: `ptb.preset("small")` or a `ptb.Config`.
+      corpus: the text: `ptb.load_corpus()`. It needs the splits train and valid.
+      run: the run folder. A run that is already there is resumed. None: nothing is saved.
+      on_epoch: called with the `EpochReport` of each epoch when the epoch ends.
+      options: further arguments of `ptb.open_training`, such as `save`.
 
     Returns:
-      the reports of all epochs, the best of them, the model with its weights, and the test score.
+      a `Result`: the reports, the trained model, and the test score.
 
     Raises:
-      TypeError: an argument is of another type.
-      ValueError: something does not fit together, or the folder holds anything else. Nothing is
-        changed then.
-      Stopped: Ctrl-C or SIGTERM; what was reached is saved.
+      TypeError: an argument has the wrong type.
+      ValueError: a value is wrong, the text is too short, or the folder holds another run. Nothing
+        is changed.
+      Stopped: Ctrl-C or SIGTERM stopped the run. A checkpoint was saved.
       Diverged: the loss is NaN or infinite, or keeps rising.
-      CannotSave: the run folder cannot be written. What was saved before is whole.
+      CannotSave: the run folder cannot be written. Earlier checkpoints are intact.
     """
     if not callable(on_epoch):
         raise TypeError(
@@ -72,14 +74,18 @@ def train(
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a training.
+    """The outcome of a training run.
 
-    `model`    the `LanguageModel`, with the weights of the best epoch
-    `reports`  one for each epoch, also for those of earlier starts of the run
-    `best`     the report of the epoch with the lowest valid perplexity
-    `test`     the exact score of the test split with these weights, `batch_size` 1; None if the
-               corpus has no such split
-    `trained`  the same model with its words, for `ptb.evaluate`, `ptb.generate`, `ptb.export`
+    Attributes:
+      model: the `LanguageModel` with the weights of the best epoch.
+      reports: one `EpochReport` for each epoch, including epochs before a resume.
+      best: the report of the epoch with the lowest validation perplexity.
+      test: the exact `Score` of the test split with these weights and `batch_size` 1. None if the
+        corpus has no test split.
+      config: the hyperparameters.
+      corpus: the text.
+      description: what `config.json` of a run folder says of the run.
+      trained: the model with its vocabulary, for `ptb.evaluate`, `ptb.generate` and `ptb.export`.
     """
 
     model: LanguageModel
@@ -129,21 +135,33 @@ def open_training(
     change: Sequence[str] = (),
     early_stopping: int = 0,
 ) -> Iterator[OpenTraining]:
-    """Opens a new training, or resumes the run in the folder; locks the run folder.
+    """Opens a new run, or resumes one, as a context that locks the run folder.
+
+        with ptb.open_training(config, corpus, "run") as training:
+            for report in training.epochs():
+                print(report)
+            result = training.result()
 
     Args:
-      config, corpus, run: as for `train`.
+      config: as for `ptb.train`.
+      corpus: as for `ptb.train`.
+      run: as for `ptb.train`.
       save: how often to save, how many checkpoints to keep, and what to do if training diverges.
       note: called with each line that a user should read.
-      devices: a strategy of TensorFlow, and whether this process is the chief.
-      labels: `command` and `model`, which `config.json` tells people.
-      beginnings: what replaces fresh weights when the run begins (`ptb.runs.beginning`).
-      change: the hyperparameters that may differ from the run in the folder
-        (`ptb.runs.identity.MEANT`).
-      early_stopping: ends the run after this many epochs without a better valid perplexity; 0:
-        never.
+      devices: a TensorFlow strategy, and whether this process is the chief.
+      labels: `command` and `model`, which `config.json` shows to people.
+      beginnings: initial weights other than random ones (`ptb.runs.beginning`).
+      change: names of hyperparameters that may differ from the run in the folder; one of
+        `ptb.runs.identity.MEANT` each.
+      early_stopping: ends the run after this many epochs without a better validation perplexity.
+        0: never.
 
-    Raises ValueError for anything that is wrong; no such error is raised later.
+    Yields:
+      an `OpenTraining`.
+
+    Raises:
+      ValueError: a value is wrong, or the folder holds another run. All values are checked here,
+        none later.
     """
     _check_arguments(config, corpus, save, note)
     save, devices = save or SaveOptions(), devices or Devices()
@@ -189,9 +207,14 @@ def open_training(
 
 
 class OpenTraining:
-    """A training that is ready to run.
+    """A run that is ready to train, from `ptb.open_training`.
 
-    `model` is the `LanguageModel`, and `borders` is where the documents of the corpus begin.
+    Attributes:
+      model: the `LanguageModel`.
+      config: the hyperparameters.
+      corpus: the text.
+      is_chief: whether this process writes the run folder.
+      borders: where the documents of the corpus begin; None if they are not told apart.
     """
 
     def __init__(self, training, session, corpus: Corpus, description: dict, is_chief: bool):
@@ -202,13 +225,13 @@ class OpenTraining:
 
     @property
     def reports(self) -> tuple[EpochReport, ...]:
-        """The reports of all epochs so far, earlier starts of the run included."""
+        """The reports of all epochs so far, including epochs before a resume."""
         return self._training.state.progress.reports
 
     def epochs(self) -> Iterator[EpochReport]:
-        """Trains to the end of the run, and yields the report of each epoch that ends.
+        """Trains to the end of the run and yields the report of each epoch.
 
-        Raises Stopped, Diverged and CannotSave as `train` does.
+        Raises Stopped, Diverged and CannotSave, as `ptb.train` does.
         """
         from ptb.training.stop import StopRequest  # noqa: PLC0415
 
@@ -218,22 +241,22 @@ class OpenTraining:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no epoch is left to be trained."""
+        """Whether all epochs are trained."""
         return self._session.is_complete
 
     def evaluation_weights(self):
-        """A context in which `model` has the weights to evaluate, such as averages."""
+        """A context in which `model` has its evaluation weights, such as the moving averages."""
         return self._training.state.evaluation_weights()
 
     def where(self) -> str:
-        """The place in the run, in words."""
+        """The epoch and window that the run has reached, in words."""
         return self._session.where()
 
     def result(self) -> Result:
-        """Loads the best weights into the model and computes the test score.
+        """Loads the weights of the best epoch into the model and scores the test split.
 
-        Only the chief does so; other workers keep the last weights and test nothing.
-        Raises ValueError if the best weights are lost.
+        Only the chief does so: other workers keep the last weights and score nothing. Raises
+        ValueError if the checkpoint of the best epoch is lost.
         """
         from ptb.training.perplexity import exact_score  # noqa: PLC0415
 

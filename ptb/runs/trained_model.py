@@ -21,12 +21,18 @@ from ptb.training.report import EpochReport
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model with its config and vocabulary.
+    """A trained model: its weights, hyperparameters and vocabulary, without TensorFlow objects.
 
-    `weights` are the ones to evaluate, named as in `LanguageModel.export_weights`. `corpus` and
-    `versions` come from the run's `config.json`; they are empty for a checkpoint of the original
-    tutorial. `report` is the report of the epoch after which the weights were saved; None for
-    weights saved within an epoch, and for the original tutorial.
+    Attributes:
+      name: where the model comes from, in words.
+      config: the hyperparameters.
+      vocabulary: the words.
+      weights: the arrays to evaluate with, named as by `LanguageModel.export_weights`.
+      corpus: what `config.json` of the run says of the text, including its `source`. Empty for a
+        checkpoint of the original tutorial.
+      versions: package versions of the run. Empty for a checkpoint of the original tutorial.
+      report: the `EpochReport` of the epoch at whose end the weights were saved. None for a
+        checkpoint within an epoch, and for the original tutorial.
     """
 
     name: str
@@ -39,17 +45,17 @@ class TrainedModel:
 
     @property
     def source(self) -> dict:
-        """Where the run's text is and how it was read; `ptb.data.corpus.Corpus.source`."""
+        """Where to find the text of the run: see `Corpus.source`."""
         return self.corpus.get("source", {})
 
     @property
     def tokens(self) -> str:
-        """What a token is: one of `ptb.data.text.TOKENS`."""
+        """What one token is: one of `ptb.data.text.TOKENS`."""
         return self.source.get("tokens", "word")
 
     @property
     def lowercase(self) -> bool:
-        """Whether capitals are read as small letters."""
+        """Whether text is converted to lower case."""
         return bool(self.source.get("lowercase", False))
 
     @property
@@ -58,12 +64,12 @@ class TrainedModel:
         return borders_of(self.config.reset_at, self.vocabulary)
 
     def split(self, text: str) -> list[str]:
-        """Splits a text into tokens. Raises ValueError if it has a NUL."""
+        """Splits a text into tokens. Raises ValueError for a text with a NUL character."""
         return split(text, self.tokens, self.lowercase, self.vocabulary)
 
     @property
     def perplexities(self) -> dict[str, float]:
-        """Perplexities of the epoch after which the weights were saved; empty if not known."""
+        """The perplexities of the epoch at whose end the weights were saved; empty if unknown."""
         if self.report is None:
             return {}
         return {
@@ -72,7 +78,9 @@ class TrainedModel:
         }
 
     def build(self, rnn_mode: str | None = None):
-        """Builds the model with its weights, unrolled by `rnn_mode`, or as in training.
+        """Builds the `LanguageModel` with these weights.
+
+        `rnn_mode` says how to unroll the time steps; None: as in training.
 
         Imports TensorFlow. Raises ValueError if the weights are not those of the config, or are
         more than this machine has memory for.
@@ -86,7 +94,7 @@ class TrainedModel:
         return model
 
     def check(self) -> None:
-        """Raises what `build` raises, without building anything. Imports TensorFlow."""
+        """Raises the errors of `build` without building the model. Imports TensorFlow."""
         config, vocab_size = self.config, len(self.vocabulary)
         try:
             check_memory(config, vocab_size, batch_size=1, num_steps=1)
@@ -96,9 +104,14 @@ class TrainedModel:
 
 
 def load_run(path: str | Path, which: str = "best") -> TrainedModel:
-    """Loads the `best` epoch of a run folder, or the `latest` checkpoint.
+    """Loads a trained model from a run folder.
 
-    Raises ValueError if it is missing or damaged.
+    Args:
+      path: the run folder.
+      which: "best": the weights of the epoch with the lowest validation perplexity. "latest": the
+        newest checkpoint, which may lie within an epoch.
+
+    Raises ValueError if the checkpoint is missing or damaged.
     """
     folder = RunFolder(path)
     saved = folder.description()

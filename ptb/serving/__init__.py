@@ -1,4 +1,4 @@
-"""A trained model answers plain text: in this process, as a SavedModel, and on a page.
+"""Serves a trained model on plain text: in this process, as a SavedModel, and on a web page.
 
 The main path, in order:
 

@@ -22,7 +22,7 @@ for _byte, _name in enumerate(NAMES):
 
 
 def split(text, ids):
-    """The subwords of `text` string `[B]`, string `[B, N]`, with "" after the end of a row.
+    """Splits `text`, string `[B]`, into subwords, string `[B, N]`, padded with "".
 
     `ids` is the table from a token to its id, -1 for one that is not in the vocabulary.
     """
@@ -49,7 +49,7 @@ def _bytes_of(pieces):
 
 
 def _join_neighbours(tokens, ids):
-    """Joins the two neighbours with the lowest id, in each piece of `[P, L]`, until none are."""
+    """Merges the neighbours with the lowest id in each piece of `[P, L]` until none are left."""
     columns = tf.range(tf.shape(tokens)[1], dtype=tf.int64)[None]
 
     def ranked(tokens):
@@ -76,7 +76,7 @@ def _join_neighbours(tokens, ids):
 
 
 def join(tokens, new_tokens):
-    """The text string `[B]` of subwords string `[B, N]` and then new ones `[M, B]`.
+    """Joins subwords, string `[B, N]`, and new ones `[M, B]` into a text, string `[B]`.
 
     What is not UTF-8 becomes U+FFFD.
     """

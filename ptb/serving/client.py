@@ -1,4 +1,4 @@
-"""A client of an export: loads it with TensorFlow alone, and asks it as any program may."""
+"""A client of an export: loads it with TensorFlow alone and calls its public signatures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INSIDE = "inside"  # exports of earlier versions lack it
 
 @dataclass(frozen=True)
 class NextWord:
-    """A likely next token: as a reader knows it, what it adds to the text, its probability.
+    """A likely next token: as it is shown, what it adds to the text, and its probability.
 
     `adds` is None for a subword that is only a part of a character.
     """
@@ -40,7 +40,7 @@ class NextWord:
 
 @dataclass(frozen=True)
 class Reading:
-    """The tokens of a text, and the likeliest next ones."""
+    """The tokens of a text and the most likely next tokens."""
 
     words: list[Word]
     next_words: list[NextWord]
@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Look:
-    """What happened in a layer while it read the last W words of a text.
+    """The activations of a layer while it read the last W words of a text.
 
     Attributes:
       start: the number of the first of them.
@@ -65,7 +65,7 @@ class Look:
 
 
 def find(export_path: str | Path) -> Path:
-    """The newest version in the folder of an export, or the folder itself where it is a version.
+    """Finds the newest version in an export folder; a version itself is returned as it is.
 
     Raises ValueError for a folder that is no export.
     """
@@ -81,7 +81,7 @@ def find(export_path: str | Path) -> Path:
 
 
 def versions(export_path: Path) -> dict[int, Path]:
-    """The numbers that are taken in the folder, in order. Longer ones are no version's."""
+    """The version numbers in use in the folder, in order. Longer numbers are not versions."""
     children = [child for child in export_path.iterdir() if re.fullmatch("[0-9]{1,18}", child.name)]
     return {int(child.name): child for child in sorted(children, key=lambda path: int(path.name))}
 
@@ -173,12 +173,12 @@ class LoadedExport:
 
 
 def _bytes(text: str) -> bytes:
-    """The text in UTF-8; a lone surrogate becomes bytes that are read as U+FFFD."""
+    """Encodes a text in UTF-8. A lone surrogate becomes bytes that are read as U+FFFD."""
     return text.encode(errors="surrogatepass")
 
 
 def _check_card(card) -> None:
-    """Raises ValueError for what no export writes."""
+    """Raises ValueError if the card is not one that an export writes."""
     if not isinstance(card, dict):
         raise ValueError("the card is no JSON object")
     for name, kind in CARD.items():

@@ -1,4 +1,4 @@
-"""The demo: one page on this machine, and the questions that it asks of an export.
+"""The demo of `ptb serve`: a web page on this machine that queries an export.
 
 Everything comes from here: the page loads nothing from another host, and its headers forbid it to.
 Requests for another host name are refused, so that no web site can reach the server through a name
@@ -52,7 +52,7 @@ HEADERS = {
 
 
 def create_app(export: LoadedExport, trusted_hosts: Collection[str] | None = None) -> Flask:
-    """The web application.
+    """Creates the web application.
 
     It answers to the names `trusted_hosts`, in small letters, and to loopback addresses, which no
     web site has for a name; without `trusted_hosts` to every host.
@@ -89,7 +89,7 @@ def create_app(export: LoadedExport, trusted_hosts: Collection[str] | None = Non
 
 
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    """A server that is bound to the port (0: any that is free). Raises OSError where it cannot be.
+    """Makes a server on the port (0: any free port). Raises OSError if the port is not available.
 
     Call `serve_forever` on it.
     """
@@ -100,19 +100,19 @@ def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
 
 
 class _StrictJson(DefaultJSONProvider):
-    """Answers that a browser can read, whatever the figures are."""
+    """JSON that a browser can parse, even for NaN and infinity."""
 
     def dumps(self, obj, **kwargs):
         return strict_json.dumps(obj)
 
 
 def is_local(host: str) -> bool:
-    """Whether the host is this machine to itself. Raises OSError for an unknown name."""
+    """Whether the host is a loopback address. Raises OSError for an unknown name."""
     return all(_is_loopback(address) for _, address in _addresses(host))
 
 
 def _addresses(host: str) -> list[tuple[int, str]]:
-    """Family and address of each that the host has, IPv4 first."""
+    """The family and address of each address of the host, IPv4 first."""
     infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = [(family, address[0]) for family, *_, address in infos]
     return sorted(addresses, key=lambda each: each[0] != socket.AF_INET)
@@ -133,7 +133,7 @@ def _is_trusted(host: str, names: Collection[str]) -> bool:
 
 
 class _Server(ThreadedWSGIServer):
-    """A thread for each connection, up to MAX_CONNECTIONS; others wait until one is free."""
+    """A server with one thread for each connection. Beyond MAX_CONNECTIONS, connections wait."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -155,7 +155,7 @@ class _Server(ThreadedWSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    """Waits for a silent client for a limited time, and prints no line for every key pressed."""
+    """A handler that drops silent clients and logs no line for each request."""
 
     timeout = TIMEOUT_SECONDS
 
@@ -223,7 +223,7 @@ def _words(words: Sequence[Word]) -> list[dict]:
 
 
 def _rounded(values) -> list[float]:
-    """To the six digits that a float32 has."""
+    """Rounds to six significant digits, the precision of float32."""
     return [float(f"{value:.6g}") for value in values]
 
 

@@ -13,7 +13,7 @@ UNFINISHED = ".new-"
 
 
 def make_export_folder(path: str | Path) -> Path:
-    """Makes the folder if there is none.
+    """Makes the folder if it does not exist.
 
     Raises ValueError if it cannot be made, or has something in it but no export.
     """
@@ -31,7 +31,7 @@ def make_export_folder(path: str | Path) -> Path:
 
 
 def check_own(folder: Path) -> None:
-    """Raises ValueError if the folder has something in it, but no version of an export."""
+    """Raises ValueError if the folder is not empty and has no version of an export."""
     if folder.is_dir() and any(map(_is_version, folder.iterdir())):
         return
     refuse_foreign(folder, f"export_path {str(folder)!r}", _is_unfinished)

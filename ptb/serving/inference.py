@@ -1,4 +1,4 @@
-"""Rows of any length and a state become scores and the next state.
+"""Runs a model on rows of any length: token ids and a state give logits and the next state.
 
 Axis letters: B = rows, N = tokens of the longest row, H = hidden size, V = vocabulary size.
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 512
 
 
 class Inference:
-    """Runs a `LanguageModel` whose layers are `StaticRNN`.
+    """Runs a `LanguageModel` of `StaticRNN` layers on rows of different lengths.
 
     With `borders`, no state crosses into another document. A blank line is two `<eos>`, so the
     state then has a part more, `after_eos` `[B, 1]`: 1 if the last token was `<eos>`.
@@ -59,7 +59,7 @@ class Inference:
         return [weight.value for weight in self._model.weights]
 
     def initial_state(self, batch_size) -> tuple:
-        """Before the first token: the parts of every cell's state, such as `(c, h)`, `[B, H]` each.
+        """The state before the first token: for each layer a tuple such as `(c, h)`, each `[B, H]`.
 
         Zeros; with `borders`, what an `<eos>` before the document leaves.
         """
@@ -106,7 +106,7 @@ class Inference:
         return is_eos & tf.concat([after_eos, before], axis=1)
 
     def logits(self, state: tuple):
-        """The scores of the next word, float32 `[B, V]`.
+        """The logits of the next word, float32 `[B, V]`.
 
         A cell's output is a part of its state, so the state alone has all that they depend on.
         """

@@ -1,4 +1,4 @@
-"""What one call may ask for, so that no text keeps a server busy for minutes."""
+"""Limits of one call, so that no text keeps a server busy for minutes."""
 
 import math
 
@@ -29,5 +29,5 @@ def max_inside_tokens(num_layer_weights: int) -> int:
 
 
 def max_rows(vocab_size: int, state_size: int) -> int:
-    """The maximum number of rows of one call that draws words, or gives the chance of each."""
+    """The maximum number of rows of one call that samples words or returns probabilities."""
     return max(MAX_VALUES // (vocab_size + state_size), 1)

@@ -1,4 +1,4 @@
-"""A text from a model that is still being trained."""
+"""Samples a text from a model during training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sample_text(
     seed: int,
     borders: Borders | None = None,
 ) -> str:
-    """`num_words` words that a `LanguageModel` draws after `<eos>`, one by one, as a text.
+    """Samples `num_words` words from a `LanguageModel` after `<eos>`, and returns them as a text.
 
     With `borders`, the state is zeroed where a document begins. Nothing is traced, so a sample
     costs little more than its words.

@@ -1,4 +1,4 @@
-"""What lies beside an exported model: what it is, how good it is, and how to call it."""
+"""The card of an exported model: what it is, its perplexities, and how to call it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIGNATURES = {
 
 
 def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dict:
-    """The card as plain values. It says nothing of the machine that the model was trained on."""
+    """The card as plain values. It does not describe the machine that trained the model."""
     config = dataclasses.asdict(trained.config)
     if not trained.corpus:
         # Of a tutorial checkpoint only what its weights tell is known.
@@ -70,7 +70,7 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
 
 
 def example(vocabulary: Vocabulary, kind: str) -> dict:
-    """Two tokens that the model can read, and their text."""
+    """An example for the card: two tokens that the model can read, and their text."""
     special = (EOS, UNKNOWN)
     plain = (t for t in vocabulary.words if t not in special and t.isalnum() and len(t) < 20)
     tokens = [*itertools.islice(plain, 2), EOS, EOS][:2]
@@ -78,7 +78,7 @@ def example(vocabulary: Vocabulary, kind: str) -> dict:
 
 
 def to_markdown(card: dict) -> str:
-    """The card for people."""
+    """The card as Markdown, for people."""
     config = card["config"]
     unit = UNITS[card["tokens"]]
     others = "read as `<unk>`" if card["has_unknown"] else "refused"

@@ -1,4 +1,4 @@
-"""What the checks inside a graph say against an input, as an exception with one line of text."""
+"""Turns failed checks inside a graph into an exception with a one-line message."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 
 
 class Refused(ValueError):
-    """An input that a model does not take."""
+    """Raised for an input that a model does not accept."""
 
 
 @contextlib.contextmanager
 def refusals():
-    """Turns the failed checks of a graph into Refused, without TensorFlow's words around them."""
+    """A context that turns failed checks of a graph into Refused, without TensorFlow's wording."""
     import tensorflow as tf  # noqa: PLC0415  (loaded by whoever has a model to ask)
 
     try:

@@ -1,4 +1,4 @@
-"""Scores to the next word: temperature, the best k, the likeliest share p, and a seed.
+"""Samples the next word from logits: temperature, top-k, top-p, and a seed.
 
 Axis letters: B = rows, V = vocabulary size.
 
@@ -17,10 +17,11 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a word is drawn.
+    """How to sample a word.
 
-    `temperature` divides the scores; 0 takes the best word. `top_k` keeps the k best words (0: all)
-    and `top_p` then the fewest words whose chances sum to at least p (1: all). Numbers or tensors.
+    `temperature` divides the logits; 0 always takes the most likely word. `top_k` keeps the k most
+    likely words (0: all). `top_p` then keeps the fewest words whose probabilities sum to at least p
+    (1: all). Each is a number or a tensor.
     """
 
     temperature: object = 1.0
@@ -29,17 +30,17 @@ class Sampling:
 
 
 def row_seed(seed, row):
-    """The int32 `[2]` seed of one row: it draws the same words whatever B is."""
+    """The seed of one row, int32 `[2]`. The row gets the same words for any B."""
     return tf.random.fold_in(tf.stack([tf.cast(seed, tf.int32), 0]), row)
 
 
 def row_seeds(seed, num_rows):
-    """The int32 `[B, 2]` seeds of the rows 0, 1, 2, ..."""
+    """The seeds of rows 0, 1, 2, ..., int32 `[B, 2]`."""
     return tf.map_fn(lambda row: row_seed(seed, row), tf.range(num_rows))
 
 
 def sample(logits, sampling: Sampling, seeds, step):
-    """Words int32 `[B]` drawn from logits `[B, V]`, by the rows' seeds and the step 0, 1, 2, ..."""
+    """Samples words int32 `[B]` from logits `[B, V]`, by row seeds and step 0, 1, 2, ..."""
     temperature = tf.cast(sampling.temperature, tf.float32)
     scores = logits / tf.where(temperature > 0, temperature, 1.0)
     scores = _keep_best(scores, sampling.top_k)
@@ -60,7 +61,7 @@ def _gumbel(shape, seed):
 
 
 def _keep_best(scores, top_k):
-    """-inf for all words but the k best of each row."""
+    """Sets the logits of all but the k most likely words of each row to -inf."""
     vocab_size = tf.shape(scores)[1]
     top_k = tf.minimum(tf.cast(top_k, tf.int32), vocab_size)
     if top_k > 0:
@@ -70,7 +71,7 @@ def _keep_best(scores, top_k):
 
 
 def _keep_likeliest(scores, top_p):
-    """-inf for all words but the fewest whose chances sum to at least `top_p`."""
+    """Sets the logits to -inf, except the fewest whose probabilities sum to at least `top_p`."""
     if top_p < 1:
         descending = tf.sort(scores, axis=1, direction="DESCENDING")
         before = tf.cumsum(tf.nn.softmax(descending), axis=1, exclusive=True)

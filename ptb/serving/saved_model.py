@@ -1,4 +1,4 @@
-"""A trained model as a SavedModel folder that other programs load with TensorFlow alone."""
+"""Exports a trained model as a SavedModel, which programs load with TensorFlow alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ptb.serving.tokenizer import Tokenizer
 
 @contextlib.contextmanager
 def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterator[ServedModel]:
-    """The model behind its signatures, with the vocabulary in a file for as long as it is used.
+    """A context with the served model; its vocabulary file exists as long as the context.
 
     The file is in the folder `temporary`, or in that of the system. Raises OSError where it cannot
     be written.
@@ -40,7 +40,7 @@ def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterato
 
 
 def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:
-    """Writes the SavedModel and its card to the next free integer in `export_path`, all at once.
+    """Writes the SavedModel and its card to the next free number in `export_path`, atomically.
 
     `perplexities` are what the card says of the model. Nothing that is there is ever replaced, and
     two exports at the same time get a number each. Raises ValueError where it cannot be written.
@@ -51,7 +51,7 @@ def export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path
 
 @contextlib.contextmanager
 def _writing(export_path: Path) -> Iterator[None]:
-    """Raises ValueError for what Python and TensorFlow raise where a file cannot be written."""
+    """Turns errors of Python and TensorFlow for an unwritable file into ValueError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What clients call: plain text in, scores and text out, the state in and out.
+"""The signatures that clients call: plain text in, scores and text out, state in and out.
 
 Axis letters: B = rows, N = tokens of the longest row, V = vocabulary size, K = TOP_WORDS.
 
@@ -71,7 +71,7 @@ class ServedModel(tf.Module):
 
     @tf.function
     def score(self, text) -> dict:
-        """How likely `text` string `[B]` is; `evaluate.py` gives the same for a whole split.
+        """Scores `text`, string `[B]`, as `evaluate.py` scores a split.
 
         Per row `[B]`: log_prob float32 in nats, num_tokens int32 (those that are predicted: all but
         the first, or all with `reset_at`), perplexity float32 (1 where nothing is predicted),
@@ -107,7 +107,7 @@ class ServedModel(tf.Module):
         never: int | None = None,
         stop_at_line: bool = False,
     ) -> Iterator[str]:
-        """The words that the signature `generate` gives row `row`, each as soon as it is drawn.
+        """Yields the words that the signature `generate` gives row `row`, one by one.
 
         Prefix and text may have any length. The id `never` is not drawn: the others share its
         probability. With `stop_at_line`, the text ends before the first `<eos>`.

@@ -1,4 +1,4 @@
-"""How much each word of a text surprised a model, as a table and as a picture."""
+"""The surprisal of each word of a text, as a table and as a picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS_OF_A_ROW, MOST_ROWS = 25, 20
 
 @dataclass(frozen=True)
 class Word:
-    """A token of a text and what it cost.
+    """A token of a text and its surprisal.
 
     `text` is the token as a reader knows it (`ptb.data.text.shown`), `bits` its surprisal -log2 p,
     `is_unknown` whether it became `<unk>`. `bits` is None for a token that nothing predicts, as the

@@ -1,4 +1,4 @@
-"""Text to ids and back inside a graph, so that clients need no Python.
+"""Converts text to ids and back inside a graph, so that clients need no Python.
 
 `ptb/text.py` defines what the tokens of a text are; tests hold this and Python's reading together.
 
@@ -51,7 +51,7 @@ class Tokenizer(tf.Module):
         return tf.lookup.StaticHashTable(initializer, default)
 
     def split(self, text):
-        """The tokens of `text` string `[B]`, string `[B, N]`, with "" after the end of a row.
+        """Splits `text`, string `[B]`, into tokens, string `[B, N]`, padded with "".
 
         A line break is `<eos>`. What is not UTF-8 becomes U+FFFD. A text with a NUL is refused.
         """
@@ -73,7 +73,7 @@ class Tokenizer(tf.Module):
         return _line_breaks_to_eos(self._lower(_utf8(tokens)))
 
     def encode(self, tokens):
-        """Ids int32 of tokens string, -1 for "", and a bool that tells which of them are `<unk>`.
+        """Converts tokens to ids, int32, with -1 for "", and a bool that marks `<unk>`.
 
         A token outside the vocabulary is refused where it has no `<unk>`.
         """
@@ -87,11 +87,11 @@ class Tokenizer(tf.Module):
         return ids, ids == self._unknown_id
 
     def decode(self, ids):
-        """The tokens of ids of any shape."""
+        """Converts ids of any shape to tokens."""
         return self._tokens.lookup(tf.cast(ids, tf.int64))
 
     def join(self, tokens, new_tokens):
-        """Text string `[B]`: tokens `[B, N]` without padding, then new_tokens `[M, B]`.
+        """Joins tokens `[B, N]` without padding and new_tokens `[M, B]` into texts, string `[B]`.
 
         `<eos>` is a line break.
         """

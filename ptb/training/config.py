@@ -330,7 +330,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Config:
-    """The preset of that name. Raises ValueError if there is none."""
+    """The `Config` of a preset, such as "small" or "fast". Raises ValueError for other names."""
     if name not in PRESETS:
         raise ValueError(f"model={name} is unknown: choose from {', '.join(PRESETS)}")
     return PRESETS[name]

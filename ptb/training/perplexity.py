@@ -19,7 +19,13 @@ WINDOWS_PER_CALL = 20
 
 @dataclass(frozen=True)
 class Score:
-    """The cross-entropy of a text: `nats` in total over `tokens` predicted tokens."""
+    """The cross-entropy of a text.
+
+    Attributes:
+      nats: the sum of -log p over all predicted tokens.
+      tokens: the number of predicted tokens.
+      seconds: the time that it took.
+    """
 
     nats: float
     tokens: int
@@ -27,7 +33,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / tokens); infinite if that is beyond float64."""
+        """exp(nats / tokens); infinite if that exceeds float64."""
         nats_per_token = self.nats / self.tokens
         return math.exp(nats_per_token) if nats_per_token < 700 else math.inf
 

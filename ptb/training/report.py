@@ -15,7 +15,17 @@ Amount = Annotated[float, Limits(0, MAXIMUM)]
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One row of `metrics.csv`. Perplexities; seconds of training; words per second."""
+    """The measurements of one epoch: one row of `metrics.csv`.
+
+    Attributes:
+      epoch: the number of the epoch, from 1.
+      learning_rate: the highest learning rate of the epoch.
+      train_perplexity: perplexity of the train split while the weights changed.
+      valid_perplexity: exact perplexity of the valid split at the end of the epoch.
+      mean_grad_norm: mean global norm of the gradient over the windows, before clipping.
+      seconds: time of training, in seconds, without validation.
+      words_per_second: training speed.
+    """
 
     epoch: Count
     learning_rate: Amount

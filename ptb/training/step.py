@@ -48,22 +48,25 @@ def train_step(model, config: Config, replicas: Replicas | None = None) -> Train
 
 
 class TrainStep:
-    """`costs, grad_norms, state = step(stream, starts, state, learning_rate, first, count, seed)`.
+    """Trains a model on K windows in one call: forward, gradient, clipping and update of each.
 
-    One call walks K = `count` windows in order without returning to Python.
+        costs, grad_norms, state = step(stream, starts, state, learning_rate, first, count, seed)
 
-      stream         int32 `[N]`, on the device
-      starts         int32 `[all windows, B]`, on the device: where each row of each window starts
-      state          the state of all B rows before the first window
-      learning_rate  float32 scalar, or `[all windows]`
-      first, count   the windows of this call; all that are left where `count` is not given
-      seed           int32 `[2]`: dropout's; window k draws from (seed, k)
-      resets         bool `[N]`, on the device: the tokens before which the state is zeroed, since a
-                     document begins there; None, the default, if nowhere
-      costs          float32 `[K]`: the loss before each update, in nats
-      grad_norms     float32 `[K]`: the global norm before clipping
+    The arguments of a call:
 
-    With `replicas`, B must be a multiple of their count, and every worker makes the same calls.
+    - `stream`: int32 `[N]`, the token ids, on the device.
+    - `starts`: int32 `[all windows, B]`, where each row of each window starts, on the device.
+    - `state`: the state of all B rows before the first window.
+    - `learning_rate`: float32 scalar, or `[all windows]`.
+    - `first`, `count`: the windows of this call, K = `count`. Without `count`: all that are left.
+    - `seed`: int32 `[2]`, the seed of dropout. Window k draws from (seed, k).
+    - `resets`: bool `[N]`, the tokens before which the state is zeroed because a document begins
+      there, on the device. None, the default: no token.
+
+    The results are `costs`, float32 `[K]`, the loss in nats before each update; `grad_norms`,
+    float32 `[K]`, the global norm before clipping; and the state after the last window.
+
+    With `replicas`, B must be a multiple of their number, and every worker makes the same calls.
     """
 
     def __init__(
