@@ -93,8 +93,7 @@ def _by_update(rows: list[Row]) -> str:
     figures = f"{loss[first]:.3f} nats a word with {first}"
     figures += "".join(f", {loss[size]:.3f} with {size}" for size in others)
     return (
-        f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: "
-        f"{figures}."
+        f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: {figures}."
     )
 
 
