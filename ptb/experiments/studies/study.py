@@ -253,7 +253,8 @@ class Study:
         page = [*lines, *again, *other, *provenance]
         write_text_atomically(folder / VERDICT, "\n".join(page) + "\n")
         if _language() == "zh":
-            self.report_in_chinese(rows, folder, [*lines, *provenance])
+            outcome = again[:4]  # which findings they are is said in English only
+            self.report_in_chinese(rows, folder, [*lines, *outcome, *provenance])
             return
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
 
