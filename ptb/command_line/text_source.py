@@ -66,7 +66,7 @@ def define_text_flags() -> None:
             "words and punctuation marks apart. subword: byte-level BPE with vocab_size subwords. "
             "Default: word.",
         )
-        flags.DEFINE_bool("lowercase", None, "Read capitals as small letters. Default: off.")
+        flags.DEFINE_bool("lowercase", None, "Convert the text to lower case. Default: off.")
         flags.DEFINE_integer(
             "min_count",
             None,

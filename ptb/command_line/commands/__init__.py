@@ -38,7 +38,7 @@ COMMANDS = {
     "curves": (f"{_RECORDS}.curves", "draw the learning curves of a folder of records"),
     "large_start": (f"{_RECORDS}.large_start", "find out why large fails with some seeds"),
     "scale": (f"{_BENCHMARKS}.scale", "measure several workers against one"),
-    "check": (f"{_BENCHMARKS}.check", "check that a GPU, or the processor, trains as it should"),
+    "check": (f"{_BENCHMARKS}.check", "check that a GPU or the CPU trains correctly"),
 }
 
 

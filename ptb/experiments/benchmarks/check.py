@@ -1,10 +1,10 @@
-"""Checks that a device trains as it should: the original's numbers, its own kernels, its speed.
+"""Checks that a device trains correctly: the original's numbers, cuDNN, and speed.
 
-    ptb check --device=gpu      one table; exit status 1 where a row fails
-    ptb check --device=cpu      the rows that a processor has
+    ptb check --device=gpu      one table; exit status 1 if a row fails
+    ptb check --device=cpu      the table without the rows that need a GPU
 
-The numbers are compared in float32, without TF32. Words per second are those of `--model`, ours
-and PyTorch's where it is installed, in both precisions; each in a process of its own.
+The numbers are compared in float32, without TF32. Words per second are measured with `--model`, in
+float32 and bfloat16, beside PyTorch if it is installed. Each measurement has its own process.
 """
 
 from __future__ import annotations

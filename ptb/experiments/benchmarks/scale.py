@@ -1,9 +1,9 @@
-"""Measures what several workers bring, and what a model of that predicts for more of them.
+"""Measures the speed of two workers, and predicts the speed of up to 64.
 
     ptb scale --models=small,medium,large > results/scale.md
 
-Workers are processes on this machine that are kept to one core each. All teams of workers wait in
-processes of their own and take turns, so that a drift of the machine hits all alike.
+Workers are processes on this machine, limited to one core each. The settings are measured in turn,
+so that changes in the machine's speed affect all of them equally.
 """
 
 from __future__ import annotations

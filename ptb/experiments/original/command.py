@@ -1,16 +1,16 @@
 """Runs the original: the tutorial's graph, built from TensorFlow 1.15's own parts.
 
-    ptb original compare --model=small --windows=20       window by window: there and here
+    ptb original compare --model=small --windows=20       compare window by window
     ptb original compare --random=50                      the same for 50 random models
-    ptb original record --model=small --out=DIR           what TensorFlow 1 made of it, as files
+    ptb original record --model=small --out=DIR           save the original's losses and weights
     ptb original train --model=small --data_path=DIR      trains and scores as the tutorial did
 
-TensorFlow 1.15 needs a Python 3.7 of its own:
+TensorFlow 1.15 needs a separate environment with Python 3.7:
 
     python3.7 -m venv tf1
     tf1/bin/pip install "tensorflow==1.15.5" "protobuf<3.21" "numpy<1.19"
 
---python=tf1/bin/python, or PTB_TF1_PYTHON, says where that is.
+Name it by --python=tf1/bin/python, or by the variable PTB_TF1_PYTHON.
 """
 
 from __future__ import annotations

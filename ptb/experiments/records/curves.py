@@ -1,9 +1,9 @@
-"""The valid perplexity of recorded runs, epoch by epoch, beside the tutorial's published end.
+"""Draws the valid perplexity of records by epoch, beside the tutorial's published results.
 
     ptb curves results/ptb results/ptb/curves.png
 
-A run that was ended early is drawn as far as it went. The tutorial's figures are those of its last
-epoch in block mode, as measured when that was added (tensorflow/models, pull request 2276).
+An unfinished run is drawn up to its last epoch. The tutorial's results are those of its last epoch
+in block mode, from the pull request that added this mode (tensorflow/models, 2276).
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Why `large` learns nothing with some seeds: the first windows of its recipe, looked at closely.
+"""Shows why `large` learns nothing with some seeds, by measuring its first windows.
 
     ptb large_start FOLDER --data_path=DIR
 
-Trains the first `--windows` windows of `large` with several seeds, and with half its clip and half
-its learning rate; with PyTorch too, where that is installed. After each of the first five windows,
-and then after every 25, it notes the perplexity, and what has become of the outputs that the
-softmax sees. A model whose outputs are alike for all words can only learn how frequent each word
-is. Leaves `measurements.csv` and `figure.png` in FOLDER.
+Trains the first `--windows` windows of `large` with several seeds. Seed 1 also trains with half the
+clip, with half the learning rate, and in PyTorch if it is installed. After each of the first five
+windows, and then after every 25, the perplexity and the variation of the LSTM's outputs are
+recorded. If the outputs are the same for all words, the model can learn only word frequencies.
+Writes `measurements.csv` and `figure.png` to FOLDER.
 """
 
 from __future__ import annotations

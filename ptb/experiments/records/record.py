@@ -1,14 +1,14 @@
-"""Makes a record: one run of `train.py`, its perplexities, and all that is needed to do it again.
+"""Trains and evaluates a model, and keeps all that is needed to repeat it: a record.
 
     ptb record results/ptb/fast/seed-1 --model=fast --seed=1 --data_path=DIR
 
-The flags are those of `train.py`. The record has `result.json`, and of the run `config.json`,
-`metrics.csv`, `timing.csv`, `learning_curve.png` and what it printed, `train.log`. It holds neither
+The flags are those of `train.py`. The record has `result.json` and `train.log`, the output. From
+the run it has `config.json`, `metrics.csv`, `timing.csv` and `learning_curve.png`. It holds neither
 weights nor text; give `--save_path=RUN` to keep the run.
 
-If this is interrupted, the same command resumes the run. The `seconds` of such a record are
-null, since they were not measured in one piece; its `commit` is that of the last start, and the
-command and the versions in its `config.json` are those of the first.
+If this is interrupted, the same command resumes the run. Then `seconds` is null, because the time
+was not measured in one piece, and `commit` is that of the last start. `config.json` keeps the
+command and the versions of the first start.
 """
 
 from __future__ import annotations

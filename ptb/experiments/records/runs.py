@@ -1,10 +1,10 @@
-"""Compares all runs below a folder: in what they differ, how far they came, and their curves.
+"""Compares all runs below a folder: their hyperparameters, perplexities and learning curves.
 
     ptb runs FOLDER
     ptb runs FOLDER --png=curves.png
 
-The best valid perplexity is the lowest of an epoch's end. Perplexities of different texts or
-vocabularies do not compare: runs of one text stand together, the best first.
+The best valid perplexity is the lowest of all epochs. Perplexities of different texts or
+vocabularies do not compare, so runs are grouped by text, the best first.
 """
 
 from __future__ import annotations

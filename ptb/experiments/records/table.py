@@ -1,4 +1,4 @@
-"""The records of several seeds as one row: mean and spread, and the median speed of their epochs.
+"""Prints a row for each model: mean and range over its seeds, and median speed of all epochs.
 
     ptb table results/ptb
 

@@ -1,12 +1,11 @@
-"""Does a recorded result again, from its own record, and says whether it holds.
+"""Repeats a record and compares the results.
 
     ptb verify results/ptb/fast/seed-1 --data_path=DIR                  trains anew
     ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
 
-The text is where the record found it, unless flags say where it is now, and must have the
-fingerprint that the record names. An evaluation must give every recorded perplexity to 1e-5; a new
-training, on the same versions and kind of machine, gives the same bits, and elsewhere must come to
-each of them within 2%.
+The text must have the fingerprint that the record names. Give its path if it was moved. An
+evaluation must give every recorded perplexity within a relative 1e-5. A new training must come
+within 2%; with the same versions on the same kind of machine it is bit-identical.
 """
 
 from __future__ import annotations
