@@ -132,7 +132,10 @@ class RunFolder:
         """Reads `config.json`. Raises ValueError if it is missing or damaged."""
         path = self.path / "config.json"
         if not self.exists:
-            raise ValueError(f"save_path {str(self.path)!r} holds no run: it has no config.json")
+            raise ValueError(
+                f"save_path {str(self.path)!r} holds no run, because it has no config.json: give "
+                "the folder that train saved into"
+            )
         try:
             return read_description(path)
         except ValueError as error:
@@ -239,7 +242,7 @@ class RunFolder:
         except OSError as error:
             raise CannotSave(
                 f"save_path {str(self.path)!r} cannot be written ({error.strerror}): what was "
-                "saved before is whole; mend that and run the same command again, or give another "
+                "saved before is whole; solve this and run the same command again, or give another "
                 "folder"
             ) from None
 

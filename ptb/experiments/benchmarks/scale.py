@@ -199,7 +199,7 @@ def _print_head() -> None:
         "medians of the rounds. [docs/scale.md](../docs/scale.md) says what the columns mean.\n\n"
         "## Two workers, one core each, against one worker on one core\n\n"
         "| model | batch_size | 1 worker, words/s | 2 workers, words/s | ratio | predicted ratio | "
-        "message, MB | half the rows, ms | its sum, ms | sum of 1 float, ms |\n"
+        "message, MB | half the rows, ms | sum of the message, ms | sum of 1 float, ms |\n"
         "|---|---|---|---|---|---|---|---|---|---|",
         flush=True,
     )

@@ -228,7 +228,7 @@ def _generalization(rows: list[Row], held: str, loss: dict) -> str:
     }[compare(gaps[large], gaps[small])]
     return (
         f"- **After the {held}, the generalization gap {said}**: valid minus train loss is "
-        f"{gaps[large]:.3f} and {gaps[small]:.3f} nats a word;"
+        f"{gaps[large]:.3f} nats a word with batch {large}, and {gaps[small]:.3f} with {small};"
     )
 
 

@@ -175,10 +175,12 @@ def describe_failed(failed: list, what: str) -> str:
 
 
 def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
-    """A sentence on the learning rates of each setting, the grid and its edge."""
+    """How the learning rates were chosen, and a table of the settings that have each of them."""
     chosen = {(what, *(row[name] for name in by)): row for row in rows}
     names = {key: " ".join(map(str, key)).strip() for key in chosen}
-    rates = "; ".join(f"{row['learning_rate']:g} for {names[key]}" for key, row in chosen.items())
+    settings: dict[float, list[str]] = {}
+    for key, row in chosen.items():
+        settings.setdefault(row["learning_rate"], []).append(names[key])
     tried = sorted({float(rate) for row in rows for rate in str(row["rates_tried"]).split()})
     edges = [names[key] for key, row in chosen.items() if row["rate_at_edge"]]
     note = (
@@ -186,11 +188,12 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
         if edges
         else "No chosen rate is at the edge of its grid."
     )
-    return (
+    head = (
         "Each setting has the learning rate with the lowest mean valid loss, chosen on separate "
-        "seeds: "
-        f"{rates}. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note}"
+        f"seeds. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note}"
     )
+    table = [f"| {rate:g} | {'; '.join(settings[rate])} |" for rate in sorted(settings)]
+    return "\n".join([head, "", "| learning rate | settings |", "|---|---|", *table])
 
 
 def last_points(rows: list[Row], *by: str) -> list[Row]:

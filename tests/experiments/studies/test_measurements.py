@@ -123,9 +123,10 @@ def test_the_edge_of_a_grid_is_reported():
         for size, rate, tried, edge in ((1, 0.5, "0.25 0.5 1", 0), (9, 8.0, "1 2 4 8", 1))
     ]
     words = describe_rates(rows, "size", what="size")
-    assert "0.5 for size 1; 8 for size 9. The grids spanned 0.25 to 8." in words
-    assert words.endswith("so a better rate may exist: size 9.")
-    assert describe_rates(rows[:1], "size").endswith("No chosen rate is at the edge of its grid.")
+    assert "The grids spanned 0.25 to 8." in words
+    assert words.endswith("\n| 0.5 | size 1 |\n| 8 | size 9 |")
+    assert "so a better rate may exist: size 9." in words
+    assert "No chosen rate is at the edge of its grid." in describe_rates(rows[:1], "size")
 
 
 def test_a_list_in_words():
