@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -66,11 +67,11 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
         except flags.UnrecognizedFlagError as error:
             if error.flagname not in OF_THE_TUTORIAL:
-                fail(" ".join(str(error).split()))
+                fail(_with_similar_names(error))
             new = OF_THE_TUTORIAL[error.flagname]
             fail(f"--{error.flagname} is the tutorial's name: give {new} (docs/from_tf1.md)")
         except (flags.Error, ValueError) as error:
-            fail(" ".join(str(error).split()))
+            fail(_without_python(" ".join(str(error).split())))
         if rest[1:] and not takes_arguments:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
         return rest
@@ -177,6 +178,24 @@ def command_to_type(name: str, *arguments: str) -> str:
     """A command of this project, as a user can type it on this machine."""
     program = ["ptb"] if shutil.which("ptb") else ["python3", "-m", "ptb"]
     return shlex.join([*program, name, *arguments])
+
+
+def _with_similar_names(error: flags.UnrecognizedFlagError) -> str:
+    """The message for an unknown flag, with the flags whose names have it as a part."""
+    message = " ".join(str(error).split())
+    if "Did you mean" in message:
+        return message
+    part = error.flagname.lower().replace("-", "_")
+    similar = sorted(name for name in FLAGS if part in name and FLAGS[name].help)
+    if similar:
+        message += f". Did you mean: {', '.join(similar)} ?"
+    return f"{message} --help lists the flags." if similar else f"{message}: see --help"
+
+
+def _without_python(message: str) -> str:
+    """A message of absl for a value that is no number, without the words of Python's `int`."""
+    message = re.sub(r"invalid literal for int\(\) with base 10: .*", "give an integer", message)
+    return re.sub(r"could not convert string to float: .*", "give a number", message)
 
 
 def fail(message: str) -> None:

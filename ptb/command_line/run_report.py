@@ -12,6 +12,8 @@ from ptb.machine.processor import why_no_faster
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
+# Valid perplexity that many times the lowest counts as risen: less is within an epoch's noise.
+MEMORIZED = 1.02
 COLUMNS = ("epoch", "learn rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
@@ -72,6 +74,21 @@ def note_nothing_learned(report, corpus) -> None:
         )
 
 
+def note_memorized(reports) -> None:
+    """Warns if valid perplexity has been higher for two epochs while train perplexity fell."""
+    last, best = reports[-1], min(reports, key=lambda report: report.valid_perplexity)
+    if (
+        last.epoch == best.epoch + 2
+        and last.valid_perplexity > MEMORIZED * best.valid_perplexity
+        and last.train_perplexity < best.train_perplexity
+    ):
+        note(
+            f"valid perplexity has risen since epoch {best.epoch} while train perplexity fell: "
+            "the model memorizes the train split. Try --early_stopping=2, a lower --keep_prob, "
+            "a smaller --vocab_size, or more text"
+        )
+
+
 def print_sample(training, epoch: int) -> None:
     """Prints a text that the current model writes. Every epoch draws with the same seed."""
     from ptb.serving.live_sample import sample_text  # noqa: PLC0415
@@ -129,7 +146,7 @@ def print_what_next(run: str | None, best_epoch: int) -> None:
 def meaning(perplexity: float, corpus) -> str:
     """Explains a test perplexity to a reader who has not met one before."""
     frequencies = corpus.unigram_perplexity("test")
-    return f"{uniform_choice(perplexity, corpus)}; word frequencies alone give {frequencies:.4g}"
+    return f"{uniform_choice(perplexity, corpus)}; word frequencies alone give {frequencies:,.2f}"
 
 
 def uniform_choice(perplexity: float, corpus) -> str:
@@ -139,7 +156,7 @@ def uniform_choice(perplexity: float, corpus) -> str:
     size, units = len(corpus.vocabulary), UNITS[corpus.tokens]
     if perplexity > size:
         return f"meaning: worse than a uniform choice among all {size:,} {units}"
-    return f"meaning: as unsure as a uniform choice among {perplexity:.3g} of the {size:,} {units}"
+    return f"meaning: as unsure as a uniform choice among {perplexity:,.2f} of the {size:,} {units}"
 
 
 def _print_bits(split: str, perplexity: float, corpus) -> None:

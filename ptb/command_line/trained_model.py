@@ -23,7 +23,8 @@ def define_trained_model_flags(group: str = "model") -> None:
         define_path(
             "save_path",
             None,
-            "Folder of a run of ptb train, whose model is used. Default: none.",
+            "Folder of a run of ptb train, whose model is used. Default: none; required unless "
+            "--tutorial_checkpoint is given.",
         )
         flags.DEFINE_enum(
             "checkpoint",

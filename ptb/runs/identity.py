@@ -60,6 +60,8 @@ def differences(saved: dict, now: dict) -> list[str]:
     A field that `saved` lacks, since an earlier version wrote it, has its default.
     """
     found = _in_words(_changed(saved, now))
+    if found and saved.get("model") != now.get("model"):
+        found.insert(0, f"model was {saved.get('model')} and is now {now.get('model')}")
     old, new = saved["corpus"], now["corpus"]
     if old.get("fingerprint") != new["fingerprint"]:
         found.append(

@@ -2,7 +2,12 @@ import dataclasses
 
 import pytest
 
-from ptb.command_line.run_report import meaning, note_nothing_learned, print_what_next
+from ptb.command_line.run_report import (
+    meaning,
+    note_memorized,
+    note_nothing_learned,
+    print_what_next,
+)
 from ptb.data import corpus
 from ptb.training.report import EpochReport
 
@@ -25,11 +30,32 @@ def test_one_that_knows_more_or_has_just_begun_is_not(changes, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("train", "valid", "warned"),
+    [((900, 300, 100, 30), (500, 400, 420, 450), True),
+     ((900, 300, 100), (500, 400, 420), False),
+     ((900, 300, 100, 90), (500, 400, 401, 402), False),
+     ((900, 300, 310, 320), (500, 400, 420, 450), False),
+     ((900, 300, 100, 30, 9), (500, 400, 420, 450, 480), False)],
+)  # fmt: skip
+def test_a_model_that_memorizes_the_train_split_is_told_of_once(train, valid, warned, capsys):
+    note_memorized(
+        [
+            EpochReport(epoch, 1.0, *perplexities, 1.0, 1.0, 1.0)
+            for epoch, perplexities in enumerate(zip(train, valid, strict=True), start=1)
+        ]
+    )
+    told = capsys.readouterr().err
+    assert ("since epoch 2" in told) is warned
+    assert bool(told) is warned
+
+
 def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
     text = meaning(9.127, TEXT)
     assert "among 9.13 of the 317 words" in text
     assert text.endswith("68.77")
     assert "among all 317 words" in meaning(400, TEXT)
+    assert "among 316.00 of" in meaning(316, TEXT)
 
 
 def test_a_run_that_saved_nothing_says_how_to_save(capsys):

@@ -65,9 +65,9 @@ def main() -> None:
         _check_recipe()
         paths = _chosen("paths", (*sides.PATHS, *sides.LOW_PATHS))
         names = [*paths, *_chosen("peers", (*sides.PEERS, *sides.LOW_PEERS)), *sides.PRODUCTS_ONLY]
-        workload = _workload()
         if any(name.startswith("tf1_") for name in names):
             _find_tf1()
+        workload = _workload()
     if FLAGS.sweep:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))

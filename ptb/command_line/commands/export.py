@@ -99,7 +99,8 @@ def start() -> None:
         define_path(
             "export_path",
             None,
-            "Folder for the exports. Each gets a subfolder: 1, 2, ... Default: none.",
+            "Folder for the exports. Each gets a subfolder: 1, 2, ... Default: none; "
+            "required unless --write_tutorial_checkpoint is given.",
         )
         flags.DEFINE_bool(
             "evaluate", True, "Measure the test perplexity and write it into the model card."

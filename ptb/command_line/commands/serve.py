@@ -67,7 +67,9 @@ def _load_export():
 def start() -> None:
     """Defines the flags and runs the command."""
     with flag_group("serving"):
-        define_path("export_path", None, "Folder that ptb export wrote to. Default: none.")
+        define_path(
+            "export_path", None, "Folder that ptb export wrote to. Default: none; required."
+        )
         flags.DEFINE_string(
             "host",
             "127.0.0.1",

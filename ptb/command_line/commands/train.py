@@ -28,6 +28,7 @@ from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags, start_tensorflow
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
 from ptb.command_line.run_report import (
+    note_memorized,
     note_nothing_learned,
     print_header,
     print_result,
@@ -110,6 +111,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
             if training.is_chief:
                 print_row(report)
                 note_nothing_learned(report, training.corpus)
+                note_memorized(training.reports)
                 if FLAGS.sample_every and report.epoch % FLAGS.sample_every == 0:
                     print_sample(training, report.epoch)
     except Stopped as stopped:

@@ -181,10 +181,7 @@ def read_result(folder: Path) -> dict:
         if unknown := set(result.get("last_epoch") or {}) - {"valid", "test"}:
             raise ValueError(f"last_epoch has the unknown {min(unknown)}")
     except FileNotFoundError:
-        raise ValueError(
-            f"{str(folder)!r} holds no record, because it has no {RESULT}: give a folder that "
-            "ptb record made"
-        ) from None
+        raise ValueError(f"{path} is missing: give a folder that ptb record made") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
     return result
