@@ -27,6 +27,7 @@ NOT_RUN = {
     r"python3 -m pip|tf1/bin/pip": "installs packages; .ci/run installs the project",
     r"python3 -m pytest|ruff|mypy|bash \.ci/run": "runs these tests",
     r"mkdocs serve|ptb serve": "serves until it is stopped; tests/serving/test_demo.py",
+    r"curl ": "asks a page that is being served; tests/serving/test_demo.py",
     r".* --help$": "prints a text; tests/command_line",
     r"nvidia-smi|ptb check --device": "needs a GPU or minutes; tests/experiments/benchmarks",
     r"export PTB_TF1|ptb original|ptb .*tf1_block": "needs Python 3.7; tests/experiments/original",
