@@ -1,6 +1,6 @@
 """Trains a recurrent language model and measures its perplexity.
 
-    python3 train.py                                     the built-in corpus, a few minutes
+    python3 train.py                                     the built-in corpus, about a minute
     python3 train.py --data_path=DIR --save_path=RUN     your text; the same command resumes the run
     python3 train.py --model=medium --dataset=ptb        the paper's medium model on Penn Treebank
     python3 train.py --init_from=RUN --data_path=DIR     fine-tunes a trained model on your text
