@@ -82,9 +82,9 @@ SENTENCES = {
     "[The verdict does not hold]": "[结论不成立]",
     "The verdict holds": "结论成立",
     "The verdict does not hold": "结论不成立",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} clear with one set of seeds only, {n6} contradicted.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个只在一组种子下明确，{n6} 个相反。",
+    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} clear with one set of seeds only, {n6} different.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个只在一组种子下明确，{n6} 个不同。",
     " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} clear with one set of seeds only.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个只在一组种子下明确。",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} contradicted.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个相反。",
+    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} different.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个不同。",
     " with seeds {n1} to {n2}: {n3} of {n4} findings are the same.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同。",
     # detach
     "What happens when the graph is not cut at window ends?": "如果计算图不在窗口末尾切断，会怎样？",

@@ -16,8 +16,22 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
 
 
 def contradicts(pair: tuple[str, str]) -> bool:
-    """Whether two findings differ in more than how clear they are."""
-    return pair[0] != pair[1] and not any(re.search(r"\bclear(ly)?\b", each) for each in pair)
+    """Whether two findings differ, and neither of them says that the answer is not clear.
+
+    A finding with a doubt in part of it (which of two is best) counts as one without.
+    """
+    doubt = r"it is not clear|not clearly|no clear"
+    return pair[0] != pair[1] and not any(re.search(doubt, each, re.I) for each in pair)
+
+
+def tally(pairs: list[tuple[str, str]], one_side: str, where: str = "") -> str:
+    """How many findings are the same; `one_side` is what the others that are clear once have."""
+    held = sum(one == other for one, other in pairs)
+    against = sum(map(contradicts, pairs))
+    text = f"{held} of {len(pairs)} findings are the same{where}"
+    if unclear := len(pairs) - held - against:
+        text += f", {unclear} clear {one_side} only"
+    return f"{text}, {against} different." if against else f"{text}."
 
 
 def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:

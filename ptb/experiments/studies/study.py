@@ -13,7 +13,7 @@ from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run, user_errors
-from ptb.experiments.studies.findings import comparison, contradicts, paired
+from ptb.experiments.studies.findings import comparison, contradicts, paired, tally
 from ptb.experiments.studies.measurements import Row, to_csv
 from ptb.experiments.studies.study_files import (
     CSV,
@@ -199,17 +199,12 @@ class Study:
     def recheck(self, recorded: list[Row], rows: list[Row]) -> list[str]:
         """Lines of Markdown: whether the findings of `rows` are those of the `recorded` rows."""
         pairs = paired(self.verdict(recorded), self.verdict(rows))
-        held = sum(one == other for one, other in pairs)
-        against = sum(map(contradicts, pairs))
-        unclear = len(pairs) - held - against
+        against = any(map(contradicts, pairs))
         seeds = sorted({row["seed"] for row in rows})
         text = (
             f"**{'The verdict does not hold' if against else 'The verdict holds'}** "
-            f"with seeds {seeds[0]} to {seeds[-1]}: {held} of {len(pairs)} findings are the same"
+            f"with seeds {seeds[0]} to {seeds[-1]}: {tally(pairs, 'with one set of seeds')}"
         )
-        if unclear:
-            text += f", {unclear} clear with one set of seeds only"
-        text += f", {against} contradicted." if against else "."
         table = comparison(pairs, "with other seeds")
         return [f"# Checked again: {self.question}", "", text, "", *table, ""]
 
@@ -227,11 +222,10 @@ class Study:
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
         """Markdown lines: which findings hold on the text that was measured in `other`."""
         pairs = paired(self.verdict(rows), self.verdict(saved_rows(other)))
-        held = sum(one == there for one, there in pairs)
         text = next((row for row in kept_provenance(other) if row.startswith("| text |")), "")
         name = text.removeprefix("| text |").partition(":")[0].strip() or other.name
         link = os.path.relpath(other / VERDICT, folder)
-        line = f"{held} of {len(pairs)} findings are the same on [{name}]({link})."
+        line = tally(pairs, "on one text", f" on [{name}]({link})")
         return [f"## On another text: {name}", "", line, "", *comparison(pairs, f"on {name}"), ""]
 
     def report(self, rows: list[Row], folder: Path, provenance: list[str] | None) -> None:

@@ -98,7 +98,7 @@ def test_a_verdict_of_too_few_seeds_says_so():
     ("factor", "said"),
     [(3, "**The verdict holds** with seeds 3 to 4: 1 of 1 findings are the same."),
      (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same, "
-         "1 contradicted.")],
+         "1 different.")],
 )  # fmt: skip
 def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, factor, said):
     STUDY.report_recheck(rows(), rows((3, 4), factor), tmp_path, ["| | |"])
@@ -112,7 +112,7 @@ def test_a_verdict_names_the_findings_that_other_seeds_changed(tmp_path, capsys)
     STUDY.report(rows(), tmp_path, ["| | |"])
     text = (tmp_path / "verdict.md").read_text()
     assert "## [Checked again](recheck.md)" in text
-    assert "0 of 1 findings are the same, 1 contradicted." in text
+    assert "0 of 1 findings are the same, 1 different." in text
     assert "| Yes | No |" in text
     (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4))))
     STUDY.report(rows(), tmp_path, ["| | |"])
@@ -150,7 +150,8 @@ def test_the_same_findings_are_paired_whatever_their_order():
     [("larger is better", "larger is better", False),
      ("larger is better", "larger is worse", True),
      ("larger is better", "It is not clear whether larger is better", False),
-     ("longer does not clearly explode it", "longer explodes it", False)],
+     ("longer does not clearly explode it", "longer explodes it", False),
+     ("10 is enough; whether 5 would be is not clear", "2 is enough", True)],
 )  # fmt: skip
 def test_findings_that_differ_in_clarity_alone_do_not_contradict(one, other, against):
     assert contradicts((one, other)) is against
