@@ -46,10 +46,11 @@ def print_header(config, corpus, model) -> None:
         f"num_steps {config.num_steps}, seed {config.seed}"
     )
     print(
-        "perplexity (ppl): lower is better; word frequencies alone give "
+        f"perplexity (ppl): lower is better; {_frequencies(unit)} alone give "
         f"{corpus.unigram_perplexity('valid'):.2f} on valid"
     )
-    print(" ".join(f"{name:>10}" for name in COLUMNS), flush=True)
+    columns = [name if unit == "words" else name.replace("words", "tokens") for name in COLUMNS]
+    print(" ".join(f"{name:>10}" for name in columns), flush=True)
 
 
 def print_row(report) -> None:
@@ -145,8 +146,16 @@ def print_what_next(run: str | None, best_epoch: int) -> None:
 
 def meaning(perplexity: float, corpus) -> str:
     """Explains a test perplexity to a reader who has not met one before."""
+    from ptb.data.text import UNITS  # noqa: PLC0415
+
     frequencies = corpus.unigram_perplexity("test")
-    return f"{uniform_choice(perplexity, corpus)}; word frequencies alone give {frequencies:,.2f}"
+    known = _frequencies(UNITS[corpus.tokens])
+    return f"{uniform_choice(perplexity, corpus)}; {known} alone give {frequencies:,.2f}"
+
+
+def _frequencies(unit: str) -> str:
+    """What a model without context knows, in words."""
+    return "word frequencies" if unit == "words" else f"the frequencies of the {unit}"
 
 
 def uniform_choice(perplexity: float, corpus) -> str:
