@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import math
 
+from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
@@ -180,7 +181,7 @@ def _of_held(rows: list[Row], held: str) -> str:
     sizes = and_(sorted([best, *near]))
     head = f"batch_size {sizes} {'have' if near else 'has'} the lowest loss"
     if near:
-        head += " (which of them is not clear)"
+        head += OF_SEVERAL
     lines = [f"- **After the {held}, {head}**: {loss[best]:.3f} nats a word with {best};"]
     if {1, 4} <= loss.keys():
         lines.append(_gap(rows, held, 4, 1))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# Follows the settings of which none is clearly the best.
+OF_SEVERAL = " (which of them is not clear)"
+
 
 def paired(verdict: str, other: str) -> list[tuple[str, str]]:
     """Pairs the findings of two verdicts: equal ones together; "none" for a missing one."""
@@ -18,10 +21,23 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
 def contradicts(pair: tuple[str, str]) -> bool:
     """Whether two findings differ, and neither of them says that the answer is not clear.
 
-    A finding with a doubt in part of it (which of two is best) counts as one without.
+    A finding that names several settings as the best agrees with one that names some of them. One
+    with a doubt in another part counts as a finding without.
     """
     doubt = r"it is not clear|not clearly|no clear"
-    return pair[0] != pair[1] and not any(re.search(doubt, each, re.I) for each in pair)
+    if pair[0] == pair[1] or any(re.search(doubt, each, re.I) for each in pair):
+        return False
+    if not any(OF_SEVERAL in each for each in pair):
+        return True
+    (one, rest), (other, other_rest) = map(_best_settings, pair)
+    return rest != other_rest or not (one <= other or other <= one)
+
+
+def _best_settings(finding: str) -> tuple[set[str], str]:
+    """The words before what the best settings are, and the text after it."""
+    best = r" ha(?:s|ve) the lowest loss| (?:is|are) fastest"
+    head, *rest = re.split(best, finding.replace(OF_SEVERAL, ""), maxsplit=1)
+    return set(re.findall(r"\w+", head)) - {"and"}, "".join(rest)
 
 
 def tally(pairs: list[tuple[str, str]], one_side: str, where: str = "") -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 
+from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
@@ -82,7 +83,7 @@ def _by_update(rows: list[Row]) -> str:
     sizes = and_(sorted([best, *near]))
     head = f"{sizes} units have the lowest loss"
     if near:
-        head += " (which of them is not clear)"
+        head += OF_SEVERAL
     small, large = min(loss), max(loss)
     other = {
         "lower": f"{large} units have a lower loss than {small}",

@@ -20,6 +20,7 @@ from statistics import fmean, geometric_mean
 
 import numpy as np
 
+from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import Row, and_, estimates, ratio, values_by, where
 from ptb.experiments.studies.study import Options, Study, start_quietly
 from ptb.machine.child import call
@@ -163,7 +164,7 @@ def _fastest(rows: list[Row], num_steps: int) -> str:
     near = [mode for mode, factor in factors.items() if factor.low <= 1]
     head = f"{fastest} is fastest"
     if near:
-        head = f"{and_([fastest, *near])} are fastest (which of them is not clear)"
+        head = f"{and_([fastest, *near])} are fastest{OF_SEVERAL}"
     others = " and ".join(f"{factor:.2f} times {mode}" for mode, factor in factors.items())
     return f"**At num_steps {num_steps}, {head}**: {fastest} is {others}."
 

@@ -151,7 +151,15 @@ def test_the_same_findings_are_paired_whatever_their_order():
      ("larger is better", "larger is worse", True),
      ("larger is better", "It is not clear whether larger is better", False),
      ("longer does not clearly explode it", "longer explodes it", False),
-     ("10 is enough; whether 5 would be is not clear", "2 is enough", True)],
+     ("10 is enough; whether 5 would be is not clear", "2 is enough", True),
+     ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
+      "After 9, 1 has the lowest loss", False),
+     ("At 5, fused and loop are fastest (which of them is not clear)",
+      "At 5, loop is fastest", False),
+     ("At 5, fused and loop are fastest (which of them is not clear)",
+      "At 5, static is fastest", True),
+     ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
+      "After 9, 8 has the lowest loss", True)],
 )  # fmt: skip
 def test_findings_that_differ_in_clarity_alone_do_not_contradict(one, other, against):
     assert contradicts((one, other)) is against
