@@ -28,7 +28,7 @@ def test_a_run_that_was_killed_and_stopped_ends_as_one_let_alone(tmp_path, stops
         assert result.returncode == status
         assert "Traceback" not in result.stderr
         if status > 0:
-            assert "; saved: " in result.stderr
+            assert "the run is saved" in result.stderr
             assert not harness.half_written(tmp_path)
     result = harness.train(tmp_path, SHORT).wait()
     assert "resuming" in result.stderr
