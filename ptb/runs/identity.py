@@ -60,8 +60,6 @@ def differences(saved: dict, now: dict) -> list[str]:
     A field that `saved` lacks, since an earlier version wrote it, has its default.
     """
     found = _in_words(_changed(saved, now))
-    if found and saved.get("model") != now.get("model"):
-        found.insert(0, f"model was {saved.get('model')} and is now {now.get('model')}")
     old, new = saved["corpus"], now["corpus"]
     if old.get("fingerprint") != new["fingerprint"]:
         found.append(
@@ -129,10 +127,19 @@ def refuse_another_run(folder, description: dict, meant: Sequence[str] = ()) -> 
     if found := differences(saved, now):
         may_change = (*changeable(saved["config"]), *SAVE_FLAGS)
         raise ValueError(
-            f"save_path {str(folder.path)!r} holds another run: {'; '.join(found)}: give another "
-            f"save_path or the same flags ({', '.join(may_change)} may change)"
+            f"save_path {str(folder.path)!r} holds another run{_of_another_preset(saved, now)}: "
+            f"{'; '.join(found)}: give another save_path or the same flags "
+            f"({', '.join(may_change)} may change)"
             f"{_how_to_change(changed, found)}"
         )
+
+
+def _of_another_preset(saved: dict, now: dict) -> str:
+    """Names the two presets, if both are known and differ: they explain most differences."""
+    models = saved.get("model"), now.get("model")
+    if None in models or models[0] == models[1]:
+        return ""
+    return f" (--model={models[0]}, and this is --model={models[1]})"
 
 
 def _how_to_change(changed: dict[str, tuple], found: list[str]) -> str:

@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 from ptb.data import corpus
-from ptb.runs.identity import check_meant, describe, differences, open_run, run_id
+from ptb.runs.identity import (
+    check_meant,
+    describe,
+    differences,
+    open_run,
+    refuse_another_run,
+    run_id,
+)
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 
@@ -127,3 +134,14 @@ def test_what_a_weight_depends_on_cannot_change(tmp_path):
     with pytest.raises(ValueError, match="hidden_size was 2 and is now 9") as error:
         open_run(RunFolder(tmp_path), larger, print, ("learning_rate",))
     assert "--change" not in str(error.value)
+
+
+@pytest.mark.parametrize(("now", "named"), [({"model": "small"}, True), ({}, False)])
+def test_another_preset_is_named_if_both_are_known(tmp_path, now, named):
+    folder = RunFolder(tmp_path)
+    folder.description = lambda: describe(CONFIG, TEXT, {"model": "fast"})
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="hidden_size was 2 and is now 9") as error:
+        refuse_another_run(folder, describe(dataclasses.replace(CONFIG, hidden_size=9), TEXT, now))
+    assert ("--model=fast" in str(error.value)) is named
+    assert "None" not in str(error.value)
