@@ -66,12 +66,16 @@ def help_text() -> str:
     return "\n".join([*lines, "", *textwrap.wrap(foot + "absl and TensorFlow.", WIDTH)])
 
 
+def own_flags() -> list[flags.Flag]:
+    """The flags with a group, in the order of definition: none of absl's or TensorFlow's."""
+    found = ((name, flags.FLAGS[name]) for name in flags.FLAGS)
+    return [flag for name, flag in found if name == flag.name and hasattr(flag, GROUP)]
+
+
 def _groups() -> dict[str, list[flags.Flag]]:
     groups: dict[str, list[flags.Flag]] = {}
-    for name in flags.FLAGS:
-        flag = flags.FLAGS[name]
-        if name == flag.name and (title := getattr(flag, GROUP, None)):
-            groups.setdefault(title, []).append(flag)
+    for flag in own_flags():
+        groups.setdefault(getattr(flag, GROUP), []).append(flag)
     return {title: groups[title] for title in sorted(groups, key=LAST.__eq__)}
 
 

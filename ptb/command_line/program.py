@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import app, flags
 
 from ptb.command_line.flag_files import expand_flag_files
-from ptb.command_line.help import define_help_flags
+from ptb.command_line.help import define_help_flags, own_flags
 from ptb.command_line.paths import checked_path
 from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
 from ptb.command_line.temporary import choose_temporary_folder
@@ -186,7 +186,7 @@ def _with_similar_names(error: flags.UnrecognizedFlagError) -> str:
     if "Did you mean" in message:
         return message
     part = error.flagname.lower().replace("-", "_")
-    similar = sorted(name for name in FLAGS if part in name and FLAGS[name].help)
+    similar = sorted(flag.name for flag in own_flags() if part in flag.name)
     if similar:
         message += f". Did you mean: {', '.join(similar)} ?"
     return f"{message} --help lists the flags." if similar else f"{message}: see --help"

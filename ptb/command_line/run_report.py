@@ -64,14 +64,16 @@ def print_row(report) -> None:
 
 def note_nothing_learned(report, corpus) -> None:
     """Warns after the second epoch if the model knows no more than word frequencies."""
+    from ptb.data.text import UNITS  # noqa: PLC0415
+
     if report.epoch != 2:
         return
     frequencies = corpus.unigram_perplexity("valid")
     if report.valid_perplexity >= frequencies:
         note(
             f"after two epochs the valid perplexity is {report.valid_perplexity:.1f}, no better "
-            f"than word frequencies alone ({frequencies:.1f}): try another --seed, a smaller "
-            "--learning_rate or a smaller --max_grad_norm"
+            f"than {_frequencies(UNITS[corpus.tokens])} alone ({frequencies:.1f}): try another "
+            "--seed, a smaller --learning_rate or a smaller --max_grad_norm"
         )
 
 
