@@ -45,6 +45,9 @@ flags.disclaim_key_flags()
 TUNING_SEEDS = 3
 
 
+OTHER_SEEDS = "with other seeds"  # the heading of what a recheck found
+
+
 @dataclass(frozen=True)
 class Options:
     """How much to measure: seeds, and full or quick settings.
@@ -97,8 +100,8 @@ class Study:
     def _run(self) -> None:
         with user_errors():
             folder = Path(FLAGS.out) / self.name
-            if _given() and not Path(FLAGS.beside).is_dir():
-                raise ValueError(f"--beside={FLAGS.beside}: there is no such folder")
+            if (text := _other_text()) and not text.is_dir():
+                raise ValueError(f"--beside={text}: there is no such folder")
             recorded = None
             if FLAGS.redraw or FLAGS.recheck:
                 recorded = saved_rows(folder)
@@ -199,25 +202,22 @@ class Study:
     def recheck(self, recorded: list[Row], rows: list[Row]) -> list[str]:
         """Lines of Markdown: whether the findings of `rows` are those of the `recorded` rows."""
         pairs = paired(self.verdict(recorded), self.verdict(rows))
-        against = any(map(contradicts, pairs))
-        seeds = sorted({row["seed"] for row in rows})
-        text = (
-            f"**{'The verdict does not hold' if against else 'The verdict holds'}** "
-            f"with seeds {seeds[0]} to {seeds[-1]}: {tally(pairs, 'with one set of seeds')}"
-        )
-        table = comparison(pairs, "with other seeds")
-        return [f"# Checked again: {self.question}", "", text, "", *table, ""]
+        holds, how = _outcome(pairs, rows)
+        table = comparison(pairs, OTHER_SEEDS)
+        return [f"# Checked again: {self.question}", "", f"**{holds}** {how}", "", *table, ""]
 
-    def checked_again(self, rows: list[Row], folder: Path) -> list[str]:
-        """Lines that name the findings which other seeds changed; none if it was not checked."""
+    def checked_again(self, rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
+        """Lines with the outcome of a recheck, and with the findings that other seeds changed.
+
+        None if it was not checked.
+        """
         if not (folder / RECHECK_CSV).exists():
-            return []
+            return [], []
         again = saved_rows(folder, RECHECK_CSV)
-        outcome = self.recheck(rows, again)[2].replace("**", "")  # no finding of the study
         pairs = paired(self.verdict(rows), self.verdict(again))
         changed = [(one, other) for one, other in pairs if one != other]
-        table = [*comparison(changed, "with other seeds"), ""] if changed else []
-        return [f"## [Checked again]({RECHECK})", "", outcome, "", *table]
+        table = [*comparison(changed, OTHER_SEEDS), ""] if changed else []
+        return [f"## [Checked again]({RECHECK})", "", " ".join(_outcome(pairs, again)), ""], table
 
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
         """Markdown lines: which findings hold on the text that was measured in `other`."""
@@ -236,18 +236,19 @@ class Study:
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
         verdict = self.answer(rows)
-        there = Path(FLAGS.beside) / self.name if _given() else None
+        text = _other_text()
         # Of a folder with several studies, some may not have been measured on the other text.
-        other = self.beside(rows, folder, there) if there and there.is_dir() else []
+        measured = text and (text / self.name).is_dir()
+        other = self.beside(rows, folder, text / self.name) if measured else []
         write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
         if provenance is None:
             provenance = kept_provenance(folder)
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
-        again = self.checked_again(rows, folder)
-        page = [*lines, *again, *other, *provenance]
+        outcome, changed = self.checked_again(rows, folder)
+        page = [*lines, *outcome, *changed, *other, *provenance]
         write_text_atomically(folder / VERDICT, "\n".join(page) + "\n")
         if _language() == "zh":
-            outcome = again[:4]  # which findings they are is said in English only
+            # Which findings changed, and what another text says, is said in English only.
             self.report_in_chinese(rows, folder, [*lines, *outcome, *provenance])
             return
         print(f"{self.question}\n\n{verdict}\n\n{folder / CSV}, {FIGURE}, {VERDICT}")
@@ -267,9 +268,17 @@ class Study:
         print(verdict)
 
 
-def _given() -> bool:
-    """Whether --beside names another text to compare with."""
-    return "beside" in FLAGS and bool(FLAGS.beside)
+def _outcome(pairs: list[tuple[str, str]], rows: list[Row]) -> tuple[str, str]:
+    """Whether the verdict holds with the seeds of `rows`, and how many findings are the same."""
+    holds = "does not hold" if any(map(contradicts, pairs)) else "holds"
+    seeds = sorted({row["seed"] for row in rows})
+    how = tally(pairs, "with one set of seeds")
+    return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {how}"
+
+
+def _other_text() -> Path | None:
+    """The folder of another text to compare with, which --beside names."""
+    return Path(FLAGS.beside) if "beside" in FLAGS and FLAGS.beside else None
 
 
 def _seeds(count: int) -> str:
