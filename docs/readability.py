@@ -44,17 +44,20 @@ def sentences(text: str) -> list[str]:
     return [each for each in found if WORD.search(each)]
 
 
-def pages() -> dict[str, list[str]]:
-    """The sentences of each group of English pages."""
+def pages() -> dict[str, list[Path]]:
+    """The English pages of each group."""
     groups = {
         "README.md": [ROOT / "README.md"],
         "docs/": sorted((ROOT / "docs").glob("*.md")),
         "results/": sorted((ROOT / "results").rglob("*.md")),
     }
     return {
-        name: [s for page in found if ".zh." not in page.name for s in sentences(page.read_text())]
-        for name, found in groups.items()
+        name: [page for page in found if ".zh." not in page.name] for name, found in groups.items()
     }
+
+
+def sentences_of(found: list[Path]) -> list[str]:
+    return [sentence for page in found for sentence in sentences(page.read_text())]
 
 
 def help_texts() -> list[str]:
@@ -111,12 +114,14 @@ def main() -> None:
         )
         return
     print(f"{'':28} {'words':>7} {'a sent.':>6} {'>25':>6} {'>30':>7} {'grade':>6}")
-    for title, found in {**pages(), "help": help_texts(), "docstrings": docstrings()}.items():
-        print(row(title, found))
+    groups = pages()
+    for title, found in groups.items():
+        print(row(title, sentences_of(found)))
+    for title, text in (("help", help_texts()), ("docstrings", docstrings())):
+        print(row(title, text))
     if "--files" in sys.argv:
-        for page in sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("results/**/*.md")]):
-            if ".zh." not in page.name:
-                print(row(str(page.relative_to(ROOT))[-28:], sentences(page.read_text())))
+        for page in (*groups["docs/"], *groups["results/"]):
+            print(row(str(page.relative_to(ROOT))[-28:], sentences_of([page])))
 
 
 if __name__ == "__main__":

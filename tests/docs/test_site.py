@@ -189,13 +189,22 @@ def test_the_search_finds_pages_in_both_languages(address, driver, query):
     assert any(target.endswith(QUERIES[query]) for target in targets), targets
 
 
+@pytest.fixture(params=[1280, 375])
+def width(request, driver):
+    """The width of the window, in pixels."""
+    browsers.resize(driver, request.param)
+    return request.param
+
+
+@pytest.fixture(params=LOOKED_AT)
+def shown(request, address, driver, width):
+    """A page that is shown at that width."""
+    show(driver, address + request.param)
+
+
 @pytest.mark.slow
 @browsers.needed
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("page", LOOKED_AT)
-def test_a_page_fits_its_window_and_asks_no_other_host(address, driver, page, width):
-    browsers.resize(driver, width)
-    show(driver, address + page)
+def test_a_page_fits_its_window_and_asks_no_other_host(address, driver, width, shown):
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     loaded = "return performance.getEntriesByType('resource').map(each => each.name)"
     urls = driver.execute_script(loaded)
@@ -205,9 +214,5 @@ def test_a_page_fits_its_window_and_asks_no_other_host(address, driver, page, wi
 @pytest.mark.slow
 @browsers.needed
 @browsers.axe_needed
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("page", LOOKED_AT)
-def test_a_page_is_accessible(address, driver, page, width):
-    browsers.resize(driver, width)
-    show(driver, address + page)
+def test_a_page_is_accessible(driver, shown):
     assert browsers.serious_findings(driver) == []
