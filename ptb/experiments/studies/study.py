@@ -31,7 +31,9 @@ from ptb.experiments.studies.study_files import (
     make_folder,
     provenance_of,
     read_unfinished,
+    rechecked_rows,
     saved_rows,
+    seen_seeds,
     writing,
 )
 from ptb.experiments.studies.study_flags import QUICK_SEEDS, define_flags, load_corpus
@@ -113,14 +115,13 @@ class Study:
         if FLAGS.redraw:
             with user_errors():
                 self.report(recorded, folder, None)
-                if (folder / RECHECK_CSV).exists():
-                    rows = saved_rows(folder, RECHECK_CSV)
+                if rows := rechecked_rows(folder):
                     self.report_recheck(recorded, rows, folder, kept_provenance(folder, RECHECK))
             return
         if not self.in_children:
             start_quietly()
         count = FLAGS.seeds or (self.quick_seeds if FLAGS.quick else self.seeds)
-        first = 1 + max((row["seed"] for row in recorded or []), default=0)
+        first = 1 + max(seen_seeds(folder)) if FLAGS.recheck else 1
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
         rows, tuned = self.rows(options, corpus, folder)
@@ -211,9 +212,8 @@ class Study:
 
         None if it was not checked.
         """
-        if not (folder / RECHECK_CSV).exists():
+        if not (again := rechecked_rows(folder)):
             return [], []
-        again = saved_rows(folder, RECHECK_CSV)
         pairs = paired(self.verdict(rows), self.verdict(again))
         changed = [(one, other) for one, other in pairs if one != other]
         table = [*comparison(changed, OTHER_SEEDS), ""] if changed else []

@@ -89,6 +89,16 @@ def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
         raise ValueError(f"{path} is not the CSV of a study: {error}") from None
 
 
+def rechecked_rows(folder: Path) -> list[Row]:
+    """The measurements of the last recheck; [] if the verdict was never checked again."""
+    return saved_rows(folder, RECHECK_CSV) if (folder / RECHECK_CSV).exists() else []
+
+
+def seen_seeds(folder: Path) -> set[int]:
+    """The seeds that a study has measured, for its verdict and in its last recheck."""
+    return {row["seed"] for row in [*saved_rows(folder), *rechecked_rows(folder)]}
+
+
 def provenance_of(corpus, cost: float, csv: str = CSV) -> list[str]:
     """Table lines with a study's command, text, versions, machine and cost."""
     tokens = ", ".join(f"{split} {len(ids):,}" for split, ids in corpus.splits.items())

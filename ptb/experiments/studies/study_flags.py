@@ -40,7 +40,8 @@ def define_flags() -> None:
         flags.DEFINE_bool(
             "recheck",
             False,
-            "Measure again with other seeds, and say whether the verdict in OUT holds.",
+            "Measure again with other seeds, and say whether the verdict in OUT holds. A further "
+            "recheck takes further seeds, and replaces the one before.",
         )
         define_path(
             "beside",

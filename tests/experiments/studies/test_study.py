@@ -10,7 +10,7 @@ from ptb.experiments.studies.every import write_overview
 from ptb.experiments.studies.findings import contradicts, paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
-from ptb.experiments.studies.study_files import cost_of
+from ptb.experiments.studies.study_files import cost_of, seen_seeds
 from tests import forked
 from tests.experiments.studies.test_verdicts import truncation_rows
 from tests.forked import one_line_error
@@ -105,6 +105,13 @@ def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, fac
     text = (tmp_path / "recheck.md").read_text()
     assert said in text
     assert f"| Yes | {'the same' if factor else 'No'} |" in text
+
+
+def test_a_further_recheck_takes_seeds_that_neither_verdict_nor_recheck_has_seen(tmp_path):
+    (tmp_path / "measurements.csv").write_text(to_csv(rows((1, 2))))
+    assert seen_seeds(tmp_path) == {1, 2}
+    (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4))))
+    assert seen_seeds(tmp_path) == {1, 2, 3, 4}
 
 
 def test_a_verdict_names_the_findings_that_other_seeds_changed(tmp_path, capsys):
