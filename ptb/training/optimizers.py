@@ -26,6 +26,7 @@ from ptb.training.config import Config
 from ptb.training.state import AVERAGE, COUNT
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
+ETA = 8  # of `Averaged`
 
 Slots = dict[str, dict[str, tf.Variable]]
 Counters = dict[str, tf.Variable]
@@ -97,12 +98,13 @@ class AdamW:
 class Averaged:
     """Another optimizer, and a moving average of the weights after each step.
 
-        keep = min(momentum, 1 - 1 / t)            after step t = 1, 2, ...
-        average = keep * average + (1 - keep) * weight
+        new = max(1 - momentum, (1 + eta) / (t + eta))       after step t = 1, 2, ...
+        average = (1 - new) * average + new * weight
 
-    So it is the plain mean of the weights after all steps, until there are 1 / (1 - momentum) of
-    them. Steps start from the weights, not from their average, as in Polyak and Juditsky 1992
-    (DOI 10.1137/0330046), who take the plain mean; the name of the momentum is Keras's.
+    So it is an average over about the last ninth of all steps, until 1 - momentum is more. A short
+    run then forgets its first weights too. This is the polynomial-decay averaging of Shamir and
+    Zhang 2013 (arXiv 1212.1824) with eta = 8, and with an end. Steps start from the weights, not from their
+    average. The name of the momentum is Keras's.
     """
 
     def __init__(self, optimizer, weights: Mapping, momentum: float):
@@ -115,7 +117,7 @@ class Averaged:
         self._optimizer.apply(variables, gradients, learning_rate, scale)
         tf.raw_ops.AssignAddVariableOp(resource=self._steps.handle, value=1)
         steps = tf.cast(self._steps.read_value(), tf.float32)
-        new = tf.maximum(1 - self._momentum, 1 / steps)
+        new = tf.maximum(1 - self._momentum, (ETA + 1) / (steps + ETA))
         for variable, average in zip(variables, self.slots[AVERAGE].values(), strict=True):
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=average.handle, alpha=new, delta=average.read_value() - variable.read_value()

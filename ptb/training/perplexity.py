@@ -92,36 +92,41 @@ class Evaluator:
             progress(int(windows.lengths[part].sum()))
         return nats
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _each(self, text, restarts, state, num_steps: int):
         """The nats `[K, B, T]` of windows, and the state after them."""
         stream, starts, lengths, resets = text
-        nats = tf.TensorArray(tf.float32, tf.shape(starts)[0])
-        for k in tf.range(tf.shape(starts)[0]):
+        count = tf.shape(starts)[0]
+
+        def score(k, nats, state):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
             state = zero_rows(state, restarts[k])
             within = window_resets(resets, starts[k], num_steps)
             window_nats, state = self._window(tokens[:, :-1], tokens[:, 1:], mask, state, within)
-            nats = nats.write(k, window_nats)
+            return k + 1, nats.write(k, window_nats), state
+
+        loop = 0, tf.TensorArray(tf.float32, count), state
+        _, nats, state = tf.while_loop(lambda k, *_: k < count, score, loop)
         return nats.stack(), state
 
-    @tf.function
+    @tf.function(autograph=False)
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
         stream, starts, lengths, resets = text
         replicas = self._replicas
-        state = replicas.scatter(state)
-        for k in tf.range(first, last):
+
+        def score(k, nats, state):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
             within = window_resets(resets, starts[k], num_steps)
             window = tokens, mask, state, carries_state, within
             window_nats, state = replicas.run(self._rows, *window)
-            nats += replicas.one(window_nats)
+            return k + 1, nats + replicas.one(window_nats), state
+
+        loop = first, nats, replicas.scatter(state)
+        _, nats, state = tf.while_loop(lambda k, *_: k < last, score, loop)
         return nats, replicas.gather(state)
 
-    # As in `TrainStep._window`; no way of predicting branches on a tensor.
-    @tf.autograph.experimental.do_not_convert
     def _rows(self, tokens, mask, state, carries_state: bool, resets):
         """The nats of all rows of a window, and the next state of this replica's."""
         if not carries_state:

@@ -95,36 +95,46 @@ class TrainStep:
         seed = tf.constant(seed, tf.int32)
         return self._windows(stream, starts, state, learning_rates, first, count, seed, resets)
 
-    # Every figure that changes from call to call is a tensor: a call never traces anew.
-    @tf.function
+    # Every figure that changes from call to call is a tensor: a call never traces anew. AutoGraph is
+    # off, here and in `Evaluator`: rewriting the source of all that is called would delay the first
+    # step.
+    @tf.function(autograph=False)
     def _windows(self, stream, starts, state, learning_rates, first, count, seed, resets):
-        costs = tf.TensorArray(tf.float32, count)
-        grad_norms = tf.TensorArray(tf.float32, count)
-        state = self._replicas.scatter(state)
-        for k in tf.range(first, first + count):
+        end = first + count
+
+        def step(k, costs, grad_norms, state):
             tokens = window_tokens(stream, starts[k], self._num_steps)
             within = window_resets(resets, starts[k], self._num_steps)
             window = tokens, state, learning_rates[k], tf.random.fold_in(seed, k), within
             cost, grad_norm, state = self._on_replicas(window)
-            costs = costs.write(k - first, cost)
-            grad_norms = grad_norms.write(k - first, grad_norm)
+            k_th = k - first
+            return k + 1, costs.write(k_th, cost), grad_norms.write(k_th, grad_norm), state
+
+        empty = tf.TensorArray(tf.float32, count), tf.TensorArray(tf.float32, count)
+        loop = first, *empty, self._replicas.scatter(state)
+        _, costs, grad_norms, state = tf.while_loop(lambda k, *_: k < end, step, loop)
         return costs.stack(), grad_norms.stack(), self._replicas.gather(state)
 
     def _on_replicas(self, window):
         """One window on all replicas; again with half the loss scale where float16 overflowed."""
         replicas = self._replicas
-        if not self._scales_loss:
-            cost, grad_norm, state = replicas.run(self._window, *window)
-            return replicas.one(cost), replicas.one(grad_norm), state
-        cost, grad_norm, state, loss_scale = 0.0, math.inf, window[1], 2 * FIRST_LOSS_SCALE
-        while loss_scale > 1.0 and not tf.math.is_finite(grad_norm):
-            loss_scale = loss_scale / 2
-            cost, grad_norm, state = replicas.run(self._window, *window, loss_scale)
-            cost, grad_norm = replicas.one(cost), replicas.one(grad_norm)
-        return cost, grad_norm, state
 
-    # AutoGraph would take a second to rewrite all that is called here (see `LanguageModel.call`).
-    @tf.autograph.experimental.do_not_convert
+        def run(*loss_scale):
+            cost, grad_norm, state = replicas.run(self._window, *window, *loss_scale)
+            return replicas.one(cost), replicas.one(grad_norm), state
+
+        if not self._scales_loss:
+            return run()
+
+        def overflowed(loss_scale, cost, grad_norm, state):
+            return (loss_scale > 1.0) & ~tf.math.is_finite(grad_norm)
+
+        def halved(loss_scale, *_):
+            return loss_scale / 2, *run(loss_scale / 2)
+
+        loop = 2 * FIRST_LOSS_SCALE, 0.0, math.inf, window[1]
+        return tf.while_loop(overflowed, halved, loop)[1:]
+
     def _window(self, tokens, state, learning_rate, seed, resets, loss_scale=1.0):
         """One window on one replica: the cost and norm of all rows, the state of its own."""
         if not self._carries_state:

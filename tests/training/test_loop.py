@@ -136,7 +136,7 @@ def test_averages_are_validated_and_the_model_has_the_trained_weights_at_all_tim
         assert bits(averaged.export_weights()) == bits(snapshot.weights) == bits(plain.weights)
         if costs:
             steps += 1
-            keep = min(0.95, 1 - 1 / steps)
+            keep = min(0.95, 1 - 9 / (steps + 8))
             for name, weight in snapshot.weights.items():
                 averages[name] = keep * averages.get(name, 0) + (1 - keep) * np.float64(weight)
         for name, weight in snapshot.evaluation_weights.items():
