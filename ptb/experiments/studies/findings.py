@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 # Follows the settings of which none is clearly the best.
 OF_SEVERAL = " (which of them is not clear)"
+NONE = "none"  # instead of a finding that one of two verdicts lacks
 
 
 def paired(verdict: str, other: str) -> list[tuple[str, str]]:
-    """Pairs the findings of two verdicts: equal ones together; "none" for a missing one."""
+    """Pairs the findings of two verdicts: equal ones, then similar ones, else with NONE.
+
+    A condition in front ("After the same words, ...") must be the same.
+    """
     ones, others = findings(verdict), findings(other)
-    left = [one for one in others if one not in ones]
-    pairs = [
-        (one, one) if one in others else (one, left.pop(0) if left else "none") for one in ones
+    pairs = {one: one for one in ones if one in others}
+    candidates = [
+        (one, each) for one in ones for each in others if one not in pairs and each not in ones
     ]
-    return pairs + [("none", one) for one in left]
+    for one, each in sorted(candidates, key=lambda pair: -_similarity(*pair)):
+        if one not in pairs and each not in pairs.values() and _same_condition(one, each):
+            pairs[one] = each
+    left = [each for each in others if each not in pairs.values()]
+    return [(one, pairs.get(one, NONE)) for one in ones] + [(NONE, each) for each in left]
+
+
+def _same_condition(one: str, other: str) -> bool:
+    conditions = {each.partition(",")[0] for each in (one, other) if "," in each}
+    return len(conditions) < 2
+
+
+def _similarity(one: str, other: str) -> float:
+    """Share of words, from 0 to 1, that two findings have in common in the same order."""
+    return difflib.SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio()
 
 
 def contradicts(pair: tuple[str, str]) -> bool:
-    """Whether two findings differ, and neither of them says that the answer is not clear.
+    """Whether two findings differ, and neither is missing or says that the answer is not clear.
 
     A finding that names several settings as the best agrees with one that names some of them. One
     with a doubt in another part counts as a finding without.
     """
     doubt = r"it is not clear|not clearly|no clear"
-    if pair[0] == pair[1] or any(re.search(doubt, each, re.I) for each in pair):
+    if pair[0] == pair[1] or NONE in pair or any(re.search(doubt, each, re.I) for each in pair):
         return False
     if not any(OF_SEVERAL in each for each in pair):
         return True

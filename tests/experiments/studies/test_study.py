@@ -152,6 +152,18 @@ def test_the_same_findings_are_paired_whatever_their_order():
     assert paired(one, "**b**") == [("a", "none"), ("b", "b"), ("c", "none")]
 
 
+def test_findings_are_paired_by_their_condition_and_then_by_their_words():
+    one = "**At 5, the GRU is best** **At 20, the GRU is best** **At 20, the RNN is worst**"
+    other = "**At 20, the LSTM is worst** **At 20, no network is best** **At 9, the GRU is best**"
+    assert paired(one, other) == [
+        ("At 5, the GRU is best", "none"),
+        ("At 20, the GRU is best", "At 20, no network is best"),
+        ("At 20, the RNN is worst", "At 20, the LSTM is worst"),
+        ("none", "At 9, the GRU is best"),
+    ]
+    assert [contradicts(pair) for pair in paired(one, other)] == [False, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "against"),
     [("larger is better", "larger is better", False),
