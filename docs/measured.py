@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import csv
 import functools
-import json
 import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, median
+
+from ptb.experiments.records.record import read_result
+from ptb.machine.untrusted import read_json
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -291,7 +293,7 @@ def _others() -> dict:
 
 def _inside() -> dict:
     """Of `results/inside/inside.json`: the first word that agrees after the aside."""
-    found = json.loads((RESULTS / "inside/inside.json").read_text(encoding="utf-8"))
+    found = read_json(RESULTS / "inside/inside.json")
     word = found["words"].index("bilit")
     held_out = {(each["agreement"], each["vowel"]): each["held_out"] for each in found["agreement"]}
     sizes = sorted(map(abs, held_out.values()))
@@ -311,8 +313,7 @@ def _records() -> dict:
     """Of the records below results/ptb and results/tinyshakespeare: mean, lowest, highest seed."""
     numbers = {}
     for model in ("best", "fast", "medium", "small"):
-        files = sorted((RESULTS / "ptb" / model).glob("seed-*/result.json"))
-        seeds = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        seeds = [read_result(each) for each in sorted((RESULTS / "ptb" / model).glob("seed-*"))]
         kinds = {"": seeds}
         if isinstance(seeds[0].get("last_epoch"), dict):
             kinds[", last epoch"] = [seed["last_epoch"] for seed in seeds]
@@ -329,8 +330,7 @@ def _records() -> dict:
             seconds = fmean(seed["seconds"] for seed in seeds)
             numbers[f"record {model}: seconds"] = (",.0f", exact(seconds))
     for tokens in ("char", "subword"):
-        file = RESULTS / f"tinyshakespeare/{tokens}/seed-1/result.json"
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = read_result(RESULTS / f"tinyshakespeare/{tokens}/seed-1")
         for split in ("valid", "test"):
             bits = record[split]["bits_per_character"]
             numbers[f"record {tokens}: {split} bits"] = (".3f", exact(bits))
@@ -341,8 +341,7 @@ def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
     for model in ("small", "medium", "large", "xeon_amx/small", "xeon_amx/medium"):
-        file = RESULTS / f"benchmark/{model}.json"
-        benchmark = json.loads(file.read_text(encoding="utf-8"))
+        benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]
         numbers[f"{name}: words/s"] = (",.0f", exact(speed))

@@ -37,7 +37,7 @@ import numpy as np
 from ptb.data import subword, wordpunct
 from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
-from ptb.machine.system import machine_bytes
+from ptb.machine.memory import memory_bytes, there_is
 
 # What one time step reads, and what several of these are called.
 UNITS = {
@@ -301,14 +301,14 @@ def encode(
     Also how many lines ended in a written `<eos>`, which counts once. Raises ValueError if the
     numbers do not fit into memory.
     """
-    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, machine_bytes()
+    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, memory_bytes()
     for block in blocks:
         parts.append(numbers.encode(_lower(block) if lowercase else block))
         num_tokens += len(parts[-1])
         if 8 * num_tokens > memory:  # the parts, and the whole that is made of them
             raise ValueError(
-                f"the text has more than {num_tokens:,} tokens, and this machine has "
-                f"{memory / 2**30:.0f} GiB of memory: give a shorter one"
+                f"the text has more than {num_tokens:,} tokens, and {there_is()} of memory: "
+                "give a shorter one"
             )
     return numbers.join_line_ends(np.concatenate(parts))
 

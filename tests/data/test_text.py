@@ -243,7 +243,7 @@ def test_a_text_without_spaces_is_read_as_characters(tmp_path):
 
 
 def test_a_text_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "machine_bytes", lambda: 79)
+    monkeypatch.setattr(text, "memory_bytes", lambda: 79)
     (tmp_path / "a.txt").write_text("a b c d\n" * 2)
     with pytest.raises(ValueError, match="10 tokens"):
         read(tmp_path / "a.txt")

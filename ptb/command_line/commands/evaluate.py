@@ -40,7 +40,7 @@ from ptb.data.options import WHOLE
 from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
 from ptb.machine.escape import escape
-from ptb.machine.memory import memory_bytes
+from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.training.model import check_memory
 
 if TYPE_CHECKING:
@@ -296,8 +296,8 @@ def _check_cache_memory(hidden_size: int, batch_size: int, num_steps: int) -> No
     needed = 4 * batch_size * FLAGS.neural_cache * (3 * hidden_size + 6 * num_steps)
     if needed > memory_bytes():
         raise ValueError(
-            f"--neural_cache={FLAGS.neural_cache} needs {needed / 2**30:.0f} GiB, and this machine "
-            f"has {memory_bytes() / 2**30:.0f} GiB: give a smaller one"
+            f"--neural_cache={FLAGS.neural_cache} needs {gib(needed)}, and {there_is()}: give a "
+            "smaller one"
         )
 
 

@@ -123,7 +123,8 @@ def draw(result: dict, title: str, path: Path) -> None:
     for colour, label in ((OURS, "this project"), (OTHERS, "PyTorch, and plain Keras")):
         axes.barh(0, 0, color=colour, label=label)
     axes.errorbar([], [], xerr=[], color=GREY, capsize=3, label="lowest to highest round")
-    axes.legend(loc="lower right", bbox_to_anchor=(0.98, 0.08), fontsize=9)
+    # Below the axes: inside, a bar may be anywhere.
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     for name, value, most in zip(names, medians, errors[1], strict=True):
         axes.text(value + most, name, f"  {value:,.0f}", va="center")
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
