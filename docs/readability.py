@@ -57,7 +57,7 @@ def pages() -> dict[str, list[Path]]:
 
 
 def sentences_of(found: list[Path]) -> list[str]:
-    return [sentence for page in found for sentence in sentences(page.read_text())]
+    return [sentence for page in found for sentence in sentences(page.read_text(encoding="utf-8"))]
 
 
 def help_texts() -> list[str]:
@@ -65,7 +65,10 @@ def help_texts() -> list[str]:
     texts: dict[str, None] = {}
     for name in COMMANDS:
         command = [sys.executable, "-m", "ptb", name, "--helpxml"]
-        xml = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout
+        answer = subprocess.run(
+            command, cwd=ROOT, check=False, capture_output=True, encoding="utf-8"
+        )
+        xml = answer.stdout
         root = ElementTree.fromstring(xml[xml.index("<?xml") :])
         # What is indented in the usage is commands and tables.
         usage = root.findtext("usage", "")
@@ -83,7 +86,7 @@ def docstrings() -> list[str]:
     found = (
         ast.get_docstring(node)
         for file in files
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, documented)
     )
     return [s for text in found if text for s in sentences(text.split("\n\n")[0])]
@@ -104,7 +107,7 @@ def row(name: str, found: Iterable[str]) -> str:
 
 def long_sentences(page: Path) -> list[str]:
     """The sentences with over 25 words of a page."""
-    return [s for s in sentences(page.read_text()) if len(WORD.findall(s)) > 25]
+    return [s for s in sentences(page.read_text(encoding="utf-8")) if len(WORD.findall(s)) > 25]
 
 
 def main() -> None:

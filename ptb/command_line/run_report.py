@@ -6,6 +6,7 @@ import math
 import sys
 
 from ptb.command_line.program import FLAGS, command_to_type, note
+from ptb.data.documents import NONE
 from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
 from ptb.machine.processor import why_no_faster
@@ -109,7 +110,8 @@ def print_result(result) -> None:
     """Prints the test perplexity of the best epoch, and the floor if the text has a known one."""
     corpus, best, test = result.corpus, result.best, result.test
     print(f"best epoch {best.epoch}: valid perplexity {best.valid_perplexity:.3f}")
-    _print_bits("valid", best.valid_perplexity, corpus)
+    first = int(result.config.reset_at != NONE)  # then the first token is predicted too
+    _print_bits("valid", best.valid_perplexity, corpus, first)
     if test is None:
         print("the text has no test split, so nothing was tested")
         return
@@ -118,7 +120,7 @@ def print_result(result) -> None:
         f"({test.nats:.1f} nats over {test.tokens:,} tokens, batch_size 1)"
     )
     print(meaning(test.perplexity, corpus))
-    _print_bits("test", test.perplexity, corpus)
+    _print_bits("test", test.perplexity, corpus, first)
     if corpus.summary["test"].unknown:
         print(f"test <unk> {corpus.summary['test'].unknown_share:.2%} of the tokens")
     if corpus.grammar:
@@ -170,19 +172,19 @@ def uniform_choice(perplexity: float, corpus) -> str:
     return f"meaning: as unsure as a uniform choice among {perplexity:,.2f} of the {size:,} {units}"
 
 
-def _print_bits(split: str, perplexity: float, corpus) -> None:
-    print_comparable(split, perplexity, corpus.summary[split], corpus.tokens)
+def _print_bits(split: str, perplexity: float, corpus, first: int) -> None:
+    print_comparable(split, perplexity, corpus.summary[split], corpus.tokens, first)
 
 
-def print_comparable(part: str, perplexity: float, counts, tokens: str) -> None:
+def print_comparable(part: str, perplexity: float, counts, tokens: str, first: int = 0) -> None:
     """Prints scores that compare models with different tokens: per character and per word.
 
-    `counts` is the `SplitSummary` of the text.
+    `counts` is the `SplitSummary` of the text. `first` is 1 if its first token was predicted too.
     """
-    by_word = counts.word_perplexity(perplexity)
+    by_word = counts.word_perplexity(perplexity, first)
     if tokens not in ("word", "char") and by_word is not None:
         print(f"{part} perplexity per word {by_word:.3f}")
-    bits = counts.bits_per_character(perplexity)
+    bits = counts.bits_per_character(perplexity, first)
     if bits is not None:
         spelled = " (without the characters that <unk> hides)" if counts.unknown else ""
         print(f"{part} bits per character {bits:.4f}{spelled}")

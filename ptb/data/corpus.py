@@ -285,9 +285,9 @@ def _corpus(
         if lacking := np.flatnonzero((counts[split] > 0) & (table < 0)).tolist():
             where = f"{files[split]}: " if split in files else ""
             raise ValueError(f"{where}{vocabulary.cannot_encode(tokens[lacking[0]])}")
-        predicted = extents.predicted(texts[split])
+        sizes = extents.counts(texts[split])
         text.renumber(texts[split], table)
-        summary[split] = summarize(texts[split], counts[split], vocabulary, predicted)
+        summary[split] = summarize(texts[split], counts[split], vocabulary, sizes)
     ids = {split: texts[split] for split in kept}
     return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
 
@@ -318,8 +318,8 @@ def _subword_corpus(
     for split in kept:
         splits[split] = expand(texts[split])
         counts = text.count(splits[split], len(vocabulary))
-        predicted = extents.predicted(texts[split])
-        summary[split] = summarize(splits[split], counts, vocabulary, predicted)
+        sizes = extents.counts(texts[split])
+        summary[split] = summarize(splits[split], counts, vocabulary, sizes)
     return Corpus(name, vocabulary, splits, summary, "subword")
 
 

@@ -22,6 +22,8 @@ class SplitSummary:
     `types` are its distinct tokens before any became `<unk>`; `longest_line` is in tokens, with
     its `<eos>`. `characters` and `words` are those of all tokens but the first, which nothing
     predicts, as they were written before any became `<unk>`: a line break is one of each.
+    `first_characters` and `first_words` are those of the first token, which is predicted too if
+    documents are told apart (`ptb.data.documents`).
     """
 
     tokens: int
@@ -30,26 +32,34 @@ class SplitSummary:
     longest_line: int
     characters: int = 0
     words: int = 0
+    first_characters: int = 0
+    first_words: int = 0
 
     @property
     def unknown_share(self) -> float:
         """The share of the tokens that are `<unk>`, from 0 to 1."""
         return self.unknown / self.tokens
 
-    def bits_per_character(self, perplexity: float) -> float | None:
+    def bits_per_character(self, perplexity: float, first: int = 0) -> float | None:
         """The bits per character of a perplexity, which compare models with different tokens.
 
-        None for a split without a predicted character.
+        `first` is 1 if the first token is predicted too (`Windows.first`), else 0. None for a split
+        without a predicted character.
         """
-        if not self.characters:
+        characters = self.characters + first * self.first_characters
+        if not characters:
             return None
-        return math.log2(perplexity) * (self.tokens - 1) / self.characters
+        return math.log2(perplexity) * (self.tokens - 1 + first) / characters
 
-    def word_perplexity(self, perplexity: float) -> float | None:
-        """The perplexity per word of a perplexity per token; words end at white space."""
-        if not self.words:
+    def word_perplexity(self, perplexity: float, first: int = 0) -> float | None:
+        """The perplexity per word of a perplexity per token; words end at white space.
+
+        `first` as for `bits_per_character`.
+        """
+        words = self.words + first * self.first_words
+        if not words:
             return None
-        nats = math.log(perplexity) * (self.tokens - 1) / self.words
+        nats = math.log(perplexity) * (self.tokens - 1 + first) / words
         return math.exp(nats) if nats < MAX_NATS else math.inf
 
 
@@ -83,21 +93,30 @@ class Extents:
             words += int(self._within[after].sum() + begins.sum())
         return characters, words
 
+    def of_first(self, numbers: np.ndarray) -> tuple[int, int]:
+        """Characters and words of the first of tokens `[N]`."""
+        first = numbers[0]
+        return int(self._lengths[first]), int(self._within[first] + self._begins[first])
+
+    def counts(self, numbers: np.ndarray) -> tuple[int, int, int, int]:
+        """`predicted` and `of_first`, in the order of the fields of `SplitSummary`."""
+        return *self.predicted(numbers), *self.of_first(numbers)
+
 
 def summarize(
     ids: np.ndarray,
     type_counts: np.ndarray,
     vocabulary: Vocabulary,
-    predicted: tuple[int, int] = (0, 0),
+    extents: tuple[int, ...] = (),
 ) -> SplitSummary:
     """The summary of ids `[N]` of the vocabulary, from a text with these counts of its types.
 
-    `predicted` are its characters and words, as `Extents` counts them.
+    `extents` are its characters and words, as `Extents.counts` gives them.
     """
     unknown = 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
     line_ends = np.flatnonzero(ids == vocabulary.id_of(EOS))
     longest = int(np.diff(line_ends, prepend=-1).max()) if len(line_ends) else len(ids)
-    return SplitSummary(len(ids), int((type_counts > 0).sum()), unknown, longest, *predicted)
+    return SplitSummary(len(ids), int((type_counts > 0).sum()), unknown, longest, *extents)
 
 
 def table(summaries: Mapping[str, SplitSummary]) -> str:

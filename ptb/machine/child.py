@@ -76,7 +76,7 @@ class Program:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                text=True,
+                encoding="utf-8",
                 env=os.environ | (environment or {}),
             )
         except OSError:
@@ -182,7 +182,7 @@ def call(function: Callable, *arguments, **options):
 def serve() -> None:
     """Runs in the child: calls the function named in the first line, and answers the commands."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
     def send(answer) -> None:

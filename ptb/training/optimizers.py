@@ -103,8 +103,8 @@ class Averaged:
 
     So it is an average over about the last ninth of all steps, until 1 - momentum is more. A short
     run then forgets its first weights too. This is the polynomial-decay averaging of Shamir and
-    Zhang 2013 (arXiv 1212.1824) with eta = 8, and with an end. Steps start from the weights, not from their
-    average. The name of the momentum is Keras's.
+    Zhang 2013 (arXiv 1212.1824) with eta = 8, and with an end. Steps start from the weights, not
+    from their average. The name of the momentum is Keras's.
     """
 
     def __init__(self, optimizer, weights: Mapping, momentum: float):

@@ -95,9 +95,8 @@ class TrainStep:
         seed = tf.constant(seed, tf.int32)
         return self._windows(stream, starts, state, learning_rates, first, count, seed, resets)
 
-    # Every figure that changes from call to call is a tensor: a call never traces anew. AutoGraph is
-    # off, here and in `Evaluator`: rewriting the source of all that is called would delay the first
-    # step.
+    # Every figure that changes from call to call is a tensor: a call never traces anew. Here and in
+    # `Evaluator`, AutoGraph is off: to rewrite the source of all that is called would take time.
     @tf.function(autograph=False)
     def _windows(self, stream, starts, state, learning_rates, first, count, seed, resets):
         end = first + count

@@ -84,8 +84,8 @@ def test_words_that_train_has_once_stand_in_for_those_it_lacks(tmp_path):
     assert loaded.vocabulary.words == ("a", "<eos>", "<unk>")
     assert decoded(loaded, "train") == "a <unk> a <eos> a <unk> a <eos>"
     assert decoded(loaded, "valid") == "a <unk> <eos> a <unk> <eos>"
-    assert loaded.summary["train"] == SplitSummary(8, 4, 2, 4, 11, 7)
-    assert loaded.summary["valid"] == SplitSummary(6, 4, 2, 3, 11, 5)
+    assert loaded.summary["train"] == SplitSummary(8, 4, 2, 4, 11, 7, 1, 1)
+    assert loaded.summary["valid"] == SplitSummary(6, 4, 2, 3, 11, 5, 1, 1)
     assert loaded.summary["valid"].unknown_share == 1 / 3
 
 
@@ -185,7 +185,7 @@ def test_one_file_is_read_whole_in_the_words_of_another_text(tmp_path):
     write(tmp_path, other="c d <eos>\nb")
     loaded = corpus.load_whole(tmp_path / "other.txt", words, TextOptions(shares=(90, 5, 5)))
     assert decoded(loaded, "whole") == "c <unk> <eos> b <eos>"
-    assert loaded.summary == {"whole": SplitSummary(5, 4, 1, 3, 5, 4)}
+    assert loaded.summary == {"whole": SplitSummary(5, 4, 1, 3, 5, 4, 1, 1)}
     assert loaded.files == {"whole": tmp_path / "other.txt"}
     assert ["1 lines" in note for note in loaded.notes] == [True]
 

@@ -119,3 +119,17 @@ def test_bits_per_character_do_not_depend_on_the_tokens(tmp_path):
         assert counts.bits_per_character(perplexity) == pytest.approx(2)
         by_word = np.exp2(2 * counts.characters / counts.words)
         assert counts.word_perplexity(perplexity) == pytest.approx(by_word)
+
+
+def test_the_first_token_counts_where_documents_are_told_apart(tmp_path):
+    (tmp_path / "text.txt").write_text("ab, cd (ab)\ncd ab\n" * 30, encoding="utf-8")
+    for kind in text.TOKENS:
+        counts = load_text(tmp_path / "text.txt", options=TextOptions(kind)).summary["test"]
+        characters = counts.characters + counts.first_characters
+        assert counts.first_characters == (1 if kind == "char" else 2)
+        assert counts.first_words == 1
+        # 2 bits a character over every token.
+        perplexity = 2 ** (2 * characters / counts.tokens)
+        assert counts.bits_per_character(perplexity, first=1) == pytest.approx(2)
+        by_word = np.exp2(2 * characters / (counts.words + 1))
+        assert counts.word_perplexity(perplexity, first=1) == pytest.approx(by_word)

@@ -30,7 +30,7 @@ def resident(script: Script, folder: Path) -> list[tuple[float, float]]:
         time.sleep(0.1)
     began, samples = time.monotonic(), []
     while script.process.is_alive():
-        status = Path(f"/proc/{script.process.pid}/status").read_text()
+        status = Path(f"/proc/{script.process.pid}/status").read_text(encoding="utf-8")
         if found := re.search(r"VmRSS:\s+(\d+) kB", status):
             samples.append((time.monotonic() - began, int(found[1]) / 1024))
         script.process.join(1)

@@ -10,7 +10,7 @@ from tests.scripts.test_train_and_evaluate import SHAPE, succeed, write_text
 
 
 def type_a_prefix():
-    sys.stdin = open("prefix.txt")  # noqa: SIM115  (open as long as the script runs)
+    sys.stdin = open("prefix.txt", encoding="utf-8")  # noqa: SIM115  (open as long as the script runs)
 
 
 @pytest.mark.slow  # each part has a default test of its own, in one process

@@ -158,7 +158,7 @@ class Interrupted:
             assert self.launcher.poll() is None and time.monotonic() < until
             time.sleep(0.02)
         pid = self.launcher.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
         victim = sorted(map(int, children))[worker]
         os.kill(victim, signal_number)
         self.lost = time.monotonic()

@@ -92,7 +92,7 @@ def test_evaluate_says_what_it_reads_and_that_rows_start_cold(tmp_path, trained)
 
 
 def read_one_line():
-    sys.stdin = open("one.txt")  # noqa: SIM115  (open as long as the script runs)
+    sys.stdin = open("one.txt", encoding="utf-8")  # noqa: SIM115  (open as long as the script runs)
 
 
 @pytest.mark.slow

@@ -188,7 +188,8 @@ def _print_score(score, text: Text, reset_at: str) -> None:
     print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
     print(uniform_choice(score.perplexity, text.corpus))
     counts = text.counts
-    print_comparable(text.part, score.perplexity, counts, text.corpus.tokens)
+    first = text.windows.first
+    print_comparable(text.part, score.perplexity, counts, text.corpus.tokens, first)
     if reset_at != NONE:
         print(f"the state was zeroed at the start of each document (reset_at={reset_at})")
     if text.corpus.vocabulary.unknown_id is not None:
@@ -373,8 +374,8 @@ def _as_json(score, text: Text, trained) -> dict:
         "method": _method() or "plain",
         "reset_at": _reset_at(trained),
         "perplexity": score.perplexity,
-        "bits_per_character": text.counts.bits_per_character(score.perplexity),
-        "word_perplexity": text.counts.word_perplexity(score.perplexity),
+        "bits_per_character": counts.bits_per_character(score.perplexity, windows.first),
+        "word_perplexity": counts.word_perplexity(score.perplexity, windows.first),
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,
         "nats": score.nats,

@@ -83,6 +83,10 @@ class Workers:
         self.send(number)
 
 
+# Workers write lines at once, in UTF-8, whatever the console has.
+WORKER = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+
+
 class _Worker(subprocess.Popen):
     """A worker process, and the threads that copy its output."""
 
@@ -93,11 +97,11 @@ def _start(command: list[str], config: str, index: int) -> _Worker:
     """Starts a worker in a session of its own: Ctrl-C reaches it once, through this process."""
     worker = _Worker(
         command,
-        env=os.environ | {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"TF_CONFIG": config, **WORKER},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         start_new_session=True,
     )

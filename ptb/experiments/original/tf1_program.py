@@ -27,7 +27,7 @@ KIB = 1024
 
 
 def main():
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints is no answer
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     original = Original()

@@ -17,6 +17,7 @@ import csv
 import io
 import json
 import math
+import os
 import signal
 import subprocess
 import time
@@ -199,7 +200,14 @@ def run_script(name: str, flags: list[str]) -> str:
     """
     command = command_of(name, *flags)
     # In a session of its own, so that Ctrl-C reaches it once: through this process.
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}  # whatever the console has
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env=environment,
+        start_new_session=True,
+    )
     received, lines = [], []
 
     def pass_on(number, frame):
@@ -224,7 +232,9 @@ def _commit() -> str | None:
     """The commit of this tree, marked "-dirty" if files differ from it; None outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+        )
     except OSError:
         return None
     return answer.stdout.strip() or None
