@@ -33,7 +33,7 @@ def define_flags() -> None:
             "seeds",
             None,
             "Number of seeds for each setting. Default: 5 or 10, depending on the study; with "
-            f"--quick 3 or {QUICK_SEEDS}.",
+            f"--quick 2 or {QUICK_SEEDS}.",
             1,
             100,
         )
