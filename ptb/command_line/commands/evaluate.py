@@ -217,11 +217,12 @@ def _print_lines(evaluator, texts: list[Text], trained) -> None:
         for row in line_table.rows(text.name, scores, text.ids, vocabulary, trained.tokens):
             print(line_table.line_of(row, kind))
         if kind == "table":
-            total = _total(list(scores))
+            total, state = _total(list(scores)), FLAGS.line_state
+            if state == "carried" and _reset_at(trained) != NONE:
+                state = f"zeroed at the start of each document (reset_at={_reset_at(trained)})"
             print(
                 f"sum of {len(scores.tokens):,} lines: perplexity {total['perplexity']:.3f}, "
-                f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state "
-                f"{FLAGS.line_state}"
+                f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state {state}"
             )
 
 
