@@ -7,6 +7,9 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).parents[1] / "__main__.py"
 
+# The environment of a child whose output is read: it writes UTF-8, whatever the console has.
+UTF_8 = {"PYTHONIOENCODING": "utf-8"}
+
 
 def command_of(name: str, *arguments: str) -> list[str]:
     """The command line that starts `ptb NAME` from any folder."""

@@ -191,7 +191,7 @@ def _print_score(score, text: Text, reset_at: str) -> None:
     first = text.windows.first
     print_comparable(text.part, score.perplexity, counts, text.corpus.tokens, first)
     if reset_at != NONE:
-        print(f"the state was zeroed at the start of each document (reset_at={reset_at})")
+        print(f"the state was {_zeroed(reset_at)}")
     if text.corpus.vocabulary.unknown_id is not None:
         print(
             f"{counts.unknown:,} of {counts.tokens:,} tokens are <unk> ({counts.unknown_share:.2%})"
@@ -217,9 +217,9 @@ def _print_lines(evaluator, texts: list[Text], trained) -> None:
         for row in line_table.rows(text.name, scores, text.ids, vocabulary, trained.tokens):
             print(line_table.line_of(row, kind))
         if kind == "table":
-            total, state = _total(list(scores)), FLAGS.line_state
-            if state == "carried" and _reset_at(trained) != NONE:
-                state = f"zeroed at the start of each document (reset_at={_reset_at(trained)})"
+            total, reset_at = _total(list(scores)), _reset_at(trained)
+            carried = FLAGS.line_state == "carried"
+            state = _zeroed(reset_at) if carried and reset_at != NONE else FLAGS.line_state
             print(
                 f"sum of {len(scores.tokens):,} lines: perplexity {total['perplexity']:.3f}, "
                 f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state {state}"
@@ -351,6 +351,10 @@ def _evaluator(model, train_windows):
 
 def _reset_at(trained) -> str:
     return FLAGS.reset_at or trained.config.reset_at
+
+
+def _zeroed(reset_at: str) -> str:
+    return f"zeroed at the start of each document (reset_at={reset_at})"
 
 
 def _method() -> str:

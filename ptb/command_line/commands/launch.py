@@ -25,7 +25,7 @@ from absl import flags
 from ptb.command_line.commands import COMMANDS
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, exit_status, fail, run
-from ptb.machine.process import command_of
+from ptb.machine.process import UTF_8, command_of
 from ptb.machine.system import SIGKILL, send_signal
 from ptb.training.cluster import cluster_configs
 
@@ -83,10 +83,6 @@ class Workers:
         self.send(number)
 
 
-# Workers write lines at once, in UTF-8, whatever the console has.
-WORKER = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-
-
 class _Worker(subprocess.Popen):
     """A worker process, and the threads that copy its output."""
 
@@ -97,7 +93,7 @@ def _start(command: list[str], config: str, index: int) -> _Worker:
     """Starts a worker in a session of its own: Ctrl-C reaches it once, through this process."""
     worker = _Worker(
         command,
-        env=os.environ | {"TF_CONFIG": config, **WORKER},
+        env=os.environ | UTF_8 | {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -35,7 +35,7 @@ from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.checked import Limits, check
 from ptb.machine.environment import machine
-from ptb.machine.process import command_of
+from ptb.machine.process import UTF_8, command_of
 from ptb.machine.untrusted import read_json, read_text
 from ptb.runs.identity import describe, refuse_another_run
 from ptb.runs.run_folder import RunFolder
@@ -200,12 +200,11 @@ def run_script(name: str, flags: list[str]) -> str:
     """
     command = command_of(name, *flags)
     # In a session of its own, so that Ctrl-C reaches it once: through this process.
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}  # whatever the console has
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        env=environment,
+        env=os.environ | UTF_8,
         start_new_session=True,
     )
     received, lines = [], []

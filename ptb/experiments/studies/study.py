@@ -210,7 +210,7 @@ class Study:
     def checked_again(self, rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
         """Lines with the outcome of a recheck, and with the findings that other seeds changed.
 
-        None if it was not checked.
+        Both are empty if it was not checked.
         """
         if not (again := rechecked_rows(folder)):
             return [], []
