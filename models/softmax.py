@@ -29,7 +29,8 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
       bias: the softmax bias, `[V]`.
       targets: the ids of the words to predict, int32 `[N]`.
       transposed: whether the weight is `[V, H]`, as an embedding is.
-      product_dtype: the type of the matrix products. The rest is float32.
+      product_dtype: the type of products, logits and probabilities. The processor sums in float32
+        and rounds once. Weights and results are float32.
 
     Returns:
       float32 `[N]`.
@@ -55,15 +56,16 @@ def _part(outputs, weight, low, bias, targets, transposed: bool):
 
     @tf.custom_gradient
     def run(outputs, weight, low, bias):
-        logits = tf.nn.bias_add(product(outputs, low, transpose_b=transposed), bias)
+        logits = tf.matmul(tf.cast(outputs, low.dtype), low, transpose_b=transposed)
+        logits = tf.nn.bias_add(logits, tf.cast(bias, low.dtype))
         p = tf.nn.softmax(logits)
         nats = _nats(logits, p, targets)
 
         def gradient(upstream):
             upstream = upstream[:, None]
             error = _error(p, targets, nats)
-            d_bias = tf.matmul(upstream, error, transpose_a=True)[0]
-            error, scaled = tf.cast(error, low.dtype), upstream * outputs
+            d_bias = product(upstream, error, transpose_a=True)[0]
+            scaled = upstream * outputs
             d_outputs = upstream * product(error, low, transpose_b=not transposed)
             a, b = (error, scaled) if transposed else (scaled, error)
             return d_outputs, product(a, b, transpose_a=True), None, d_bias
@@ -75,23 +77,28 @@ def _part(outputs, weight, low, bias, targets, transposed: bool):
 
 def _nats(logits, p, targets):
     """-log p[targets] `[N]`, exact also where p underflows: only then are the logits read again."""
-    p_target = tf.gather(p, targets, batch_dims=1)
+    p_target = tf.cast(tf.gather(p, targets, batch_dims=1), tf.float32)
+
+    def from_logits():
+        exact = tf.cast(logits, tf.float32)
+        return tf.reduce_logsumexp(exact, axis=1) - tf.gather(exact, targets, batch_dims=1)
+
     return tf.cond(
-        tf.reduce_all(p_target > SMALLEST_P),
-        lambda: -tf.math.log(p_target),
-        lambda: tf.reduce_logsumexp(logits, axis=1) - tf.gather(logits, targets, batch_dims=1),
+        tf.reduce_all(p_target > SMALLEST_P), lambda: -tf.math.log(p_target), from_logits
     )
 
 
 def _error(p, targets, nats):
     """p - one_hot(targets) `[N, V]`."""
     if on_gpu():  # a deterministic scatter there copies p to the CPU and back
-        return p - tf.one_hot(targets, tf.shape(p)[1])
+        return p - tf.one_hot(targets, tf.shape(p)[1], dtype=p.dtype)
     rows = tf.range(tf.shape(targets)[0])
     with tf.control_dependencies([nats]):  # p's last other reader, so p itself may be changed
         # `tf.tensor_scatter_nd_sub` would always copy p.
         return tf.raw_ops.ScatterNdNonAliasingAdd(
-            input=p, indices=tf.stack([rows, targets], axis=1), updates=-tf.ones_like(nats)
+            input=p,
+            indices=tf.stack([rows, targets], axis=1),
+            updates=-tf.ones_like(targets, p.dtype),
         )
 
 
