@@ -82,7 +82,8 @@ class LanguageModel(WeightsByPath, keras.Model):
     next state.
 
     The lower precision of `layers` is used in training only: for the layers, and with bfloat16 for
-    the softmax too. Weights, dropout, the state between windows and the losses are float32. Without `training` everything is float32, so a trained model has one perplexity.
+    the softmax too. Weights, dropout, the state between windows and the losses are float32. Without
+    `training` everything is float32, so a trained model has one perplexity.
 
     Args:
       vocab_size: number of words, V.

@@ -43,7 +43,9 @@ class Score:
 
 
 class Evaluator:
-    """Scores texts with one model. Traced once; the weights may change between calls.
+    """Scores texts with one model. The weights may change between calls.
+
+    Traced for the first text, and once more, for any length, for a text of another length.
 
     With `replicas`, the batch size of the windows must be a multiple of their count.
     """
@@ -110,7 +112,7 @@ class Evaluator:
         _, nats, state = tf.while_loop(lambda k, *_: k < count, score, loop)
         return nats.stack(), state
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
         stream, starts, lengths, resets = text
         replicas = self._replicas

@@ -69,3 +69,13 @@ def test_perplexity_is_exponentiated_once_from_the_sums():
     assert Score(nats=np.log(8.0) * 5, tokens=5, seconds=2.0).perplexity == pytest.approx(8.0)
     assert Score(nats=1e6, tokens=1, seconds=1.0).perplexity == np.inf
     assert Score(nats=1.0, tokens=10, seconds=2.0).words_per_second == 5
+
+
+def test_texts_of_any_length_need_two_traces_and_score_as_if_alone():
+    model = make_model("fused")
+    evaluator = Evaluator(model)
+    texts = [TEXT, TEXT[:100], TEXT[:40], TEXT[3:90]]
+    nats = [evaluator(reader.every_token(text, 1, 7)).nats for text in texts]
+    alone = [Evaluator(model)(reader.every_token(text, 1, 7)).nats for text in texts]
+    np.testing.assert_allclose(nats, alone, rtol=1e-6)
+    assert evaluator._score.experimental_get_tracing_count() == 2
