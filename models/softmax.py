@@ -56,8 +56,7 @@ def _part(outputs, weight, low, bias, targets, transposed: bool):
 
     @tf.custom_gradient
     def run(outputs, weight, low, bias):
-        logits = tf.matmul(tf.cast(outputs, low.dtype), low, transpose_b=transposed)
-        logits = tf.nn.bias_add(logits, tf.cast(bias, low.dtype))
+        logits = _logits(tf.cast(outputs, low.dtype), low, tf.cast(bias, low.dtype), transposed)
         p = tf.nn.softmax(logits)
         nats = _nats(logits, p, targets)
 
@@ -73,6 +72,14 @@ def _part(outputs, weight, low, bias, targets, transposed: bool):
         return nats, gradient
 
     return run(outputs, weight, low, bias)
+
+
+def _logits(outputs, weight, bias, transposed: bool):
+    logits = tf.matmul(outputs, weight, transpose_b=transposed)
+    if logits.dtype == tf.float32:
+        return tf.nn.bias_add(logits, bias)
+    # Fused into one operation they would be slower in bfloat16: the third axis keeps them apart.
+    return tf.nn.bias_add(logits[:, None], bias)[:, 0]
 
 
 def _nats(logits, p, targets):
