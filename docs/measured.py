@@ -312,7 +312,7 @@ def _inside() -> dict:
 def _records() -> dict:
     """Of the records below results/ptb and results/tinyshakespeare: mean, lowest, highest seed."""
     numbers = {}
-    for model in ("best", "fast", "medium", "small"):
+    for model in ("best", "fast", "fast_bfloat16", "medium", "small"):
         seeds = [read_result(each) for each in sorted((RESULTS / "ptb" / model).glob("seed-*"))]
         kinds = {"": seeds}
         if isinstance(seeds[0].get("last_epoch"), dict):
@@ -340,7 +340,8 @@ def _records() -> dict:
 def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
-    for model in ("small", "medium", "large", "xeon_amx/small", "xeon_amx/medium"):
+    models = "small", "medium", "large"
+    for model in (*models, *(f"xeon_amx/{model}" for model in models)):
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]

@@ -21,6 +21,7 @@ from ptb.command_line.help import define_help_flags, own_flags
 from ptb.command_line.paths import checked_path
 from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
 from ptb.command_line.temporary import choose_temporary_folder
+from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
@@ -149,6 +150,12 @@ def check_output_files(*names: str) -> None:
         path = FLAGS[name].value
         if path is not None:
             check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
+
+
+def write_json(result: dict) -> None:
+    """Writes what a command found to the file that --json names, if it names one."""
+    if FLAGS.json:
+        strict_json.write(Path(FLAGS.json), result)
 
 
 def check_output_file(path: str, named: str, begins: bytes) -> None:

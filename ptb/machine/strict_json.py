@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
+
+from ptb.machine.atomic_file import write_text_atomically
 
 
 def dumps(value, indent: int | None = None) -> str:
     """The value as JSON, with null for every number that is NaN or infinite."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def write(path: Path, value) -> None:
+    """Writes the value to `path` as indented JSON, atomically."""
+    write_text_atomically(path, dumps(value, indent=2) + "\n")
 
 
 def _finite(value):

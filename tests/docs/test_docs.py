@@ -71,8 +71,13 @@ def test_the_results_of_the_readme_are_those_of_the_records():
     assert f"`--model=best` reaches {best} in an hour" in readme
     names = [f"benchmark {model}: over torch" for model in ("small", "medium", "large")]
     assert "train {}, {} and {} times as fast".format(*map(measured.value, names)) in readme
-    names = [f"benchmark xeon_amx/{model}: over torch" for model in ("small", "medium")]
-    assert "ratios are {}, {} and".format(*map(measured.value, names)) in readme
+    models = [f"benchmark xeon_amx/{model}" for model in ("small", "medium", "large")]
+    for said, ratio in (
+        ("ratios are {}, {} and {}", "over torch"),
+        ("in bfloat16 {}, {} and {}", "bfloat16 over torch_bfloat16"),
+    ):
+        numbers = (measured.value(f"{model}: {ratio}") for model in models)
+        assert said.format(*numbers) in readme
 
 
 def test_the_notebook_says_no_number_that_it_does_not_compute():

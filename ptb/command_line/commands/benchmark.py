@@ -25,10 +25,16 @@ from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, check_output_files, fail, note, run, user_errors
+from ptb.command_line.program import (
+    FLAGS,
+    check_output_files,
+    fail,
+    note,
+    run,
+    user_errors,
+    write_json,
+)
 from ptb.command_line.text_source import TextSource
-from ptb.machine import strict_json
-from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.cores import available_cores
 from ptb.machine.environment import machine, versions
 from ptb.training.config import preset
@@ -72,7 +78,7 @@ def main() -> None:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
         result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
-        _write_json(_description(workload) | result)
+        write_json(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
         workload.save(Path(folder))
@@ -86,7 +92,7 @@ def main() -> None:
         f"{available_cores()} cores"
     )
     print(report.table(result, title))
-    _write_json(result)
+    write_json(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
     if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
@@ -150,7 +156,7 @@ def _measure_reader() -> None:
     _note_duration(reader.expected_seconds(FLAGS.reader_tokens))
     result = reader.run(FLAGS.reader_tokens)
     print(reader.table(result))
-    _write_json(result)
+    write_json(result)
 
 
 def _measure_export() -> None:
@@ -162,12 +168,7 @@ def _measure_export() -> None:
     _note_duration(serving.expected_seconds(FLAGS.seconds))
     result = serving.run(folder, FLAGS.seconds)
     print(serving.table(result))
-    _write_json(result)
-
-
-def _write_json(result: dict) -> None:
-    if FLAGS.json:
-        write_text_atomically(Path(FLAGS.json), strict_json.dumps(result, indent=2) + "\n")
+    write_json(result)
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:

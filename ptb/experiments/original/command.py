@@ -26,12 +26,10 @@ from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
+from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors, write_json
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
-from ptb.machine import strict_json
-from ptb.machine.atomic_file import write_text_atomically
 
 flags.disclaim_key_flags()
 
@@ -86,7 +84,7 @@ def _compare(oracle: Oracle, config) -> None:
             tqdm.write(f"{_name(case, mode):56}{line}")
             results.append({"model": _name(case, mode)} | found)
             largest = max(largest, *found.values())
-    _write_json({"tensorflow": oracle.version, "largest": largest, "models": results})
+    write_json({"tensorflow": oracle.version, "largest": largest, "models": results})
     if not largest <= parity.TOLERANCE:
         fail(f"the largest difference, {largest:.1e}, is above {parity.TOLERANCE:g}")
     print(f"the largest, {largest:.1e}, is within {parity.TOLERANCE:g}")
@@ -166,7 +164,7 @@ def _train(oracle: Oracle, config) -> None:
     test = _score(oracle, texts["test"], "test", 1, 1)
     print(f"test {test:.2f}, of the last epoch, one word at a time")
     mode = FLAGS.tutorial_mode
-    _write_json({"tensorflow": oracle.version, "mode": mode, "epochs": epochs, "test": test})
+    write_json({"tensorflow": oracle.version, "mode": mode, "epochs": epochs, "test": test})
 
 
 def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:
@@ -174,11 +172,6 @@ def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> 
     windows = len(reader.sequential(ids, batch_size, num_steps))
     nats = oracle.score(split, windows)["nats"]
     return math.exp(nats / (windows * num_steps))
-
-
-def _write_json(result: dict) -> None:
-    if FLAGS.json:
-        write_text_atomically(Path(FLAGS.json), strict_json.dumps(result, indent=2) + "\n")
 
 
 def start() -> None:

@@ -122,7 +122,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
         write_atomically(folder / name, partial(_write, content))
     # The last file makes it a record.
     write_text_atomically(folder / LOG, log)
-    write_text_atomically(folder / RESULT, strict_json.dumps(result, indent=2) + "\n")
+    strict_json.write(folder / RESULT, result)
     (folder / UNFINISHED).unlink()
     return result
 
