@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 
 from absl import flags
 
@@ -14,6 +15,13 @@ from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
+
+# The definition of a flag by the type of its field; of others, `flags.DEFINE_string`.
+DEFINE: dict[str, Callable] = {
+    "int": flags.DEFINE_integer,
+    "float": flags.DEFINE_float,
+    "bool": flags.DEFINE_bool,
+}
 
 # A field has an effect only if another field has one of these values.
 PREREQUISITES = {
@@ -49,11 +57,7 @@ def define_config_flags() -> None:
     for field in dataclasses.fields(Config):
         choices = field.metadata["choices"]
         help_text = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
-        define = {
-            "int": flags.DEFINE_integer,
-            "float": flags.DEFINE_float,
-            "bool": flags.DEFINE_bool,
-        }.get(field.type, flags.DEFINE_string)
+        define = DEFINE.get(field.type, flags.DEFINE_string)
         with flag_group(field.metadata["group"]):
             define(field.name, None, f"{help_text} Default: {_defaults(field.name)}.")
 

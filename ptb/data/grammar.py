@@ -105,7 +105,7 @@ class Grammar:
         state = self.start
         for position, word in enumerate(tokens):
             name = self.word_class.get(word)
-            if name not in self.transitions[state]:
+            if name is None or name not in self.transitions[state]:
                 raise ValueError(
                     f"token {position}, {word!r}, cannot come here: the grammar is in state "
                     f"{state!r}, which allows the word classes {sorted(self.transitions[state])}"

@@ -62,7 +62,7 @@ def _is_of_a_start(folder: Path, path: Path) -> bool:
     left = re.fullmatch(r"\.config\.json\.([0-9a-f]{32})", path.name)
     lock = folder / "lock"
     return (
-        bool(left)
+        left is not None
         and is_lock(lock)
         and left[1] in lock.read_text(encoding="utf-8", errors="replace")
     )

@@ -9,7 +9,7 @@ the best weights, and the test perplexity.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -228,7 +228,7 @@ class OpenTraining:
         """The reports of all epochs so far, including epochs before a resume."""
         return self._training.state.progress.reports
 
-    def epochs(self) -> Iterator[EpochReport]:
+    def epochs(self) -> Generator[EpochReport, None, None]:
         """Trains to the end of the run and yields the report of each epoch.
 
         Raises Stopped, Diverged and CannotSave, as `ptb.train` does.

@@ -71,7 +71,7 @@ class Workers:
             self._started.append(worker)
             if self._received is not None:  # it may have come before this worker was known
                 self.send(self._received)
-        return _wait(self._started, self.send) if self._started else 128 + self._received
+        return _wait(self._started, self.send) if self._started else 128 + (self._received or 0)
 
     def send(self, number: int) -> None:
         for worker in self._started:

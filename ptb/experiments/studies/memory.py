@@ -87,7 +87,7 @@ def train(case: Row, delay: int, corpus, learning_rates, seeds) -> list[Row]:
     network = _network(cell, vocab_size + SYMBOLS + 1, forget_bias)
     weights = initialize(network, seeds)
     slots = {name: (tf.zeros_like(w), tf.zeros_like(w)) for name, w in weights.items()}
-    alive, rates = np.arange(len(seeds)), np.float32(learning_rates)
+    alive, rates = np.arange(len(seeds)), np.asarray(learning_rates, np.float32)
     accuracy, updates = np.zeros(len(seeds)), np.full(len(seeds), 2 * max_updates)
     rngs = [np.random.default_rng((seed, delay)) for seed in seeds]
     for done in range(UPDATES_BETWEEN_TESTS, max_updates + 1, UPDATES_BETWEEN_TESTS):

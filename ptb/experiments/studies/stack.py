@@ -158,7 +158,7 @@ def clip(norms, max_grad_norm: float):
 def spectral_radius(recurrent) -> np.ndarray:
     """The largest absolute eigenvalue of each matrix `[..., H, H]`; inf where it is not finite."""
     matrices = np.asarray(recurrent, np.float64)
-    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    finite = np.asarray(np.isfinite(matrices).all(axis=(-2, -1)))
     radii = np.abs(np.linalg.eigvals(np.where(finite[..., None, None], matrices, 0))).max(axis=-1)
     return np.where(finite, radii, math.inf)
 

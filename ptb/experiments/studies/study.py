@@ -238,8 +238,8 @@ class Study:
         verdict = self.answer(rows)
         text = _other_text()
         # Of a folder with several studies, some may not have been measured on the other text.
-        measured = text and (text / self.name).is_dir()
-        other = self.beside(rows, folder, text / self.name) if measured else []
+        there = text / self.name if text else None
+        other = self.beside(rows, folder, there) if there and there.is_dir() else []
         write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
         if provenance is None:
             provenance = kept_provenance(folder)
