@@ -78,7 +78,7 @@ def _export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Pat
             signatures = module.signatures()
             tf.saved_model.save(module, str(folder), signatures=signatures)
         card = model_card.describe(trained, signatures, perplexities)
-        (folder / CARD_FILE).write_text(strict_json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        strict_json.write(folder / CARD_FILE, card)
         (folder / "README.md").write_text(model_card.to_markdown(card), encoding="utf-8")
         return _move_to_next_number(folder, export_path)
 

@@ -61,10 +61,6 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     assert is_rounded == (rnn_mode != "fused")
 
 
-def _rounded(array, dtype):
-    return tf.cast(tf.cast(array, dtype), tf.float32).numpy()
-
-
 @pytest.mark.parametrize("transposed", [False, True])
 def test_the_softmax_in_bfloat16_has_the_error_of_one_rounding(transposed):
     """Against float64. A sum over 2,048 rows that was itself in bfloat16 would be far off."""
