@@ -11,6 +11,7 @@ from itertools import pairwise
 import tensorflow as tf
 
 from ptb.machine.cores import available_cores, on_gpu
+from ptb.machine.processor import onednn_has_bfloat16
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
@@ -29,8 +30,8 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
       bias: the softmax bias, `[V]`.
       targets: the ids of the words to predict, int32 `[N]`.
       transposed: whether the weight is `[V, H]`, as an embedding is.
-      product_dtype: the type of products, logits and probabilities. The processor sums in float32
-        and rounds once. Weights and results are float32.
+      product_dtype: the type of products, logits and probabilities. Weights and results are
+        float32.
 
     Returns:
       float32 `[N]`.
@@ -57,7 +58,7 @@ def _part(outputs, weight, low, bias, targets, transposed: bool):
     @tf.custom_gradient
     def run(outputs, weight, low, bias):
         logits = _logits(tf.cast(outputs, low.dtype), low, tf.cast(bias, low.dtype), transposed)
-        p = tf.nn.softmax(logits)
+        p = _probabilities(logits)
         nats = _nats(logits, p, targets)
 
         def gradient(upstream):
@@ -80,6 +81,17 @@ def _logits(outputs, weight, bias, transposed: bool):
         return tf.nn.bias_add(logits, bias)
     # Fused into one operation they would be slower in bfloat16: the third axis keeps them apart.
     return tf.nn.bias_add(logits[:, None], bias)[:, 0]
+
+
+def _probabilities(logits):
+    """softmax(logits) `[N, V]`, in the type of the logits, exact but for the rounding to it.
+
+    In bfloat16, TensorFlow's own softmax gives probabilities with errors of up to 7%; oneDNN's is
+    exact.
+    """
+    if logits.dtype == tf.bfloat16 and (on_gpu() or not onednn_has_bfloat16()):
+        return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
+    return tf.nn.softmax(logits)
 
 
 def _nats(logits, p, targets):
@@ -112,7 +124,7 @@ def _error(p, targets, nats):
 def product(a, b, **transposes):
     """`tf.matmul(a, b, **transposes)` in the shorter type of the two; the result is float32.
 
-    In bfloat16 the processor sums in float32 and rounds the sum once, to bfloat16.
+    In bfloat16 the sum is made in float32, but comes rounded to bfloat16.
     """
     dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.size)
     return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposes), tf.float32)
