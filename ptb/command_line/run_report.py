@@ -9,7 +9,7 @@ from ptb.command_line.program import FLAGS, command_to_type, note
 from ptb.data.documents import NONE
 from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
-from ptb.machine.processor import why_no_faster
+from ptb.machine.processor import slow_precision
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
@@ -38,8 +38,9 @@ def print_header(config, corpus, model) -> None:
     if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
         counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
         print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
-    if reason := why_no_faster(config.precision, on_gpu()):
-        note(f"--precision={config.precision} will not be faster than float32: {reason}")
+    rnn_mode = config.resolve_rnn_mode(on_gpu()).rnn_mode
+    if warning := slow_precision(config.precision, rnn_mode, on_gpu()):
+        note(f"--precision={config.precision} {warning}")
     layers = "layer" if config.num_layers == 1 else "layers"
     print(
         f"model {FLAGS.model}: {config.num_layers} {config.cell} {layers} of {config.hidden_size} "

@@ -45,16 +45,38 @@ def onednn_has_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
 
     It does on x86 with AVX-512, unless `TF_ENABLE_ONEDNN_OPTS=0`.
     """
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" and "AVX-512" in (units(cpuinfo) or [])
+    return not _onednn_is_off() and "AVX-512" in (units(cpuinfo) or [])
 
 
-def why_no_faster(precision: str, on_gpu: bool, cpuinfo: Path = CPUINFO) -> str | None:
-    """The reason why `precision` is no faster than float32 here; None if it may be."""
+def slow_precision(
+    precision: str, rnn_mode: str, on_gpu: bool, cpuinfo: Path = CPUINFO
+) -> str | None:
+    """What to say of a `precision` that is not known to be faster than float32 here; else None.
+
+    results/performance.md has the measurements: faster with AMX and `fused`, slower elsewhere.
+    """
     if precision == "float32" or on_gpu:
         return None
+    if reason := _why_not_faster(precision, cpuinfo):
+        return f"will not be faster than float32: {reason}"
+    if "AMX bfloat16" not in (units(cpuinfo) or []):
+        return "may be slower than float32: it is known to be faster on processors with AMX only"
+    if rnn_mode != "fused":
+        known = "it is known to be faster with rnn_mode=fused only"
+        return f"may be slower than float32: {known}, not with {rnn_mode}"
+    return None
+
+
+def _why_not_faster(precision: str, cpuinfo: Path) -> str | None:
     if precision == "mixed_float16":
         return "only a GPU multiplies float16 faster"
+    if _onednn_is_off():
+        return "TF_ENABLE_ONEDNN_OPTS=0 turns off the fast products in bfloat16"
     found = units(cpuinfo)
     if found is not None and not set(found) & set(BFLOAT16_UNITS):
         return f"this processor has none of {', '.join(BFLOAT16_UNITS)}"
     return None
+
+
+def _onednn_is_off() -> bool:
+    return os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"

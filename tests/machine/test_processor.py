@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from ptb.machine.processor import onednn_has_bfloat16, units, why_no_faster
+from ptb.machine.processor import onednn_has_bfloat16, slow_precision, units
 
 
 @pytest.mark.parametrize(
@@ -23,21 +25,45 @@ def test_the_units_of_the_processor_are_read_from_its_flags(tmp_path, text, expe
     assert units(file) == expected
 
 
+AMX = "avx512f avx512_bf16 amx_bf16"
+
+
 @pytest.mark.parametrize(
-    ("precision", "on_gpu", "flags", "words"),
+    ("precision", "rnn_mode", "on_gpu", "flags", "words"),
     [
-        ("float32", False, "avx2", None),
-        ("mixed_bfloat16", False, "avx2", "none of AVX-512 bfloat16"),
-        ("mixed_bfloat16", False, "amx_bf16", None),
-        ("mixed_bfloat16", True, "avx2", None),
-        ("mixed_float16", False, "amx_bf16", "only a GPU"),
-        ("mixed_float16", True, "avx2", None),
+        ("float32", "fused", False, "avx2", None),
+        ("mixed_bfloat16", "fused", False, AMX, None),
+        ("mixed_bfloat16", "fused", False, "avx2", "will not be faster.*none of AVX-512 bfloat16"),
+        ("mixed_bfloat16", "fused", False, "avx512f avx512_bf16", "may be slower.*AMX only"),
+        ("mixed_bfloat16", "static", False, AMX, "may be slower.*fused only, not with static"),
+        ("mixed_bfloat16", "keras", True, "avx2", None),
+        ("mixed_float16", "fused", False, AMX, "will not be faster.*only a GPU"),
+        ("mixed_float16", "keras", True, "avx2", None),
     ],
 )
-def test_a_precision_that_is_no_faster_here_says_why(tmp_path, precision, on_gpu, flags, words):
+def test_a_precision_that_may_be_slower_here_says_why(
+    tmp_path, monkeypatch, precision, rnn_mode, on_gpu, flags, words
+):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
-    reason = why_no_faster(precision, on_gpu, tmp_path / "cpuinfo")
-    assert words in reason if words else reason is None
+    said = slow_precision(precision, rnn_mode, on_gpu, tmp_path / "cpuinfo")
+    assert re.search(words, said) if words else said is None
+
+
+def test_bfloat16_is_not_faster_without_onednn(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    (tmp_path / "cpuinfo").write_text(f"flags : {AMX}\n")
+    said = slow_precision("mixed_bfloat16", "fused", False, tmp_path / "cpuinfo")
+    assert "TF_ENABLE_ONEDNN_OPTS=0" in said
+    assert slow_precision("float32", "fused", False, tmp_path / "cpuinfo") is None
+
+
+def test_bfloat16_may_be_slower_on_a_processor_that_the_system_does_not_describe(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    said = slow_precision("mixed_bfloat16", "fused", False, tmp_path / "none")
+    assert "may be slower" in said
 
 
 @pytest.mark.parametrize(
