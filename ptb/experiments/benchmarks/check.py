@@ -82,7 +82,7 @@ def find_device(device: str) -> None:
     if not tf.config.list_logical_devices(device.upper()):
         raise ValueError(
             f"--device={device}: TensorFlow finds no GPU here: see that nvidia-smi lists one, and "
-            'install TensorFlow with its CUDA libraries: pip install "ptb-lm[gpu]"'
+            'install TensorFlow with its CUDA libraries: python3 -m pip install -e ".[gpu]"'
         )
 
 

@@ -52,5 +52,5 @@ def test_the_ratio_is_over_pytorch_in_the_same_precision(monkeypatch):
 def test_a_device_that_is_not_there_is_named_with_the_remedy():
     if tf.config.list_logical_devices("GPU"):
         pytest.skip("this machine has a GPU")
-    with pytest.raises(ValueError, match=r"--device=gpu.*nvidia-smi.*ptb-lm\[gpu\]"):
+    with pytest.raises(ValueError, match=r"--device=gpu.*nvidia-smi.*pip install -e .\.\[gpu\]"):
         check.find_device("gpu")
