@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from ptb.machine.child import ROOT
 from ptb.machine.cores import available_cores
 from ptb.machine.processor import CPUINFO, described, units
 
@@ -32,6 +34,18 @@ def machine(cpuinfo: Path = CPUINFO) -> dict:
         "units": units(cpuinfo) or [],
         "system": platform.system(),
     }
+
+
+def commit() -> str | None:
+    """The commit of this tree, marked "-dirty" if files differ from it; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() or None
 
 
 def peak_bytes() -> int:

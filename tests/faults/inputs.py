@@ -567,6 +567,7 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--reader", "--plot=a.png"), "no effect with --reader"),
     Case(BENCHMARK, ("--model=fast",), "not optimizer=adamw, forget_bias=1.0"),
     Case(BENCHMARK, ("--cell=gru",), "not cell=gru"),
+    Case(BENCHMARK, ("--precision=mixed_bfloat16",), "--paths chooses the rnn_mode and the prec"),
     Case(BENCHMARK, ("--batch_size=100000", "--num_steps=1000"), "for one window, beside"),
     Case(BENCHMARK, ("--hidden_size=8000", "--num_layers=60"), "GiB for weights and gradients"),
     Case(BENCHMARK, ("--export_path=nowhere",), "'nowhere' holds no export"),

@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 
 import keras
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ptb.machine.environment import machine, peak_bytes, versions, versions_in_words
+from ptb.machine.environment import commit, machine, peak_bytes, versions, versions_in_words
 
 
 def test_peak_memory_never_falls():
@@ -33,6 +34,13 @@ def test_the_units_of_a_processor_are_read_from_its_flags(tmp_path):
     found = machine(cpuinfo)
     assert (found["processor"], found["units"]) == ("A", ["AVX2", "AVX-512", "AMX bfloat16"])
     assert machine(tmp_path / "none")["units"] == []
+
+
+def test_the_commit_is_that_of_this_tree(monkeypatch, tmp_path):
+    found = commit()
+    assert found is None or re.fullmatch(r"(.+-g)?[0-9a-f]{12,40}(-dirty)?|v[\d.]+(-dirty)?", found)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit() is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no way to leave a core out")

@@ -36,7 +36,7 @@ from ptb.command_line.program import (
 )
 from ptb.command_line.text_source import TextSource
 from ptb.machine.cores import available_cores
-from ptb.machine.environment import machine, versions
+from ptb.machine.environment import commit, machine, versions
 from ptb.training.config import preset
 from ptb.training.model import check_memory
 
@@ -78,7 +78,7 @@ def main() -> None:
         picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
         result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
-        write_json(_description(workload) | result)
+        _write_record(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
         workload.save(Path(folder))
@@ -92,7 +92,7 @@ def main() -> None:
         f"{available_cores()} cores"
     )
     print(report.table(result, title))
-    write_json(result)
+    _write_record(result)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
     if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
@@ -146,7 +146,8 @@ def _check_recipe() -> None:
         named = ", ".join(f"{name}={value}" for name, value in others.items())
         raise ValueError(
             f"the benchmark trains the tutorial's recipe, not {named}: use --model=small, medium "
-            "or large, and sizes such as --hidden_size; --paths chooses the rnn_mode"
+            "or large, and sizes such as --hidden_size; --paths chooses the rnn_mode "
+            "and the precision"
         )
 
 
@@ -156,7 +157,7 @@ def _measure_reader() -> None:
     _note_duration(reader.expected_seconds(FLAGS.reader_tokens))
     result = reader.run(FLAGS.reader_tokens)
     print(reader.table(result))
-    write_json(result)
+    _write_record(result)
 
 
 def _measure_export() -> None:
@@ -168,7 +169,12 @@ def _measure_export() -> None:
     _note_duration(serving.expected_seconds(FLAGS.seconds))
     result = serving.run(folder, FLAGS.seconds)
     print(serving.table(result))
-    write_json(result)
+    _write_record(result)
+
+
+def _write_record(result: dict) -> None:
+    """Writes --json: the figures, and what they depend on."""
+    write_json({"machine": machine(), "versions": versions(), "commit": commit()} | result)
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
@@ -206,7 +212,6 @@ def _description(workload) -> dict:
         "model": FLAGS.model,
         "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
         "tokens": len(workload.ids),
-        "machine": machine(),
         "rounds": FLAGS.rounds,
         "seconds_per_round": FLAGS.seconds,
         "versions": versions() | {"torch": torch},

@@ -34,7 +34,7 @@ from ptb.command_line.training_flags import define_training_flags
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.checked import Limits, check
-from ptb.machine.environment import machine
+from ptb.machine.environment import commit, machine
 from ptb.machine.process import UTF_8, command_of
 from ptb.machine.untrusted import read_json, read_text
 from ptb.runs.identity import describe, refuse_another_run
@@ -43,7 +43,6 @@ from ptb.training.config import Config
 
 flags.disclaim_key_flags()
 
-ROOT = Path(__file__).parents[3]
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"
 # Stands in a folder until it is a record. What is beside it was made by the same command.
@@ -102,7 +101,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             "valid": evaluate(path, "valid"),
             "test": evaluate(path, "test"),
             "last_epoch": last_epoch(path),
-            "commit": _commit(),
+            "commit": commit(),
             "machine": machine(),
         }
     except SystemExit:
@@ -225,18 +224,6 @@ def run_script(name: str, flags: list[str]) -> str:
     if status or received:
         raise SystemExit(status or 128 + received[0])
     return "".join(lines)
-
-
-def _commit() -> str | None:
-    """The commit of this tree, marked "-dirty" if files differ from it; None outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        answer = subprocess.run(
-            command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-        )
-    except OSError:
-        return None
-    return answer.stdout.strip() or None
 
 
 def main(arguments: list[str]) -> None:

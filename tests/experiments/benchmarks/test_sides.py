@@ -25,6 +25,16 @@ def test_every_field_of_the_config_is_read_by_all_sides_or_refused():
     assert sorted([*read, *benchmark.RECIPE, *benchmark.UNREAD]) == sorted(fields)
 
 
+def test_every_record_names_processor_units_versions_and_commit(monkeypatch):
+    written = []
+    monkeypatch.setattr(benchmark, "write_json", written.append)
+    benchmark._write_record({"seconds": 1.5, "versions": {"torch": "2.13"}})
+    (record,) = written
+    assert {"processor", "units", "cores"} <= set(record["machine"])
+    assert (record["seconds"], record["versions"]) == (1.5, {"torch": "2.13"})
+    assert "commit" in record
+
+
 @pytest.mark.parametrize(
     "name", ["static", "keras", pytest.param("keras_fit", marks=pytest.mark.slow), "torch"]
 )
