@@ -38,7 +38,7 @@ def print_header(config, corpus, model) -> None:
     if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
         counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
         print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
-    if reason := why_no_faster(config.precision, on_gpu()):
+    if reason := _why_no_faster(config.precision):
         note(f"--precision={config.precision} will not be faster than float32: {reason}")
     layers = "layer" if config.num_layers == 1 else "layers"
     print(
@@ -52,6 +52,15 @@ def print_header(config, corpus, model) -> None:
     )
     columns = [name if unit == "words" else name.replace("words", "tokens") for name in COLUMNS]
     print(" ".join(f"{name:>10}" for name in columns), flush=True)
+
+
+def _why_no_faster(precision: str) -> str | None:
+    from models.softmax import rounds_bfloat16  # noqa: PLC0415
+
+    reason = why_no_faster(precision, on_gpu())
+    if not reason and precision == "mixed_bfloat16" and not on_gpu() and not rounds_bfloat16():
+        return "TensorFlow computes bfloat16 without oneDNN here"
+    return reason
 
 
 def print_row(report) -> None:

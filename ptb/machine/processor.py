@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
@@ -38,14 +37,6 @@ def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
     if flags is None:
         return None
     return [unit for unit, flag in UNITS.items() if flag in flags.split()]
-
-
-def onednn_has_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether TensorFlow computes bfloat16 with oneDNN here, and not with operations of its own.
-
-    It does on x86 with AVX-512, unless `TF_ENABLE_ONEDNN_OPTS=0`.
-    """
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" and "AVX-512" in (units(cpuinfo) or [])
 
 
 def why_no_faster(precision: str, on_gpu: bool, cpuinfo: Path = CPUINFO) -> str | None:

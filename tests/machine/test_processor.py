@@ -1,6 +1,6 @@
 import pytest
 
-from ptb.machine.processor import onednn_has_bfloat16, units, why_no_faster
+from ptb.machine.processor import units, why_no_faster
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,3 @@ def test_a_precision_that_is_no_faster_here_says_why(tmp_path, precision, on_gpu
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
     reason = why_no_faster(precision, on_gpu, tmp_path / "cpuinfo")
     assert words in reason if words else reason is None
-
-
-@pytest.mark.parametrize(
-    ("flags", "setting", "expected"),
-    [
-        ("avx2 avx512f", None, True),
-        ("avx2 avx512f", "1", True),
-        ("avx2 avx512f", "0", False),
-        ("avx2", None, False),
-        ("", None, False),
-    ],
-)
-def test_onednn_computes_bfloat16_where_there_is_avx_512(
-    tmp_path, monkeypatch, flags, setting, expected
-):
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    if setting is not None:
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", setting)
-    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
-    assert onednn_has_bfloat16(tmp_path / "cpuinfo") is expected
