@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ptb.machine.system import lines_of
+
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
 # What makes matrix products fast, by the flag that Linux gives it: in `flags` on x86, in `Features`
 # on ARM.
@@ -19,12 +21,8 @@ BFLOAT16_UNITS = tuple(unit for unit in UNITS if "bfloat16" in unit)
 
 def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
     """The system's description of the first processor; empty if there is none."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
     found: dict[str, str] = {}
-    for line in lines:
+    for line in lines_of(cpuinfo):
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())
     return found

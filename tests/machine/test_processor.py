@@ -12,6 +12,7 @@ from ptb.machine.processor import units, why_no_faster
         ),
         ("flags : fpu avx2 avx512f\n", ["AVX2", "AVX-512"]),
         ("Features : fp asimd bf16\n", ["ARM bfloat16"]),
+        (b"model name : \xff\nflags : avx2\n", ["AVX2"]),
         ("", None),
         (None, None),
     ],
@@ -19,7 +20,7 @@ from ptb.machine.processor import units, why_no_faster
 def test_the_units_of_the_processor_are_read_from_its_flags(tmp_path, text, expected):
     file = tmp_path / "cpuinfo"
     if text is not None:
-        file.write_text(text)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert units(file) == expected
 
 
