@@ -151,9 +151,13 @@ def _is_of_output(error: OSError) -> bool:
 
 def check_output_files(*names: str) -> None:
     """Raises ValueError if the file of a flag cannot be written, before the work begins."""
+    files: dict[str, str] = {}
     for name in names:
         path = FLAGS[name].value
         if path is not None:
+            other = files.setdefault(os.path.realpath(path), name)
+            if other != name:
+                raise ValueError(f"--{name}={path} is the file of --{other}: give another name")
             check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
 
 

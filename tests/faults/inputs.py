@@ -561,6 +561,7 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--export_path=run", "--sweep=num_steps"), "--sweep has no effect"),
     Case(BENCHMARK, (*TEXT, "--batch_size=5000"), "batch_size=5000 x num_steps=2 needs"),
     Case(BENCHMARK, (*TEXT, "--sweep=batch_size", "--num_steps=1000"), "needs a text of at least"),
+    Case(BENCHMARK, ("--json=new", "--plot=./new"), "--plot=./new is the file of --json"),
     Case(BENCHMARK, ("--json=/proc/b.json",), "--json=/proc/b.json cannot be written"),
     Case(BENCHMARK, ("--sweep=num_steps", "--plot=/proc/b.png"), "/proc/b.png cannot be written"),
     Case(BENCHMARK, ("--peers=abacus",), "abacus"),
