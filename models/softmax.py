@@ -6,12 +6,12 @@ of the work of the small model.
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 
 import tensorflow as tf
 
 from ptb.machine.cores import available_cores, on_gpu
-from ptb.machine.processor import onednn_has_bfloat16
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
@@ -31,7 +31,7 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
       targets: the ids of the words to predict, int32 `[N]`.
       transposed: whether the weight is `[V, H]`, as an embedding is.
       product_dtype: the type of products, logits and probabilities. Weights and results are
-        float32.
+        float32. On a CPU that does not round bfloat16 (`rounds_bfloat16`) it is float32 too.
 
     Returns:
       float32 `[N]`.
@@ -39,6 +39,8 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
     num_rows = outputs.shape[0] or ROWS_OF_A_PART
     num_cores = 1 if on_gpu() else available_cores()
     num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
+    if product_dtype == "bfloat16" and not on_gpu() and not rounds_bfloat16():
+        product_dtype = "float32"
     low = tf.cast(tf.convert_to_tensor(weight), product_dtype)
     if num_parts == 1:
         return _part(outputs, weight, low, bias, targets, transposed)
@@ -84,14 +86,25 @@ def _logits(outputs, weight, bias, transposed: bool):
 
 
 def _probabilities(logits):
-    """softmax(logits) `[N, V]`, in the type of the logits, exact but for the rounding to it.
-
-    In bfloat16, TensorFlow's own softmax gives probabilities with errors of up to 7%; oneDNN's is
-    exact.
-    """
-    if logits.dtype == tf.bfloat16 and (on_gpu() or not onednn_has_bfloat16()):
+    """softmax(logits) `[N, V]`, in the type of the logits, exact but for the rounding to it."""
+    if logits.dtype == tf.bfloat16 and on_gpu():
         return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
     return tf.nn.softmax(logits)
+
+
+@functools.cache
+def rounds_bfloat16() -> bool:
+    """Whether TensorFlow's results in bfloat16 are exact on the CPU, but for one rounding.
+
+    oneDNN's are. TensorFlow's own softmax errs by up to 7%, its products are cut off instead of
+    rounded, and neither is faster than float32. Which it takes depends on the processor, the build
+    and the environment, so this tries it.
+    """
+    with tf.init_scope(), tf.device("CPU"):
+        logits = tf.cast(tf.linspace(-4.0, 4.0, 1000)[None], tf.bfloat16)
+        low, exact = tf.nn.softmax(logits), tf.nn.softmax(tf.cast(logits, tf.float32))
+        error = tf.reduce_max(tf.abs(tf.cast(low, tf.float32) / exact - 1))
+        return float(error) < 2**-7
 
 
 def _nats(logits, p, targets):

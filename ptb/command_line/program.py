@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import os
 import re
 import shlex
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,9 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             fail(_without_python(" ".join(str(error).split())))
         if rest[1:] and not takes_arguments:
             fail(f"{rest[1]!r} is not a flag: write --name=value")
+        for flag in own_flags():  # absl's bounds let NaN pass
+            if isinstance(flag.value, float) and not math.isfinite(flag.value):
+                fail(f"--{flag.name}={flag.value} is not a finite number: give one")
         return rest
 
     def print_all(argv):
@@ -146,16 +151,21 @@ def _is_of_output(error: OSError) -> bool:
 
 def check_output_files(*names: str) -> None:
     """Raises ValueError if the file of a flag cannot be written, before the work begins."""
+    files: dict[str, str] = {}
     for name in names:
         path = FLAGS[name].value
         if path is not None:
+            other = files.setdefault(os.path.realpath(path), name)
+            if other != name:
+                raise ValueError(f"--{name}={path} is the file of --{other}: give another name")
             check_output_file(path, f"--{name}={path}", b"{" if name == "json" else PNG)
 
 
 def write_json(result: dict) -> None:
     """Writes what a command found to the file that --json names, if it names one."""
     if FLAGS.json:
-        strict_json.write(Path(FLAGS.json), result)
+        with user_errors():
+            strict_json.write(Path(FLAGS.json), result)
 
 
 def check_output_file(path: str, named: str, begins: bytes) -> None:
@@ -168,6 +178,12 @@ def check_output_file(path: str, named: str, begins: bytes) -> None:
     if not os.path.isdir(os.path.dirname(path) or ".") or no_file:
         raise ValueError(f"{named} cannot be written: give a file in a folder that exists")
     refuse_other_content(Path(path), named, begins)
+    try:
+        tempfile.TemporaryFile(dir=os.path.dirname(path) or ".").close()
+    except OSError as error:
+        raise ValueError(
+            f"{named} cannot be written ({error.strerror}): give a file in another folder"
+        ) from None
 
 
 def exit_status(returncode: int) -> int:

@@ -38,8 +38,7 @@ def print_header(config, corpus, model) -> None:
     if borders := documents.borders_of(config.reset_at, corpus.vocabulary):
         counts = (f"{borders.count(ids):,} in {split}" for split, ids in corpus.splits.items())
         print(f"documents (reset_at={config.reset_at}): {', '.join(counts)}")
-    rnn_mode = config.resolve_rnn_mode(on_gpu()).rnn_mode
-    if warning := slow_precision(config.precision, rnn_mode, on_gpu()):
+    if warning := _slow_precision(config):
         note(f"--precision={config.precision} {warning}")
     layers = "layer" if config.num_layers == 1 else "layers"
     print(
@@ -53,6 +52,15 @@ def print_header(config, corpus, model) -> None:
     )
     columns = [name if unit == "words" else name.replace("words", "tokens") for name in COLUMNS]
     print(" ".join(f"{name:>10}" for name in columns), flush=True)
+
+
+def _slow_precision(config) -> str | None:
+    from models.softmax import rounds_bfloat16  # noqa: PLC0415
+
+    if config.precision == "float32" or on_gpu():
+        return None
+    rnn_mode = config.resolve_rnn_mode(on_gpu=False).rnn_mode
+    return slow_precision(config.precision, rnn_mode, has_onednn=rounds_bfloat16())
 
 
 def print_row(report) -> None:

@@ -101,7 +101,10 @@ class Program:
         with self._limit():
             line = self._process.stdout.readline()
         if line.endswith("\n"):
-            return json.loads(line)
+            with contextlib.suppress(ValueError):
+                return json.loads(line)
+            self._process.kill()
+            raise ChildFailed(self._name, f"it answered {line.strip()[:80]!r} instead of JSON")
         self._wait()
         raise ChildFailed(self._name, self._reason())
 

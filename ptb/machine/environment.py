@@ -11,6 +11,7 @@ from pathlib import Path
 from ptb.machine.child import ROOT
 from ptb.machine.cores import available_cores
 from ptb.machine.processor import CPUINFO, described, units
+from ptb.machine.system import lines_of
 
 
 def versions() -> dict[str, str]:
@@ -54,7 +55,7 @@ def peak_bytes() -> int:
     From the system on Linux; elsewhere from `getrusage`, which includes memory that was used before
     the program started. 0 on Windows, which has neither.
     """
-    for line in _lines(Path("/proc/self/status")):
+    for line in lines_of(Path("/proc/self/status")):
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
     try:
@@ -63,11 +64,3 @@ def peak_bytes() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a file of Linux; empty on other systems, or if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []

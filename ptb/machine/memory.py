@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from ptb.machine.system import machine_bytes
+from ptb.machine.system import lines_of, machine_bytes
 
 # Address space that Python with TensorFlow takes before it has computed anything: 1.8 GiB with
 # TensorFlow 2.21 on two cores.
@@ -87,11 +87,7 @@ def group_limits(
 ) -> list[int]:
     """The memory limits of this process's control groups, of version 1 or 2, in bytes."""
     limits = []
-    try:
-        lines = groups.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return limits
-    for line in lines:
+    for line in lines_of(groups):
         _, controllers, group = line.split(":", 2)
         top, name = root, "memory.max"
         if controllers:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from ptb.machine.system import lines_of
 
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
 # What makes matrix products fast, by the flag that Linux gives it: in `flags` on x86, in `Features`
@@ -20,12 +21,8 @@ BFLOAT16_UNITS = tuple(unit for unit in UNITS if "bfloat16" in unit)
 
 def described(cpuinfo: Path = CPUINFO) -> dict[str, str]:
     """The system's description of the first processor; empty if there is none."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
     found: dict[str, str] = {}
-    for line in lines:
+    for line in lines_of(cpuinfo):
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())
     return found
@@ -40,24 +37,15 @@ def units(cpuinfo: Path = CPUINFO) -> list[str] | None:
     return [unit for unit, flag in UNITS.items() if flag in flags.split()]
 
 
-def onednn_has_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether TensorFlow computes bfloat16 with oneDNN here, and not with operations of its own.
-
-    It does on x86 with AVX-512, unless `TF_ENABLE_ONEDNN_OPTS=0`.
-    """
-    return not _onednn_is_off() and "AVX-512" in (units(cpuinfo) or [])
-
-
 def slow_precision(
-    precision: str, rnn_mode: str, on_gpu: bool, cpuinfo: Path = CPUINFO
+    precision: str, rnn_mode: str, has_onednn: bool, cpuinfo: Path = CPUINFO
 ) -> str | None:
-    """What to say of a `precision` that is not known to be faster than float32 here; else None.
+    """What to say of a lower `precision` that is not known to be faster than float32 on this CPU.
 
-    results/performance.md has the measurements: faster with AMX and `fused`, slower elsewhere.
+    None if it is. results/performance.md has the measurements: faster with AMX and `fused`, slower
+    elsewhere. `has_onednn`: whether TensorFlow computes bfloat16 with oneDNN.
     """
-    if precision == "float32" or on_gpu:
-        return None
-    if reason := _why_not_faster(precision, cpuinfo):
+    if reason := _why_not_faster(precision, has_onednn, cpuinfo):
         return f"will not be faster than float32: {reason}"
     if "AMX bfloat16" not in (units(cpuinfo) or []):
         return "may be slower than float32: it is known to be faster on processors with AMX only"
@@ -67,16 +55,12 @@ def slow_precision(
     return None
 
 
-def _why_not_faster(precision: str, cpuinfo: Path) -> str | None:
+def _why_not_faster(precision: str, has_onednn: bool, cpuinfo: Path) -> str | None:
     if precision == "mixed_float16":
         return "only a GPU multiplies float16 faster"
-    if _onednn_is_off():
-        return "TF_ENABLE_ONEDNN_OPTS=0 turns off the fast products in bfloat16"
+    if not has_onednn:
+        return "TensorFlow computes bfloat16 without oneDNN here"
     found = units(cpuinfo)
     if found is not None and not set(found) & set(BFLOAT16_UNITS):
         return f"this processor has none of {', '.join(BFLOAT16_UNITS)}"
     return None
-
-
-def _onednn_is_off() -> bool:
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 WINDOWS = os.name == "nt"
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -87,6 +88,17 @@ def send_signal(process: subprocess.Popen, number: int) -> None:
         process.terminate()
     else:
         process.send_signal(number)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file in which Linux describes itself; empty if it cannot be read.
+
+    Names in it, such as that of a control group, need not be UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def machine_bytes() -> int:

@@ -83,7 +83,7 @@ def test_files_are_replaced_and_the_machine_described_without_linux(tmp_path, wi
     atomic_file.write_text_atomically(tmp_path / "file", "é\n")
     assert (tmp_path / "file").read_bytes() == "é\n".encode()
     assert not atomic_file.sync_folder(tmp_path)
-    monkeypatch.setattr(environment, "_lines", lambda path: [])
+    monkeypatch.setattr(environment, "lines_of", lambda path: [])
     assert environment.peak_bytes() == 0
     assert cores.available_cores() == os.cpu_count()
     assert system.machine_bytes() == sys.maxsize

@@ -99,9 +99,12 @@ def test_the_softmax_in_bfloat16_has_the_error_of_one_rounding(transposed):
         assert np.linalg.norm(ours - exact) < 2 * once * np.linalg.norm(exact)
 
 
-@pytest.mark.parametrize("onednn", ["1", "0"])
+@pytest.mark.parametrize("onednn", ["1", "false"])
 def test_probabilities_in_bfloat16_are_exact_but_for_their_rounding(onednn):
-    """With oneDNN, and where TensorFlow has none: its own softmax would be 7% off."""
+    """With oneDNN, and where TensorFlow has none: its own softmax would be 7% off.
+
+    It reads "false" as it does "0".
+    """
     script = """
         import numpy as np
         import tensorflow as tf

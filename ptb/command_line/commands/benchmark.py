@@ -13,6 +13,7 @@ load of the machine: compare the ratios.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import tempfile
@@ -23,10 +24,11 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
-from ptb.command_line.help import flag_group
+from ptb.command_line.help import flag_group, own_flags
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import (
     FLAGS,
+    check_output_file,
     check_output_files,
     fail,
     note,
@@ -35,9 +37,11 @@ from ptb.command_line.program import (
     write_json,
 )
 from ptb.command_line.text_source import TextSource
+from ptb.data.reader import sequential
 from ptb.machine.cores import available_cores
 from ptb.machine.environment import commit, machine, versions
-from ptb.training.config import preset
+from ptb.machine.own_folder import PNG
+from ptb.training.config import Config, preset
 from ptb.training.model import check_memory
 
 flags.disclaim_key_flags()
@@ -54,6 +58,8 @@ UNREAD = (
     *("learning_rate", "schedule", "num_epochs", "constant_epochs", "learning_rate_decay"),
     *("warmup", "weight_decay", "adaptive_cutoffs"),
 )
+# The flags that choose another measurement, and what it reads beside --json.
+OTHERS = {"reader": ("reader_tokens",), "export_path": ("seconds",)}
 
 
 def main() -> None:
@@ -75,9 +81,8 @@ def main() -> None:
             _find_tf1()
         workload = _workload()
     if FLAGS.sweep:
-        picture = Path(FLAGS.plot or f"{FLAGS.sweep}.png")
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
-        result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, picture)
+        result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, _sweep_picture())
         _write_record(_description(workload) | result)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -107,26 +112,37 @@ def _note_duration(seconds: float) -> None:
 
 def _check_flags() -> None:
     """Raises ValueError for flags that would fail or have no effect, before any measurement."""
-    if not math.isfinite(FLAGS.seconds):
-        raise ValueError(
-            f"--seconds={FLAGS.seconds} is not a number of seconds: give a finite number"
-        )
     check_output_files("json", "plot")
-    for name in ("reader", "export_path"):
-        if FLAGS[name].value and FLAGS.plot:
-            raise ValueError(f"--plot={FLAGS.plot} has no effect with --{name}: leave out --plot")
+    if FLAGS.sweep:
+        check_output_file(str(_sweep_picture()), f"the picture {_sweep_picture()}", PNG)
     for name in UNREAD:
         if FLAGS[name].present:
             raise ValueError(
                 f"--{name}={FLAGS[name].value} does not change the speed: leave it out"
             )
-    for name in ("paths", "peers"):
-        if FLAGS.sweep and FLAGS[name].present:
-            raise ValueError(f"--{name} has no effect with --sweep: leave out --{name}")
+    for measurement, names in _without_effect().items():
+        for name in names:
+            raise ValueError(f"--{name} has no effect {measurement}: leave out --{name}")
     if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
         raise ValueError(f"--{FLAGS.sweep} is varied by --sweep={FLAGS.sweep}: leave it out")
     if FLAGS["vocab_size"].present and FLAGS.data_path is None:
         raise ValueError("--vocab_size has no effect without --data_path: leave it out")
+
+
+def _without_effect() -> dict[str, list[str]]:
+    """The flags that were given but are not read, by the words for what is measured."""
+    given = [flag.name for flag in own_flags() if flag.present and flag.name != "json"]
+    for other, reads in OTHERS.items():
+        if FLAGS[other].value:
+            return {f"with --{other}": [n for n in given if n not in (other, *reads)]}
+    tf1 = any(name.startswith("tf1_") for name in FLAGS.peers)
+    return {
+        "without --reader": [n for n in given if n == "reader_tokens"],
+        "with --sweep": [n for n in given if FLAGS.sweep and n in ("paths", "peers")],
+        "without tf1_block or tf1_basic in --peers": [
+            n for n in given if n == "tf1_python" and not tf1
+        ],
+    }
 
 
 def _find_tf1() -> None:
@@ -149,6 +165,10 @@ def _check_recipe() -> None:
             "or large, and sizes such as --hidden_size; --paths chooses the rnn_mode "
             "and the precision"
         )
+
+
+def _sweep_picture() -> Path:
+    return Path(FLAGS.plot or f"{FLAGS.sweep}.png")
 
 
 def _measure_reader() -> None:
@@ -185,6 +205,8 @@ def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
             f"--{flag} has unknown values ({', '.join(sorted(unknown))}): choose from "
             f"{', '.join(known)}"
         )
+    if len(set(names)) < len(names):
+        raise ValueError(f"--{flag}={','.join(names)} has a name twice: give each once")
     return names
 
 
@@ -198,9 +220,19 @@ def _workload():
     else:
         corpus = TextSource(FLAGS.data_path).load(("train",), vocab_size=config.vocab_size)
         vocab_size, ids = len(corpus.vocabulary), corpus.train
+    configs = _configs_of_sweep(config) if FLAGS.sweep else [config]
+    for each in configs:
+        sequential(ids, each.batch_size, each.num_steps)  # ValueError if the text is too short
     import_tensorflow()
-    check_memory(config, vocab_size, config.batch_size, config.num_steps, training=True)
+    for each in configs:
+        check_memory(each, vocab_size, each.batch_size, each.num_steps, training=True)
     return Workload.create(config, vocab_size, ids)
+
+
+def _configs_of_sweep(config: Config) -> list[Config]:
+    from ptb.experiments.benchmarks.sweep import VALUES  # noqa: PLC0415
+
+    return [dataclasses.replace(config, **{FLAGS.sweep: n}) for n in VALUES[FLAGS.sweep]]
 
 
 def _description(workload) -> dict:

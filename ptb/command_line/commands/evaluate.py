@@ -260,8 +260,6 @@ def _check_method() -> None:
     for method, names in METHODS.items():
         for name in names:
             given = f"--{name}={FLAGS[name].value}"
-            if not math.isfinite(FLAGS[name].value):
-                raise ValueError(f"{given} is not a finite number: give one")
             if FLAGS[name].present and not FLAGS[method].value:
                 raise ValueError(
                     f"{given} has no effect without --{method}: add it, or leave out --{name}"

@@ -53,7 +53,8 @@ def _ratios(entries: list[Entry]) -> dict:
 
     In bfloat16 also over the same side in float32.
     """
-    rates = {entry.name: entry.train_rates for entry in entries if entry.train_rates}
+    whole = [entry for entry in entries if entry.train_rates and not entry.absent]
+    rates = {entry.name: entry.train_rates for entry in whole}
     exact = [name.removesuffix(BFLOAT16) for name in rates if name.endswith(BFLOAT16)]
     bases = (*PEERS, *LOW_PEERS, *exact)
     return {
@@ -131,7 +132,7 @@ def draw(result: dict, title: str, path: Path) -> None:
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
     axes.text(limit, -0.75, "matrix product alone ", ha="right", va="center", fontsize=8)
     axes.set(
-        xlabel="training, words per second", title=title, xlim=(0, 1.08 * max(limit, *medians))
+        xlabel="training, words per second", title=title, xlim=(0, 1.08 * max([limit, *medians]))
     )
     axes.set_ylim(-1, len(names) - 0.5)
     axes.spines[["top", "right"]].set_visible(False)

@@ -15,6 +15,7 @@ Name it by --python=tf1/bin/python, or by the variable PTB_TF1_PYTHON.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -82,13 +83,12 @@ def _compare(oracle: Oracle, config) -> None:
         for mode, each in parity.compare(oracle, case).items():
             line = "".join(f"{value:9.1e}" for value in each.apart.values())
             tqdm.write(f"{_name(case, mode):56}{line}")
-            from_float64 = {"ours": each.ours, "theirs": each.theirs, "rounding": each.rounding}
             if each.ours is not None:
                 tqdm.write(
                     f"  from float64: TensorFlow 1 {each.theirs:.1e}, here {each.ours:.1e}, "
                     f"one rounding of the first weights {each.rounding:.1e}"
                 )
-            results.append({"model": _name(case, mode)} | each.apart | from_float64)
+            results.append({"model": _name(case, mode), **dataclasses.asdict(each)})
             found.append(each)
     largest = max(each.largest for each in found)
     write_json({"tensorflow": oracle.version, "largest": largest, "models": results})

@@ -43,6 +43,13 @@ def test_a_side_in_bfloat16_is_compared_with_itself_in_float32(entries, workload
     }
 
 
+def test_a_side_that_died_between_rounds_has_no_ratio(entries, workload):
+    died = Entry("static", "killed", [4.0], 2.5, [200.0], [], 0.0, 2**20)
+    result = summary([*entries, died], workload)
+    assert result["ratios"] == {"torch": {"fused": 1.0}}
+    assert result["sides"]["static"] == {"absent": "killed"}
+
+
 def test_the_table_says_why_a_side_is_absent(entries, workload):
     text = table(summary(entries, workload), "a title")
     assert "keras_fit       absent: No module named 'keras'" in text
@@ -66,6 +73,11 @@ def test_how_long_a_benchmark_takes_is_known_before_it():
 
 def test_the_chart_is_a_picture(entries, workload, tmp_path):
     draw(summary(entries, workload), "a title", tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_so_is_that_of_the_matrix_products_alone(entries, workload, tmp_path):
+    draw(summary(entries[-1:], workload), "a title", tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 
