@@ -1,7 +1,7 @@
 """Points the pages' links to code at the lines where it stands now: python3 docs/code_lines.py
 
 A link such as [`LSTMCell.call`](../models/cells.py#L133) names what it points to: the line where it
-begins, or, as in [`LanguageModel.outputs`, `stop_gradient`](../models/language_model.py#L161), the
+begins, or, as in [`LanguageModel._outputs`, `stop_gradient`](../models/language_model.py#L161), the
 first line of it with these words. A test fails when the line is another.
 """
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.dropout import dropout, weight_dropout
 from models.registry import CELLS, import_all, rnn_modes
+from models.regularization import activation_penalty
 from models.softmax import softmax_nats
 from models.weights import WeightsByPath
 
@@ -95,6 +96,8 @@ class LanguageModel(WeightsByPath, keras.Model):
       cutoffs: ids at which the clusters of an adaptive softmax begin (`models.adaptive_softmax`).
         The logits are then log-probabilities. Empty: the ordinary softmax.
       weight_keep_prob: weight dropout: the probability that a recurrent weight is kept.
+      activation_regularization, temporal_activation_regularization: the factors of
+        `models.regularization`. 0: none.
     """
 
     def __init__(
@@ -106,11 +109,15 @@ class LanguageModel(WeightsByPath, keras.Model):
         tie_weights: bool = False,
         cutoffs: tuple[int, ...] = (),
         weight_keep_prob: float = 1.0,
+        activation_regularization: float = 0.0,
+        temporal_activation_regularization: float = 0.0,
     ):
         super().__init__(dtype=layers[0].parts()[-1].dtype_policy, autocast=False)
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.keep_prob = keep_prob
         self.weight_keep_prob = weight_keep_prob
+        self.activation_regularization = activation_regularization
+        self.temporal_activation_regularization = temporal_activation_regularization
         self.tie_weights = tie_weights
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
@@ -136,6 +143,8 @@ class LanguageModel(WeightsByPath, keras.Model):
             "tie_weights": self.tie_weights,
             "cutoffs": list(self.cutoffs),
             "weight_keep_prob": self.weight_keep_prob,
+            "activation_regularization": self.activation_regularization,
+            "temporal_activation_regularization": self.temporal_activation_regularization,
         }
 
     @classmethod
@@ -185,6 +194,17 @@ class LanguageModel(WeightsByPath, keras.Model):
         return self.nats_after(outputs, targets, training), next_state
 
     @tf.autograph.experimental.do_not_convert
+    def nats_and_penalty(self, tokens, targets, state, seed=None, rows=None, resets=None):
+        """The losses of a window in training: `nats`, the penalty of each token, the next state.
+
+        The penalty is a float32 scalar, from `models.regularization`.
+        """
+        outputs, dropped, next_state = self._outputs(tokens, state, True, seed, rows, resets)
+        factors = self.activation_regularization, self.temporal_activation_regularization
+        penalty = activation_penalty(outputs, dropped, *factors, resets)
+        return self.nats_after(dropped, targets, training=True), penalty, next_state
+
+    @tf.autograph.experimental.do_not_convert
     def nats_after(self, outputs: list, targets, training=False):
         """The cross-entropy of `targets` `[B, T]`, float32 `[B, T]` in nats.
 
@@ -221,6 +241,11 @@ class LanguageModel(WeightsByPath, keras.Model):
     @tf.autograph.experimental.do_not_convert
     def outputs(self, tokens, state, training=False, seed=None, rows=None, resets=None):
         """The inputs of the softmax, T tensors `[B, H]`, and the next state."""
+        _, dropped, next_state = self._outputs(tokens, state, training, seed, rows, resets)
+        return dropped, next_state
+
+    def _outputs(self, tokens, state, training, seed, rows, resets):
+        """The top layer's outputs, T tensors `[B, H]`; after dropout; the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
         embedded = tf.gather(self.embedding.value, tokens)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
@@ -231,9 +256,10 @@ class LanguageModel(WeightsByPath, keras.Model):
             precision = contextlib.nullcontext() if training else _in_float32(layer)
             with precision, self._weight_dropout(layer, training, seed, i):
                 steps, layer_next_state = layer(steps, layer_state, **options)
-            steps = self._dropout(steps, training, seed, rows, i + 1)
+            outputs = steps
+            steps = self._dropout(outputs, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
-        return tf.nest.map_structure(_float32, (steps, tuple(next_state)))
+        return tf.nest.map_structure(_float32, (outputs, steps, tuple(next_state)))
 
     def _dropout(self, steps: list, training: bool, seed, rows, index: int) -> list:
         if not training or self.keep_prob == 1.0:

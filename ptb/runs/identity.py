@@ -32,6 +32,8 @@ MEANT = (
     "max_grad_norm",
     "keep_prob",
     "weight_keep_prob",
+    "activation_regularization",
+    "temporal_activation_regularization",
 )
 # Of a corpus's source: where the text is, which may change as long as its tokens do not.
 WHERE = ("data_path", "dataset", "data_dir", "shares")

@@ -126,6 +126,22 @@ class Config:
         0.01,
         1.0,
     )
+    activation_regularization: float = _field(
+        0.0,
+        "training",
+        "Activation regularization (AR): adds this * the mean square of the outputs after dropout "
+        "to the loss of each token.",
+        0.0,
+        1e6,
+    )
+    temporal_activation_regularization: float = _field(
+        0.0,
+        "training",
+        "Temporal activation regularization (TAR): adds this * the mean square of the outputs' "
+        "change from step to step to the loss of each token.",
+        0.0,
+        1e6,
+    )
     init_scale: float = _field(
         0.1, "model", "Initial weights are uniform from -init_scale to init_scale.", 0.0, 100.0
     )

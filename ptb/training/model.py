@@ -39,6 +39,8 @@ def build_model(config: Config, vocab_size: int):
         config.tie_weights,
         config.cutoffs,
         config.weight_keep_prob,
+        config.activation_regularization,
+        config.temporal_activation_regularization,
     )
 
 

@@ -4,7 +4,8 @@ Axis letters: B = batch_size, T = num_steps, K = windows in one call.
 
 The tutorial's recipe, part by part:
 
-    loss      sum over T of the mean over B of the cross-entropy, in nats
+    loss      sum over T of the mean over B of the cross-entropy, in nats; and of the penalty of
+              `models.regularization`, which is no part of the cost that is returned
     gradient  of that loss, through the T steps of the window, stopped at the incoming state
     norm      one norm over all gradients (`tf.linalg.global_norm`), each as `tf.gradients` gives
               it: the embedding's has a row for each token of the window, and the rows of a repeated
@@ -161,15 +162,12 @@ class TrainStep:
         if resets is not None:
             resets = replicas.rows(resets)
         with tf.GradientTape() as tape:
-            nats, state = self._model.nats(
-                *(own[:, :-1], own[:, 1:], state),
-                training=True,
-                seed=seed,
-                rows=replicas.row_range(tokens.shape[0]),
-                resets=resets,
-            )
+            rows = replicas.row_range(tokens.shape[0])
+            window = own[:, :-1], own[:, 1:], state
+            nats, penalty, state = self._model.nats_and_penalty(*window, seed, rows, resets)
             cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0)) / replicas.count
-            scaled = cost * loss_scale if self._scales_loss else cost
+            loss = cost + self._num_steps * penalty / replicas.count
+            scaled = loss * loss_scale if self._scales_loss else loss
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
             gradients = [_times(1 / loss_scale, gradient) for gradient in gradients]

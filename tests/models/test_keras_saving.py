@@ -22,6 +22,7 @@ def make(rnn_mode="fused", cell="lstm", **options):
 @pytest.mark.parametrize(("rnn_mode", "cell"), UNROLLS)
 def test_a_saved_model_is_loaded_as_it_was(tmp_path, rnn_mode, cell):
     options = {"keep_prob": 0.8, "tie_weights": True, "cutoffs": (4,), "weight_keep_prob": 0.9}
+    options |= {"activation_regularization": 2.0, "temporal_activation_regularization": 1.0}
     model = make(rnn_mode, cell, **options)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

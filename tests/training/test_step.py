@@ -85,6 +85,33 @@ def test_random_sampling_starts_each_window_from_a_zero_state():
         assert cost == pytest.approx(np.sum(np.mean(nats, axis=0)), rel=1e-5)
 
 
+@pytest.mark.parametrize("rnn_mode", ["static", "fused", "keras"])
+def test_activation_regularization_is_in_the_gradient_and_not_in_the_cost(rnn_mode):
+    """Without a learning rate, only the norm shows what the loss is."""
+    found = []
+    for factors in ((0.0, 0.0), (2.0, 0.5)):
+        layers = recurrent_layers(rnn_mode, "lstm", H, 1)
+        model = LanguageModel(V, H, layers, 1.0, False, (), 1.0, *factors)
+        model.initialize(0.3, seed=1)
+        step = TrainStep(model, T, max_grad_norm=1.0)
+        costs, norms, _ = step(tf.constant(TEXT), WINDOWS.starts[:1], model.initial_state(B), 0.0)
+        found.append((float(costs[0]), float(norms[0])))
+    (cost, _), (cost_with, norm_with) = found
+    assert cost == cost_with
+
+    (tokens, targets), weights = WINDOWS[0], model.trainable_weights
+    with tf.GradientTape() as tape:
+        steps, _ = model.outputs(tokens, model.initial_state(B), training=True)
+        outputs = tf.stack(steps)
+        loss = tf.reduce_sum(
+            model.nats_after(steps, targets, training=True)
+        ) / B + T * 2.0 * tf.reduce_mean(outputs**2)
+        loss += T * 0.5 * tf.reduce_mean((outputs[1:] - outputs[:-1]) ** 2)
+    norm = tf.linalg.global_norm(tape.gradient(loss, [weight.value for weight in weights]))
+    assert norm_with == pytest.approx(float(norm), rel=1e-5)
+    assert norm_with > 1.01 * found[0][1]
+
+
 def test_a_word_that_the_window_lacks_keeps_its_embedding():
     model = make_model()
     before = model.export_weights()["embedding"]

@@ -52,6 +52,7 @@ TOKENS = 200_000
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
     *("precision", "sampling", "reset_at", "weight_keep_prob", "ema_momentum"),
+    *("activation_regularization", "temporal_activation_regularization"),
 )
 # Fields of the config that do not change the time of a step.
 UNREAD = (
