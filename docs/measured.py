@@ -341,7 +341,7 @@ def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
     models = "small", "medium", "large"
-    for model in (*models, *(f"xeon_amx/{model}" for model in models)):
+    for model in (f"{folder}/{each}" for folder in ("amd_epyc", "xeon_amx") for each in models):
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]

@@ -69,7 +69,7 @@ def test_the_results_of_the_readme_are_those_of_the_records():
     assert f"`--model=small` has a test perplexity of {small};" in readme
     assert f"`--model=fast` reaches {fast} in {seconds} seconds" in readme
     assert f"`--model=best` reaches {best} in an hour" in readme
-    names = [f"benchmark {model}: over torch" for model in ("small", "medium", "large")]
+    names = [f"benchmark amd_epyc/{model}: over torch" for model in ("small", "medium", "large")]
     assert "train {}, {} and {} times as fast".format(*map(measured.value, names)) in readme
     models = [f"benchmark xeon_amx/{model}" for model in ("small", "medium", "large")]
     for said, ratio in (
