@@ -87,7 +87,7 @@ def _logits(outputs, weight, bias, transposed: bool):
 
 def _probabilities(logits):
     """softmax(logits) `[N, V]`, in the type of the logits, exact but for the rounding to it."""
-    if logits.dtype == tf.bfloat16 and on_gpu():
+    if logits.dtype == tf.bfloat16 and on_gpu():  # where it was not tried in bfloat16
         return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
     return tf.nn.softmax(logits)
 

@@ -45,9 +45,10 @@ def slow_precision(
     None if it is. results/performance.md has the measurements: faster with AMX and `fused`, slower
     elsewhere. `has_onednn`: whether TensorFlow computes bfloat16 with oneDNN.
     """
-    if reason := _why_not_faster(precision, has_onednn, cpuinfo):
+    found = units(cpuinfo)
+    if reason := _why_not_faster(precision, has_onednn, found):
         return f"will not be faster than float32: {reason}"
-    if "AMX bfloat16" not in (units(cpuinfo) or []):
+    if "AMX bfloat16" not in (found or []):
         return "may be slower than float32: it is known to be faster on processors with AMX only"
     if rnn_mode != "fused":
         known = "it is known to be faster with rnn_mode=fused only"
@@ -55,12 +56,11 @@ def slow_precision(
     return None
 
 
-def _why_not_faster(precision: str, has_onednn: bool, cpuinfo: Path) -> str | None:
+def _why_not_faster(precision: str, has_onednn: bool, found: list[str] | None) -> str | None:
     if precision == "mixed_float16":
         return "only a GPU multiplies float16 faster"
     if not has_onednn:
         return "TensorFlow computes bfloat16 without oneDNN here"
-    found = units(cpuinfo)
     if found is not None and not set(found) & set(BFLOAT16_UNITS):
         return f"this processor has none of {', '.join(BFLOAT16_UNITS)}"
     return None

@@ -92,50 +92,39 @@ def ours(case: Case, weights: dict, rnn_mode: str) -> dict[str, np.ndarray]:
     windows = reader.sequential(case.ids, config.batch_size, config.num_steps)
     stream, starts = tf.constant(windows.stream), windows.starts
     state = model.initial_state(config.batch_size)
-    recorded: dict[str, list] = {}
+    recorded = []
     for k in range(case.num_windows):
         costs, norms, state = step(stream, starts, state, config.learning_rate, k, 1, SEED)
         values = dict(zip(("inputs", "targets"), windows[k], strict=True))
         values |= {"cost": costs[0], "grad_norm": norms[0]}
-        values |= {f"weights/{n}": weight for n, weight in model.export_weights().items()}
-        for layer, parts in enumerate(state):
-            values |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
-        for name, value in values.items():
-            recorded.setdefault(name, []).append(np.array(value))
-    return {name: np.stack(values) for name, values in recorded.items()}
+        recorded.append(values | _named(model.export_weights(), state))
+    return _trajectory(recorded)
 
 
 def in_float64(case: Case, weights: dict) -> dict[str, np.ndarray]:
     """The trajectory of a case in float64, from the tutorial's equations and autodiff alone."""
     config, masks = case.config, case.masks
     cells = _cells(config, "float64")
-    embedding, softmax_w, softmax_b = (
-        tf.Variable(weights[name], dtype=tf.float64)
-        for name in ("embedding", "softmax_w", "softmax_b")
-    )
-    variables = {"embedding": embedding, "softmax_w": softmax_w, "softmax_b": softmax_b}
-    for layer, cell in enumerate(cells):
-        for name, weight in cell.named_weights().items():
-            weight.assign(weights[f"layers/{layer}/{name}"])
-            variables[f"layers/{layer}/{name}"] = weight.value
+    variables = _cell_weights(cells)
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+    for name in ("embedding", "softmax_w", "softmax_b"):
+        variables[name] = tf.Variable(weights[name], dtype=tf.float64)
     zeros = [cell.initial_state(config.batch_size) for cell in cells]
     state = tf.nest.map_structure(lambda part: tf.cast(part, tf.float64), zeros)
     windows = reader.sequential(case.ids, config.batch_size, config.num_steps)
-    recorded: dict[str, list] = {}
+    recorded = []
     for k in range(case.num_windows):
         tokens, targets = windows[k]
-
-        def dropped(steps, layer, window=k):
-            return steps if masks is None else steps * tf.cast(masks[window, layer], tf.float64)
-
+        kept = np.ones(config.num_layers + 1) if masks is None else masks[k].astype(float)
         with tf.GradientTape() as tape:
-            steps = dropped(tf.gather(embedding, tokens.T), 0)
+            steps = kept[0] * tf.gather(variables["embedding"], tokens.T)
             next_state = []
             for layer, (cell, before) in enumerate(zip(cells, state, strict=True)):
                 outputs, after = static_rnn(cell, tf.unstack(steps), before)
-                steps = dropped(tf.stack(outputs), layer + 1)
+                steps = kept[layer + 1] * tf.stack(outputs)
                 next_state.append(after)
-            logits = tf.matmul(steps, softmax_w) + softmax_b
+            logits = tf.matmul(steps, variables["softmax_w"]) + variables["softmax_b"]
             nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets.T, logits)
             cost = tf.reduce_sum(nats) / config.batch_size
         gradients = tape.gradient(cost, variables)
@@ -145,12 +134,22 @@ def in_float64(case: Case, weights: dict) -> dict[str, np.ndarray]:
             variables[name].assign_sub(rate * tf.convert_to_tensor(gradient))
         state = next_state
         values = {"inputs": tokens, "targets": targets, "cost": cost, "grad_norm": norm}
-        values |= {f"weights/{name}": variable for name, variable in variables.items()}
-        for layer, parts in enumerate(state):
-            values |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
-        for name, value in values.items():
-            recorded.setdefault(name, []).append(np.array(tf.convert_to_tensor(value)))
-    return {name: np.stack(values) for name, values in recorded.items()}
+        read = {name: tf.convert_to_tensor(each) for name, each in variables.items()}
+        recorded.append(values | _named(read, state))
+    return _trajectory(recorded)
+
+
+def _named(weights: dict, state) -> dict:
+    """Weights and the states of the layers after a window, by their names in a trajectory."""
+    named = {f"weights/{name}": weight for name, weight in weights.items()}
+    for layer, parts in enumerate(state):
+        named |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
+    return named
+
+
+def _trajectory(windows: list[dict]) -> dict[str, np.ndarray]:
+    """The trajectory `[K, ...]` of the values of each window."""
+    return {name: np.stack([np.array(each[name]) for each in windows]) for name in windows[0]}
 
 
 def differences(actual: dict, expected: dict, forget_bias: float = 0.0) -> dict[str, float]:
@@ -303,12 +302,7 @@ def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
             arrays[f"weights/{tf1_name}"] = weight.numpy()
     expected = _renamed(oracle.unroll(settings, arrays))
 
-    weights = [cell.named_weights() for cell in cells]
-    values = {
-        f"layers/{layer}/{name}": weight.value
-        for layer, named in enumerate(weights)
-        for name, weight in named.items()
-    }
+    values = _cell_weights(cells)
     steps = tf.constant(inputs)
     with tf.GradientTape() as tape:
         tape.watch(steps)
@@ -339,6 +333,15 @@ def _cells(config: Config, precision: str = "float32") -> list:
     for layer in layers:
         layer.build((None, config.hidden_size))
     return [layer.cell for layer in layers]
+
+
+def _cell_weights(cells: list) -> dict[str, tf.Variable]:
+    """The weights of the cells of all layers, under this project's names."""
+    return {
+        f"layers/{layer}/{name}": weight.value
+        for layer, cell in enumerate(cells)
+        for name, weight in cell.named_weights().items()
+    }
 
 
 def _weights(values: dict) -> dict:
