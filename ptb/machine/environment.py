@@ -27,11 +27,18 @@ def versions_in_words() -> str:
 
 
 def machine(cpuinfo: Path = CPUINFO) -> dict:
-    """The properties of the machine that speed depends on; `units` as in `processor.units`."""
-    named = described(cpuinfo).get("model name")
+    """The properties of the machine that speed depends on; `units` as in `processor.units`.
+
+    `processor` ends with the family and model where the system has them: a virtual machine often
+    hides the rest of the name.
+    """
+    found = described(cpuinfo)
+    named = found.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in found and "model" in found:
+        named += f" (family {found['cpu family']}, model {found['model']})"
     return {
         "cores": available_cores(),
-        "processor": named or platform.processor() or platform.machine(),
+        "processor": named,
         "units": units(cpuinfo) or [],
         "system": platform.system(),
     }

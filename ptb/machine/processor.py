@@ -42,14 +42,17 @@ def slow_precision(
 ) -> str | None:
     """What to say of a lower `precision` that is not known to be faster than float32 on this CPU.
 
-    None if it is. results/performance.md has the measurements: faster with AMX and `fused`, slower
-    elsewhere. `has_onednn`: whether TensorFlow computes bfloat16 with oneDNN.
+    None if it is. results/performance.md has the measurements: faster with `fused`, on Intel with
+    AMX and on AMD with AVX-512 bfloat16; slower on Intel without AMX. `has_onednn`: whether
+    TensorFlow computes bfloat16 with oneDNN.
     """
     found = units(cpuinfo)
     if reason := _why_not_faster(precision, has_onednn, found):
         return f"will not be faster than float32: {reason}"
-    if "AMX bfloat16" not in (found or []):
-        return "may be slower than float32: it is known to be faster on processors with AMX only"
+    amd = described(cpuinfo).get("vendor_id") == "AuthenticAMD"
+    if ("AVX-512 bfloat16" if amd else "AMX bfloat16") not in (found or []):
+        known = "on Intel processors with AMX and AMD processors with AVX-512 bfloat16"
+        return f"may be slower than float32: it is known to be faster {known} only"
     if rnn_mode != "fused":
         known = "it is known to be faster with rnn_mode=fused only"
         return f"may be slower than float32: {known}, not with {rnn_mode}"

@@ -36,6 +36,12 @@ def test_the_units_of_a_processor_are_read_from_its_flags(tmp_path):
     assert machine(tmp_path / "none")["units"] == []
 
 
+def test_a_processor_has_its_family_and_model_where_the_system_has_them(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: A\n")
+    assert machine(cpuinfo)["processor"] == "A (family 25, model 17)"
+
+
 def test_the_commit_is_that_of_this_tree(monkeypatch, tmp_path):
     found = commit()
     assert found is None or re.fullmatch(r"(.+-g)?[0-9a-f]{12,40}(-dirty)?|v[\d.]+(-dirty)?", found)
