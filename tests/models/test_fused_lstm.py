@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import fused_lstm
+from models.language_model import recurrent_layers
+
+T, B, D, H = 4, 5, 3, 3
+
+
+def windows(seed=1):
+    rng = np.random.default_rng(seed)
+    inputs = tf.unstack(tf.constant(rng.normal(size=(T, B, D)), tf.float32))
+    state = tuple(tf.constant(rng.normal(size=(B, H)), tf.float32) for _ in range(2))
+    resets = tf.unstack(tf.constant(rng.random((T, B)) < 0.3))
+    return inputs, state, resets
+
+
+def layer_of(rnn_mode):
+    (layer,) = recurrent_layers(rnn_mode, "lstm", H, 1, forget_bias=0.5)
+    layer.build((None, D))
+    rng = np.random.default_rng(2)
+    for weight in layer.own_weights().values():
+        weight.assign(rng.normal(size=weight.shape).astype(np.float32))
+    return layer
+
+
+def results_of(layer, inputs, state, resets):
+    """Outputs, state and the gradients of weights, inputs and state."""
+    weights = [weight.value for weight in layer.own_weights().values()]
+    with tf.GradientTape() as tape:
+        tape.watch((inputs, state))
+        outputs, next_state = layer(inputs, state, resets=resets)
+        loss = tf.reduce_sum(tf.stack(outputs) ** 2) + tf.reduce_sum(next_state[0])
+    return outputs, next_state, tape.gradient(loss, (weights, inputs, state))
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1] * 5)])
+def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
+    monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
+    monkeypatch.setattr(fused_lstm, "available_cores", lambda: cores)
+    inputs, state, resets = windows()
+    parts = fused_lstm._row_parts((inputs, state, resets))
+    assert [part[0][0].shape[0] for part in parts] == sizes
+    rest = inputs, state, resets if documents else None
+    expected, found = (results_of(layer_of(mode), *rest) for mode in ("static", "fused"))
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), expected, found
+    )
+
+
+def test_a_small_batch_is_not_split(monkeypatch):
+    monkeypatch.setattr(fused_lstm, "available_cores", lambda: 2)
+    assert [len(fused_lstm._row_parts(tf.zeros([rows, H]))) for rows in (20, 63, 64)] == [1, 1, 2]
