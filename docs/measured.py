@@ -340,18 +340,33 @@ def _records() -> dict:
 def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
-    models = "small", "medium", "large"
-    for model in (f"{folder}/{each}" for folder in ("amd_epyc", "xeon_amx") for each in models):
+    models, folders = ("small", "medium", "large"), ("amd_epyc", "amd_epyc_family_25", "xeon_amx")
+    for model in (f"{folder}/{each}" for folder in folders for each in models):
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]
         numbers[f"{name}: words/s"] = (",.0f", exact(speed))
         numbers[f"{name}: share"] = (".0f", exact(100 * here["share_of_limit"]))
+        if original := benchmark["sides"].get("tf1_block"):
+            speed = original["train_words_per_second"]["median"]
+            numbers[f"{name}: words/s of tf1_block"] = (",.0f", exact(speed))
         for peer, ratios in benchmark["ratios"].items():
             for side, over in (("fused", "over"), ("fused_bfloat16", "bfloat16 over")):
                 if side in ratios:
                     numbers[f"{name}: {over} {peer}"] = (".2f", exact(ratios[side]))
-    return numbers
+    return numbers | _original()
+
+
+def _original() -> dict:
+    """The time of 13 epochs of `small` in TensorFlow 1.15, and of `fast`, both on the Xeon."""
+    benchmark = read_json(RESULTS / "benchmark/xeon_amx/small.json")
+    speed = benchmark["sides"]["tf1_block"]["train_words_per_second"]["median"]
+    seconds = 13 * benchmark["tokens"] / speed
+    fast = [read_result(each)["seconds"] for each in (RESULTS / "ptb/fast").glob("seed-*")]
+    return {
+        "the original: minutes of small": (".0f", exact(seconds / 60)),
+        "the original: times the time of fast": (".0f", exact(seconds / fmean(fast))),
+    }
 
 
 def _closed_forms() -> dict:

@@ -8,7 +8,11 @@ import pytest
 from ptb.machine.untrusted import read_json
 
 RESULTS = Path(__file__).parents[2] / "results"
-AMD, XEON = (RESULTS / "performance.md").read_text("utf-8").split("## On an Intel Xeon", 1)
+FIRST, *SECTIONS = re.split(
+    r"^## On an? ", (RESULTS / "performance.md").read_text("utf-8"), flags=re.M
+)
+# The sections that have what every side measured, by the folder of their records.
+BESIDE_PEERS = dict(zip(("xeon_amx", "amd_epyc_family_25"), SECTIONS, strict=True))
 MODELS = "small", "medium", "large"
 SIDES = {
     "fused": "`{}`: here, float32",
@@ -52,6 +56,12 @@ def _goals(runs):
 
     return {
         "float32 over PyTorch's": ratios("torch", "fused"),
+        "float32 over the original; over Keras `fit`": [
+            "; ".join(f"{run['ratios'][peer]['fused']:.2f}" for peer in ("tf1_block", "keras_fit"))
+            if "tf1_block" in run["ratios"]
+            else "not measured"
+            for run in runs
+        ],
         "bfloat16 over float32": ratios("fused", "fused_bfloat16"),
         "bfloat16 over PyTorch's": ratios("torch_bfloat16", "fused_bfloat16"),
         "evaluation with one row over PyTorch's": [
@@ -70,23 +80,27 @@ def _runs(folder):
     return [read_json(RESULTS / f"benchmark/{folder}/{model}.json") for model in MODELS]
 
 
-@pytest.mark.parametrize(
-    ("text", "rows"),
-    [(AMD, _amd(_runs("amd_epyc"))), (XEON, _goals(_runs("xeon_amx")))],
-    ids=["amd", "xeon"],
-)
-def test_each_ratio_is_that_of_the_benchmark(text, rows):
+def _check(text, rows):
     for row, cells in rows.items():
         (line,) = re.findall(rf"^\| {re.escape(row)} \| (.*) \|$", text, re.M)
         assert [cell.split(" (")[0] for cell in line.split(" | ")] == cells, row
 
 
-@pytest.mark.parametrize(("model", "run"), list(zip(MODELS, _runs("xeon_amx"), strict=True)))
-def test_each_side_of_the_xeon_has_the_figures_of_the_benchmark(model, run):
-    named = [SIDES[name].format(model) for name in run["sides"]]
-    rows = [_row(side) for side in run["sides"].values()]
-    for row, cells in zip(named, rows, strict=True):
-        assert f"| {row} | {cells} |" in XEON
+def test_each_ratio_of_the_first_table_is_that_of_the_benchmark():
+    _check(FIRST, _amd(_runs("amd_epyc")))
+
+
+@pytest.mark.parametrize("folder", BESIDE_PEERS)
+def test_each_ratio_beside_the_peers_is_that_of_the_benchmark(folder):
+    _check(BESIDE_PEERS[folder], _goals(_runs(folder)))
+
+
+@pytest.mark.parametrize("folder", BESIDE_PEERS)
+def test_each_side_has_the_figures_of_the_benchmark(folder):
+    for model, run in zip(MODELS, _runs(folder), strict=True):
+        for name, side in run["sides"].items():
+            row = f"| {SIDES[name].format(model)} | {_row(side)} |"
+            assert row in BESIDE_PEERS[folder]
 
 
 def _row(side):
