@@ -312,7 +312,15 @@ def _inside() -> dict:
 def _records() -> dict:
     """Of the records below results/ptb and results/tinyshakespeare: mean, lowest, highest seed."""
     numbers = {}
-    for model in ("best", "fast", "fast_bfloat16", "medium", "small", "small_bfloat16"):
+    for model in (
+        "best",
+        "best_linear",
+        "fast",
+        "fast_bfloat16",
+        "medium",
+        "small",
+        "small_bfloat16",
+    ):
         seeds = [read_result(each) for each in sorted((RESULTS / "ptb" / model).glob("seed-*"))]
         kinds = {"": seeds}
         if isinstance(seeds[0].get("last_epoch"), dict):
