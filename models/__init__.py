@@ -6,7 +6,8 @@ The main path, in order:
 2. `static_rnn`: a cell called once for each time step.
 3. `fused_lstm`: the same numbers, faster; the default on a CPU. `keras_lstm`: Keras's own layer,
    with `keras_training` for plain `fit`.
-4. `dropout`, `softmax`: the parts below, between and above the layers.
+4. `dropout`, `softmax`: the parts below, between and above the layers. `row_parts` gives each core
+   rows of its own.
 5. `language_model.LanguageModel`: embedding, recurrent layers, softmax.
 6. `weights`: the name of every weight. `tf1_names` has its name in TensorFlow 1.
 """

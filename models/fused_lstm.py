@@ -13,20 +13,20 @@ gates before their nonlinearities, in the order i, j, f, o.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import keras
 import tensorflow as tf
 
+from models.row_parts import row_parts
 from models.softmax import product, transposed
 from models.static_rnn import StaticRNN, zero_rows
-from ptb.machine.cores import available_cores, on_gpu
+from ptb.machine.cores import on_gpu
 
 # The inputs of a block of steps are projected in one product: so many steps, or as many as it takes
 # to have so many rows. Short blocks let the next layer begin, on another core, before this one has
 # seen the whole window; long ones make larger products. On a GPU, a block is the whole window.
 BLOCK_STEPS, BLOCK_ROWS = 5, 50
-# A batch is split over the cores into parts of at least so many rows.
+# A batch is split over the cores into parts of at least so many rows: the steps of a layer follow
+# each other, so that other cores would wait; rows do not.
 ROWS_OF_A_PART = 32
 
 
@@ -48,7 +48,7 @@ class FusedLSTM(StaticRNN):
         kernel = tf.convert_to_tensor(cell.kernel.value)
         parts = [
             fused_lstm(steps, kernel, bias, c, h, of or None, cell.compute_dtype)
-            for steps, (c, h), of in _row_parts((inputs, state, resets or []))
+            for steps, (c, h), of in row_parts((inputs, state, resets or []), ROWS_OF_A_PART)
         ]
         return parts[0] if len(parts) == 1 else _join(parts)
 
@@ -122,23 +122,8 @@ def fused_lstm(
     return outputs, (c, h)
 
 
-def _row_parts(nest) -> list:
-    """A nest of `[B, ...]` as a list of nests with a part of the rows each, one for each core.
-
-    The steps of a layer follow each other, so that other cores would wait; rows do not.
-    """
-    rows = tf.nest.flatten(nest)[0].shape[0]
-    most = 1 if on_gpu() or rows is None else min(available_cores(), rows // ROWS_OF_A_PART)
-    if most < 2:
-        return [nest]
-    ends = [rows * part // most for part in range(most + 1)]
-    sizes = [end - begin for begin, end in pairwise(ends)]
-    split = [tf.split(tensor, sizes) for tensor in tf.nest.flatten(nest)]
-    return [tf.nest.pack_sequence_as(nest, part) for part in zip(*split, strict=True)]
-
-
 def _join(parts: list):
-    """The inverse of `_row_parts`."""
+    """The inverse of `row_parts`."""
     return tf.nest.map_structure(lambda *tensors: tf.concat(tensors, 0), *parts)
 
 

@@ -7,11 +7,11 @@ of the work of the small model.
 from __future__ import annotations
 
 import functools
-from itertools import pairwise
 
 import tensorflow as tf
 
-from ptb.machine.cores import available_cores, on_gpu
+from models.row_parts import row_parts
+from ptb.machine.cores import on_gpu
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
 ROWS_OF_A_PART = 100
@@ -36,18 +36,14 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
     Returns:
       float32 `[N]`.
     """
-    num_rows = outputs.shape[0] or ROWS_OF_A_PART
-    num_cores = 1 if on_gpu() else available_cores()
-    num_parts = max(1, min(num_cores, num_rows // ROWS_OF_A_PART))
     if product_dtype == "bfloat16" and not on_gpu() and not rounds_bfloat16():
         product_dtype = "float32"
     low = tf.cast(tf.convert_to_tensor(weight), product_dtype)
-    if num_parts == 1:
-        return _part(outputs, weight, low, bias, targets, transposed)
-    ends = [num_rows * part // num_parts for part in range(num_parts + 1)]
-    sizes = [end - begin for begin, end in pairwise(ends)]
-    parts = zip(tf.split(outputs, sizes), tf.split(targets, sizes), strict=True)
-    return tf.concat([_part(rows, weight, low, bias, of, transposed) for rows, of in parts], 0)
+    parts = [
+        _part(rows, weight, low, bias, of, transposed)
+        for rows, of in row_parts((outputs, targets), ROWS_OF_A_PART)
+    ]
+    return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
 
 def _part(outputs, weight, low, bias, targets, transposed: bool):

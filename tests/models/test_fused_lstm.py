@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import fused_lstm
+from models import fused_lstm, row_parts
 from models.language_model import recurrent_layers
 
 T, B, D, H = 4, 5, 3, 3
@@ -39,9 +39,9 @@ def results_of(layer, inputs, state, resets):
 @pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1] * 5)])
 def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
     monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
-    monkeypatch.setattr(fused_lstm, "available_cores", lambda: cores)
+    monkeypatch.setattr(row_parts, "available_cores", lambda: cores)
     inputs, state, resets = windows()
-    parts = fused_lstm._row_parts((inputs, state, resets))
+    parts = row_parts.row_parts((inputs, state, resets), fused_lstm.ROWS_OF_A_PART)
     assert [part[0][0].shape[0] for part in parts] == sizes
     rest = inputs, state, resets if documents else None
     expected, found = (results_of(layer_of(mode), *rest) for mode in ("static", "fused"))
@@ -51,5 +51,7 @@ def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents
 
 
 def test_a_small_batch_is_not_split(monkeypatch):
-    monkeypatch.setattr(fused_lstm, "available_cores", lambda: 2)
-    assert [len(fused_lstm._row_parts(tf.zeros([rows, H]))) for rows in (20, 63, 64)] == [1, 1, 2]
+    monkeypatch.setattr(row_parts, "available_cores", lambda: 2)
+    smallest = fused_lstm.ROWS_OF_A_PART
+    parts = [row_parts.row_parts(tf.zeros([rows, H]), smallest) for rows in (20, 63, 64)]
+    assert [len(each) for each in parts] == [1, 1, 2]
