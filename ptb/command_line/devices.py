@@ -74,7 +74,7 @@ def start_tensorflow():
 
     Operations are deterministic, so that a seed gives the same result bit for bit. Each operation
     runs on one core, and the graph on all cores: a product of 20 rows is too small to divide, but
-    two layers, or two parts of the softmax, run in parallel (results/performance.md).
+    two layers, or two parts of a batch, run in parallel (results/performance.md).
     """
     if cluster := cluster_from_flags():
         print(

@@ -5,7 +5,7 @@
 
 The text must have the fingerprint that the record names. Give its path if it was moved. An
 evaluation must give every recorded perplexity within a relative 1e-5. A new training must come
-within 2%; with the same versions on the same kind of machine it is bit-identical.
+within 2%. With the same commit and versions, on the same kind of machine, it is bit-identical.
 """
 
 from __future__ import annotations
