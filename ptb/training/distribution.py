@@ -69,11 +69,10 @@ class Replicas:
         return tf.nest.map_structure(lambda own, a: a.numpy().astype(own.dtype), arrays, sent)
 
     def rows(self, values):
-        """This replica's part of `[B, ...]`: B / R rows."""
+        """This replica's part of `[B, ...]`: B / R rows, a number that the graph knows."""
         if self.count == 1:
             return values
-        first, batch_size = self.row_range(values.shape[0])
-        return values[first : first + batch_size // self.count]
+        return tf.reshape(values, [self.count, -1, *values.shape[1:]])[self._id()]
 
     def row_range(self, batch_size: int):
         """The first of this replica's rows, and the rows of the batch; None if it has all rows."""

@@ -130,6 +130,18 @@ def test_each_replica_carries_the_state_of_its_own_rows(two):
     assert all(np.abs(h[i] - h[j]).max() > 1e-3 for i in range(B) for j in range(i))
 
 
+def test_the_graph_of_a_replica_knows_its_number_of_rows(two):
+    """Else the softmax would not be split over the cores."""
+    shapes = []
+
+    @tf.function
+    def trace(tokens):
+        two.run(lambda tokens: shapes.append(two.rows(tokens).shape), tokens)
+
+    trace.get_concrete_function(tf.TensorSpec([B, T], tf.int32))
+    assert [tuple(shape) for shape in shapes] == [(B // 2, T)] * 2
+
+
 def test_two_replicas_score_as_one_does(two):
     windows = reader.every_token(TEXT, B, 7)
     scores = [Evaluator(make_model(r), r)(windows) for r in (Replicas(), two)]
