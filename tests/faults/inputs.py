@@ -624,6 +624,7 @@ RESULTS = [
     Case(LARGE_START, ("new", "--data_path", "nowhere"), "'nowhere' is not a folder"),
     Case(LARGE_START, ("new", "--windows=0"), "windows"),
     Case(LARGE_START, ("new", "--data_path=text", "--windows=90"), "has "),
+    Case(LARGE_START, ("new", "--windows=1", "--tf1_python=nowhere"), "--tf1_python="),
     Case(LARGE_START, ("file", "--data_path=text", "--windows=1"), "'file' cannot be"),
 ]
 CASES = [

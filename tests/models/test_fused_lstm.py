@@ -16,8 +16,8 @@ def windows(seed=1):
     return inputs, state, resets
 
 
-def layer_of(rnn_mode):
-    (layer,) = recurrent_layers(rnn_mode, "lstm", H, 1, forget_bias=0.5)
+def layer_of(rnn_mode, precision="float32"):
+    (layer,) = recurrent_layers(rnn_mode, "lstm", H, 1, 0.5, precision)
     layer.build((None, D))
     rng = np.random.default_rng(2)
     for weight in layer.own_weights().values():
@@ -35,11 +35,16 @@ def results_of(layer, inputs, state, resets):
     return outputs, next_state, tape.gradient(loss, (weights, inputs, state))
 
 
+def with_cores(monkeypatch, cores, gpu=False):
+    monkeypatch.setattr(row_parts, "available_cores", lambda: cores)
+    monkeypatch.setattr(row_parts, "on_gpu", lambda: gpu)
+
+
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1] * 5)])
 def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
     monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
-    monkeypatch.setattr(row_parts, "available_cores", lambda: cores)
+    with_cores(monkeypatch, cores)
     inputs, state, resets = windows()
     parts = row_parts.row_parts((inputs, state, resets), fused_lstm.ROWS_OF_A_PART)
     assert [part[0][0].shape[0] for part in parts] == sizes
@@ -51,7 +56,35 @@ def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents
 
 
 def test_a_small_batch_is_not_split(monkeypatch):
-    monkeypatch.setattr(row_parts, "available_cores", lambda: 2)
+    with_cores(monkeypatch, 2)
     smallest = fused_lstm.ROWS_OF_A_PART
     parts = [row_parts.row_parts(tf.zeros([rows, H]), smallest) for rows in (20, 63, 64)]
     assert [len(each) for each in parts] == [1, 1, 2]
+
+
+def test_nothing_is_split_on_a_gpu_or_in_a_graph_for_any_number_of_rows(monkeypatch):
+    with_cores(monkeypatch, 2, gpu=True)
+    assert len(row_parts.row_parts(tf.zeros([64, H]), 32)) == 1
+    with_cores(monkeypatch, 2)
+    seen = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, H])])
+    def trace(rows):
+        seen.append(len(row_parts.row_parts(rows, 32)))
+
+    trace.get_concrete_function()
+    assert seen == [1]
+
+
+def test_parts_in_bfloat16_give_what_one_unroll_in_bfloat16_gives(monkeypatch):
+    monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
+    inputs, state, resets = windows()
+    found = []
+    for cores in (1, 2):
+        with_cores(monkeypatch, cores)
+        found.append(results_of(layer_of("fused", "mixed_bfloat16"), inputs, state, resets))
+    tf.nest.map_structure(
+        # Each product is rounded to 8 binary digits: that of a part, and that of the whole.
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0.02, atol=0.05),
+        *found,
+    )

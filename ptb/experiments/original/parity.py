@@ -79,7 +79,7 @@ def theirs(oracle: Oracle, case: Case) -> tuple[dict, dict]:
     """
     settings = settings_of(case.config, case.vocab_size, case.mode)
     oracle.open(settings, {"train": case.ids}, masks=case.masks)
-    first = _weights(oracle.values())
+    first = weights_of(oracle)
     return first, _renamed(oracle.record(case.num_windows, case.config.learning_rate))
 
 
@@ -344,11 +344,10 @@ def _cell_weights(cells: list) -> dict[str, tf.Variable]:
     }
 
 
-def _weights(values: dict) -> dict:
-    """The weights among `values`, under this project's names."""
-    return {
-        n[len("weights/") :]: v for n, v in _renamed(values).items() if n.startswith("weights/")
-    }
+def weights_of(oracle: Oracle) -> dict[str, np.ndarray]:
+    """TensorFlow 1's weights as they are, under this project's names."""
+    values = _renamed(oracle.values())
+    return {n[len("weights/") :]: v for n, v in values.items() if n.startswith("weights/")}
 
 
 def _renamed(values: dict) -> dict:

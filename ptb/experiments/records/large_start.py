@@ -3,17 +3,20 @@
     ptb large_start FOLDER --data_path=DIR
 
 Trains the first `--windows` windows of `large` with several seeds. Seed 1 also trains with half the
-clip, with half the learning rate, and in PyTorch if it is installed. After each of the first five
-windows, and then after every 25, the perplexity and the variation of the LSTM's outputs are
-recorded. If the outputs are the same for all words, the model can learn only word frequencies.
+clip, with half the learning rate, and in PyTorch if it is installed. If --tf1_python names
+TensorFlow 1.15, the original trains with several seeds too. After each of the first five windows,
+and then after every 25, the perplexity and the variation of the LSTM's outputs are recorded. If
+the outputs are the same for all words, the model can learn only word frequencies.
 Writes `measurements.csv` and `figure.png` to FOLDER.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +25,11 @@ from matplotlib.figure import Figure
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
+from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.data import reader
+from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
 from ptb.experiments.studies.figure import MARKERS, panels, png
 from ptb.experiments.studies.measurements import Row, to_csv
 from ptb.experiments.studies.study_files import CSV
@@ -37,11 +42,13 @@ from ptb.training.config import Config, preset
 flags.disclaim_key_flags()
 
 SINGLY, EVERY = 5, 25
+ORIGINAL = "TensorFlow 1.15,"
 ALIKE = 0.01  # of the variation at the start: outputs that vary less are alike for all words
 # The words over which outputs are compared, and those before them, while the state settles.
 WORDS, SETTLING = 150, 20
+SEEDS = range(1, 7)
 CASES: list[Row] = [
-    *({"seed": seed} for seed in range(1, 7)),
+    *({"seed": seed} for seed in SEEDS),
     {"seed": 1, "max_grad_norm": 5.0},
     {"seed": 1, "learning_rate": 0.5},
 ]
@@ -59,13 +66,32 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
     model = build_model(config.resolve_rnn_mode(on_gpu=False), len(corpus.vocabulary))
     training = Training(model, corpus.train, corpus.valid, config, windows_per_call=EVERY)
     training.initialize()
-    singly = min(SINGLY, num_windows)
-    ends = [*range(1, singly + 1), *range(EVERY, num_windows + 1, EVERY)]
+    ends = _ends(num_windows)
     calls = training.advance(
         max_windows=lambda progress: min(e for e in ends if e > progress.window) - progress.window
     )
     for end, costs in zip(ends, calls, strict=False):
         yield {"window": end} | _nats(costs, config) | outputs(model, corpus.valid)
+
+
+def measure_original(oracle: Oracle, config: Config, corpus, num_windows: int) -> Iterator[Row]:
+    """As `measure`, in TensorFlow 1.15, from its own first weights and with its own dropout."""
+    from ptb.experiments.original.parity import weights_of  # noqa: PLC0415
+    from ptb.training.model import build_model  # noqa: PLC0415
+
+    vocab_size = len(corpus.vocabulary)
+    model = build_model(config.resolve_rnn_mode(on_gpu=False), vocab_size)
+    oracle.open(settings_of(config, vocab_size), {"train": corpus.train})
+    for before, end in pairwise([0, *_ends(num_windows)]):
+        costs = oracle.train(end - before, config.learning_rate)["costs"]
+        model.import_weights(weights_of(oracle))
+        yield {"window": end} | _nats(costs, config) | outputs(model, corpus.valid)
+
+
+def _ends(num_windows: int) -> list[int]:
+    """The windows after which a run is measured."""
+    singly = min(SINGLY, num_windows)
+    return [*range(1, singly + 1), *range(EVERY, num_windows + 1, EVERY)]
 
 
 def outputs(model, ids: np.ndarray) -> Row:
@@ -101,7 +127,10 @@ def _nats(costs, config: Config) -> Row:
 
 
 def draw(rows: list[Row]) -> Figure:
-    """Draws each column against the window. A seed whose outputs become equal stands out."""
+    """Draws each column against the window. A seed whose outputs become equal stands out.
+
+    Lines of the original are dashed.
+    """
     rows = [row for row in rows if row["variation"] != ""]
     figure, all_axes = panels(3)
     columns = {
@@ -110,9 +139,10 @@ def draw(rows: list[Row]) -> Figure:
         "variation": ("How much the outputs differ from word to word", "standard deviation"),
     }
     cases = list(dict.fromkeys(row["case"] for row in rows))
-    others: str | None = "other seeds"
-    changed = [case for case in cases if "," in case]
+    others = {False: "other seeds", True: "other seeds in TensorFlow 1.15"}
+    changed = [case for case in cases if case.startswith("seed ") and "," in case]
     for case in cases:
+        original = case.startswith(ORIGINAL)
         own = [row for row in rows if row["case"] == case]
         if case in changed:
             index = 1 + changed.index(case)
@@ -121,8 +151,8 @@ def draw(rows: list[Row]) -> Figure:
             label = f"{case}: all outputs become alike"
             style = {"color": SERIES[0], "marker": "o", "zorder": 3, "label": label}
         else:
-            style = {"color": SERIES[-1], "marker": ".", "label": others}
-            others = None
+            style = {"color": SERIES[-1], "marker": ".", "label": others.pop(original, None)}
+        style["linestyle"] = "--" if original else "-"
         for axes, column in zip(all_axes, columns, strict=True):
             axes.plot([row["window"] for row in own], [row[column] for row in own], **style)
     for axes, (title, unit) in zip(all_axes, columns.values(), strict=True):
@@ -141,22 +171,43 @@ def main(arguments: list[str]) -> None:
         _check_length(corpus)
         folder = Path(arguments[0])
         _check_own(folder)
+        oracle = _oracle()
         folder.mkdir(parents=True, exist_ok=True)
     start_tensorflow()
     rows = []
-    for changes in CASES:
-        case = ", ".join(f"{name} {value:g}" for name, value in changes.items())
-        for row in measure(dataclasses.replace(preset("large"), **changes), corpus, FLAGS.windows):
-            rows.append({"case": case} | row)
-            print(rows[-1], flush=True)
-    try:
-        config = preset("large")
-        rows.append({"case": "PyTorch, seed 1"} | measure_torch(config, corpus) | {"variation": ""})
-        print(rows[-1])
-    except ImportError:
-        note("PyTorch is not installed, and not measured")
+    with oracle or contextlib.nullcontext():
+        for row in _rows(corpus, oracle):
+            rows.append(row)
+            print(row, flush=True)
     write_text_atomically(folder / CSV, to_csv(rows))
     write_atomically(folder / "figure.png", lambda file: file.write(png(draw, rows)))
+
+
+def _oracle() -> Oracle | None:
+    """TensorFlow 1.15, if it is named. Raises ValueError if it is not found there."""
+    if FLAGS.tf1_python or os.environ.get(PYTHON_VARIABLE):
+        return Oracle(FLAGS.tf1_python, flag="tf1_python")
+    note("no --tf1_python is given: TensorFlow 1.15 is not measured")
+    return None
+
+
+def _rows(corpus, oracle: Oracle | None) -> Iterator[Row]:
+    """The measurements of all cases, of this project and of what else there is."""
+    config, num_windows = preset("large"), FLAGS.windows
+    for changes in CASES:
+        case = {"case": ", ".join(f"{name} {value:g}" for name, value in changes.items())}
+        for row in measure(dataclasses.replace(config, **changes), corpus, num_windows):
+            yield case | row
+    try:
+        yield {"case": "PyTorch, seed 1"} | measure_torch(config, corpus) | {"variation": ""}
+    except ImportError:
+        note("PyTorch is not installed, and not measured")
+    if oracle is not None:
+        for seed in SEEDS:
+            case = {"case": f"{ORIGINAL} seed {seed}"}
+            seeded = dataclasses.replace(config, seed=seed)
+            for row in measure_original(oracle, seeded, corpus, num_windows):
+                yield case | row
 
 
 def _check_own(folder: Path) -> None:
@@ -184,4 +235,10 @@ def start() -> None:
     define_text_flags()
     with flag_group("training"):
         flags.DEFINE_integer("windows", 100, "Number of windows to train.", 1, 1000)
+        define_path(
+            "tf1_python",
+            None,
+            "A Python that has TensorFlow 1.15 (see ptb original --help). Default: "
+            f"${PYTHON_VARIABLE}.",
+        )
     run_tool(main)

@@ -5,6 +5,8 @@ import pytest
 
 from ptb.data import corpus as corpora
 from ptb.data import reader
+from ptb.experiments.original.oracle import settings_of
+from ptb.experiments.original.parity import weights_of
 from ptb.experiments.records import large_start
 from ptb.training.config import Config
 from ptb.training.model import build_model
@@ -59,6 +61,26 @@ def test_outputs_that_are_all_alike_do_not_vary(corpus, model):
 
 
 @pytest.mark.slow
+def test_the_original_is_measured_at_the_same_windows(oracle, corpus):
+    config = dataclasses.replace(CONFIG, keep_prob=1.0)
+    rows = list(large_start.measure_original(oracle, config, corpus, 30))
+    assert [row["window"] for row in rows] == [1, 2, 3, 4, 5, 25]
+    # The same seed draws the same first weights in TensorFlow 1. This project trains them here.
+    oracle.open(settings_of(config, len(corpus.vocabulary)), {"train": corpus.train})
+    model = build_model(config, len(corpus.vocabulary))
+    model.import_weights(weights_of(oracle))
+    windows = reader.sequential(corpus.train, 3, 4)
+    step = TrainStep(model, 4, config.max_grad_norm)
+    costs, _, _ = step(windows.stream, windows.starts, model.initial_state(3), 1.0, 0, 25, (0, 0))
+    parts = np.split(costs.numpy(), [1, 2, 3, 4, 5])
+    expected = [(part.mean() / 4, part.max() / 4) for part in parts]
+    found = [(row["nats"], row["worst_nats"]) for row in rows]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    seen = large_start.outputs(model, corpus.valid)
+    assert {name: rows[-1][name] for name in seen} == pytest.approx(seen, rel=1e-3)
+
+
+@pytest.mark.slow
 def test_pytorch_starts_from_the_same_weights(corpus):
     pytest.importorskip("torch", reason="PyTorch, an optional peer, is not installed")
     config = dataclasses.replace(CONFIG, keep_prob=1.0)
@@ -81,12 +103,16 @@ def test_the_picture_has_a_line_for_every_case_and_names_the_one_whose_outputs_b
         for case, v, later in (
             *(("seed 1", 0.001, 0.009), ("seed 2", 0.01, 0.02)),
             *(("seed 1, learning_rate 0.5", 0.01, 1), ("PyTorch, seed 1", "", 1)),
+            *(("TensorFlow 1.15, seed 1", 0.01, 1), ("TensorFlow 1.15, seed 2", 0.01, 0.009)),
         )
         for w in (25, 50)
     ]
     nats, _, variations = large_start.draw(rows).axes
     assert [line.get_label() for line in nats.lines] == [
-        *("seed 1: all outputs become alike", "other seeds", "seed 1, learning_rate 0.5")
+        *("seed 1: all outputs become alike", "other seeds", "seed 1, learning_rate 0.5"),
+        "other seeds in TensorFlow 1.15",
+        "TensorFlow 1.15, seed 2: all outputs become alike",
     ]
+    assert [line.get_linestyle() for line in nats.lines] == ["-", "-", "-", "--", "--"]
     np.testing.assert_array_equal(nats.lines[0].get_xydata(), [(25, 50.0), (50, 100.0)])
     np.testing.assert_array_equal(variations.lines[1].get_ydata(), [0.01, 0.0002])
