@@ -26,8 +26,9 @@ from ptb.machine.cores import on_gpu
 # seen the whole window; long ones make larger products. On a GPU, a block is the whole window.
 BLOCK_STEPS, BLOCK_ROWS = 5, 50
 # A batch is split over the cores into parts of at least so many rows: the steps of a layer follow
-# each other, so that other cores would wait; rows do not.
-ROWS_OF_A_PART = 32
+# each other, so that other cores would wait; rows do not. Each part makes the graph longer, and the
+# first step later by about a second, so there are at most so many.
+ROWS_OF_A_PART, MOST_PARTS = 32, 4
 
 
 @keras.saving.register_keras_serializable("models")
@@ -46,9 +47,10 @@ class FusedLSTM(StaticRNN):
         cell = self.cell
         bias = cell.bias.value + cell.forget_bias * _forget_gate(cell.num_units)
         kernel = tf.convert_to_tensor(cell.kernel.value)
+        rows = row_parts((inputs, state, resets or []), ROWS_OF_A_PART, MOST_PARTS)
         parts = [
             fused_lstm(steps, kernel, bias, c, h, of or None, cell.compute_dtype)
-            for steps, (c, h), of in row_parts((inputs, state, resets or []), ROWS_OF_A_PART)
+            for steps, (c, h), of in rows
         ]
         return parts[0] if len(parts) == 1 else _join(parts)
 

@@ -9,14 +9,16 @@ import tensorflow as tf
 from ptb.machine.cores import available_cores, on_gpu
 
 
-def row_parts(nest, smallest: int) -> list:
+def row_parts(nest, smallest: int, most: int | None = None) -> list:
     """A nest of tensors `[N, ...]` as a list of nests with a part of the rows each.
 
-    There is a part for each core, as long as each has `smallest` rows. It is one part on a GPU, and
-    where the graph is for any number of rows.
+    There is a part for each core, as long as each has `smallest` rows and there are no more than
+    `most`. It is one part on a GPU, and where the graph is for any number of rows.
     """
     rows = tf.nest.flatten(nest)[0].shape[0]
-    num_parts = 1 if on_gpu() or rows is None else min(available_cores(), rows // smallest)
+    if on_gpu() or rows is None:
+        return [nest]
+    num_parts = min(available_cores(), rows // smallest, most or rows)
     if num_parts < 2:
         return [nest]
     ends = [rows * part // num_parts for part in range(num_parts + 1)]

@@ -41,12 +41,12 @@ def with_cores(monkeypatch, cores, gpu=False):
 
 
 @pytest.mark.parametrize("documents", [False, True])
-@pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1] * 5)])
+@pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1, 1, 1, 2])])
 def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
     monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
     with_cores(monkeypatch, cores)
     inputs, state, resets = windows()
-    parts = row_parts.row_parts((inputs, state, resets), fused_lstm.ROWS_OF_A_PART)
+    parts = row_parts.row_parts((inputs, state, resets), 1, fused_lstm.MOST_PARTS)
     assert [part[0][0].shape[0] for part in parts] == sizes
     rest = inputs, state, resets if documents else None
     expected, found = (results_of(layer_of(mode), *rest) for mode in ("static", "fused"))
@@ -58,8 +58,8 @@ def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents
 def test_a_small_batch_is_not_split(monkeypatch):
     with_cores(monkeypatch, 2)
     smallest = fused_lstm.ROWS_OF_A_PART
-    parts = [row_parts.row_parts(tf.zeros([rows, H]), smallest) for rows in (20, 63, 64)]
-    assert [len(each) for each in parts] == [1, 1, 2]
+    parts = [row_parts.row_parts(tf.zeros([rows, H]), smallest) for rows in (0, 20, 63, 64)]
+    assert [len(each) for each in parts] == [1, 1, 1, 2]
 
 
 def test_nothing_is_split_on_a_gpu_or_in_a_graph_for_any_number_of_rows(monkeypatch):
