@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> None:
         for row in _rows(corpus, oracle):
             rows.append(row)
             print(row, flush=True)
-    write_text_atomically(folder / CSV, to_csv(rows))
+            write_text_atomically(folder / CSV, to_csv(rows))
     write_atomically(folder / "figure.png", lambda file: file.write(png(draw, rows)))
 
 
