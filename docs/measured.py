@@ -320,6 +320,7 @@ def _records() -> dict:
         "medium",
         "small",
         "small_bfloat16",
+        "small_older",
     ):
         seeds = [read_result(each) for each in sorted((RESULTS / "ptb" / model).glob("seed-*"))]
         kinds = {"": seeds}
