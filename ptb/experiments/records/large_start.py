@@ -139,7 +139,7 @@ def draw(rows: list[Row]) -> Figure:
         "variation": ("How much the outputs differ from word to word", "standard deviation"),
     }
     cases = list(dict.fromkeys(row["case"] for row in rows))
-    others = {False: "other seeds", True: "other seeds in TensorFlow 1.15"}
+    others = {False: "other seeds", True: "seeds in TensorFlow 1.15"}
     changed = [case for case in cases if case.startswith("seed ") and "," in case]
     for case in cases:
         original = case.startswith(ORIGINAL)
