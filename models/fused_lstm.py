@@ -16,7 +16,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from models.row_parts import row_parts
+from models.row_parts import join_parts, row_parts
 from models.softmax import product, transposed
 from models.static_rnn import StaticRNN, zero_rows
 from ptb.machine.cores import on_gpu
@@ -52,7 +52,7 @@ class FusedLSTM(StaticRNN):
             fused_lstm(steps, kernel, bias, c, h, of or None, cell.compute_dtype)
             for steps, (c, h), of in rows
         ]
-        return parts[0] if len(parts) == 1 else _join(parts)
+        return join_parts(parts)
 
 
 def fused_lstm(
@@ -122,11 +122,6 @@ def fused_lstm(
 
     *outputs, c, h = run(kernel, bias, c, h, *inputs)
     return outputs, (c, h)
-
-
-def _join(parts: list):
-    """The inverse of `row_parts`."""
-    return tf.nest.map_structure(lambda *tensors: tf.concat(tensors, 0), *parts)
 
 
 def _split_rows(matrix, size: int) -> tuple:

@@ -1,4 +1,4 @@
-"""Splits the rows of tensors over the cores, each of which computes a part."""
+"""Splits the rows of tensors over the cores, each of which computes a part, and joins them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def row_parts(nest, smallest: int, most: int | None = None) -> list:
     sizes = [end - begin for begin, end in pairwise(ends)]
     split = [tf.split(tensor, sizes) for tensor in tf.nest.flatten(nest)]
     return [tf.nest.pack_sequence_as(nest, part) for part in zip(*split, strict=True)]
+
+
+def join_parts(parts: list):
+    """The inverse of `row_parts`: nests of the same structure, their rows joined in one nest."""
+    if len(parts) == 1:
+        return parts[0]
+    return tf.nest.map_structure(lambda *tensors: tf.concat(tensors, 0), *parts)

@@ -10,7 +10,7 @@ import functools
 
 import tensorflow as tf
 
-from models.row_parts import row_parts
+from models.row_parts import join_parts, row_parts
 from ptb.machine.cores import on_gpu
 
 # Rows of a part: fewer make its products slower, more leave a core without work.
@@ -43,7 +43,7 @@ def softmax_nats(outputs, weight, bias, targets, transposed: bool = False, produ
         _part(rows, weight, low, bias, of, transposed)
         for rows, of in row_parts((outputs, targets), ROWS_OF_A_PART)
     ]
-    return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
+    return join_parts(parts)
 
 
 def _part(outputs, weight, low, bias, targets, transposed: bool):
