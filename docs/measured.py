@@ -312,17 +312,12 @@ def _inside() -> dict:
 def _records() -> dict:
     """Of the records below results/ptb and results/tinyshakespeare: mean, lowest, highest seed."""
     numbers = {}
-    for model in (
-        "best",
-        "best_linear",
-        "fast",
-        "fast_bfloat16",
-        "medium",
-        "small",
-        "small_bfloat16",
-        "small_older",
-    ):
-        seeds = [read_result(each) for each in sorted((RESULTS / "ptb" / model).glob("seed-*"))]
+    for folder in sorted((RESULTS / "ptb").iterdir()):
+        results = sorted(folder.glob("seed-*/result.json"))
+        if not results:
+            continue
+        model = folder.name
+        seeds = [read_result(each.parent) for each in results]
         kinds = {"": seeds}
         if isinstance(seeds[0].get("last_epoch"), dict):
             kinds[", last epoch"] = [seed["last_epoch"] for seed in seeds]

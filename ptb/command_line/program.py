@@ -29,6 +29,7 @@ from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 FLAGS = flags.FLAGS
 # Flags of the TensorFlow 1 tutorial that have another name here.
 OF_THE_TUTORIAL = {
@@ -94,7 +95,10 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         raise SystemExit(128 + signal.SIGINT) from None
     except OSError as error:
         if not _is_of_output(error):
-            raise
+            if error.errno not in NO_ROOM:
+                raise
+            file = "a file" if error.filename is None else repr(str(error.filename))
+            fail(f"{file} cannot be written ({error.strerror}): make room, and try again")
         discard_output()
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + SIGPIPE) from None

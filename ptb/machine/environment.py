@@ -44,16 +44,24 @@ def machine(cpuinfo: Path = CPUINFO) -> dict:
     }
 
 
-def commit() -> str | None:
-    """The commit of this tree, marked "-dirty" if files differ from it; None outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+def commit(root: Path = ROOT) -> str | None:
+    """The commit of the tree at `root`, marked "-dirty" if files differ from it.
+
+    None if `root` is not the top of a git tree: one that it is installed in is another project's.
+    """
     try:
-        answer = subprocess.run(
-            command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-        )
+        if _git(root, "rev-parse", "--show-cdup") != "\n":
+            return None
+        return _git(root, "describe", "--always", "--dirty", "--abbrev=12").strip() or None
     except OSError:
         return None
-    return answer.stdout.strip() or None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints in `folder`; nothing if it fails."""
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=False
+    ).stdout
 
 
 def peak_bytes() -> int:

@@ -74,11 +74,32 @@ def test_a_second_sigterm_ends_what_the_first_does_not(tmp_path):
     assert process.returncode == -signal.SIGTERM
 
 
-def test_a_full_disk_is_told_from_output_that_cannot_be_printed(tmp_path):
-    main = ["with user_errors():", "    open('/dev/full', 'w').write('a' * 100_000)"]
-    process = run_main(main, tmp_path)
+@pytest.mark.parametrize("during", ["with user_errors():", "if True:"], ids=["checks", "work"])
+def test_a_full_disk_is_told_from_output_that_cannot_be_printed(tmp_path, during):
+    process = run_main([during, "    open('/dev/full', 'w').write('a' * 100_000)"], tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "No space left on device" in errors
     assert "printed" not in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path):
+    main = [
+        "from pathlib import Path",
+        "from ptb.machine.atomic_file import write_atomically",
+        "def write(file):",
+        "    raise OSError(errno.ENOSPC, 'No space left on device')",
+        "write_atomically(Path('picture.png'), write)",
+    ]
+    process = run_main(main, tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "error: 'picture.png' cannot be written (No space left on device)" in errors
+    assert len(errors.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_failures_of_the_disk_keep_their_traceback(tmp_path):
+    process = run_main(["raise OSError(errno.EIO, 'broken')"], tmp_path)
+    assert "Traceback" in process.communicate()[1]

@@ -1,5 +1,6 @@
 import os
 import re
+import subprocess
 import sys
 
 import keras
@@ -47,6 +48,18 @@ def test_the_commit_is_that_of_this_tree(monkeypatch, tmp_path):
     assert found is None or re.fullmatch(r"(.+-g)?[0-9a-f]{12,40}(-dirty)?|v[\d.]+(-dirty)?", found)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit() is None
+
+
+def test_a_folder_inside_another_git_tree_has_no_commit(tmp_path):
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--allow-empty", "-m", "first")
+    inside = tmp_path / "site-packages"
+    inside.mkdir()
+    assert re.fullmatch("[0-9a-f]{12,40}", commit(tmp_path))
+    assert commit(inside) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no way to leave a core out")

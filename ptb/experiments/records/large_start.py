@@ -71,7 +71,7 @@ def measure(config: Config, corpus, num_windows: int) -> Iterator[Row]:
         max_windows=lambda progress: min(e for e in ends if e > progress.window) - progress.window
     )
     for end, costs in zip(ends, calls, strict=False):
-        yield {"window": end} | _nats(costs, config) | outputs(model, corpus.valid)
+        yield _row(end, costs, config) | outputs(model, corpus.valid)
 
 
 def measure_original(oracle: Oracle, config: Config, corpus, num_windows: int) -> Iterator[Row]:
@@ -85,7 +85,7 @@ def measure_original(oracle: Oracle, config: Config, corpus, num_windows: int) -
     for before, end in pairwise([0, *_ends(num_windows)]):
         costs = oracle.train(end - before, config.learning_rate)["costs"]
         model.import_weights(weights_of(oracle))
-        yield {"window": end} | _nats(costs, config) | outputs(model, corpus.valid)
+        yield _row(end, costs, config) | outputs(model, corpus.valid)
 
 
 def _ends(num_windows: int) -> list[int]:
@@ -118,12 +118,12 @@ def measure_torch(config: Config, corpus) -> Row:
 
     torch.manual_seed(config.seed)
     side = Torch(Workload.create(config, len(corpus.vocabulary), corpus.train))
-    return {"window": SINGLY} | _nats(side.train(0, SINGLY), config)
+    return _row(SINGLY, side.train(0, SINGLY), config)
 
 
-def _nats(costs, config: Config) -> Row:
+def _row(window: int, costs, config: Config) -> Row:
     nats = np.asarray(costs, np.float64) / config.num_steps
-    return {"nats": float(nats.mean()), "worst_nats": float(nats.max())}
+    return {"window": window, "nats": float(nats.mean()), "worst_nats": float(nats.max())}
 
 
 def draw(rows: list[Row]) -> Figure:
