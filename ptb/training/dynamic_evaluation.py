@@ -30,14 +30,15 @@ class DynamicEvaluator(Evaluator):
 
     def __init__(self, model, train_windows, rate: float, decay: float):
         super().__init__(model)
-        self._rate, self._decay = rate, decay
         self._variables = [weight.value for weight in model.trainable_weights]
         squares = _SquaredGradients(model, self._variables)
         squares(train_windows)
-        self._rms = [tf.sqrt(total / len(train_windows)) for total in squares.totals]
+        all_rms = [tf.sqrt(total / len(train_windows)) for total in squares.totals]
         # In float64: a float32 sum over millions of numbers loses digits.
-        total = sum(rms.numpy().sum(dtype=np.float64) for rms in self._rms)
-        self._mean_rms = np.float32(total / sum(rms.numpy().size for rms in self._rms))
+        total = sum(rms.numpy().sum(dtype=np.float64) for rms in all_rms)
+        mean_rms = np.float32(total / sum(rms.numpy().size for rms in all_rms))
+        self._rates = [rate / (rms + EPSILON) for rms in all_rms]
+        self._decays = [tf.minimum(decay * rms / mean_rms, 1.0) for rms in all_rms]
         self._trained = [tf.constant(variable.numpy()) for variable in self._variables]
 
     def __call__(self, windows, progress=lambda tokens: None):
@@ -51,12 +52,9 @@ class DynamicEvaluator(Evaluator):
         nats, state, gradients = _gradients(
             self._model, self._variables, tokens, targets, mask, state, resets
         )
-        parts = zip(self._variables, gradients, self._rms, self._trained, strict=True)
-        for variable, gradient, rms, trained in parts:
-            back = tf.minimum(self._decay * rms / self._mean_rms, 1.0)
-            variable.assign_sub(
-                self._rate * gradient / (rms + EPSILON) + back * (variable - trained)
-            )
+        weights = zip(self._variables, self._trained, self._rates, self._decays, strict=True)
+        for (variable, trained, rate, decay), gradient in zip(weights, gradients, strict=True):
+            variable.assign_sub(rate * gradient + decay * (variable - trained))
         return nats, state
 
 
