@@ -139,7 +139,7 @@ def user_errors():
     try:
         yield
     except OSError as error:
-        if _is_of_output(error):
+        if _is_of_output(error) or error.errno in NO_ROOM:
             raise  # `run` knows what to do
         if error.filename is None:
             fail(str(error))
