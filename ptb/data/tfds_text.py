@@ -130,4 +130,10 @@ def _splits(builder, text: TfdsText) -> dict[str, str]:
     }
     if not found["valid"] and found["train"] and not {"train", "valid"} & text.splits.keys():
         found |= FROM_TRAIN
+    for split, name in text.splits.items():
+        if "train" not in text.splits and found["train"] in re.split(r"[\[\]+]", name):
+            raise ValueError(
+                f"{PREFIX}{text.name}: {split}={name} is a part of train: name the part that is "
+                "left to train, too, for example train=train[:95%]"
+            )
     return {split: name for split, name in (found | dict(text.splits)).items() if name}

@@ -78,6 +78,8 @@ def test_a_run_finds_its_dataset_again(folder):
         ("tfds:made_text,field=label", "no field 'label': add ,field=NAME, one of text"),
         ("tfds:made_text,test=other", "TFDS cannot load tfds:made_text"),
         ("tfds:no_such_text_anywhere", "TFDS cannot load tfds:no_such_text_anywhere"),
+        ("tfds:made_text,valid=train[95%:]", r"valid=train\[95%:\] is a part of train"),
+        ("tfds:made_text,test=validation+train[:2]", r"test=.* is a part of train"),
         ("tfds:made_text,split=test", "write tfds:NAME"),
         ("tfds:kaggle:made_text/x/y", "write tfds:NAME"),
         ("tfds:", "write tfds:NAME"),

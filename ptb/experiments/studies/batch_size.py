@@ -26,6 +26,7 @@ from ptb.experiments.studies.measurements import (
     compare,
     describe_failed,
     describe_rates,
+    describe_size,
     difference,
     estimates,
     has_learned,
@@ -40,6 +41,7 @@ CLOSE_NATS = 0.05
 HIDDEN_SIZE = 32
 WORDS, UPDATES = "same words", "same updates"
 RATES = (0.25, 0.5, 1.0, 2.0)
+OF_THE_GAP = "The gap also depends on how much a model has read and learned."
 GAP_TOKENS = 12_000
 NOISE_ROWS = 256  # single rows whose gradients the noise is estimated from
 
@@ -159,10 +161,12 @@ def verdict(rows: list[Row]) -> str:
         part
         for part in (
             *parts,
+            OF_THE_GAP,
             _noise(usable),
             _table(rows),
             describe_failed(failed, "after the"),
             describe_rates(rows, "held", "batch_size", what="the"),
+            describe_size(HIDDEN_SIZE),
             "This study does not compare speed: `ptb benchmark --batch_size=N` measures it.",
         )
         if part

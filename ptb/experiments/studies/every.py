@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -25,6 +26,10 @@ from ptb.machine.process import command_of
 flags.disclaim_key_flags()
 
 OVERVIEW, TITLE = "README.md", "# Studies"
+HOLDS = (
+    "A verdict holds if no finding is reversed. A finding that is clear on one side only does not "
+    "count against it."
+)
 
 
 def main() -> int | None:
@@ -67,25 +72,41 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
             lines += [f"- {capital(each)}" for each in findings(answer)]
-    lines += ["", *map(say, ["## Checked again", "", *checked_again(folder)])]
+    # What another text says is said in English only.
+    table = checked_again(folder, beside=of is str)
+    lines += ["", *map(say, ["## Checked again", "", HOLDS, "", *table])]
     write_text_atomically(folder / of(OVERVIEW), "\n".join(lines) + "\n")
 
 
-def checked_again(folder: Path) -> list[str]:
-    """A table: what each study cost, and whether its findings held with other seeds."""
-    rows = ["| study | CPU time | with other seeds |", "|---|---|---|"]
+def checked_again(folder: Path, beside: bool = False) -> list[str]:
+    """A table: the cost of each study, and its findings with other seeds and, `beside`, texts."""
+    heads = ["study", "CPU time", "with other seeds", *["on another text"] * beside]
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name in NAMES:
         verdict, recheck = folder / name / VERDICT, folder / name / RECHECK
         if verdict.exists():
-            cost = re.search(rf"^\| {CPU_TIME} \| (.+) \|$", verdict.read_text("utf-8"), re.M)
+            text = verdict.read_text("utf-8")
+            cost = re.search(rf"^\| {CPU_TIME} \| (.+) \|$", text, re.M)
             seconds = cost[1] if cost else "not recorded"
             held = "not checked"
             if recheck.exists():
                 # "**The verdict holds** with seeds 6 to 10: ..."
                 outcome = recheck.read_text("utf-8").splitlines()[2]
                 held = re.sub(r"\*\*(.+?)\*\*", rf"[\1]({name}/{RECHECK})", outcome)
-            rows.append(f"| {name} | {seconds} | {held} |")
+            cells = [name, seconds, held, *[_on_another_text(text, name)] * beside]
+            rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def _on_another_text(verdict: str, name: str) -> str:
+    """How many findings of a verdict in the folder `name` are the same on another text."""
+    if not (said := re.search(r"^## On another text: .+\n\n(.+)$", verdict, re.M)):
+        return "not measured"
+
+    def link(match: re.Match) -> str:
+        return f"]({os.path.normpath(Path(name) / match[1])})"
+
+    return re.sub(r"\]\((.+?)\)", link, said[1])
 
 
 def capital(finding: str) -> str:

@@ -20,6 +20,7 @@ from ptb.experiments.studies.measurements import (
     compare,
     describe_failed,
     describe_rates,
+    describe_size,
     estimates,
     in_words,
     sound,
@@ -42,6 +43,7 @@ UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds e
 TRAINED_SCALE = 0.18
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0)
 KEPT = (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 50, 60)
+NEAR = 20  # the factor of a step is not the same near and far
 
 
 def cases(options: Options) -> list[Row]:
@@ -204,8 +206,9 @@ def backward_norms(cell, steps: list, state, loss):
 def decay(rows: list[Row]) -> float:
     """The mean factor of one step back for one seed: geometric, before the norm underflows."""
     norms = {row["k"]: row["norm"] for row in rows}
-    last = max(k for k, norm in norms.items() if k == 0 or norm > UNDERFLOW)
-    return (norms[last] / norms[0]) ** (1 / max(last, 1))
+    first = min(norms)
+    last = max(k for k, norm in norms.items() if k == first or norm > UNDERFLOW)
+    return (norms[last] / norms[first]) ** (1 / max(last - first, 1))
 
 
 def decays(rows: list[Row]) -> list[float]:
@@ -234,7 +237,7 @@ def verdict(rows: list[Row]) -> str:
             _of_trained([row for row in rows if row["trained_epochs"]]),
             describe_failed(failed, "the trained"),
             describe_rates([row for row in rows if row["trained_epochs"]], "network"),
-            f"Measured with one layer of {HIDDEN_SIZE} units. Other sizes may give other answers.",
+            describe_size(HIDDEN_SIZE),
         )
         if part
     )
@@ -252,7 +255,11 @@ def _after_training(rows: list[Row]) -> str:
     factors = _factors(rows)
     if "RNN" not in factors:
         return "**The plain RNN did not learn, so nothing is compared with it.**"
-    lines = ["After training on the same words, each network at its best learning rate:"]
+    farthest = max(row["k"] for row in rows)
+    lines = [
+        "After training on the same words, each network at its best learning rate. The factor of "
+        f"one step is the geometric mean over {farthest} steps:"
+    ]
     for network, factor in factors.items():
         if network == "RNN":
             continue
@@ -344,7 +351,10 @@ def _table(rows: list[Row]) -> str:
 
 
 def _of_trained(rows: list[Row]) -> str:
-    """A table of the trained networks: loss, share of clipped windows, gate."""
+    """A table of the trained networks: factors, loss, share of clipped windows, gate."""
+    farthest = max(row["k"] for row in rows)
+    near = [row for row in rows if row["k"] <= NEAR]
+    far = [row for row in rows if row["k"] >= NEAR]
     rows = where(rows, k=0)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
@@ -357,6 +367,11 @@ def _of_trained(rows: list[Row]) -> str:
             [row | {column: scale * row[column]} for row in rows], column, "network"
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
+    parts = [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if farthest > NEAR else []
+    for steps, some in parts:
+        label = f"factor of one step, k = {steps}"
+        factors = [bootstrap(decays(where(some, network=n))) for n in networks]
+        lines.append(f"| {label} | " + " | ".join(f"{each:.3f}" for each in factors) + " |")
     return (
         "\n".join(lines) + "\n\nA model that knows only the words' frequencies has "
         f"{rows[0]['unigram_nats']:.3f} nats a word. "

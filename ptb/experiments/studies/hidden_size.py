@@ -100,7 +100,7 @@ def _by_update(rows: list[Row]) -> str:
 
 def _by_multiplication(rows: list[Row]) -> str:
     """The finding at equal multiplications: each size against the next larger size."""
-    lines, said = [], []
+    lines, said, shares = [], [], []
     sizes = sorted({row["hidden_size"] for row in rows})
     for small, large in itertools.pairwise(sizes):
         ends = last_points(where(rows, hidden_size=small), "seed")
@@ -115,6 +115,7 @@ def _by_multiplication(rows: list[Row]) -> str:
         others = last_points(in_time, "seed")
         one, other = (bootstrap(row["valid_nats"] for row in each) for each in (ends, others))
         said.append(compare(other, one))
+        shares.append(others[0]["giga_multiplications"] / budget)
         lines.append(
             f"{budget:.3g} billion: {one:.3f} with {small} units, {other:.3f} with {large}"
         )
@@ -133,7 +134,10 @@ def _by_multiplication(rows: list[Row]) -> str:
         head = f"the loss of the larger of two sizes is ({', '.join(pairs)})"
     return (
         f"**After the same number of multiplications, {head}**. Nats a word: {'; '.join(lines)}. "
-        "The count includes the LSTM and the softmax, forward and backward."
+        "The count includes the LSTM and the softmax, forward and backward. The larger size is "
+        "read at its last measurement before that count, after "
+        f"{min(shares):.0%} to {max(shares):.0%} of it, and at the learning rate that is best "
+        "after all updates."
     )
 
 

@@ -196,6 +196,11 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
     return "\n".join([head, "", "| learning rate | settings |", "|---|---|", *table])
 
 
+def describe_size(units: int) -> str:
+    """The size of the networks that were measured."""
+    return f"Measured with one layer of {units} units. Other sizes may give other answers."
+
+
 def last_points(rows: list[Row], *by: str) -> list[Row]:
     """The last row of each training curve; a curve has one value in each column of `by`."""
     return list({tuple(row[name] for name in by): row for row in rows}.values())

@@ -12,6 +12,7 @@ seeds of its own. A delay beyond one that no seed remembers is not tried.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 
 from ptb.experiments.studies.gradient_flow import NETWORKS
@@ -57,15 +58,17 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     """Measures delays from the shortest to the first that no seed remembers."""
     from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
 
-    rows = []
+    rows, also = [], set()  # also: the best rate of the next shorter delay
     for delay in QUICK_DELAYS if options.quick else DELAYS:
         some = tune_and_measure(
             functools.partial(train, case, delay, corpus),
             GRIDS[case["optimizer"]],
             options,
             by="score",
+            also=also,
         )
         rows += some
+        also = {row["learning_rate"] for row in some}
         if not any(row["accuracy"] >= REMEMBERS for row in some):
             break
     return rows
@@ -366,8 +369,9 @@ def _table(rows: list[Row]) -> str:
         lines.append(f"| {optimizer} | {network} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Longest: the last delay before the lower end of the interval falls to one half. A dash: "
-        "not tried, because no seed remembers a shorter delay.",
+        "Longest: the last delay before the lower end of the interval falls to one half. The "
+        "findings above compare the shares at each delay instead. A dash: not tried, because no "
+        "seed remembers a shorter delay.",
     ]
     for optimizer, some in _by_optimizer(rows).items():
         if some[0]["longest"] < max(row["longest"] for row in rows):
@@ -412,10 +416,32 @@ def _notes(rows: list[Row]) -> list[str]:
         f"{depends} The study measures what this much training teaches, not what a "
         "network could hold.",
         "The learning rate is tuned for each network, delay and optimizer on separate seeds. The "
-        f"grids spanned {spans}.{note}",
+        f"grids spanned {spans}.{note}{_rates_not_tried(rows)}",
         f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences. The gradient is "
         f"clipped at a norm of {MAX_GRAD_NORM:g}.",
     ]
+
+
+def _rates_not_tried(rows: list[Row]) -> str:
+    """Names where seeds forgot, and the rate of the next shorter delay was not tried."""
+    cases: dict[tuple, list[Row]] = {}
+    for row in rows:
+        cases.setdefault((row["optimizer"], row["network"]), []).append(row)
+    lacking = []
+    for (optimizer, network), some in cases.items():
+        for shorter, delay in itertools.pairwise(_delays(some)):
+            rate = where(some, delay=shorter)[0]["learning_rate"]
+            at = where(some, delay=delay)
+            tried = [float(each) for each in str(at[0]["rates_tried"]).split()]
+            forgot = any(row["accuracy"] < REMEMBERS for row in at)
+            if forgot and not any(math.isclose(rate, each, rel_tol=1e-5) for each in tried):
+                lacking.append(f"{network} with {optimizer} at {delay}")
+    if not lacking:
+        return ""
+    return (
+        " The best rate of the next shorter delay was not tried, and may be better, for "
+        f"{and_(lacking)}."
+    )
 
 
 def draw(rows: list[Row]):

@@ -26,6 +26,7 @@ from ptb.experiments.studies.measurements import (
     bootstrap,
     describe_failed,
     describe_rates,
+    describe_size,
     estimates,
     has_learned,
     in_words,
@@ -197,6 +198,7 @@ def verdict(rows: list[Row]) -> str:
         describe_rates(
             losses + [row for row in norms if row["num_epochs"]], "setting", "num_steps"
         ),
+        describe_size(HIDDEN_SIZE),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -21,6 +21,7 @@ from ptb.experiments.studies.measurements import (
     bootstrap,
     describe_failed,
     describe_rates,
+    describe_size,
     difference,
     sound,
     where,
@@ -98,6 +99,7 @@ def verdict(rows: list[Row]) -> str:
             *parts,
             describe_failed(failed, "num_steps"),
             describe_rates(rows, "num_steps", "sampling", what="num_steps"),
+            describe_size(HIDDEN_SIZE),
         )
         if part
     )

@@ -18,6 +18,7 @@ from ptb.experiments.studies.measurements import (
     and_,
     describe_failed,
     describe_rates,
+    describe_size,
     estimates,
     sound,
     where,
@@ -139,6 +140,7 @@ def verdict(rows: list[Row]) -> str:
         _losses(rows, epochs),
         describe_failed(failed, "epoch"),
         describe_rates(trained, "trained_epochs", what="epoch") if trained else "",
+        describe_size(HIDDEN_SIZE),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -38,6 +38,7 @@ def tune(
     seeds: Iterable[int],
     by: str = "valid_nats",
     record: Callable[[Row], None] = lambda row: None,
+    also: Iterable[float] = (),
 ) -> Tuning:
     """Finds the learning rate whose mean of the column `by` over the seeds is the lowest.
 
@@ -48,9 +49,10 @@ def tune(
       grid: at least two learning rates.
       seeds: those of the tuning, apart from those that are measured.
       record: called with every row.
+      also: rates to try beside the grid.
     """
     grid, seeds, rows = sorted(grid), list(seeds), []
-    ratio, new = grid[1] / grid[0], list(grid)
+    ratio, new = grid[1] / grid[0], sorted({*grid, *also})
     for _ in range(1 + MAX_WIDENINGS):
         pairs = list(itertools.product(new, seeds))
         some = train([rate for rate, _ in pairs], [seed for _, seed in pairs])
@@ -69,14 +71,14 @@ def tune(
     return tuning
 
 
-def tune_and_measure(train, grid, options, by: str = "valid_nats") -> list[Row]:
+def tune_and_measure(train, grid, options, by: str = "valid_nats", also=()) -> list[Row]:
     """The rows of `train` at the tuned rate with the seeds that are measured, and `Tuning.columns`.
 
     `train(learning_rates, seeds)` gives one row or more for each pair; the last row of each pair
     has the column `by`.
     """
     tuning = tune(
-        lambda *pairs: _last(train(*pairs)), grid, options.tuning_seeds, by, options.tuned
+        lambda *pairs: _last(train(*pairs)), grid, options.tuning_seeds, by, options.tuned, also
     )
     rows = train([tuning.rate] * len(options.seeds), list(options.seeds))
     return [row | tuning.columns() for row in rows]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ptb.experiments.studies import NAMES
-from ptb.experiments.studies.every import write_overview
+from ptb.experiments.studies.every import HOLDS, write_overview
 from ptb.experiments.studies.findings import contradicts, paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
@@ -192,6 +192,9 @@ def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
             f"# Why {name}?\n\n**So.**\n\nMore: **no more**.\n"
         )
     with (tmp_path / "unroll/verdict.md").open("a") as file:
+        file.write(
+            "\n## On another text: ptb\n\n1 of 2 findings are the same on [ptb](../../p/v.md).\n"
+        )
         file.write("\n| CPU time | 1,234 s |\n")
     outcome = "**The verdict holds** with seeds 6 to 10: 2 of 2 findings are the same."
     (tmp_path / "unroll/recheck.md").write_text(f"# Checked again: Why?\n\n{outcome}\n")
@@ -200,10 +203,11 @@ def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
         "# Studies\n\n`ptb study`\n"
         "\n## [Why memory?](memory/verdict.md)\n\n- So.\n- No more\n"
         "\n## [Why unroll?](unroll/verdict.md)\n\n- So.\n- No more\n"
-        "\n## Checked again\n\n| study | CPU time | with other seeds |\n|---|---|---|\n"
-        "| memory | not recorded | not checked |\n"
+        f"\n## Checked again\n\n{HOLDS}\n"
+        "\n| study | CPU time | with other seeds | on another text |\n|---|---|---|---|\n"
+        "| memory | not recorded | not checked | not measured |\n"
         "| unroll | 1,234 s | [The verdict holds](unroll/recheck.md) with seeds 6 to 10: "
-        "2 of 2 findings are the same. |\n"
+        "2 of 2 findings are the same. | 1 of 2 findings are the same on [ptb](../p/v.md). |\n"
     )
 
 

@@ -32,6 +32,11 @@ def test_the_grid_grows_beyond_the_edge_that_is_best():
     assert (tuning.rate, tuning.tried[:2]) == (0.25, (0.125, 0.25))
 
 
+def test_another_rate_is_tried_beside_the_grid_and_does_not_change_its_ratio():
+    tuning = tune(losses_around(10.0), (0.5, 1.0, 2.0), [7], also={10.0, 1.0})
+    assert (tuning.rate, tuning.tried) == (10.0, (0.5, 1.0, 2.0, 10.0, 20.0))
+
+
 def test_the_grid_grows_a_bounded_number_of_times_and_says_so():
     tuning = tune(losses_around(1e9), (1.0, 2.0), [7])
     assert len(tuning.tried) == 2 + MAX_WIDENINGS

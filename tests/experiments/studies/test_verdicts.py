@@ -405,6 +405,16 @@ def test_gradient_flow():
     assert "GRU: vanished; LSTM: exploded.**" in half
 
 
+def test_the_factor_of_a_step_is_told_near_and_far():
+    rows = gradient_rows({"RNN": 0.8, "GRU": 0.9})
+    assert "k = 0 to 20" not in gradient_flow.verdict(rows)
+    far = [row | {"k": row["k"] * 4} for row in rows if row["k"] % 5 == 0]  # k = 0, 20, 40
+    halves = [row | {"norm": 0.5 ** row["k"] if row["k"] <= 20 else 0.5**20} for row in far]
+    verdict = gradient_flow.verdict(halves)
+    assert "| factor of one step, k = 0 to 20 | 0.500 |" in verdict
+    assert "| factor of one step, k = 20 to 40 | 1.000 |" in verdict
+
+
 def test_a_network_that_diverged_is_compared_with_nothing():
     factors = {"RNN": 0.1, "GRU": 0.9, "LSTM": 0.8}
     verdict = gradient_flow.verdict(gradient_rows(factors, {"RNN": 8.0}))
@@ -468,6 +478,14 @@ def test_memory_says_where_more_updates_or_another_rate_would_change_it():
     assert "between 500 and 1,000 updates, the longest delay grew for" in verdict
     assert "GRU with SGD (0 words, then 10)" in verdict
     assert "A better rate may exist beyond the grid's edge for RNN with SGD at 10." in verdict
+
+
+def test_memory_says_where_the_rate_of_a_shorter_delay_was_not_tried():
+    rows = memory_rows({"RNN": {5: 10, 10: 10, 20: 0}, "GRU": {5: 10, 10: 10, 20: 10}})
+    assert "was not tried, and may be better" not in memory.verdict(rows)
+    rows = [row | {"learning_rate": 10.0} if row["delay"] == 10 else row for row in rows]
+    said = "next shorter delay was not tried, and may be better, for RNN with SGD at 20."
+    assert said in memory.verdict(rows)
 
 
 def test_memory_says_what_the_optimizers_agree_on():
