@@ -99,17 +99,6 @@ def geometric_mean(study: str, name: str, **wanted) -> Callable[[], float]:
     return lambda: math.exp(fmean(map(math.log, column(study, name, **wanted))))
 
 
-def cell(file: str, row: str, place: int) -> Callable[[], float]:
-    """A number in a table of a Markdown file of results/: the row that begins so, and its place."""
-
-    def read() -> float:
-        lines = (RESULTS / file).read_text(encoding="utf-8").splitlines()
-        (line,) = (line for line in lines if line.startswith(f"| {row} |"))
-        return float(line.split("|")[place + 1].replace(",", ""))
-
-    return read
-
-
 def exact(number: float) -> Callable[[], float]:
     """A closed form."""
     return lambda: number
@@ -130,12 +119,12 @@ def remember(optimizer: str, network: str, delay: int) -> Callable[[], float]:
     return share
 
 
-def factor_of_a_step(where: dict) -> Callable[[], float]:
-    """What a step back multiplies the gradient by, averaged over 60 steps and the seeds."""
+def factor_of_a_step(where: dict, steps: int = 60) -> Callable[[], float]:
+    """What a step back multiplies the gradient by, averaged over the steps and the seeds."""
 
     def factor() -> float:
-        last, first = (column("studies/gradient_flow", "norm", k=k, **where) for k in (60, 0))
-        return fmean((one / other) ** (1 / 60) for one, other in zip(last, first, strict=True))
+        last, first = (column("studies/gradient_flow", "norm", k=k, **where) for k in (steps, 0))
+        return fmean((one / other) ** (1 / steps) for one, other in zip(last, first, strict=True))
 
     return factor
 
@@ -196,8 +185,8 @@ def _num_steps() -> dict:
     return numbers
 
 
-def _sampling() -> dict:
-    study, numbers = "studies/sampling", {}
+def _sampling(study: str = "studies/sampling", text: str = "") -> dict:
+    numbers = {}
     kinds = {
         "carried": "sequential, carried",
         "reset": "sequential, reset",
@@ -207,7 +196,7 @@ def _sampling() -> dict:
         for kind, sampling in kinds.items():
             for scored in ("carried", "reset"):
                 where = {"num_steps": steps, "sampling": sampling}
-                numbers[f"{steps} steps, trained {kind}, scored {scored}"] = (
+                numbers[f"{text}{steps} steps, trained {kind}, scored {scored}"] = (
                     ".2f",
                     perplexity(study, f"nats_if_{scored}", **where),
                 )
@@ -216,8 +205,9 @@ def _sampling() -> dict:
             for kind in ("carried", "reset")
         }
         random = mean(study, "nats_if_carried", num_steps=steps, sampling="random")
-        numbers[f"{steps} steps, worth of carrying"] = (".3f", gap(loss["reset"], loss["carried"]))
-        numbers[f"{steps} steps, cost of random"] = (".3f", gap(random, loss["carried"]))
+        worth = gap(loss["reset"], loss["carried"])
+        numbers[f"{text}{steps} steps, worth of carrying"] = (".3f", worth)
+        numbers[f"{text}{steps} steps, cost of random"] = (".3f", gap(random, loss["carried"]))
     return numbers
 
 
@@ -226,9 +216,11 @@ def _gradient_flow() -> dict:
     for network in ("RNN", "GRU", "LSTM", "LSTM, forget bias 1"):
         where = {"network": network, "trained_epochs": 3}
         near = ratio(*(geometric_mean(study, "norm", k=k, **where) for k in (20, 0)))
+        factor_near = factor_of_a_step(where, 20)
         loss = {"k": 0, **where}
         numbers |= {
             f"{network}: factor": (".3f", factor_of_a_step(where)),
+            f"{network}: factor, 20 steps": (".3f", factor_near),
             f"{network}: left after 20 steps": (".5f", near),
             f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
             f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),
@@ -286,9 +278,7 @@ def _others() -> dict:
     masked = mean("plain_keras", "val_perplexity", setting="as printed", epoch=2)
     padded = lambda: masked() ** (10_026 / (26 * 20 * 20))  # noqa: E731
     numbers["keras with padding"] = (".2f", padded)
-    bits = "`--precision=mixed_bfloat16`", "TF32"
-    speeds = [cell("gpu.md", f"`rnn_mode=keras`, {each}", 1) for each in bits]
-    return numbers | {"bfloat16 over TF32": (".2f", ratio(*speeds))}
+    return numbers
 
 
 def _inside() -> dict:
@@ -419,6 +409,7 @@ NUMBERS = {
     **_batch_size(),
     **_num_steps(),
     **_sampling(),
+    **_sampling("studies_ptb/sampling", "ptb, "),
     **_gradient_flow(),
     **_others(),
     **_inside(),
