@@ -48,6 +48,8 @@ def load_corpus(
         encode.
     """
     if data_path is None:
+        if options is not None:
+            raise ValueError("options has no effect on the built-in text: give a data_path")
         return corpora.built_in(vocab_size, vocabulary)
     train_and_valid, test = SPLITS[:2], SPLITS[2:]
     return corpora.load_text(data_path, vocab_size, train_and_valid, test, vocabulary, options)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ptb
+from ptb.data.options import TextOptions
 
 ROOT = Path(__file__).parents[1]
 
@@ -85,6 +86,8 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
     with pytest.raises(ValueError, match=r"on_divergence=rollback .*save_path"):
         save = ptb.SaveOptions(on_divergence="rollback")
         ptb.train(ptb.preset("test"), corpus, save=save)
+    with pytest.raises(ValueError, match="options has no effect on the built-in text"):
+        ptb.load_corpus(options=TextOptions(tokens="char"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,6 +24,7 @@ from ptb.command_line.paths import checked_path
 from ptb.command_line.streams import OUTPUT, discard_output, prepare_streams
 from ptb.command_line.temporary import choose_temporary_folder
 from ptb.machine import strict_json
+from ptb.machine.child import ChildFailed
 from ptb.machine.escape import escape
 from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
@@ -103,6 +104,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         if error.errno == errno.EPIPE:
             raise SystemExit(128 + SIGPIPE) from None
         fail(f"{OUTPUT} cannot be written ({error.strerror}): saved files are intact")
+    except ChildFailed as error:
+        fail(str(error))  # the child has printed its own traceback
     except Exception as error:
         if not ran_out(error):
             raise

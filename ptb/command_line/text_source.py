@@ -137,6 +137,11 @@ class TextSource:
             shares = tuple(shares) if shares else None
             lowercase, min_count = saved.get("lowercase", False), saved.get("min_count")
             options = TextOptions(tokens, lowercase, min_count, shares)
+        elif saved.get("lowercase"):
+            raise ValueError(
+                f"--dataset={dataset} is not read in lower case, as the run read its text: give "
+                "the text as --data_path"
+            )
         data_dir = FLAGS.data_dir
         if data_dir is None and dataset is not None:
             data_dir = saved.get("data_dir")

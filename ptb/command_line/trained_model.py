@@ -82,7 +82,7 @@ def load_corpus_of(trained, split: str):
     if not _is_named():
         return _text_of_run(trained, source, split)
     if own := _own_corpus(trained, source):
-        return own
+        return _having(split, own)
     raise ValueError(
         f"{source.data_path or source.dataset} is not the text that the run was trained on"
         f"{reading_changed(trained.source)}"
@@ -122,7 +122,7 @@ def load_text_to_score(trained, split: str, is_split_given: bool):
     if not source.is_file:
         return source.load((split,), vocabulary=trained.vocabulary), split
     if own := _own_corpus(trained, source):
-        return own, split
+        return _having(split, own), split
     if is_split_given:
         raise ValueError(
             f"--split={split} is a part of the run's own text, and {source.data_path} is "
@@ -164,15 +164,28 @@ def _text_of_run(trained, source: TextSource, split: str):
     """Reads the run's text where the run found it. Raises ValueError if it has changed."""
     # One file is read as a whole anyway; of a folder, only as much as is needed.
     splits = _splits_of(trained) if source.is_file else (split,)
-    corpus = source.load(splits, vocabulary=trained.vocabulary)
+    corpus = _having(split, source.load(splits, vocabulary=trained.vocabulary))
     length = len(corpus.splits[split])
     known = (trained.corpus.get("tokens") or {}).get(split, length)
     fingerprint = trained.corpus.get("fingerprint", corpus.fingerprint)
     if known != length or (source.is_file and fingerprint != corpus.fingerprint):
+        now, then = f"{length:,} tokens", f"{known:,}"
+        if known == length:
+            now, then = f"the fingerprint {corpus.fingerprint[:12]}", fingerprint[:12]
         raise ValueError(
-            f"the text has changed since the run started: the {split} split has {length:,} "
-            f"tokens and had {known:,}{reading_changed(trained.source)}: restore the text, or give "
-            "it as --data_path to score it as it is"
+            f"the text has changed since the run started: the {split} split has {now} and had "
+            f"{then}{reading_changed(trained.source)}: restore the text, or give it as --data_path "
+            "to score it as it is"
+        )
+    return corpus
+
+
+def _having(split: str, corpus):
+    """The corpus. Raises ValueError if it lacks the split."""
+    if split not in corpus.splits:
+        raise ValueError(
+            f"the run's text has no {split} split: choose from {', '.join(corpus.splits)}, or give "
+            "another text"
         )
     return corpus
 

@@ -53,7 +53,7 @@ class Entry:
         if not self._is_used:
             return None
         return _load(
-            self._folder({path: _sha256(path) for path in self._files.values()}), corpus_type
+            self._folder({path: _sha256(path) for path in set(self._files.values())}), corpus_type
         )
 
     def save(self, corpus, sha256: Mapping[Path, str]) -> None:

@@ -59,8 +59,8 @@ def borders_of(reset_at: str, vocabulary: Vocabulary) -> Borders | None:
     """
     if reset_at == NONE:
         return None
-    if EOS not in vocabulary:
+    if vocabulary.eos_id is None:
         raise ValueError(
             f"reset_at={reset_at} needs {EOS}, which the vocabulary lacks: leave out reset_at"
         )
-    return Borders(reset_at, vocabulary.id_of(EOS))
+    return Borders(reset_at, vocabulary.eos_id)

@@ -84,7 +84,11 @@ class Windows:
         Each is `[B, T]`; inputs and targets are int32, the mask is float32: 1 for a real target,
         0 for padding. Keras takes the mask as sample weights, for the
         loss and `weighted_metrics`.
+
+        Raises ValueError for windows of documents, whose resets such a dataset cannot carry.
         """
+        if self.resets is not None or self.restarts is not None:
+            raise ValueError("these windows reset the state within a row: read them one by one")
         import tensorflow as tf  # noqa: PLC0415  (only this view of the windows needs it)
 
         stream = tf.constant(self.stream)

@@ -114,7 +114,7 @@ def summarize(
     `extents` are its characters and words, as `Extents.counts` gives them.
     """
     unknown = 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
-    line_ends = np.flatnonzero(ids == vocabulary.id_of(EOS))
+    line_ends = np.flatnonzero(ids == (-1 if vocabulary.eos_id is None else vocabulary.eos_id))
     longest = int(np.diff(line_ends, prepend=-1).max()) if len(line_ends) else len(ids)
     return SplitSummary(len(ids), int((type_counts > 0).sum()), unknown, longest, *extents)
 

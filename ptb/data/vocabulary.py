@@ -14,7 +14,8 @@ UNKNOWN = "<unk>"
 class Vocabulary:
     """An ordered list of words; the id of a word is its place in the list.
 
-    A word that is not in the list gets the id of `<unk>` where the list has one.
+    A word that is not in the list gets the id of `<unk>` where the list has one. `unknown_id` and
+    `eos_id` are the ids of `<unk>` and `<eos>`; None where the list lacks them.
     """
 
     def __init__(self, words: Sequence[str]):
@@ -26,7 +27,7 @@ class Vocabulary:
         if len(self._ids) != len(self.words):
             word, count = Counter(self.words).most_common(1)[0]
             raise ValueError(f"the vocabulary has {word!r} {count} times: list each word once")
-        self.unknown_id = self._ids.get(UNKNOWN)
+        self.unknown_id, self.eos_id = self._ids.get(UNKNOWN), self._ids.get(EOS)
 
     @classmethod
     def from_counts(
@@ -37,7 +38,11 @@ class Vocabulary:
         Words with fewer than `min_count` occurrences are left out, and with `max_size` the rarest
         ones after them, until `<unk>`, which then counts for all of them, makes at most `max_size`
         words. `<unk>` itself is never left out, and `<eos>` only by `max_size`.
+
+        Raises ValueError for a `max_size` below 1.
         """
+        if max_size is not None and max_size < 1:
+            raise ValueError(f"vocab_size={max_size} is out of bounds: give 1 or more")
         kept = {w: n for w, n in counts.items() if w != UNKNOWN and (n >= min_count or w == EOS)}
         words = _by_count(kept)
         has_unknown = UNKNOWN in counts or len(kept) < len(counts)

@@ -119,13 +119,14 @@ def cut(text: str) -> tuple[str, str]:
         place = text.rfind(" ", line + 1, place)
     if place >= 0:
         return text[:place], text[place + 1 :]
-    after = _after_ideograph(text, line)
-    return text[:after], text[after:]
+    place = _between_tokens(text, line)
+    return text[:place], text[place:]
 
 
-def _after_ideograph(text: str, start: int) -> int:
-    """The last place after `start` between an ideograph and no space; `start` if there is none."""
+def _between_tokens(text: str, start: int) -> int:
+    """The last place after `start` between two tokens without space; `start` if there is none."""
     for place in range(len(text) - 1, start, -1):
-        if not text[place].isspace() and is_ideograph(text[place - 1]):
+        before, after = text[place - 1], text[place]
+        if not (before.isspace() or after.isspace() or (is_word(before) and is_word(after))):
             return place
     return start

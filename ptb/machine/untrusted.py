@@ -13,7 +13,7 @@ from ptb.machine.system import open_flags
 
 # Files are read whole into memory before anything in them is known.
 MAX_BYTES = 1_000_000
-# Every integer of 64 bits has fewer.
+# Integers of as many digits fit into 64 bits.
 MAX_DIGITS = 18
 MAX_DEPTH = 20
 
@@ -49,7 +49,8 @@ def parse_json(text: str):
     """Parses JSON.
 
     Raises ValueError for invalid JSON (NaN and Infinity included), for a number beyond the range of
-    a float or of 64 bits, and for more than MAX_DEPTH nested lists or objects.
+    a float, for an integer of more than MAX_DIGITS digits, and for more than MAX_DEPTH nested lists
+    or objects.
     """
     try:
         value = json.loads(

@@ -9,15 +9,17 @@ checkpoint of a run has the result, so a resume needs neither the other run nor 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from models.registry import cells_that_read
 from ptb.data.corpus import Corpus
 from ptb.data.vocabulary import Vocabulary
+from ptb.training.config import Config
+from ptb.training.model import size_of
 
 if TYPE_CHECKING:
     from ptb.runs.trained_model import TrainedModel
@@ -34,10 +36,10 @@ class Beginning(Protocol):
     def check_text(self, corpus: Corpus) -> None:
         """Raises ValueError if the text has other tokens."""
 
-    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises ValueError if these weights do not fit a model whose weights have `shapes`."""
+    def check(self, config: Config, vocab_size: int) -> None:
+        """Raises ValueError if these weights do not fit the model of `config`."""
 
-    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+    def apply(self, weights: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary) -> str:
         """Changes the arrays in `weights` in place; returns a line that says what was done."""
 
 
@@ -63,21 +65,30 @@ class FromRun:
                 f"tokens={corpus.tokens}: use the tokens of the run"
             )
 
-    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def check(self, config: Config, vocab_size: int) -> None:
+        shapes = size_of(config, vocab_size).shapes
         given = {name: _without_words(name, w.shape) for name, w in self.trained.weights.items()}
         wanted = {name: _without_words(name, shape) for name, shape in shapes.items()}
         if given != wanted:
             name = min(name for name, _ in given.items() ^ wanted.items())
-            config = self.trained.config
+            own = self.trained.config
+            if name.startswith("cluster_") and own.softmax == config.softmax:
+                raise ValueError(
+                    f"init_from={self.path} has another number of clusters in its softmax: its "
+                    f"adaptive_cutoffs={own.adaptive_cutoffs} are among "
+                    f"{len(self.trained.vocabulary):,} words, and here "
+                    f"adaptive_cutoffs={config.adaptive_cutoffs} among {vocab_size:,}: give as "
+                    "many cutoffs below the number of words as that run has"
+                )
             raise ValueError(
                 f"init_from={self.path} is another model: the weight {name}, without the "
                 f"words, has shape {given.get(name)} there and {wanted.get(name)} here: use the "
-                f"sizes of that run (hidden_size={config.hidden_size}, "
-                f"num_layers={config.num_layers}, cell={config.cell}, "
-                f"tie_weights={config.tie_weights}, softmax={config.softmax})"
+                f"sizes of that run (hidden_size={own.hidden_size}, "
+                f"num_layers={own.num_layers}, cell={own.cell}, "
+                f"tie_weights={own.tie_weights}, softmax={own.softmax})"
             )
 
-    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+    def apply(self, weights: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary) -> str:
         shared = [word for word in vocabulary.words if word in self.trained.vocabulary]
         new, old = vocabulary.encode(shared), self.trained.vocabulary.encode(shared)
         for name, given in self.trained.weights.items():
@@ -87,6 +98,12 @@ class FromRun:
                 weights[name][new] = given[old]
             else:
                 weights[name][:, new] = given[:, old]
+        if config.cell in cells_that_read("forget_bias"):
+            # The cells add a forget bias to that of the weights: the sum stays.
+            difference = self.trained.config.forget_bias - config.forget_bias
+            for name in weights:
+                if name.startswith("layers/") and name.endswith("/bias"):
+                    np.split(weights[name], 4)[2][...] += np.float32(difference)
         fresh = len(vocabulary) - len(shared)
         return (
             f"began with the weights of {self.path} ({self.trained.name}): {len(shared):,} of "
@@ -114,15 +131,15 @@ class FromVectors:
     def check_text(self, corpus: Corpus) -> None:
         """Accepts any text: a vector belongs to a word, however the text was read."""
 
-    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        size = shapes["embedding"][1]
+    def check(self, config: Config, vocab_size: int) -> None:
+        size = config.hidden_size
         if self.rows.shape[1] != size:
             raise ValueError(
                 f"init_vectors={self.path} has vectors of {self.rows.shape[1]} numbers: give "
                 f"hidden_size={self.rows.shape[1]}, which is {size}"
             )
 
-    def apply(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary) -> str:
+    def apply(self, weights: dict[str, np.ndarray], config: Config, vocabulary: Vocabulary) -> str:
         weights["embedding"][vocabulary.encode(self.words)] = self.rows
         return (
             f"began with the vectors of {self.path} for {len(self.words):,} of "
@@ -135,12 +152,12 @@ def _without_words(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for i, size in enumerate(shape) if i != axis)
 
 
-def begin(model, beginnings, vocabulary: Vocabulary) -> list[str]:
+def begin(model, beginnings, config: Config, vocabulary: Vocabulary) -> list[str]:
     """Applies each beginning to the weights of a `LanguageModel`; returns a line for each."""
     if not beginnings:
         return []
     weights = {name: np.array(weight) for name, weight in model.export_weights().items()}
-    lines = [beginning.apply(weights, vocabulary) for beginning in beginnings]
+    lines = [beginning.apply(weights, config, vocabulary) for beginning in beginnings]
     model.import_weights(weights)
     return lines
 

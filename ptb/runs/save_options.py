@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ptb.machine.checked import check_fields
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,11 @@ class SaveOptions:
     """
 
     every: str = "300s"
-    keep: int = 2
-    on_divergence: str = "stop"
+    keep: int = field(default=2, metadata={"low": 1, "high": 1000})
+    on_divergence: str = field(default="stop", metadata={"choices": ("stop", "rollback")})
 
     def __post_init__(self):
+        check_fields(self)
         if not re.fullmatch(r"0|[1-9]\d{0,8}[sw]", self.every):
             raise ValueError(
                 f"checkpoint_every={self.every} is not an interval: write seconds as 300s, "

@@ -87,6 +87,8 @@ class Session:
         Raises ValueError if the weights are lost.
         """
         progress = self._state.progress
+        if not progress.reports:
+            raise ValueError("no epoch has ended yet: train one")
         if progress.best is None:
             raise ValueError(
                 "the best weights are lost, and the run is complete: to train new ones, give "

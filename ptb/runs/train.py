@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from ptb.data import documents, reader
 from ptb.data.corpus import Corpus
 from ptb.data.documents import Borders
+from ptb.machine import checked
 from ptb.runs.beginning import Beginning, begin
 from ptb.runs.identity import check_meant, describe, open_run
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.runs.trained_model import TrainedModel
 from ptb.training.config import Config
-from ptb.training.model import build_model, check_memory, size_of
+from ptb.training.model import build_model, check_memory
 from ptb.training.report import EpochReport
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def open_training(
     if save.on_divergence == "rollback" and run is None:
         raise ValueError("on_divergence=rollback needs checkpoints: give a save_path")
     check_meant(change)
+    checked.check("early_stopping", early_stopping, int, checked.Limits(0, 1_000_000))
     check_fits(config, corpus)
     description = describe(config, corpus, labels)
     for beginning in beginnings:
@@ -189,7 +191,7 @@ def open_training(
         sizes = config.batch_size, config.num_steps
         check_memory(config, len(corpus.vocabulary), *sizes, training=True)
         for beginning in beginnings:
-            beginning.check(size_of(config, len(corpus.vocabulary)).shapes)
+            beginning.check(config, len(corpus.vocabulary))
         replicas = Replicas(strategy)
         with replicas.scope():
             model = build_model(config, len(corpus.vocabulary))
@@ -198,7 +200,7 @@ def open_training(
         # Only now: a batch_size that the replicas cannot share binds no folder.
         if folder:
             folder.start(description, corpus.vocabulary.to_text())
-        begins = lambda: begin(model, beginnings, corpus.vocabulary)  # noqa: E731
+        begins = lambda: begin(model, beginnings, config, corpus.vocabulary)  # noqa: E731
         session = Session(training, folder, save, note, begins, early_stopping)
         session.start()
         if changed:

@@ -7,6 +7,7 @@ sizes follow from the shapes. The words come from the train split, in the same o
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 from collections.abc import Mapping
@@ -58,8 +59,11 @@ def write_tutorial_checkpoint(
     """Writes weights as a checkpoint of the tutorial: `PREFIX.index`, ...
 
     `mode` is the tutorial's: which of its LSTM cells reads it. Its training continues from there,
-    with the step 0. Raises ValueError for a model that the tutorial lacks.
+    with the step 0. Raises ValueError for a model that the tutorial lacks, if the checkpoint exists
+    or if it cannot be written.
     """
+    if os.path.lexists(f"{prefix}.index"):
+        raise ValueError(f"the checkpoint {prefix} exists: give another name")
     others = {
         name: getattr(config, name)
         for name, only in (("cell", "lstm"), ("tie_weights", False), ("softmax", "full"))
@@ -82,15 +86,25 @@ def write_tutorial_checkpoint(
     folder, _, name = prefix.rpartition("/")
     temporary = f"{folder}/.{name}.{new_token()}" if folder else f".{name}.{new_token()}"
     names = sorted(tensors)
-    tf.raw_ops.SaveV2(
-        prefix=temporary,
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[tensors[name] for name in names],
-    )
-    # The index last: it makes a checkpoint of the data.
-    for suffix in (".data-00000-of-00001", ".index"):
-        os.replace(temporary + suffix, prefix + suffix)
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=temporary,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors[name] for name in names],
+        )
+        # The index last: it makes a checkpoint of the data.
+        for suffix in (".data-00000-of-00001", ".index"):
+            os.replace(temporary + suffix, prefix + suffix)
+    except (tf.errors.OpError, OSError) as error:
+        for file in glob.glob(f"{glob.escape(temporary)}*"):
+            os.remove(file)
+        # "{...} FILE; No space left on device [Op:...]"
+        reason = str(error).rpartition("; ")[2].partition(" [Op:")[0]
+        raise ValueError(
+            f"the checkpoint {prefix} cannot be written ({reason}): give another folder, or make "
+            "room"
+        ) from None
 
 
 def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:

@@ -13,6 +13,7 @@ from ptb.machine import strict_json
 from ptb.runs.trained_model import TrainedModel
 from ptb.serving import model_card
 from ptb.serving.client import CARD_FILE, versions
+from ptb.serving.export_folder import EXPORT, UNFINISHED, VOCABULARY
 from ptb.serving.inference import Inference
 from ptb.serving.served_model import ServedModel
 from ptb.serving.tokenizer import Tokenizer
@@ -28,7 +29,7 @@ def served_model(trained: TrainedModel, temporary: str | None = None) -> Iterato
     vocabulary = trained.vocabulary
     # One step at a time in a loop: how the run unrolled its windows does not matter here.
     model = trained.build(rnn_mode="static")
-    with tempfile.TemporaryDirectory(dir=temporary) as folder:
+    with tempfile.TemporaryDirectory(dir=temporary, prefix=VOCABULARY) as folder:
         file = Path(folder) / "vocabulary.txt"
         try:
             file.write_text(vocabulary.to_text(), encoding="utf-8")
@@ -70,8 +71,8 @@ def _writing(export_path: Path) -> Iterator[None]:
 
 
 def _export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:
-    with tempfile.TemporaryDirectory(dir=export_path, prefix=".new-") as parent:
-        folder = Path(parent) / "export"
+    with tempfile.TemporaryDirectory(dir=export_path, prefix=UNFINISHED) as parent:
+        folder = Path(parent) / EXPORT
         folder.mkdir()
         # The vocabulary goes where the export goes, so that no other disk is needed.
         with served_model(trained, parent) as module:

@@ -1,6 +1,7 @@
 """Converts text to ids and back inside a graph, so that clients need no Python.
 
-`ptb/text.py` defines what the tokens of a text are; tests hold this and Python's reading together.
+`ptb/data/text.py` defines what the tokens of a text are; tests hold this and Python's reading
+together.
 
 Axis letters: B = rows, N = tokens of the longest row.
 """

@@ -13,6 +13,8 @@ Where documents begin, the state is zeroed; what the weights have learned stays.
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -42,8 +44,18 @@ class DynamicEvaluator(Evaluator):
         self._trained = [tf.constant(variable.numpy()) for variable in self._variables]
 
     def __call__(self, windows, progress=lambda tokens: None):
-        try:
+        with self._weights_restored():
             return super().__call__(windows, progress)
+
+    def each(self, windows, progress=lambda tokens: None):
+        with self._weights_restored():
+            return super().each(windows, progress)
+
+    @contextlib.contextmanager
+    def _weights_restored(self):
+        """A context at whose end the trained weights return."""
+        try:
+            yield
         finally:
             for variable, trained in zip(self._variables, self._trained, strict=True):
                 variable.assign(trained)

@@ -142,7 +142,7 @@ class TrainingState:
     def _exchange_averages(self) -> None:
         """Swaps each weight with its average, one by one, so that no full copy is needed."""
         averages = self.optimizer.slots.get(AVERAGE, {}).values()
-        if not averages:
+        if not averages or not self.optimizer.counters[COUNT].numpy():
             return
         for weight, average in zip(self.model.trainable_weights, averages, strict=True):
             value = weight.numpy()

@@ -102,3 +102,14 @@ def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path):
 def test_other_failures_of_the_disk_keep_their_traceback(tmp_path):
     process = run_main(["raise OSError(errno.EIO, 'broken')"], tmp_path)
     assert "Traceback" in process.communicate()[1]
+
+
+def test_a_child_that_fails_ends_in_one_line_after_its_own(tmp_path):
+    main = ["from ptb.machine.child import call", "import os", "call(os.path.getsize, 'nowhere')"]
+    process = run_main(main, tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    *_, of_child, last = errors.splitlines()
+    assert "FileNotFoundError" in of_child
+    assert "error: " in last
+    assert "gave no answer: exit status 1" in last

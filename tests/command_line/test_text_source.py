@@ -27,6 +27,13 @@ def test_a_run_of_another_dataset_needs_no_folder_of_it_where_the_text_is_named(
         TextSource.of_run(saved)
 
 
+def test_a_run_in_lower_case_refuses_a_dataset_that_is_read_as_it_is(parse, tmp_path):
+    saved = {"data_path": "a", "tokens": "word", "lowercase": True}
+    parse("--dataset=ptb")
+    with pytest.raises(ValueError, match="--dataset=ptb is not read in lower case"):
+        TextSource.of_run(saved)
+
+
 def test_a_run_is_read_again_as_it_was(parse, tmp_path):
     saved = {"data_path": "a", "tokens": "char", "lowercase": True, "min_count": 2, "shares": None}
     parse()

@@ -15,7 +15,7 @@ WORDS = "the a b\nthe c a\n"
 
 
 def trained_on(path, options=None):
-    corpus = load_text(path, options=options)
+    corpus = load_text(path, None, ("train", "valid"), ("test",), options=options)
     saved = {
         "name": corpus.name,
         "source": corpus.source,
@@ -80,8 +80,22 @@ def test_a_file_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder
     trained = trained_on(folder / "book.txt")
     (folder / "book.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     parse()
-    with pytest.raises(ValueError, match="the text has changed"):
+    then = trained.corpus["fingerprint"][:12]
+    with pytest.raises(ValueError, match=rf"has changed .* the fingerprint .* and had {then}"):
         scored(trained)
+    (folder / "book.txt").write_text(WORDS * 60)
+    with pytest.raises(ValueError, match=r"has changed .*test split has 24 tokens and had 20"):
+        scored(trained)
+
+
+def test_a_split_that_the_runs_text_lacks_is_named(parse, folder):
+    trained = trained_on(folder / "book.txt", TextOptions(shares=(90, 10, 0)))
+    for flags in ((), (f"--data_path={folder / 'book.txt'}",)):
+        parse(*flags)
+        assert scored(trained, "valid", True) == ("book.txt", "valid", 40)
+        for load in (scored, lambda trained: load_corpus_of(trained, "test")):
+            with pytest.raises(ValueError, match="no test split: choose from train, valid"):
+                load(trained)
 
 
 def test_a_folder_needs_only_the_split_that_is_scored(parse, folder):

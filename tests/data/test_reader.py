@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptb.data import reader
+from ptb.data.documents import Borders
 
 TEXT = np.arange(13)
 
@@ -140,6 +141,12 @@ def test_dataset_gives_the_windows_in_order_once():
         np.testing.assert_array_equal((inputs, targets), expected)
         assert mask.tolist() == [[float(t < length) for t in range(4)] for length in lengths]
         assert inputs.dtype == targets.dtype == np.int32
+
+
+def test_windows_of_documents_are_no_dataset():
+    windows = reader.every_token(np.arange(20), 2, 4, Borders("line", 3))
+    with pytest.raises(ValueError, match="reset the state within a row"):
+        windows.dataset()
 
 
 @pytest.mark.parametrize("make", [reader.sequential, reader.every_token])

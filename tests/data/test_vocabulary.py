@@ -75,3 +75,14 @@ def test_decode_is_the_inverse_of_encode(tokens):
 def test_a_saved_vocabulary_is_read_back(tokens):
     text = Vocabulary(tokens).to_text()
     assert Vocabulary.from_text(text).words == tuple(tokens)
+
+
+def test_the_end_of_a_line_has_an_id_only_if_it_is_among_the_words():
+    assert Vocabulary(["a", "<eos>"]).eos_id == 1
+    assert Vocabulary(["a", "<unk>"]).eos_id is None
+
+
+@pytest.mark.parametrize("max_size", [0, -5])
+def test_a_size_below_one_is_refused(max_size):
+    with pytest.raises(ValueError, match=f"vocab_size={max_size} is out of bounds"):
+        Vocabulary.from_counts({"a": 2, "b": 1}, max_size)

@@ -82,6 +82,16 @@ def test_a_line_of_any_length_of_ideographs_is_read_in_parts(tmp_path, monkeypat
     assert [numbers.tokens[i] for i in ids] == text.split(content, "wordpunct")
 
 
+def test_a_line_of_any_length_of_numbers_and_commas_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "MAX_WORD_CHARACTERS", 9)
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 24)
+    content = '12, 34,  {"a":5} ' * 20 + "\n"
+    (tmp_path / "text.txt").write_text(content)
+    numbers = text.lexicon("wordpunct")
+    ids = text.read(tmp_path / "text.txt", numbers).ids
+    assert [numbers.tokens[i] for i in ids] == text.split(content, "wordpunct")
+
+
 def test_chinese_prose_has_few_types_and_leads_nowhere_else(tmp_path):
     (tmp_path / "text.txt").write_text("这是什么？没什么，“三”。3.5 ok\n" * 40, encoding="utf-8")
     corpus = load_text(tmp_path / "text.txt", options=TextOptions("wordpunct"))

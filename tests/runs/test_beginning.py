@@ -104,3 +104,33 @@ def test_given_vectors_become_rows_of_the_embedding(corpora):
         open_training(CONFIG, corpus, beginnings=[short]),
     ):
         pass
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_another_forget_bias_does_not_change_what_the_model_computes(corpora, cell):
+    old_corpus = corpora[0]
+    reads = cell == "lstm"
+    given, wanted = (
+        dataclasses.replace(CONFIG, cell=cell, **({"forget_bias": each} if reads else {}))
+        for each in (1.0, 0.25)
+    )
+    old = trained_on(old_corpus, given)
+    states = []
+    for config in (given, wanted):
+        with open_training(config, old_corpus, beginnings=[FromRun(old, "old")]) as training:
+            model = training.model
+            logits, _ = model(np.array([[0, 1, 2]]), model.initial_state(1))
+            states.append(np.array(logits))
+    np.testing.assert_allclose(states[1], states[0], rtol=1e-5, atol=1e-7)
+
+
+def test_clusters_that_a_smaller_vocabulary_lacks_are_named(corpora):
+    old_corpus, corpus = corpora
+    config = dataclasses.replace(CONFIG, softmax="adaptive", adaptive_cutoffs="2")
+    old = FromRun(trained_on(old_corpus, config), "old")
+    with open_training(config, corpus, beginnings=[old]):
+        pass
+    none = dataclasses.replace(config, adaptive_cutoffs="2000")
+    said = r"another number of clusters .*adaptive_cutoffs=2 .*adaptive_cutoffs=2000 among 4"
+    with pytest.raises(ValueError, match=said), open_training(none, corpus, beginnings=[old]):
+        pass

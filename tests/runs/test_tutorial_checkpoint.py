@@ -11,7 +11,8 @@ from ptb.data import reader
 from ptb.data.corpus import load_text
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.trained_model import load_tutorial_checkpoint
-from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint
+from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint, write_tutorial_checkpoint
+from ptb.training.config import Config
 from ptb.training.perplexity import Evaluator
 
 V, H, L = 7, 4, 3
@@ -133,3 +134,15 @@ def test_the_perplexity_is_the_one_that_the_tutorial_printed():
     model.import_weights(trained.weights)
     score = Evaluator(model)(reader.every_token(corpus.test, 1, 20))
     assert score.perplexity == pytest.approx(386.815, abs=5e-4)
+
+
+def test_a_checkpoint_that_exists_or_cannot_be_written_is_named(tmp_path):
+    config = Config(hidden_size=H, num_layers=L)
+    prefix = str(tmp_path / "model")
+    write_tutorial_checkpoint(prefix, config, by_name())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="model exists: give another name"):
+        write_tutorial_checkpoint(prefix, config, by_name())
+    with pytest.raises(ValueError, match="cannot be written"):
+        write_tutorial_checkpoint(str(tmp_path / "model.index" / "new"), config, by_name())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

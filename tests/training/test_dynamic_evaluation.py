@@ -86,3 +86,11 @@ def test_the_figure_does_not_depend_on_how_a_layer_keeps_its_weights():
         for model in (static, keras)
     ]
     assert nats[1] == pytest.approx(nats[0], rel=1e-5)
+
+
+def test_the_weights_are_restored_after_a_text_that_is_scored_line_by_line():
+    model, windows = make_model(), windows_over(3, 31)
+    evaluate = DynamicEvaluator(model, windows_over(1, 60), rate=0.01, decay=0.1)
+    first, second = evaluate.each(windows), evaluate.each(windows)
+    np.testing.assert_array_equal(first, second)
+    assert first.sum() == pytest.approx(evaluate(windows).nats, rel=1e-6)

@@ -37,7 +37,6 @@ from ptb.command_line.trained_model import (
 )
 from ptb.data.documents import NONE, RESET_AT, borders_of
 from ptb.data.options import WHOLE
-from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
 from ptb.machine.escape import escape
 from ptb.machine.memory import gib, memory_bytes, there_is
@@ -67,6 +66,8 @@ def main(names: list[str]) -> None:
             names = _named_files(names)
             _check_lines()
             trained = load_trained_model()
+            if FLAGS.per_line:
+                _eos(trained)
             texts = [Text(*each) for each in _load(trained, names, cleanup)]
             for text in texts:
                 text.windows = _windows(trained, text)
@@ -144,12 +145,6 @@ def _print_scores(evaluator, texts: list[Text], trained) -> None:
     """Scores each text from a state of zeros, and prints the scores, and the total of several."""
     scores = []
     for text in texts:
-        if text.windows.batch_size > 1:
-            rows = text.windows.batch_size
-            note(
-                f"batch_size={rows} reads {rows} rows side by side, {rows - 1} of which start "
-                "without context; batch_size=1 is exact"
-            )
         with _bar(text) as bar:
             scores.append(evaluator(text.windows, progress=bar.update))
     if FLAGS.json:
@@ -184,8 +179,7 @@ def _total(scores) -> dict:
 
 
 def _print_score(score, text: Text, reset_at: str) -> None:
-    with_what = f" with {_method()}" if _method() else ""
-    print(f"{text.part} perplexity {score.perplexity:.3f}{with_what}")
+    print(f"{text.part} perplexity {score.perplexity:.3f}{_with_method()}")
     print(uniform_choice(score.perplexity, text.corpus))
     counts = text.counts
     first = text.windows.first
@@ -223,11 +217,17 @@ def _print_lines(evaluator, texts: list[Text], trained) -> None:
             print(
                 f"sum of {len(scores.tokens):,} lines: perplexity {total['perplexity']:.3f}, "
                 f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state {state}"
+                f"{_with_method()}"
             )
 
 
 def _eos(trained) -> int:
-    return trained.vocabulary.id_of(EOS)
+    """The id that ends a line. Raises ValueError if the vocabulary has none."""
+    if trained.vocabulary.eos_id is None:
+        raise ValueError(
+            "--per_line needs <eos>, which the vocabulary of the run lacks: leave out --per_line"
+        )
+    return trained.vocabulary.eos_id
 
 
 def _check_lines() -> None:
@@ -271,9 +271,15 @@ def _print_what_is_scored(text: Text) -> None:
     part = "whole" if text.split == WHOLE else f"split {text.split}"
     print(
         f"scoring {escape(text.name)}, {part}: {text.counts.tokens:,} tokens, "
-        f"{text.counts.unknown_share:.2%} <unk>",
+        f"{text.counts.unknown_share:.2%} <unk>{_with_method()}",
         file=sys.stderr,
     )
+    rows = text.windows.batch_size
+    if rows > 1 and FLAGS.line_state != "fresh":
+        note(
+            f"batch_size={rows} reads {rows} rows side by side, {rows - 1} of which start without "
+            "context; batch_size=1 is exact"
+        )
 
 
 def _windows(trained, text: Text):
@@ -353,6 +359,10 @@ def _reset_at(trained) -> str:
 
 def _zeroed(reset_at: str) -> str:
     return f"zeroed at the start of each document (reset_at={reset_at})"
+
+
+def _with_method() -> str:
+    return f" with {_method()}" if _method() else ""
 
 
 def _method() -> str:

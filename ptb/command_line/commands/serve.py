@@ -30,8 +30,9 @@ def main() -> None:
         is_local = demo.is_local(FLAGS.host)
         trusted = (*demo.LOCAL_HOSTS, FLAGS.host.lower()) if is_local else None
         server = demo.listen(demo.create_app(export, trusted), FLAGS.host, FLAGS.port)
-    except OSError as error:
-        fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {error.strerror}")
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host has such a name
+        reason = getattr(error, "strerror", None) or "give the name or the address of this machine"
+        fail(f"--host={FLAGS.host} --port={FLAGS.port} cannot be served: {reason}")
     if not is_local:
         note(f"everyone who can reach {FLAGS.host} can use this page")
     host = f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host

@@ -17,12 +17,14 @@ from ptb.training.model import FLOAT_BYTES, size_of
 def message_bytes(config: Config, vocab_size: int) -> int:
     """The message of a worker's gradients in a step, which all workers sum.
 
-    All weights, but for the embedding, of which it has a row for each of the B T tokens.
+    All weights, but for the embedding, of which it has a row for each of the B T tokens. A tied
+    embedding is sent whole, because the softmax has a gradient for each of its rows.
     """
-    embedding = vocab_size * config.hidden_size
-    rows = config.batch_size * config.num_steps * config.hidden_size
-    tied = embedding if config.tie_weights else 0
-    return FLOAT_BYTES * (size_of(config, vocab_size).num_weights - embedding + tied + rows)
+    numbers = size_of(config, vocab_size).num_weights
+    if not config.tie_weights:
+        rows = config.batch_size * config.num_steps
+        numbers += (rows - vocab_size) * config.hidden_size
+    return FLOAT_BYTES * numbers
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
+from ptb.machine.own_folder import refuse_foreign
 
 flags.disclaim_key_flags()
 
@@ -138,6 +139,7 @@ def _record(oracle: Oracle, config) -> None:
     from ptb.experiments.original import parity  # noqa: PLC0415
 
     folder = Path(FLAGS.out)
+    refuse_foreign(folder, f"--out={folder}")
     folder.mkdir(parents=True, exist_ok=True)
     for number, case in enumerate(_cases(config, max_size=12, max_words=60)):
         path = folder / f"{number}.npz"

@@ -22,7 +22,7 @@ from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
-from ptb.experiments.records.record import evaluate, read_result, run_script
+from ptb.experiments.records.record import column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
 from ptb.runs.description import read_description
 from ptb.runs.run_folder import RunFolder
@@ -53,9 +53,20 @@ def verify(folder: Path, run: Path | None) -> bool:
         if RunFolder(run).description()["corpus"].get("fingerprint") != fingerprint:
             raise ValueError(f"the run {run} is of another text: give one of the record's")
         return _compare(recorded, run, EVALUATED)
+    epochs = len(column(folder / "metrics.csv", "epoch"))
+    if epochs != config.num_epochs:
+        raise ValueError(
+            f"the record ended after {epochs} of {config.num_epochs} epochs, and cannot be trained "
+            "again: give its run as --save_path"
+        )
+    begun = [
+        f"--{name}={description[name]}"
+        for name in ("init_from", "init_vectors")
+        if name in description
+    ]
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "run"
-        run_script("train", [*_flags(config), *source.to_flags(), f"--save_path={run}"])
+        run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
         return _compare(recorded, run, TRAINED)
 
 

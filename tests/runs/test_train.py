@@ -1,0 +1,39 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ptb.data.corpus import load_text
+from ptb.runs.train import open_training
+from ptb.training.config import Config
+
+CONFIG = Config(hidden_size=3, num_layers=1, num_steps=2, batch_size=2, rnn_mode="static")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("a b c\n" * 90)
+    return load_text(path)
+
+
+def test_a_number_of_epochs_below_zero_to_stop_after_is_refused(corpus):
+    refused = pytest.raises(ValueError, match="early_stopping=-1 is out of bounds")
+    with refused, open_training(CONFIG, corpus, early_stopping=-1):
+        pass
+
+
+def test_there_is_no_result_before_an_epoch_has_ended(corpus):
+    no_epoch = pytest.raises(ValueError, match="no epoch has ended yet")
+    with open_training(CONFIG, corpus) as training, no_epoch:
+        training.result()
+
+
+def test_before_the_first_update_the_averages_are_the_initial_weights(corpus):
+    averaged = dataclasses.replace(CONFIG, optimizer="adamw", ema_momentum=0.9)
+    with open_training(averaged, corpus) as training:
+        initial = training.model.export_weights()
+        with training.evaluation_weights():
+            for name, weight in training.model.export_weights().items():
+                np.testing.assert_array_equal(weight, initial[name])
+                assert np.any(weight) or name.endswith("bias")
