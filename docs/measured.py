@@ -331,6 +331,11 @@ def _records() -> dict:
     return numbers
 
 
+def _penn_treebank() -> dict:
+    corpus = read_json(RESULTS / "ptb/best/seed-1/config.json")["corpus"]
+    return {f"ptb: {split}": (",d", exact(n)) for split, n in corpus["tokens"].items()}
+
+
 def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
@@ -414,6 +419,7 @@ NUMBERS = {
     **_others(),
     **_inside(),
     **_records(),
+    **_penn_treebank(),
     **_benchmarks(),
     **_closed_forms(),
 }

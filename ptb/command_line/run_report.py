@@ -136,7 +136,7 @@ def print_result(result) -> None:
         _print_floors(result.config.num_steps, corpus, test.perplexity)
 
 
-def print_what_next(run: str | None, best_epoch: int) -> None:
+def print_what_next(run: str | None, best_epoch: int, has_test: bool) -> None:
     """Says on stderr what was saved, and which commands use it."""
     if run is None:
         note("nothing was saved: add --save_path=FOLDER to keep the model and to resume training")
@@ -149,7 +149,7 @@ def print_what_next(run: str | None, best_epoch: int) -> None:
     save_path = f"--save_path={run}"
     print("next:", file=sys.stderr)
     for does, name, flags in (
-        ("score a text", "evaluate", ()),
+        ("score a text", "evaluate", () if has_test else ("--split=valid",)),
         ("write a text", "generate", ("--num_words=20",)),
         ("export the model", "export", (f"--export_path={run.rstrip('/')}-export",)),
     ):

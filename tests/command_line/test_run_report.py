@@ -59,7 +59,7 @@ def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
 
 
 def test_a_run_that_saved_nothing_says_how_to_save(capsys):
-    print_what_next(None, 2)
+    print_what_next(None, 2, True)
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "--save_path=" in printed.err
@@ -70,7 +70,7 @@ def test_a_saved_run_names_its_folder_and_the_next_commands_as_a_shell_takes_the
 ):
     for found, program in (("/bin/ptb", "ptb"), (None, "python3 -m ptb")):
         monkeypatch.setattr("shutil.which", lambda name, found=found: found)
-        print_what_next("my runs/a/", 2)
+        print_what_next("my runs/a/", 2, True)
         printed = capsys.readouterr()
         assert printed.out == ""
         saved, _, *commands = printed.err.splitlines()
@@ -79,3 +79,9 @@ def test_a_saved_run_names_its_folder_and_the_next_commands_as_a_shell_takes_the
         for name, command in zip(("evaluate", "generate", "export"), commands, strict=True):
             assert f" {program} {name} '--save_path=my runs/a/'" in command
         assert commands[-1].endswith("'--export_path=my runs/a-export'")
+
+
+def test_a_run_without_a_test_split_is_told_to_score_valid(capsys):
+    print_what_next("run", 2, False)
+    (score,) = (line for line in capsys.readouterr().err.splitlines() if "score a text" in line)
+    assert score.endswith("evaluate --save_path=run --split=valid")

@@ -54,6 +54,7 @@ PYTHON = {
     "index.md": "tests/test_api.py",
     "batch_size_and_num_steps.md": "tests/docs/test_docs.py",
     "batch_size_and_num_steps.zh.md": "tests/docs/test_docs.py",
+    "from_tf1.md": "tests/docs/test_from_tf1.py",
     "serving.md": "below",
 }
 FOREIGN_FLAGS = {"golden_dir", "help", "helpshort", "nodes", "ntasks", "strict"}
@@ -156,6 +157,7 @@ def shell(command, folder):
 def succeed(command, folder):
     done = shell(command, folder)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +203,10 @@ def test_a_command_of_a_page_runs(command, folder):
 
 
 @pytest.mark.slow
-def test_the_python_of_the_page_of_serving_converts_an_export(folder):
-    (code,) = blocks(ROOT / "docs/serving.md", "python")
+def test_the_python_of_the_page_of_serving_asks_and_converts_an_export(folder):
+    client, code = blocks(ROOT / "docs/serving.md", "python")
+    (folder / "client.py").write_text(client)
+    assert len(succeed("python3 client.py", folder).stdout.splitlines()) == 2
     (folder / "convert.py").write_text(code + "open('model.tflite', 'wb').write(model)\n")
     succeed("python3 convert.py", folder)
     assert (folder / "model.tflite").stat().st_size > 0

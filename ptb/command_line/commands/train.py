@@ -124,7 +124,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
         result = training.result()
     if training.is_chief:
         print_result(result)
-        print_what_next(FLAGS.save_path, result.best.epoch)
+        print_what_next(FLAGS.save_path, result.best.epoch, result.test is not None)
 
 
 def _how_to_train_longer(training) -> str:

@@ -17,7 +17,6 @@ PYTHON_VARIABLE = "PTB_TF1_PYTHON"
 INSTALL = (
     'python3.7 -m venv tf1 && tf1/bin/pip install "tensorflow==1.15.5" "protobuf<3.21" "numpy<1.19"'
 )
-HOUR = 3600.0
 
 # What the program reads of a config as it is.
 SETTINGS = (
@@ -39,7 +38,7 @@ class Oracle:
     it and by which `flag` to name it, where there is none.
     """
 
-    def __init__(self, python: str | None = None, seconds: float = HOUR, flag: str = "python"):
+    def __init__(self, python: str | None = None, flag: str = "python"):
         python = python or os.environ.get(PYTHON_VARIABLE)
         remedy = f"{INSTALL}; then give --{flag}=tf1/bin/python, or set {PYTHON_VARIABLE}"
         if not python:
@@ -48,7 +47,6 @@ class Oracle:
             self._program = Program(
                 # -I: neither the working folder nor the user's own packages are on its path.
                 [python, "-I", str(PROGRAM)],
-                seconds=seconds,
                 quiet=True,
             )
         except OSError as error:

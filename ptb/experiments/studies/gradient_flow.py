@@ -63,7 +63,7 @@ def cases(options: Options) -> list[Row]:
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
     from ptb.experiments.studies.stack import Stack, finite  # noqa: PLC0415
-    from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
+    from ptb.experiments.studies.tuning import tune_and_measure, untrained  # noqa: PLC0415
     from ptb.training.config import Config  # noqa: PLC0415
 
     cell, forget_bias = NETWORKS[case["network"]]
@@ -87,19 +87,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         stack = stacks[-1]
     else:
         stack = Stack(corpus, config, [0.0] * len(options.seeds), options.seeds)
-        losses = stack.nats(corpus.valid, True)
-        starts = [
-            {
-                "learning_rate": 0.0,
-                "seed": seed,
-                "valid_nats": finite(loss),
-                "unigram_nats": stack.unigram,
-                "clipped": 0.0,
-                "rates_tried": "0",
-                "rate_at_edge": 0,
-            }
-            for seed, loss in zip(options.seeds, losses, strict=True)
-        ]
+        starts = untrained(stack)
     of_loss = ("learning_rate", "seed", "valid_nats", "unigram_nats", "clipped")
     columns = (*of_loss, "rates_tried", "rate_at_edge")
     reached, radii, gates = reach_of(stack, corpus.valid, case["steps_back"])

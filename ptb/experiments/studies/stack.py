@@ -188,7 +188,7 @@ class Stack:
             config.cell, words, config.hidden_size, words, config.forget_bias
         )
         self.weights = self.network.initialize(self.seeds, config.init_scale)
-        self.unigram = unigram_nats(corpus)
+        self.unigram = math.log(corpus.unigram_perplexity("valid"))
         self._stream = tf.constant(corpus.train)
 
     def train(self, updates: int | None = None, points: int = 1) -> list[dict]:
@@ -370,12 +370,6 @@ def _cell_shapes(name: str, size: int) -> dict[str, tuple[int, int]]:
         cell.build((None, size))
         shapes = {n: tuple(weight.shape) for n, weight in cell.named_weights().items()}
     return {n: shape if len(shape) == 2 else (1, *shape) for n, shape in shapes.items()}
-
-
-def unigram_nats(corpus) -> float:
-    """Nats a word on valid for a model that knows only the word frequencies of train."""
-    counts = np.bincount(corpus.train, minlength=len(corpus.vocabulary)) + 0.5
-    return float(-np.log(counts / counts.sum())[corpus.valid[1:]].mean())
 
 
 def finite(value) -> float:

@@ -15,7 +15,6 @@ from ptb.experiments.studies.stack import (
     _train_windows,
     finite,
     spectral_radius,
-    unigram_nats,
 )
 from ptb.training.config import Config
 from ptb.training.model import build_model
@@ -106,15 +105,6 @@ def test_the_spectral_radius_is_the_largest_absolute_eigenvalue():
     rotation = 1.5 * np.array([[0.0, -1.0], [1.0, 0.0]])
     matrices = np.stack([rotation, np.diag([0.2, -0.7]), np.full((2, 2), np.nan)])
     np.testing.assert_allclose(spectral_radius(matrices), [1.5, 0.7, math.inf])
-
-
-def test_the_words_frequencies_cost_the_cross_entropy_of_their_shares(short_corpus):
-    text = dataclasses.replace(
-        short_corpus,
-        splits={"train": np.array([0, 0, 0, 1]), "valid": np.array([0, 0, 1])},
-        vocabulary=["a", "b"],
-    )
-    assert unigram_nats(text) == pytest.approx(-(math.log(3.5 / 5) + math.log(1.5 / 5)) / 2)
 
 
 def test_a_value_that_is_no_number_counts_as_infinite():
