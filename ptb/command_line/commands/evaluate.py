@@ -429,8 +429,9 @@ def start() -> None:
         flags.DEFINE_integer(
             "num_steps",
             None,
-            "Tokens of a row in one window; it changes the speed only. Default: the run's "
-            "num_steps.",
+            "Tokens of a row in one window; with --dynamic_evaluation, the words between two "
+            "updates. Without it, only the speed changes. Default: the run's num_steps, or 5 with "
+            "--dynamic_evaluation.",
             1,
             1000,
         )
@@ -460,7 +461,8 @@ def start() -> None:
         flags.DEFINE_bool(
             "dynamic_evaluation",
             False,
-            "Keep training on each word after it was predicted (Krause et al. 2018).",
+            "Keep training on the words of each window after they were predicted (Krause et al. "
+            "2018).",
         )
         flags.DEFINE_float(
             "dynamic_rate",
