@@ -77,7 +77,7 @@ def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leave
     flags = [*FLAGS, "--data_path=text", "--batch_size=5000"]
     result = run("ptb record", "failed", *flags, folder=made)
     assert result.returncode == 1
-    assert result.stderr.startswith("train.py: error: ")
+    assert result.stderr.startswith("ptb train: error: ")
     assert not (made / "failed").exists()
 
 
