@@ -128,10 +128,11 @@ def _splits(builder, text: TfdsText) -> dict[str, str]:
         split: next((name for name in names if name in there), "")
         for split, names in SPLIT_NAMES.items()
     }
-    if not found["valid"] and found["train"] and not {"train", "valid"} & text.splits.keys():
+    train = found["train"]
+    if not found["valid"] and train and not {"train", "valid"} & text.splits.keys():
         found |= FROM_TRAIN
     for split, name in text.splits.items():
-        if "train" not in text.splits and found["train"] in re.split(r"[\[\]+]", name):
+        if train and "train" not in text.splits and train in re.split(r"[\[\]+]", name):
             raise ValueError(
                 f"{PREFIX}{text.name}: {split}={name} is a part of train: name the part that is "
                 "left to train, too, for example train=train[:95%]"

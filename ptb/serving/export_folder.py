@@ -11,7 +11,7 @@ from ptb.serving.client import CARD_FILE, MODEL_FILE
 # A version is written in a folder whose name begins so, and then renamed.
 UNFINISHED = ".new-"
 # What is in such a folder: the version, and a folder with the vocabulary until that is written.
-PARTS = EXPORT, VOCABULARY = "export", "vocabulary-"
+EXPORT, VOCABULARY = "export", "vocabulary-"
 
 
 def make_export_folder(path: str | Path) -> Path:
@@ -48,4 +48,5 @@ def _is_unfinished(path: Path) -> bool:
     """Whether it is what an export leaves that was killed before its version had a number."""
     if not path.name.startswith(UNFINISHED) or path.is_symlink() or not path.is_dir():
         return False
-    return all(child.name.startswith(PARTS) for child in path.iterdir())
+    names = {child.name for child in path.iterdir()} - {EXPORT}
+    return all(name.startswith(VOCABULARY) for name in names)

@@ -95,3 +95,5 @@ def test_a_dataset_without_a_valid_split_gives_the_end_of_train(folder, monkeypa
     loaded = load(folder, "tfds:made_text")
     assert len(loaded.train) + len(loaded.valid) == 9 * 20
     assert loaded.notes[1] == "valid is train[95%:] of made_text"
+    with pytest.raises(ValueError, match=r"test=train\[:2\] is a part of train"):
+        load(folder, "tfds:made_text,test=train[:2]")

@@ -8,6 +8,6 @@ def test_what_a_killed_export_leaves_is_no_reason_to_refuse_the_folder(tmp_path)
     (left / EXPORT).mkdir(parents=True)
     (left / f"{VOCABULARY}def").mkdir()
     check_own(tmp_path)
-    (left / "notes.txt").write_text("")
+    (left / "export-notes.txt").write_text("")
     with pytest.raises(ValueError, match="did not make"):
         check_own(tmp_path)
