@@ -216,11 +216,10 @@ def _gradient_flow() -> dict:
     for network in ("RNN", "GRU", "LSTM", "LSTM, forget bias 1"):
         where = {"network": network, "trained_epochs": 3}
         near = ratio(*(geometric_mean(study, "norm", k=k, **where) for k in (20, 0)))
-        factor_near = factor_of_a_step(where, 20)
         loss = {"k": 0, **where}
         numbers |= {
             f"{network}: factor": (".3f", factor_of_a_step(where)),
-            f"{network}: factor, 20 steps": (".3f", factor_near),
+            f"{network}: factor, 20 steps": (".3f", factor_of_a_step(where, 20)),
             f"{network}: left after 20 steps": (".5f", near),
             f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
             f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),

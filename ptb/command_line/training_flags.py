@@ -11,7 +11,7 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, typed_command
 from ptb.command_line.text_source import define_data_flags, define_text_flags
 from ptb.runs.identity import MEANT
-from ptb.runs.save_options import SaveOptions
+from ptb.runs.save_options import MAX_KEEP, ON_DIVERGENCE, SaveOptions
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -45,7 +45,7 @@ def define_training_flags() -> None:
         flags.DEFINE_enum(
             "on_divergence",
             "stop",
-            ["stop", "rollback"],
+            ON_DIVERGENCE,
             "What to do if the loss is NaN or infinite, or perplexity explodes. rollback: return "
             "to the last checkpoint with half the learning rate, at most three times.",
         )
@@ -77,7 +77,7 @@ def define_training_flags() -> None:
             "each epoch.",
         )
         flags.DEFINE_integer(
-            "keep", 2, "Number of newest checkpoints to keep, besides the best.", 1, 1000
+            "keep", 2, "Number of newest checkpoints to keep, besides the best.", 1, MAX_KEEP
         )
     define_distribution_flags()
 

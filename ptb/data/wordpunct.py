@@ -103,11 +103,6 @@ def is_word(token: str) -> bool:
     return _compiled()["word"].fullmatch(token) is not None
 
 
-def is_ideograph(character: str) -> bool:
-    """Whether it is of Han, which is read one by one."""
-    return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
-
-
 def cut(text: str) -> tuple[str, str]:
     """The text up to a place that no token crosses, as late as possible, and the rest.
 

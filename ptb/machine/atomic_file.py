@@ -45,6 +45,14 @@ def write_text_atomically(path: Path, text: str, token: str | None = None) -> No
     write_atomically(path, lambda file: file.write(text.encode()), token)
 
 
+def why_not_written(error: Exception) -> str:
+    """The reason in an OSError, or in TensorFlow's error for a file that it cannot write."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    # "{...} FILE; No space left on device [Op:...]"
+    return str(error).rpartition("; ")[2].partition(" [Op:")[0]
+
+
 def sync(descriptor: int) -> bool:
     """Waits until a file or folder is on the disk; False if the file system cannot do that."""
     try:

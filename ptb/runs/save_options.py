@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from ptb.machine.checked import check_fields
 
+MAX_KEEP = 1000
+ON_DIVERGENCE = ("stop", "rollback")
+
 
 @dataclass(frozen=True)
 class SaveOptions:
@@ -22,8 +25,8 @@ class SaveOptions:
     """
 
     every: str = "300s"
-    keep: int = field(default=2, metadata={"low": 1, "high": 1000})
-    on_divergence: str = field(default="stop", metadata={"choices": ("stop", "rollback")})
+    keep: int = field(default=2, metadata={"low": 1, "high": MAX_KEEP})
+    on_divergence: str = field(default="stop", metadata={"choices": ON_DIVERGENCE})
 
     def __post_init__(self):
         check_fields(self)

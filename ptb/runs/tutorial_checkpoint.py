@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
-from ptb.machine.atomic_file import new_token
+from ptb.machine.atomic_file import new_token, why_not_written
 from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.training.config import Config
 from ptb.training.model import size_of
@@ -99,11 +99,9 @@ def write_tutorial_checkpoint(
     except (tf.errors.OpError, OSError) as error:
         for file in glob.glob(f"{glob.escape(temporary)}*"):
             os.remove(file)
-        # "{...} FILE; No space left on device [Op:...]"
-        reason = str(error).rpartition("; ")[2].partition(" [Op:")[0]
         raise ValueError(
-            f"the checkpoint {prefix} cannot be written ({reason}): give another folder, or make "
-            "room"
+            f"the checkpoint {prefix} cannot be written ({why_not_written(error)}): give another "
+            "folder, or make room"
         ) from None
 
 

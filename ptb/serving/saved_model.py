@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from ptb.machine import strict_json
+from ptb.machine.atomic_file import why_not_written
 from ptb.runs.trained_model import TrainedModel
 from ptb.serving import model_card
 from ptb.serving.client import CARD_FILE, versions
@@ -55,19 +56,13 @@ def _writing(export_path: Path) -> Iterator[None]:
     """Turns errors of Python and TensorFlow for an unwritable file into ValueError."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except tf.errors.OpError as error:
-        if str(export_path) not in error.message:
+    except (OSError, tf.errors.OpError) as error:
+        if not isinstance(error, OSError) and str(export_path) not in error.message:
             raise
-        # "{...} FILE; No space left on device [Op:...]"
-        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
-    else:
-        return
-    raise ValueError(
-        f"export_path {str(export_path)!r} cannot be written ({reason}): give another folder, or "
-        "make room"
-    )
+        raise ValueError(
+            f"export_path {str(export_path)!r} cannot be written ({why_not_written(error)}): give "
+            "another folder, or make room"
+        ) from None
 
 
 def _export(trained: TrainedModel, export_path: Path, perplexities: dict) -> Path:

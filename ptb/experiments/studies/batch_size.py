@@ -161,7 +161,7 @@ def verdict(rows: list[Row]) -> str:
         part
         for part in (
             *parts,
-            OF_THE_GAP,
+            OF_THE_GAP if any(parts) else "",
             _noise(usable),
             _table(rows),
             describe_failed(failed, "after the"),

@@ -78,7 +78,7 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
     write_text_atomically(folder / of(OVERVIEW), "\n".join(lines) + "\n")
 
 
-def checked_again(folder: Path, beside: bool = False) -> list[str]:
+def checked_again(folder: Path, beside: bool) -> list[str]:
     """A table: the cost of each study, and its findings with other seeds and, `beside`, texts."""
     heads = ["study", "CPU time", "with other seeds", *["on another text"] * beside]
     rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]

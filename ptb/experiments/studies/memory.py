@@ -424,11 +424,9 @@ def _notes(rows: list[Row]) -> list[str]:
 
 def _rates_not_tried(rows: list[Row]) -> str:
     """Names where seeds forgot, and the rate of the next shorter delay was not tried."""
-    cases: dict[tuple, list[Row]] = {}
-    for row in rows:
-        cases.setdefault((row["optimizer"], row["network"]), []).append(row)
     lacking = []
-    for (optimizer, network), some in cases.items():
+    for optimizer, network in dict.fromkeys((row["optimizer"], row["network"]) for row in rows):
+        some = where(rows, optimizer=optimizer, network=network)
         for shorter, delay in itertools.pairwise(_delays(some)):
             rate = where(some, delay=shorter)[0]["learning_rate"]
             at = where(some, delay=delay)
