@@ -466,14 +466,14 @@ def start() -> None:
         )
         flags.DEFINE_float(
             "dynamic_rate",
-            0.0002,
+            0.0007,
             "With --dynamic_evaluation: the learning rate. Choose it on the valid split.",
             0.0,
             1000.0,
         )
         flags.DEFINE_float(
             "dynamic_decay",
-            0.02,
+            0.002,
             "With --dynamic_evaluation: strength of the pull back to the trained weights.",
             0.0,
             1.0,
