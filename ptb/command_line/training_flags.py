@@ -12,6 +12,7 @@ from ptb.command_line.program import FLAGS, typed_command
 from ptb.command_line.text_source import define_data_flags, define_text_flags
 from ptb.runs.identity import MEANT
 from ptb.runs.save_options import MAX_KEEP, ON_DIVERGENCE, SaveOptions
+from ptb.training.config import MAX_EPOCHS
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
@@ -40,7 +41,7 @@ def define_training_flags() -> None:
             0,
             "Stop after this many epochs without a lower perplexity on the valid split. 0: never.",
             0,
-            100_000,
+            MAX_EPOCHS,
         )
         flags.DEFINE_enum(
             "on_divergence",

@@ -24,7 +24,7 @@ from ptb.runs.identity import check_meant, describe, open_run
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.runs.trained_model import TrainedModel
-from ptb.training.config import Config
+from ptb.training.config import MAX_EPOCHS, Config
 from ptb.training.model import build_model, check_memory
 from ptb.training.report import EpochReport
 
@@ -169,7 +169,7 @@ def open_training(
     if save.on_divergence == "rollback" and run is None:
         raise ValueError("on_divergence=rollback needs checkpoints: give a save_path")
     check_meant(change)
-    checked.check("early_stopping", early_stopping, int, checked.Limits(0, 1_000_000))
+    checked.check("early_stopping", early_stopping, int, checked.Limits(0, MAX_EPOCHS))
     check_fits(config, corpus)
     description = describe(config, corpus, labels)
     for beginning in beginnings:

@@ -73,11 +73,16 @@ def find(export_path: str | Path) -> Path:
     if not (path / MODEL_FILE).is_file():
         taken = versions(path) if path.is_dir() else {}
         path = taken[max(taken)] if taken else path
-    if not (path / MODEL_FILE).is_file() or not (path / CARD_FILE).is_file():
+    if not is_export(path):
         raise ValueError(
             f"{str(export_path)!r} holds no export: give the --export_path of ptb export"
         )
     return path
+
+
+def is_export(version: Path) -> bool:
+    """Whether the folder has the files of a version."""
+    return (version / MODEL_FILE).is_file() and (version / CARD_FILE).is_file()
 
 
 def versions(export_path: Path) -> dict[int, Path]:

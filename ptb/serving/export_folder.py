@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ptb.machine.own_folder import refuse_foreign
-from ptb.serving.client import CARD_FILE, MODEL_FILE
+from ptb.serving.client import is_export, versions
 
 # A version is written in a folder whose name begins so, and then renamed.
 UNFINISHED = ".new-"
@@ -34,14 +34,9 @@ def make_export_folder(path: str | Path) -> Path:
 
 def check_own(folder: Path) -> None:
     """Raises ValueError if the folder is not empty and has no version of an export."""
-    if folder.is_dir() and any(map(_is_version, folder.iterdir())):
+    if folder.is_dir() and any(map(is_export, versions(folder).values())):
         return
     refuse_foreign(folder, f"export_path {str(folder)!r}", _is_unfinished)
-
-
-def _is_version(path: Path) -> bool:
-    is_named = path.name.isdecimal()
-    return is_named and (path / MODEL_FILE).is_file() and (path / CARD_FILE).is_file()
 
 
 def _is_unfinished(path: Path) -> bool:

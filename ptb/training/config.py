@@ -18,6 +18,7 @@ OPTIMIZERS = {"sgd": (), "adamw": ("weight_decay",)}
 SCHEDULES = ("step", "linear")
 SOFTMAXES = ("full", "adaptive")
 SOFTMAX_BIASES = ("uniform", "unigram")
+MAX_EPOCHS = 100_000
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -52,7 +53,7 @@ class Config:
         1,
         100_000,
     )
-    num_epochs: int = _field(13, "training", "Epochs: passes over the train split.", 1, 100_000)
+    num_epochs: int = _field(13, "training", "Epochs: passes over the train split.", 1, MAX_EPOCHS)
     learning_rate: float = _field(
         1.0, "training", "The highest learning rate of the schedule.", 1e-12, 1e6
     )
@@ -61,7 +62,7 @@ class Config:
         "training",
         "With --schedule=step: epochs at the highest learning rate, before the decay.",
         0,
-        100_000,
+        MAX_EPOCHS,
     )
     learning_rate_decay: float = _field(
         0.5,
