@@ -462,7 +462,7 @@ def start() -> None:
             "dynamic_evaluation",
             False,
             "Keep training on the words of each window after they were predicted (Krause et al. "
-            "2018).",
+            "2018). Compare on the valid split first: on some texts it raises perplexity.",
         )
         flags.DEFINE_float(
             "dynamic_rate",
