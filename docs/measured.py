@@ -25,6 +25,9 @@ from pathlib import Path
 from statistics import fmean, median
 
 from ptb.experiments.records.record import read_result
+from ptb.experiments.studies.gradient_flow import reach
+from ptb.experiments.studies.measurements import Row
+from ptb.experiments.studies.sampling import CLOSE_NATS
 from ptb.machine.untrusted import read_json
 
 DOCS = Path(__file__).parent
@@ -95,6 +98,11 @@ def gap(one: Callable[[], float], other: Callable[[], float]) -> Callable[[], fl
     return lambda: one() - other()
 
 
+def in_per_cent(cost: Callable[[], float]) -> Callable[[], float]:
+    """How much lower a perplexity is, in per cent, by a (negative) cost in nats a word."""
+    return lambda: 100 * (1 - math.exp(cost()))
+
+
 def geometric_mean(study: str, name: str, **wanted) -> Callable[[], float]:
     return lambda: math.exp(fmean(map(math.log, column(study, name, **wanted))))
 
@@ -119,14 +127,29 @@ def remember(optimizer: str, network: str, delay: int) -> Callable[[], float]:
     return share
 
 
-def factor_of_a_step(where: dict, steps: int = 60) -> Callable[[], float]:
+def factor_of_a_step(where: dict, last: int = 60, first: int = 0) -> Callable[[], float]:
     """What a step back multiplies the gradient by, averaged over the steps and the seeds."""
 
     def factor() -> float:
-        last, first = (column("studies/gradient_flow", "norm", k=k, **where) for k in (steps, 0))
-        return fmean((one / other) ** (1 / steps) for one, other in zip(last, first, strict=True))
+        ends = (column("studies/gradient_flow", "norm", k=k, **where) for k in (last, first))
+        return fmean(
+            (one / other) ** (1 / (last - first)) for one, other in zip(*ends, strict=True)
+        )
 
     return factor
+
+
+def reach_of(where: dict) -> Callable[[], float]:
+    """The steps back from which on less than a thousandth of the gradient is left."""
+
+    def steps() -> float:
+        norms: dict[float, list[Row]] = {}
+        columns = (column("studies/gradient_flow", name, **where) for name in ("seed", "k", "norm"))
+        for seed, k, norm in zip(*columns, strict=True):
+            norms.setdefault(seed, []).append({"k": k, "norm": norm})
+        return fmean(map(reach, norms.values()))
+
+    return steps
 
 
 def _batch_size() -> dict:
@@ -173,7 +196,9 @@ def _num_steps() -> dict:
     for steps in (5, 10, 20):
         where = {"measured": "loss", "setting": "reset", "num_steps": steps}
         numbers[f"floor, {steps} steps"] = (".2f", mean(study, "floor", **where))
-    for network in ("RNN, radius 0.5", "RNN, radius 1.5", "RNN, radius 2", "LSTM, trained"):
+    # A window of T steps sums T (T + 1) / 2 terms.
+    numbers["terms, 80 over 10"] = (".0f", exact(80 * 81 / (10 * 11)))
+    for network in ("RNN, radius 0.5", "RNN, radius 1.5", "RNN, radius 2", "RNN, trained"):
         where = {"measured": "gradient norm", "setting": network}
         numbers[f"growth, {network}"] = (
             ".3g",
@@ -182,11 +207,13 @@ def _num_steps() -> dict:
                 geometric_mean(study, "grad_norm", window=10, **where),
             ),
         )
+    trained = {"measured": "gradient norm", "setting": "RNN, trained", "window": 80}
+    numbers["radius, RNN, trained"] = (".2f", mean(study, "spectral_radius", **trained))
     return numbers
 
 
 def _sampling(study: str = "studies/sampling", text: str = "") -> dict:
-    numbers = {}
+    numbers = {"sampling: no difference": (".2f", exact(CLOSE_NATS))}
     kinds = {
         "carried": "sequential, carried",
         "reset": "sequential, reset",
@@ -207,7 +234,9 @@ def _sampling(study: str = "studies/sampling", text: str = "") -> dict:
         random = mean(study, "nats_if_carried", num_steps=steps, sampling="random")
         worth = gap(loss["reset"], loss["carried"])
         numbers[f"{text}{steps} steps, worth of carrying"] = (".3f", worth)
-        numbers[f"{text}{steps} steps, cost of random"] = (".3f", gap(random, loss["carried"]))
+        cost = gap(random, loss["carried"])
+        numbers[f"{text}{steps} steps, cost of random"] = (".3f", cost)
+        numbers[f"{text}{steps} steps, gain of random"] = (".0f", in_per_cent(cost))
     return numbers
 
 
@@ -219,7 +248,8 @@ def _gradient_flow() -> dict:
         loss = {"k": 0, **where}
         numbers |= {
             f"{network}: factor": (".3f", factor_of_a_step(where)),
-            f"{network}: factor, 20 steps": (".3f", factor_of_a_step(where, 20)),
+            f"{network}: factor, far": (".3f", factor_of_a_step(where, 60, 20)),
+            f"{network}: reach": (".1f", reach_of(where)),
             f"{network}: left after 20 steps": (".5f", near),
             f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
             f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),
@@ -383,7 +413,6 @@ def _closed_forms() -> dict:
         "1.5**10": (".1f", exact(1.5**10)),
         "1.1**20": (".2f", exact(1.1**20)),
         "vocabulary": (",d", exact(10_000)),
-        "80 over 10": (".0f", exact(80 / 10)),
         "words of a study": (
             ",.0f",
             mean("studies/batch_size", "words", held="same words", batch_size=1),

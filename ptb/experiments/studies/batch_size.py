@@ -29,7 +29,6 @@ from ptb.experiments.studies.measurements import (
     describe_size,
     difference,
     estimates,
-    has_learned,
     lowest,
     sound,
     where,
@@ -286,10 +285,13 @@ def draw(rows: list[Row]):
     figure, all_axes = panels(len(held) + 1, height=3.7)
     for axes, which in zip(all_axes, held, strict=False):
         some = where(rows, held=which)
-        learned = [row for row in some if has_learned(row)]
+        learned, failed = sound(some, "batch_size")
         line(axes, learned, "batch_size", "valid_nats", 0, "valid", color=LOSS)
         line(axes, learned, "batch_size", "train_nats", 1, "train", color=TRAIN)
         axes.axhline(rows[0]["unigram_nats"], linestyle=":", color=GREY, label="words' frequencies")
+        if failed:
+            heights = [rows[0]["unigram_nats"]] * len(failed)
+            axes.plot(failed, heights, "x", color=GREY, label="not counted")
         axes.set(title=f"After the {which}", ylabel="loss, nats a word")
         axes.legend(loc="best", fontsize=10.5)
     for index, which in enumerate(held):

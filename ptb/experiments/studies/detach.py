@@ -141,10 +141,11 @@ def verdict(rows: list[Row]) -> str:
         [
             f"**{MEMORY[memory_growth]}**: {kept} windows take {memory[kept]:.0f} MB more than "
             f"one, about {per_window:.1f} MB a window.",
-            f"**{TIME[time_growth]}**: {times[1]:.1f} ms if the graph is cut at every window, "
-            f"{times[kept]:.1f} ms on average with {kept} windows kept. That is {slower:.1f} times "
-            "as long. Over the last settings, the time grows as the number of windows to the power "
-            f"{_power(milliseconds):.2f} (1 is linear).",
+            f"**{TIME[time_growth]}**: {times[1]:.1f} ms if the graph is cut after every window. "
+            f"If it is cut after {kept} windows, it holds 1 to {kept} of them, {(1 + kept) / 2:g} "
+            f"on average, and a window takes {times[kept]:.1f} ms on average. That is {slower:.1f} "
+            "times as long. Over the last settings, the time grows as the number of windows to the "
+            f"power {_power(milliseconds):.2f} (1 is linear).",
             "If the graph is never cut, both grow until memory runs out."
             if memory_growth == time_growth == GROWS
             else "Memory and time did not both clearly grow in this measurement.",

@@ -11,11 +11,14 @@ arXiv 1211.5063).
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
+    Spread,
     bootstrap,
     compare,
     describe_failed,
@@ -199,15 +202,30 @@ def decay(rows: list[Row]) -> float:
     return (norms[last] / norms[first]) ** (1 / max(last - first, 1))
 
 
-def decays(rows: list[Row]) -> list[float]:
-    """`decay` of each seed."""
-    return [decay(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
+def reach(rows: list[Row]) -> float:
+    """The steps back from which on less than VANISHED is left, for one seed.
+
+    Interpolated between the steps that were measured, on the logarithm of the norm. The farthest
+    step that was measured if more is left there.
+    """
+    norms = {row["k"]: max(row["norm"], 1e-300) for row in rows}
+    steps = sorted(norms)
+    above = {k: math.log(norms[k] / norms[steps[0]] / VANISHED) for k in steps}
+    for one, other in itertools.pairwise(steps):
+        if above[other] < 0:
+            return one + (other - one) * above[one] / (above[one] - above[other])
+    return float(steps[-1])
+
+
+def _of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
+    """A figure of each seed."""
+    return [figure(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
 
 
 def region(rows: list[Row]) -> str:
     """What became of the gradient at the farthest step: "vanished", "exploded" or "reaches"."""
     farthest = max(row["k"] for row in rows)
-    ratio = bootstrap(decays(rows)).mean ** farthest
+    ratio = bootstrap(_of_seeds(rows, decay)).mean ** farthest
     return "vanished" if ratio < VANISHED else "exploded" if ratio > EXPLODED else "reaches"
 
 
@@ -231,24 +249,22 @@ def verdict(rows: list[Row]) -> str:
     )
 
 
-def _factors(rows: list[Row]) -> dict:
+def _by_network(rows: list[Row], figure: Callable[[list[Row]], float]) -> dict[str, Spread]:
+    """The mean of a figure over the seeds, for each network that has rows."""
     return {
-        network: bootstrap(decays(some))
+        network: bootstrap(_of_seeds(some, figure))
         for network in NETWORKS
         if (some := where(rows, network=network))
     }
 
 
 def _after_training(rows: list[Row]) -> str:
-    factors = _factors(rows)
-    if "RNN" not in factors:
+    reaches = _by_network(rows, reach)
+    if "RNN" not in reaches:
         return "**The plain RNN did not learn, so nothing is compared with it.**"
     farthest = max(row["k"] for row in rows)
-    lines = [
-        "After training on the same words, each network at its best learning rate. The factor of "
-        f"one step is the geometric mean over {farthest} steps:"
-    ]
-    for network, factor in factors.items():
+    lines = []
+    for network, steps in reaches.items():
         if network == "RNN":
             continue
         name = in_words(network)
@@ -256,12 +272,36 @@ def _after_training(rows: list[Row]) -> str:
             "higher": f"The gradient of the {name} reaches farther back than the plain RNN's",
             "lower": f"The gradient of the {name} reaches less far back than the plain RNN's",
             NOT_CLEAR: f"It is not clear whether the {name} or the plain RNN reaches farther",
-        }[compare(factor, factors["RNN"])]
+        }[compare(steps, reaches["RNN"])]
+        lines.append(f"- **{head}**: {steps:.1f} steps, the RNN {reaches['RNN']:.1f};")
+    for network, factor in (far := _by_network(_far(rows), decay)).items():
+        if network == "RNN":
+            continue
+        name = in_words(network)
+        head = {
+            "higher": f"Far back, the gradient of the {name} falls more slowly than the plain "
+            "RNN's",
+            "lower": f"Far back, the gradient of the {name} falls faster than the plain RNN's",
+            NOT_CLEAR: f"Far back, it is not clear whether the gradient of the {name} or of the "
+            "plain RNN falls faster",
+        }[compare(factor, far["RNN"])]
         lines.append(
             f"- **{head}**: one step back multiplies it by {factor:.3f}, the RNN's by "
-            f"{factors['RNN']:.3f};"
+            f"{far['RNN']:.3f};"
         )
-    return "\n".join([lines[0], "", *lines[1:-1], lines[-1][:-1] + "."])
+    head = (
+        "After training on the same words, each network at its best learning rate. A gradient "
+        f"reaches as far back as at least {VANISHED:g} of its norm is left."
+    )
+    if far:
+        head += f" Far back is from step {NEAR} to {farthest}."
+    return "\n".join([head, "", *lines[:-1], lines[-1][:-1] + "."])
+
+
+def _far(rows: list[Row]) -> list[Row]:
+    """The rows from NEAR on; [] if there are none beyond."""
+    far = [row for row in rows if row["k"] >= NEAR]
+    return far if any(row["k"] > NEAR for row in far) else []
 
 
 def _what_is_left(rows: list[Row]) -> str:
@@ -279,30 +319,35 @@ def _what_is_left(rows: list[Row]) -> str:
     }
     if len(set(regions.values())) == 1:
         (said,) = set(regions.values())
-        return f"**{farthest} steps back, the gradient of every trained network has {said}.**"
-    said = "; ".join(f"{in_words(network)}: {said}" for network, said in regions.items())
-    return f"**{farthest} steps back, the gradients of the trained networks differ: {said}.**"
+        head = f"the gradient of every trained network has {said}"
+    else:
+        said = "; ".join(f"{in_words(network)}: {said}" for network, said in regions.items())
+        head = f"the gradients of the trained networks differ: {said}"
+    return (
+        f"**{farthest} steps back, {head}.** Vanished: less than {VANISHED:g} of the norm is left. "
+        f"Exploded: the norm is more than {EXPLODED:g} times as large."
+    )
 
 
 def _forget_bias(rows: list[Row]) -> str:
-    factors = _factors(rows)
-    if not {"LSTM", "LSTM, forget bias 1"} <= factors.keys():
+    reaches = _by_network(rows, reach)
+    if not {"LSTM", "LSTM, forget bias 1"} <= reaches.keys():
         return ""
     subject = "With a forget bias of 1, the trained LSTM's gradient reaches"
     head = {
         "higher": f"{subject} farther than with 0",
         "lower": f"{subject} less far than with 0",
         NOT_CLEAR: "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
-    }[compare(factors["LSTM, forget bias 1"], factors["LSTM"])]
+    }[compare(reaches["LSTM, forget bias 1"], reaches["LSTM"])]
     return f"**{head}.**"
 
 
 def _at_start(rows: list[Row]) -> str:
     winners = {}
     for scale in dict.fromkeys(row["init_scale"] for row in rows):
-        factors = _factors(where(rows, init_scale=scale))
-        best = max(factors, key=lambda network: factors[network].mean)
-        alone = all(compare(f, factors[best]) == "lower" for n, f in factors.items() if n != best)
+        reaches = _by_network(where(rows, init_scale=scale), reach)
+        best = max(reaches, key=lambda network: reaches[network].mean)
+        alone = all(compare(r, reaches[best]) == "lower" for n, r in reaches.items() if n != best)
         winners[scale] = best if alone else NOT_CLEAR
     named = "; ".join(f"{in_words(winner)} at {scale:g}" for scale, winner in winners.items())
     if len(set(winners.values())) == 1 and NOT_CLEAR not in winners.values():
@@ -316,10 +361,9 @@ def _table(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = [
-        f"The factor of one step back, and what became of the gradient after {farthest} steps. "
-        f"Vanished: less than {VANISHED:g} of the norm at k = 0. Exploded: more than {EXPLODED:g} "
-        "times that norm. Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it "
-        "is the candidate's matrix.",
+        f"How many steps back the gradient reaches. {farthest} stands for {farthest} or more. "
+        "Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it is the "
+        "candidate's matrix.",
         "",
         "| weights | " + " | ".join(networks) + " |",
         "|---|" + "---|" * len(networks),
@@ -330,9 +374,7 @@ def _table(rows: list[Row]) -> str:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
             radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
             cells.append(
-                f"{bootstrap(decays(some)):.3f}, {region(some)}, radius {radius:.2f}"
-                if some
-                else ""
+                f"{bootstrap(_of_seeds(some, reach)):.1f}, radius {radius:.2f}" if some else ""
             )
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -341,8 +383,7 @@ def _table(rows: list[Row]) -> str:
 def _of_trained(rows: list[Row]) -> str:
     """A table of the trained networks: factors, loss, share of clipped windows, gate."""
     farthest = max(row["k"] for row in rows)
-    near = [row for row in rows if row["k"] <= NEAR]
-    far = [row for row in rows if row["k"] >= NEAR]
+    near, far = [row for row in rows if row["k"] <= NEAR], _far(rows)
     rows = where(rows, k=0)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
@@ -355,10 +396,9 @@ def _of_trained(rows: list[Row]) -> str:
             [row | {column: scale * row[column]} for row in rows], column, "network"
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
-    parts = [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if farthest > NEAR else []
-    for steps, some in parts:
+    for steps, some in [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
         label = f"factor of one step, k = {steps}"
-        factors = [bootstrap(decays(where(some, network=n))) for n in networks]
+        factors = [bootstrap(_of_seeds(where(some, network=n), decay)) for n in networks]
         lines.append(f"| {label} | " + " | ".join(f"{each:.3f}" for each in factors) + " |")
     return (
         "\n".join(lines) + "\n\nA model that knows only the words' frequencies has "

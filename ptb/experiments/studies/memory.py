@@ -453,9 +453,11 @@ def draw(rows: list[Row]):
         for index, network in enumerate(networks):
             delays = _delays(where(rows, optimizer=optimizer))
             some = where(rows, optimizer=optimizer, network=network)
+            tried = _delays(some)
             # Beside each other, so that no interval hides another.
-            places = [i + 0.12 * (index - (len(networks) - 1) / 2) for i in range(len(delays))]
-            shares = [passes(some, delay) for delay in delays]
+            aside = 0.12 * (index - (len(networks) - 1) / 2)
+            places = [delays.index(delay) + aside for delay in tried]
+            shares = [passes(some, delay) for delay in tried]
             axes.errorbar(
                 places,
                 [100 * each.mean for each in shares],

@@ -10,7 +10,9 @@ The loss is a sum over the steps, so one learning rate moves the weights as far 
 the window; the clip, which is of that sum, grows with `num_steps` for the same reason.
 
 What a longer window does to the gradient is measured on the plain RNN, of which it is said, with
-the recurrent matrix scaled to several spectral radii, and on it and the LSTM after training.
+the recurrent matrix scaled to several spectral radii, and on it and the LSTM after training. The
+loss of step t depends on the weights through each of the steps 1 to t. So the gradient of a window
+of T steps is a sum of T (T + 1) / 2 terms. It explodes if its norm grows faster than their number.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from ptb.experiments.studies.measurements import (
     describe_rates,
     describe_size,
     estimates,
-    has_learned,
     in_words,
     lowest,
     ratio,
@@ -48,6 +49,7 @@ RADII = (0.5, 0.9, 1.1, 1.5, 2.0)
 NORM_LENGTHS = (1, 2, 5, 10, 20, 40, 80)
 SHORT = 10  # the window that the longest is compared with
 ROWS = 20
+TRAINED_STEPS = 20  # num_steps in training of the networks whose gradient is then measured
 QUICK_WORDS = 40_000
 
 
@@ -125,6 +127,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
     config = Config(
         hidden_size=HIDDEN_SIZE,
         num_layers=1,
+        num_steps=TRAINED_STEPS,
         cell="lstm" if case["setting"].startswith("LSTM") else "rnn",
         num_epochs=max(1, case["num_epochs"]),
         constant_epochs=max(1, case["num_epochs"]),
@@ -195,8 +198,10 @@ def verdict(rows: list[Row]) -> str:
         _table(losses),
         _norm_table(norms),
         describe_failed([*failed, *also], "num_steps"),
+        # A network has one rate for the windows of all lengths.
         describe_rates(
-            losses + [row for row in norms if row["num_epochs"]], "setting", "num_steps"
+            losses + [row | {"num_steps": ""} for row in norms if row["num_epochs"]],
+            *("setting", "num_steps"),
         ),
         describe_size(HIDDEN_SIZE),
     ]
@@ -247,27 +252,30 @@ def _growth(rows: list[Row], short: int, long: int) -> Spread:
     return ratio(norms[long], norms[short])
 
 
+def _terms(num_steps: int) -> int:
+    """The terms of which a window's gradient is the sum: pairs of a loss and a step up to it."""
+    return num_steps * (num_steps + 1) // 2
+
+
 def _explodes(rows: list[Row]) -> str:
     short, long = SHORT, max(row["window"] for row in rows)
-    growth = {
-        setting: _growth(where(rows, setting=setting), short, long)
-        for setting in dict.fromkeys(row["setting"] for row in rows)
-    }
-    terms = long / short
+    terms = _terms(long) / _terms(short)
     lines = []
-    for setting, each in growth.items():
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        growth = _growth(where(rows, setting=setting), short, long)
         verb = "does not clearly explode"
-        if each.low > terms:
+        if growth.low > terms:
             verb = "explodes"
-        elif each.high < terms:
+        elif growth.high < terms:
             verb = "does not explode"
         lines.append(f"- **With longer windows, the gradient of the {in_words(setting)} {verb}**;")
     # A finding for each network: one that other seeds do not bear out leaves the others standing.
     return (
         "\n".join(lines)[:-1]
-        + f".\n\nA window of {long} steps sums {terms:.0f} times as many terms as a window of "
-        f"{short}. So the norm can grow {terms:.0f} times while no term grows. It explodes if it "
-        "grows more."
+        + ".\n\nThe loss of each step depends on the weights through all steps of the window "
+        f"before it. So the gradient of {long} steps is a sum of {_terms(long):,} terms, and that "
+        f"of {short} steps of {_terms(short):,}: {terms:.0f} times as many. If the norm grows more "
+        "than that, the terms themselves grow, and the gradient explodes."
     )
 
 
@@ -308,28 +316,33 @@ def _table(rows: list[Row]) -> str:
 
 def _norm_table(rows: list[Row]) -> str:
     lengths = sorted({row["window"] for row in rows})
+    longest = max(lengths)
+    terms = _terms(longest) / _terms(SHORT)
     lines = [
         "Norm of a window's gradient before clipping, by the number of steps (median over the "
-        f"seeds). The last column has the norm at {max(lengths)} steps over the norm at {SHORT} "
-        "steps (geometric mean):",
+        f"seeds). Growth is the norm at {longest} steps over the norm at {SHORT} steps (geometric "
+        f"mean). The last column has the seeds with a growth of more than {terms:.0f}:",
         "",
         "| network | spectral radius | valid loss, nats a word | "
         + " | ".join(map(str, lengths))
-        + " | growth |",
-        "|---|---|---|" + "---|" * (len(lengths) + 1),
+        + " | growth | exploded |",
+        "|---|---|---|" + "---|" * (len(lengths) + 2),
     ]
     for setting in dict.fromkeys(row["setting"] for row in rows):
         some = where(rows, setting=setting)
         radius = bootstrap(row["spectral_radius"] for row in where(some, window=lengths[0])).mean
         loss = bootstrap(row["valid_nats"] for row in where(some, window=lengths[0]))
         norms = values_by(some, "grad_norm", "window")
+        pairs = list(zip(norms[longest], norms[SHORT], strict=True))
+        exploded = sum(long > terms * short for long, short in pairs)
         lines.append(
             f"| {setting} | {radius:.2f} | "
             + (f"{loss:.3f}" if some[0]["num_epochs"] else "not trained")
             + " | "
             + " | ".join(f"{np.median(norms[n]):.3g}" for n in lengths)
-            + f" | {_growth(some, SHORT, max(lengths)):.3g} |"
+            + f" | {_growth(some, SHORT, longest):.3g} | {exploded} of {len(pairs)} |"
         )
+    lines += ["", f"The trained networks were trained with num_steps {TRAINED_STEPS}."]
     return "\n".join(lines)
 
 
@@ -357,8 +370,7 @@ def draw(rows: list[Row]):
     for index, state in enumerate(("reset", "carried")):
         some = [
             row | {"perplexity": math.exp(row["valid_nats"])}
-            for row in where(losses, setting=state)
-            if has_learned(row)
+            for row in sound(where(losses, setting=state), "num_steps")[0]
         ]
         style = {"color": STATE if state == "carried" else RESET}
         line(quality, some, "num_steps", "perplexity", index, f"state {state}", **style)
@@ -367,7 +379,7 @@ def draw(rows: list[Row]):
             floors = estimates(some, "floor", "num_steps")
             dash = ":" if state == "reset" else "-."
             quality.plot(lengths, [floors[n].mean for n in lengths], dash, color=GREY, label=label)
-    quality.set(title="Loss after the same words", ylabel="valid perplexity")
+    quality.set(title="Perplexity after the same words", ylabel="valid perplexity")
     log_axis(quality, "x", lengths)
     legend_above(quality)
     windows = sorted({row["window"] for row in norms})
