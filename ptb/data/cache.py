@@ -23,7 +23,7 @@ import numpy as np
 from ptb.data.summary import SplitSummary
 from ptb.data.vocabulary import Vocabulary
 
-FORMAT = 4
+FORMAT = 5
 VOCABULARY = "vocabulary.txt"
 # The names of entries, and of those that are being written.
 OWN = r"[0-9a-f]{64}|\.new-\w+"
@@ -65,7 +65,9 @@ class Entry:
             _save(self._folder(sha256), corpus)
 
     def _folder(self, sha256: Mapping[Path, str]) -> Path:
-        named = sorted((name, sha256[path]) for name, path in self._files.items())
+        # The notes name the files.
+        files = self._files.items()
+        named = sorted((name, path.name, sha256[path]) for name, path in files)
         key = json.dumps([FORMAT, self._settings, named], sort_keys=True)
         return Path(self._cache_dir) / hashlib.sha256(key.encode()).hexdigest()
 

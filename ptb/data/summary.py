@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptb.data.text import PART_TOKENS, is_spaced, num_characters, surface
+from ptb.data.text import PART_TOKENS, is_spaced
 from ptb.data.vocabulary import EOS, Vocabulary
 
 # exp of more nats overflows a float.
@@ -71,12 +71,13 @@ class Extents:
     """
 
     def __init__(self, tokens: Sequence[str], kind: str):
-        surfaces = [surface(token, kind) for token in tokens]
+        # What each is in the text, without the spaces between tokens.
+        surfaces = ["\n" if token == EOS else token for token in tokens]
         is_end = np.array([token == EOS for token in tokens])
-        self._lengths = np.array([num_characters(s) for s in surfaces], np.int64)
+        self._lengths = np.array([len(s) for s in surfaces], np.int64)
         self._spaced = np.array([is_spaced(token, kind) for token in tokens])
-        self._begins = np.array([s[:1].strip() != s[:0] for s in surfaces])
-        self._ends = np.array([s[-1:].strip() != s[:0] for s in surfaces])
+        self._begins = np.array([bool(s[:1].strip()) for s in surfaces])
+        self._ends = np.array([bool(s[-1:].strip()) for s in surfaces])
         # What begins amid a token, after white space in it.
         within = [len(s.split()) - bool(s[:1].strip()) for s in surfaces]
         self._within = np.array(within, np.int64) + is_end

@@ -257,16 +257,6 @@ def addition(token: str, kind: str, last: str | None = None) -> str | None:
     return (" " if is_after_word and is_spaced(token, kind) else "") + token
 
 
-def surface(token: str, kind: str) -> str | bytes:
-    """What the token is in the text, without the spaces that `join` adds."""
-    return "\n" if token == EOS else token
-
-
-def num_characters(piece: str | bytes) -> int:
-    """The code points of a piece of text; of bytes, those that begin in it."""
-    return len(piece)
-
-
 def is_spaced(token: str, kind: str) -> bool:
     """Whether a space stands between the token and another one of which this is true."""
     if kind == "wordpunct":
@@ -287,9 +277,11 @@ def read(path: Path, numbers: WordLexicon | CharLexicon, lowercase: bool = False
     ids, doubled = encode(blocks, numbers, lowercase)
     notes = []
     if file.num_marks:
-        notes.append(f"{path}: {file.num_marks:,} byte order marks amid the text were left out")
+        notes.append(
+            f"{path.name}: {file.num_marks:,} byte order marks amid the text were left out"
+        )
     if doubled:
-        notes.append(f"{path}: {doubled:,} lines end in a written {EOS}, which counts once")
+        notes.append(f"{path.name}: {doubled:,} lines end in a written {EOS}, which counts once")
     return TextRead(ids, file.sha256, tuple(notes))
 
 

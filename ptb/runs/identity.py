@@ -176,6 +176,9 @@ def open_run(
     # config, after which its checkpoints are named, also if there are more by now.
     epochs = (description["config"]["num_epochs"], _with_defaults(saved["config"])["num_epochs"])
     changed = _changed(saved, description)
+    if not changeable(description["config"]) and epochs[0] != epochs[1]:
+        # The schedule is linear from now on, and its rates are those of this many epochs.
+        changed["num_epochs"] = epochs[1], epochs[0]
     config = saved["config"] | {"num_epochs": max(epochs)}
     config |= {name: value for name, (_, value) in changed.items()}
     opened = saved | {

@@ -2,7 +2,7 @@
 
 config.json           effective config, corpus and its fingerprint, command, versions
 vocabulary.txt        a word a line, in the order of the ids
-metrics.csv           a row per epoch; the same, bit for bit, however often the run was interrupted
+metrics.csv           a row per epoch; the same however often the run was interrupted
 timing.csv            how long each epoch took
 learning_curve.png    the metrics, drawn
 events.*              metrics and timing, for TensorBoard

@@ -63,7 +63,7 @@ class Session:
             self._recover_best()
             self._folder.save_reports(self._state.progress.reports)
             self._note(f"resuming {self._folder.path} from {self.where()}")
-        self._training.share()
+        self._training.share((self._options, self._early_stopping))
         return self._state.progress
 
     def epochs(self, check: Callable[[], None] = lambda: None) -> Iterator[EpochReport]:
@@ -138,8 +138,10 @@ class Session:
         every = self._options.windows
         due = progress.window % every == 0 if every else False
         due = due or time.monotonic() - self._saved > self._options.seconds
-        num_steps, vocab_size = self._training.config.num_steps, self._state.model.vocab_size
-        return due and not progress.rising(num_steps, vocab_size)
+        return due and not self._is_rising(progress)
+
+    def _is_rising(self, progress: Progress) -> bool:
+        return progress.rising(self._training.config.num_steps, self._state.model.vocab_size)
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(run_id=self._folder.run_id, **vars(self._state.export()))
@@ -157,12 +159,14 @@ class Session:
         elif progress.best_epoch == progress.epoch:
             self._best_weights = self._state.export_evaluation_weights()
 
-    def _newest(self) -> Checkpoint | None:
+    def _newest(
+        self, wanted: Callable[[Checkpoint], bool] = lambda checkpoint: True
+    ) -> Checkpoint | None:
         """The newest intact checkpoint of this run; damaged ones are set aside."""
         if not self._folder:
             return None
         folder = self._folder.checkpoints
-        found = folder.newest(self._set_aside, self._ignore)
+        found = folder.newest(self._set_aside, self._ignore, wanted)
         if found is None and not folder.is_empty:
             raise ValueError(
                 f"no checkpoint in {folder.path} is intact and belongs to this run: {REMEDY}"
@@ -212,12 +216,13 @@ class Session:
             self._go_back(error, rollbacks, stops)
         elif stops:
             raise error
-        self._training.share()
+        self._training.share((self._options, self._early_stopping))
         self._save()
 
     def _go_back(self, error: Diverged, rollbacks: int, stops: bool) -> None:
         try:
-            checkpoint = self._newest()
+            # The end of an epoch is saved also while the loss is rising.
+            checkpoint = self._newest(lambda each: not self._is_rising(each.progress))
         except ValueError as damaged:
             raise error.and_also(str(damaged)) from None
         if checkpoint is None:

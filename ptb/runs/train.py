@@ -223,6 +223,7 @@ class OpenTraining:
         self._training, self._session, self._description = training, session, description
         self.model, self.config = training.state.model, training.config
         self.corpus, self.is_chief = corpus, is_chief
+        self._trained: dict | None = None  # the trained weights, while the model has the best ones
         self.borders = borders_of(self.config, corpus)
 
     @property
@@ -239,7 +240,16 @@ class OpenTraining:
 
         with StopRequest() as stop:
             max_over_workers = self._training.replicas.max_over_workers
-            yield from self._session.epochs(lambda: stop.check(max_over_workers))
+            self._continue()
+            for report in self._session.epochs(lambda: stop.check(max_over_workers)):
+                yield report
+                self._continue()
+
+    def _continue(self) -> None:
+        """Puts the trained weights back into the model, where `result` has replaced them."""
+        if self._trained is not None:
+            self.model.import_weights(self._trained)
+            self._trained = None
 
     @property
     def is_complete(self) -> bool:
@@ -257,14 +267,19 @@ class OpenTraining:
     def result(self) -> Result:
         """Loads the weights of the best epoch into the model and scores the test split.
 
-        Only the chief does so: other workers keep the last weights and score nothing. Raises
-        ValueError if the checkpoint of the best epoch is lost.
+        `epochs` puts the trained weights back if it goes on after that. Only the chief scores:
+        other workers keep the last weights. Raises ValueError if the checkpoint of the best epoch
+        is lost.
         """
         from ptb.training.perplexity import exact_score  # noqa: PLC0415
 
         best, test = self._training.state.progress.best, None
         if self.is_chief:
+            trained = self._trained
+            if trained is None and not self.is_complete:
+                trained = self.model.export_weights()
             best = self._session.load_best()
+            self._trained = trained
             if "test" in self.corpus.splits:
                 test_ids, num_steps = self.corpus.test, self.config.num_steps
                 test = exact_score(self.model, test_ids, num_steps, self.borders)

@@ -101,15 +101,18 @@ class Training:
             raise ValueError(f"window={progress.window} is beyond the {len(windows)} of its epoch")
         self.state.restore(snapshot)
 
-    def share(self) -> None:
+    def share(self, flags: object = None) -> None:
         """Gives every worker the state of the chief.
 
-        Raises ValueError if the workers have other flags or texts.
+        `flags` are what else must be the same on all. Raises ValueError if the workers have other
+        flags or texts.
         """
         if self.replicas.alone:
             return
-        # 24 bits: all that the float32 of a message holds.
-        digest = zlib.crc32(repr(self.config).encode(), zlib.crc32(self._train_ids)) >> 8
+        digest = zlib.crc32(repr((self.config, flags)).encode())
+        for ids in (self._train_ids, self._valid.stream):
+            digest = zlib.crc32(ids, digest)
+        digest >>= 8  # 24 bits: all that the float32 of a message holds
         highest = self.replicas.max_over_workers
         if {highest(digest), -highest(-digest)} != {digest}:
             raise ValueError(

@@ -29,13 +29,20 @@ class CacheEvaluator(Evaluator):
     def _initial_state(self, batch_size: int):
         """The initial state of the model, and an empty cache.
 
-        The cache has the keys h_i, the words after them, the document number of each, and a count.
+        The cache has the keys h_i, the words after them, the document number of each, and how many
+        of them each row has.
         """
         hidden_size = self._model.embedding.shape[1]
         keys = tf.zeros([batch_size, self._size, hidden_size])
         words = tf.zeros([batch_size, self._size], tf.int32)
         documents = tf.zeros([batch_size, self._size], tf.int32)
-        return self._model.initial_state(batch_size), keys, words, documents, tf.constant(0)
+        return (
+            self._model.initial_state(batch_size),
+            keys,
+            words,
+            documents,
+            tf.zeros([batch_size], tf.int32),
+        )
 
     def _window(self, tokens, targets, mask, state, resets):
         model_state, keys, words, documents, count = state
@@ -58,10 +65,10 @@ class CacheEvaluator(Evaluator):
         return nats, (model_state, *kept, count + len(outputs))
 
     def _in_cache(self, num_steps: int, count):
-        """Bool `[T, N + T]`: whether step t may look at a position, of which `count` are filled."""
-        position = tf.range(self._size + num_steps)[None, :]
-        step = tf.range(num_steps)[:, None]
-        filled = position >= self._size - count
+        """Bool `[B, T, N + T]`: whether step t may look at a position; `count` `[B]` are filled."""
+        position = tf.range(self._size + num_steps)[None, None, :]
+        step = tf.range(num_steps)[None, :, None]
+        filled = position >= self._size - count[:, None, None]
         return filled & (position >= step) & (position < step + self._size)
 
     def _log_cache(self, queries, keys, words, targets, in_cache):

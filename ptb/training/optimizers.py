@@ -62,8 +62,8 @@ class AdamW:
         weight -= learning_rate * (m / (1 - BETA_1^t) / (sqrt(v / (1 - BETA_2^t)) + EPSILON)
                                    + weight_decay * weight)
 
-    g is the gradient times `scale`. Biases do not decay. EPSILON is scaled by
-    sqrt(1 - BETA_2^t), as TensorFlow's own kernel has it.
+    g is the gradient times `scale`. Biases do not decay. EPSILON is divided by
+    sqrt(1 - BETA_2^t) as well, as in TensorFlow's own kernel: there it is added to sqrt(v).
     """
 
     def __init__(self, weights: Mapping, weight_decay: float = 0.0):

@@ -57,8 +57,8 @@ class Evaluator:
     def __call__(self, windows, progress=lambda tokens: None) -> Score:
         """Computes the exact score over the real targets of `windows` (`reader.every_token`).
 
-        The state starts at zero, and is carried where the windows carry it; else it is zeroed
-        before each window. `progress` is called with the count of tokens since the call before.
+        The state starts at zero, and is carried where the windows carry it; else it is zeroed.
+        `progress` is called with the count of tokens since the call before.
         """
         began = time.perf_counter()
         text = _on_device(windows)
@@ -66,38 +66,33 @@ class Evaluator:
         nats = tf.constant(0.0, tf.float64)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
             last = min(k + WINDOWS_PER_CALL, len(windows))
-            nats, state = self._score(
-                *(text, tf.constant(k), tf.constant(last), nats, state),
-                *(windows.num_steps, windows.carries_state),
-            )
+            part = tf.constant(k), tf.constant(last)
+            nats, state = self._score(text, *part, nats, state, windows.num_steps)
             progress(int(windows.lengths[k:last].sum()))
         return Score(float(nats), windows.num_tokens, time.perf_counter() - began)
 
     def each(self, windows, progress=lambda tokens: None) -> np.ndarray:
         """The nats of each token of `windows.stream`, float64 `[N]`; 0 for what is no target.
 
-        In this process alone; `windows.restarts` is obeyed.
+        In this process alone.
         """
-        stream, starts, lengths, resets = _on_device(windows)
+        stream, starts, lengths, restarts, resets = _on_device(windows)
         state = self._initial_state(windows.batch_size)
-        restarts = windows.restarts
-        if restarts is None:
-            restarts = np.full_like(windows.starts, not windows.carries_state, bool)
         nats = np.zeros(len(windows.stream))
         steps = np.arange(1, windows.num_steps + 1)
         for k in range(0, len(windows), WINDOWS_PER_CALL):
             part = slice(k, min(k + WINDOWS_PER_CALL, len(windows)))
-            text = stream, starts[part], lengths[part], resets
-            found, state = self._each(text, restarts[part], state, windows.num_steps)
+            text = stream, starts[part], lengths[part], restarts[part], resets
+            found, state = self._each(text, state, windows.num_steps)
             real = steps <= windows.lengths[part][..., None]
             nats[(windows.starts[part][..., None] + steps)[real]] = found.numpy()[real]
             progress(int(windows.lengths[part].sum()))
         return nats
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def _each(self, text, restarts, state, num_steps: int):
+    def _each(self, text, state, num_steps: int):
         """The nats `[K, B, T]` of windows, and the state after them."""
-        stream, starts, lengths, resets = text
+        stream, starts, lengths, restarts, resets = text
         count = tf.shape(starts)[0]
 
         def score(k, nats, state):
@@ -113,15 +108,15 @@ class Evaluator:
         return nats.stack(), state
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def _score(self, text, first, last, nats, state, num_steps: int, carries_state: bool):
-        stream, starts, lengths, resets = text
+    def _score(self, text, first, last, nats, state, num_steps: int):
+        stream, starts, lengths, restarts, resets = text
         replicas = self._replicas
 
         def score(k, nats, state):
             tokens = window_tokens(stream, starts[k], num_steps)
             mask = tf.sequence_mask(lengths[k], num_steps)
             within = window_resets(resets, starts[k], num_steps)
-            window = tokens, mask, state, carries_state, within
+            window = tokens, mask, state, restarts[k], within
             window_nats, state = replicas.run(self._rows, *window)
             return k + 1, nats + replicas.one(window_nats), state
 
@@ -129,10 +124,9 @@ class Evaluator:
         _, nats, state = tf.while_loop(lambda k, *_: k < last, score, loop)
         return nats, replicas.gather(state)
 
-    def _rows(self, tokens, mask, state, carries_state: bool, resets):
+    def _rows(self, tokens, mask, state, restarts, resets):
         """The nats of all rows of a window, and the next state of this replica's."""
-        if not carries_state:
-            state = tf.nest.map_structure(tf.zeros_like, state)
+        state = zero_rows(state, self._replicas.rows(restarts))
         tokens, mask = self._replicas.rows(tokens), self._replicas.rows(mask)
         if resets is not None:
             resets = self._replicas.rows(resets)
@@ -154,8 +148,14 @@ class Evaluator:
 
 
 def _on_device(windows) -> tuple:
-    """The stream, starts, lengths and resets of windows as tensors; None for no resets."""
-    arrays = windows.stream, windows.starts, windows.lengths, windows.resets
+    """The stream, starts, lengths, restarts and resets of windows as tensors; None for no resets.
+
+    The restarts `[K, B]` say which rows have their state zeroed before a window.
+    """
+    restarts = windows.restarts
+    if restarts is None:
+        restarts = np.full_like(windows.starts, not windows.carries_state, bool)
+    arrays = windows.stream, windows.starts, windows.lengths, restarts, windows.resets
     return tuple(None if each is None else tf.constant(each) for each in arrays)
 
 

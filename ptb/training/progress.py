@@ -128,8 +128,17 @@ class Progress:
         )
 
     def rolled_back(self, rollbacks: int) -> Progress:
-        """This place with one more rollback, which halves the learning rate."""
-        return dataclasses.replace(self, rollbacks=rollbacks, rate_factor=0.5**rollbacks)
+        """This place with one more rollback, which halves the learning rate.
+
+        What the windows before it cost says nothing of that rate, so the stretch begins anew.
+        """
+        return dataclasses.replace(
+            self,
+            rollbacks=rollbacks,
+            rate_factor=0.5**rollbacks,
+            stretch_windows=0,
+            stretch_cost=0.0,
+        )
 
 
 def _most_nats(learned: bool, vocab_size: int) -> float:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -110,7 +111,12 @@ def test_a_text_that_changes_while_it_is_read_and_back_leaves_no_wrong_entry(fol
 
 def test_notes_are_kept(folder):
     (folder / "valid.txt").write_text("the cat <eos>\n")
-    assert load(folder).notes == load(folder).notes != ()
+    (note,) = load(folder).notes
+    assert load(folder).notes == (note,)
+    assert note.startswith("valid.txt: ")
+    # The same text elsewhere is the same entry, and no note names the first place.
+    (note,) = load(shutil.copytree(folder, folder.with_name("elsewhere"))).notes
+    assert note.startswith("valid.txt: ")
 
 
 def test_nothing_half_written_is_left(folder):

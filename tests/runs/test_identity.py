@@ -126,6 +126,20 @@ def test_a_linear_schedule_gets_more_epochs_if_that_is_meant(tmp_path):
     assert run_id(description) == name
 
 
+def test_a_schedule_that_becomes_linear_has_the_epochs_of_that_start(tmp_path):
+    start(tmp_path, dataclasses.replace(CONFIG, num_epochs=4), TEXT)
+    linear = describe(dataclasses.replace(CONFIG, num_epochs=3, schedule="linear"), TEXT)
+    folder = RunFolder(tmp_path)
+    description, changed = open_run(folder, linear, print, ("schedule",))
+    folder.start(description, TEXT.vocabulary.to_text())
+    folder.release()
+    assert changed == ["schedule was step and is now linear", "num_epochs was 4 and is now 3"]
+    saved = RunFolder(tmp_path).description()
+    assert saved["config"]["num_epochs"] == 3
+    assert saved["changes"][0]["was"] == {"schedule": "step", "num_epochs": 4}
+    assert differences(saved, linear) == []
+
+
 def test_what_a_weight_depends_on_cannot_change(tmp_path):
     with pytest.raises(ValueError, match="change=hidden_size: within"):
         check_meant(["learning_rate", "hidden_size"])

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ptb.runs.checkpoint import Checkpoint
+from ptb.runs.checkpoint_folder import CheckpointFolder
 from ptb.runs.lock import MARK
 from ptb.runs.run_folder import CannotSave, RunFolder
 from ptb.runs.trained_model import load_run
@@ -58,6 +59,22 @@ def test_latest_and_best_are_kept_apart(folder):
     assert best.weights["softmax_b"].tolist() == [2, 2, 2]
     assert list(latest.progress.reports) == reports
     assert list(best.progress.reports) == reports[:2]
+
+
+def test_the_latest_checkpoint_is_read_while_the_run_saves_a_newer_one(folder, monkeypatch):
+    """With --keep=1 the file that was listed is gone before it is read."""
+    reports = (report(1, 100.0),)
+    folder.save_epoch(checkpoint(folder, reports), keep=1)
+    listed = CheckpointFolder.numbered
+
+    def numbered(self):
+        found = listed(self)
+        monkeypatch.undo()
+        folder.save(checkpoint(folder, reports, window=7), keep=1)
+        return found
+
+    monkeypatch.setattr(CheckpointFolder, "numbered", numbered)
+    assert folder.load("latest").progress.window == 7
 
 
 def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):

@@ -191,7 +191,7 @@ def test_options_train_stop_resume_evaluate_and_export_together(tmp_path, number
     with stopped_at(2 + number % 6):
         parts.train(status=128 + signal.SIGTERM)
     parts.train()
-    if "keras" in row["rnn_mode"] and row["forget_bias"]:  # to rounding only, says README.md
+    if "keras" in row["rnn_mode"] and row["forget_bias"]:  # to rounding only, says docs/training.md
         assert_same_figures(parts, whole, 1e-5)
     else:
         assert parts.outcome() == whole.outcome()

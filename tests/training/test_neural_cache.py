@@ -73,3 +73,17 @@ def test_a_word_that_the_model_thinks_next_to_impossible_costs_what_it_says():
     score = CacheEvaluator(model, SIZE, FLATNESS, SHARE)(reader.every_token(ids, 1, 4))
     assert score.nats == pytest.approx(expected_nats(model, ids, SIZE), rel=1e-5)
     assert score.nats > 300
+
+
+def test_the_score_of_lines_does_not_depend_on_the_rows():
+    """A line begins with an empty cache, in every row."""
+    model, ids = make_model(), np.random.default_rng(0).integers(5, size=40).astype(np.int32)
+    evaluate = CacheEvaluator(model, SIZE, FLATNESS, SHARE)
+    windows = [reader.every_line(ids, 0, rows, 3) for rows in (1, 2, 40)]
+    nats = [evaluate.each(each).sum() for each in windows]
+    alone = 0.0
+    for line in np.split(ids, np.flatnonzero(ids == 0) + 1):
+        if len(line):
+            alone += expected_nats(model, np.concatenate([[0], line]), SIZE)
+    np.testing.assert_allclose(nats, alone, rtol=1e-5)
+    assert evaluate(windows[1]).nats == pytest.approx(alone, rel=1e-5)

@@ -79,3 +79,8 @@ def test_texts_of_any_length_need_two_traces_and_score_as_if_alone():
     alone = [Evaluator(model)(reader.every_token(text, 1, 7)).nats for text in texts]
     np.testing.assert_allclose(nats, alone, rtol=1e-6)
     assert evaluator._score.experimental_get_tracing_count() == 2
+
+
+def test_the_score_is_the_sum_of_the_tokens_where_lines_start_anew():
+    evaluate, windows = Evaluator(make_model()), reader.every_line(TEXT, 0, 3, 4)
+    assert evaluate(windows).nats == pytest.approx(evaluate.each(windows).sum(), rel=1e-6)

@@ -44,3 +44,12 @@ def test_a_stretch_that_is_rising_is_told_before_it_ends():
     assert count(low + high, 10)[0].rising(STEPS, V)
     assert not count(high, 10)[0].rising(STEPS, V)
     assert count([51**2] * 30, 10)[0].rising(STEPS, V)
+
+
+def test_what_windows_before_a_rollback_cost_does_not_count_after_it():
+    bad = [60] * (STRETCH - 10)
+    progress = count([40] * STRETCH + bad, 10)[0].rolled_back(1)
+    assert not progress.rising(STEPS, V)
+    costs = [STEPS * math.log(40)] * 10
+    assert not progress.count(costs, [1.0] * 10, 0.1, STEPS, V)[1]
+    assert (progress.rollbacks, progress.rate_factor) == (1, 0.5)

@@ -79,6 +79,7 @@ class Result(TypedDict):
     test: Figure
     seconds: Positive | None
     last_epoch: NotRequired[LastEpoch | None]
+    rollbacks: NotRequired[Annotated[int, Limits(0, 1000)]]
 
 
 def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
@@ -101,6 +102,7 @@ def record(folder: Path, path: Path, flags: list[str], command: str) -> dict:
             "valid": evaluate(path, "valid"),
             "test": evaluate(path, "test"),
             "last_epoch": last_epoch(path),
+            "rollbacks": RunFolder(path).load("latest").progress.rollbacks,
             "commit": commit(),
             "machine": machine(),
         }

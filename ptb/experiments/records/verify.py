@@ -11,9 +11,9 @@ within 2%. With the same commit and versions, on the same kind of machine, it is
 from __future__ import annotations
 
 import dataclasses
-import math
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 from absl import flags
 
@@ -55,10 +55,12 @@ def verify(folder: Path, run: Path | None) -> bool:
         return _compare(recorded, run, EVALUATED)
     epochs = len(column(folder / "metrics.csv", "epoch"))
     if epochs != config.num_epochs:
-        raise ValueError(
-            f"the record ended after {epochs} of {config.num_epochs} epochs, and cannot be trained "
-            "again: give its run as --save_path"
-        )
+        _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs")
+    if changes := description.get("changes"):
+        names = dict.fromkeys(name for change in changes for name in change["now"])
+        _refuse_to_train(f"is of a run whose {', '.join(names)} changed in training")
+    if recorded.get("rollbacks"):
+        _refuse_to_train("is of a run that diverged and was rolled back")
     begun = [
         f"--{name}={description[name]}"
         for name in ("init_from", "init_vectors")
@@ -68,6 +70,10 @@ def verify(folder: Path, run: Path | None) -> bool:
         run = Path(temporary) / "run"
         run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
         return _compare(recorded, run, TRAINED)
+
+
+def _refuse_to_train(why: str) -> NoReturn:
+    raise ValueError(f"the record {why}, and cannot be trained again: give its run as --save_path")
 
 
 def _flags(config: Config) -> list[str]:
@@ -88,7 +94,7 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
     holds = True
     for split, options, figure in figures:
         answer, then = evaluate(run, split, *options), figure["perplexity"]
-        now = answer["perplexity"] or math.inf
+        now = answer["perplexity"]
         near = abs(now / then - 1) <= tolerance
         holds = holds and near
         verdict = "the same" if now == then else "holds" if near else "DIFFERS"

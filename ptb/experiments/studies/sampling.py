@@ -203,8 +203,7 @@ def draw(rows: list[Row]):
             # At the foot of the bars, where no floor crosses them.
             for place, mean in zip(places, means, strict=True):
                 at_foot = {"ha": "center", "va": "bottom", "color": "white", "weight": "bold"}
-                at_foot["fontsize"] = 9.5
-                axes.text(place, 0.03 * max(means), f"{mean:.2f}", **at_foot)
+                axes.text(place, 0.03 * max(means), f"{mean:.2f}", fontsize=9.5, **at_foot)
             top = max([top, *(bar.high for bar in bars)])
         for name, style, label in (
             ("floor_window_memory", ":", "floor, memory of one window"),

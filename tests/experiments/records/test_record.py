@@ -69,6 +69,25 @@ def test_a_record_is_trained_anew_from_what_it_says(made):
 
 
 @pytest.mark.slow
+def test_a_record_that_no_training_repeats_is_verified_from_its_run_only(made):
+    """One whose hyperparameters changed on the way, and one that was rolled back."""
+    change = {"was": {"learning_rate": 1.0}, "now": {"learning_rate": 0.5}}
+    for name, values, reason in (
+        ("config.json", {"changes": [change]}, "learning_rate changed"),
+        ("result.json", {"rollbacks": 1}, "rolled back"),
+    ):
+        other = shutil.copytree(made / "test" / "seed-3", made / reason)
+        content = json.loads((other / name).read_text()) | values
+        (other / name).write_text(json.dumps(content))
+        result = run("ptb verify", reason, folder=made)
+        assert result.returncode == 1
+        assert reason in result.stderr
+        assert "give its run as --save_path" in result.stderr
+        result = run("ptb verify", reason, "--save_path=run", folder=made)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
 def test_the_run_of_a_record_without_save_path_is_gone_and_one_that_failed_leaves_nothing(made):
     result = run("ptb record", "short", *FLAGS, "--data_path=text", folder=made)
     assert result.returncode == 0, result.stderr
