@@ -12,6 +12,7 @@ from ptb.explain.diagram_text import fill
 from ptb.explain.inside import Inside, Tracking
 from ptb.explain.phrases import say
 from ptb.machine.escape import visible
+from ptb.machine.strict_json import rounded
 
 NEAREST = 3  # earlier words that are named for a prediction
 
@@ -59,19 +60,14 @@ def as_json(inside: Inside, units: Sequence[int], trackings: Sequence[Tracking])
         "layer": inside.layer,
         "num_steps": inside.num_steps,
         "words": inside.words,
-        "nats": [None if math.isnan(each) else each for each in _rounded(inside.nats)],
+        "nats": [None if math.isnan(each) else each for each in rounded(inside.nats)],
         "units": {
             str(unit): {
-                name: _rounded(values[:, unit]) for name, values in inside.activations.items()
+                name: rounded(values[:, unit]) for name, values in inside.activations.items()
             }
             for unit in units
         },
-        "gradient_norms": [_rounded(row[: t + 1]) for t, row in enumerate(inside.importance)],
-        "share_beyond_num_steps": _rounded(inside.beyond_window()),
+        "gradient_norms": [rounded(row[: t + 1]) for t, row in enumerate(inside.importance)],
+        "share_beyond_num_steps": rounded(inside.beyond_window()),
         "agreement": [vars(each) for each in trackings],
     }
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    """To the six digits that a float32 has."""
-    return [float(f"{value:.6g}") for value in values]

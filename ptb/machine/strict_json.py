@@ -1,9 +1,10 @@
-"""Writes standard JSON, which every program can read: no NaN, no infinity."""
+"""Writes standard JSON, which every program can read: no NaN, no infinity, no digits too many."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from ptb.machine.atomic_file import write_text_atomically
@@ -27,3 +28,8 @@ def _finite(value):
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]
     return value
+
+
+def rounded(values: Iterable[float]) -> list[float]:
+    """Rounds to six significant digits, the precision of float32."""
+    return [float(f"{value:.6g}") for value in values]

@@ -20,7 +20,6 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +32,7 @@ from ptb.machine.memory import memory_bytes
 from ptb.machine.untrusted import open_regular, parse_json
 from ptb.runs import checkpoint_format_2, tensor_file
 from ptb.training.progress import Progress
-from ptb.training.state import Snapshot
+from ptb.training.state import Snapshot, of_kind
 
 FORMAT = 3
 SUFFIX, SUFFIX_2 = ".safetensors", ".npz"
@@ -110,7 +109,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise ValueError("it has weights or states that are not float32")
             if array.dtype == np.float32 and not np.isfinite(array).all():
                 raise ValueError(f"{name} has values that are NaN or infinite")
-        parts = {part: _with_prefix(arrays, f"{part}/") for part in ("weights", "slots", "state")}
+        parts = {part: of_kind(part, arrays) for part in ("weights", "slots", "state")}
         return Checkpoint(
             run_id=str(meta.get("run")),
             progress=Progress.from_dict(meta.get("progress")),
@@ -136,7 +135,3 @@ def _read(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
     if metadata.get("format") != str(FORMAT):
         raise ValueError(f"its format is not {FORMAT}")
     return metadata | {"progress": parse_json(metadata["progress"])}, tensors
-
-
-def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -32,14 +32,19 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
         color=LOSS,
     )
     axes.set(title="Perplexity of each epoch", xlabel="epoch", ylabel="perplexity (log scale)")
-    low, high = min(train + valid), max(train + valid)
-    # 1, 2, 5, 10, ... would leave a narrow range without a number.
-    narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]
-    log_axis(axes, "y", narrow if high < 4 * low else None)
+    perplexity_axis(axes, train + valid)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, format="png")
+
+
+def perplexity_axis(axes, values: list[float]) -> None:
+    """Makes the y axis logarithmic, with ticks for the perplexities that are drawn."""
+    low, high = min(values), max(values)
+    # 1, 2, 5, 10, ... would leave a narrow range without a number.
+    narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]
+    log_axis(axes, "y", narrow if high < 4 * low else None)
 
 
 def log_axis(axes, which: str, ticks=None) -> None:

@@ -210,21 +210,16 @@ def _inside(export: LoadedExport, lock: threading.Lock):
     finally:
         lock.release()
     shown = [
-        {"unit": unit, "values": {name: _rounded(row) for name, row in values.items()}}
+        {"unit": unit, "values": {name: strict_json.rounded(row) for name, row in values.items()}}
         for unit, values in look.activations.items()
     ]
-    gradients = [_rounded(row[:t]) for t, row in enumerate(look.importance)]
+    gradients = [strict_json.rounded(row[:t]) for t, row in enumerate(look.importance)]
     words = _words(look.words)
     return jsonify(start=look.start, words=words, units=shown, gradient_norms=gradients)
 
 
 def _words(words: Sequence[Word]) -> list[dict]:
     return [{"text": each.text, "bits": each.bits, "is_unknown": each.is_unknown} for each in words]
-
-
-def _rounded(values) -> list[float]:
-    """Rounds to six significant digits, the precision of float32."""
-    return [float(f"{value:.6g}") for value in values]
 
 
 def _units() -> list[int]:

@@ -48,7 +48,7 @@ class Snapshot:
 
 
 def of_kind(kind: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Of the slots by name, those of a kind, by the name of their weight."""
+    """Of arrays by name, those whose name begins with `kind/`, by the rest of it."""
     path = f"{kind}/"
     return {n.removeprefix(path): a for n, a in arrays.items() if n.startswith(path)}
 

@@ -136,7 +136,7 @@ def draw(runs: Sequence[Run], file) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     from ptb.machine.colours import shades  # noqa: PLC0415
-    from ptb.runs.curve import log_axis  # noqa: PLC0415
+    from ptb.runs.curve import perplexity_axis  # noqa: PLC0415
 
     drawn = [run for run in runs if run.valid]
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
@@ -147,9 +147,7 @@ def draw(runs: Sequence[Run], file) -> None:
         epochs = range(1, len(run.valid) + 1)
         style = ("-", "--", ":", "-.")[number % 4]
         axes.plot(epochs, run.valid, style, color=colour, marker=".", label=label)
-    values = [value for run in drawn for value in run.valid]
-    narrow = [tick for tick in MaxNLocator(5).tick_values(min(values), max(values)) if tick > 0]
-    log_axis(axes, "y", narrow if max(values) < 4 * min(values) else None)
+    perplexity_axis(axes, [value for run in drawn for value in run.valid])
     axes.set(title="Each line a run", xlabel="epoch", ylabel="valid perplexity (log scale)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)

@@ -172,8 +172,8 @@ def verdict(rows: list[Row]) -> str:
     )
 
 
-def _losses(rows: list[Row], size: int, column: str = "valid_nats") -> list[float]:
-    return [row[column] for row in where(rows, batch_size=size)]
+def _losses(rows: list[Row], size: int) -> list[float]:
+    return [row["valid_nats"] for row in where(rows, batch_size=size)]
 
 
 def _of_held(rows: list[Row], held: str) -> str:
