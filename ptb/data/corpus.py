@@ -82,6 +82,14 @@ class Corpus:
             digest.update(np.ascontiguousarray(ids, "<i4"))
         return digest.hexdigest()
 
+    @cached_property
+    def split_fingerprints(self) -> dict[str, str]:
+        """The sha256 of the ids of each split."""
+        return {
+            name: hashlib.sha256(np.ascontiguousarray(ids, "<i4")).hexdigest()
+            for name, ids in self.splits.items()
+        }
+
 
 def load_text(
     data_path: str | Path,
@@ -302,7 +310,8 @@ def _subword_corpus(
 ) -> Corpus:
     """Turns the numbers of pieces into the ids of their subwords, which train alone gives.
 
-    Characters and words are counted by piece: the first piece of a split counts for neither.
+    Characters and words are counted by piece. Of the first piece, the first subword counts for
+    neither, as nothing predicts it.
     """
     vocab_size, min_count = limits
     if min_count is not None:
@@ -319,8 +328,21 @@ def _subword_corpus(
         splits[split] = expand(texts[split])
         counts = text.count(splits[split], len(vocabulary))
         sizes = extents.counts(texts[split])
-        summary[split] = summarize(splits[split], counts, vocabulary, sizes)
+        first = vocabulary.words[expand(texts[split][:1])[0]]
+        summary[split] = summarize(splits[split], counts, vocabulary, _within_piece(sizes, first))
     return Corpus(name, vocabulary, splits, summary, "subword")
+
+
+def _within_piece(sizes: tuple[int, int, int, int], first: str) -> tuple[int, int, int, int]:
+    """Extents whose first token is the whole first piece, for its first subword instead.
+
+    A character belongs to the subword in which it begins, a word to that in which it ends.
+    """
+    characters, words, first_characters, first_words = sizes
+    begun = sum(byte & 0xC0 != 0x80 for byte in subword.to_bytes(first))
+    if begun == first_characters:  # the piece is one subword
+        return sizes
+    return characters + first_characters - begun, words + first_words, begun, 0
 
 
 def _vocabulary(

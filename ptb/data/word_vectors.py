@@ -34,30 +34,38 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
 
     Raises ValueError for a file that is no such text, or has none of the words.
     """
-    words, rows, size = [], [], None
+    words, rows, size, promised, read_rows = [], [], None, 0, 0
     seen: set[str] = set()
     for number, line in enumerate(_lines(Path(path)), start=1):
         values = line.rstrip(" ").split(" ")
         if number == 1 and len(values) == 2 and all(v.isascii() and v.isdigit() for v in values):
-            size = int(values[1])
+            promised, size = map(int, values)
             continue
         if size is None:
             size = len(values) - 1
         if not 1 <= size <= MAX_VALUES:
             raise ValueError(f"{path} line {number} has {size} numbers: give vectors")
         word, *numbers = line.rstrip(" ").rsplit(" ", size)
+        read_rows += 1
         try:
-            vector = np.array(numbers, np.float32)
+            with np.errstate(over="ignore"):  # infinity is refused below
+                vector = np.array(numbers, np.float32)
         except ValueError:
             vector = np.empty(0, np.float32)
         if len(vector) != size or not np.isfinite(vector).all():
             raise ValueError(
-                f"{path} line {number} is not a word followed by {size} finite numbers"
+                f"{path} line {number} is not a word followed by {size} finite numbers of float32: "
+                "give other vectors"
             )
         if word in wanted and word not in seen:
             seen.add(word)
             words.append(word)
             rows.append(vector)
+    if read_rows < promised:
+        raise ValueError(
+            f"{path} has {read_rows:,} vectors and its first line promises {promised:,}: the file "
+            "is cut off; give all of it"
+        )
     if not words:
         raise ValueError(f"{path} has no word of the vocabulary: give other vectors")
     return tuple(words), np.stack(rows)

@@ -30,6 +30,7 @@ class CorpusDescription(TypedDict, total=False):
 
     name: str
     fingerprint: str
+    split_fingerprints: dict[str, str]
     vocabulary_sha256: str
     vocab_size: int
     tokens: dict[str, int]

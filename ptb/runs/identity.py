@@ -108,6 +108,7 @@ def describe(config: Config, corpus, labels: dict | None = None) -> dict:
             "name": corpus.name,
             "source": corpus.source,
             "fingerprint": corpus.fingerprint,
+            "split_fingerprints": corpus.split_fingerprints,
             "vocab_size": len(corpus.vocabulary),
             "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
         },

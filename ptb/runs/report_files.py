@@ -11,7 +11,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptb.machine.atomic_file import write_atomically, write_text_atomically
+from ptb.machine.atomic_file import (
+    why_not_written,
+    write_atomically,
+    write_text_atomically,
+)
 from ptb.training.report import EpochReport
 
 # These differ from run to run, so that metrics.csv, which has the others, never does.
@@ -46,7 +50,7 @@ def write_scalars(folder: Path, report: EpochReport) -> None:
                     tf.summary.scalar(name, value, step=report.epoch)
         writer.close()
     except tf.errors.OpError as error:
-        raise OSError(None, error.message.splitlines()[0]) from None
+        raise OSError(None, why_not_written(error)) from None
 
 
 def _csv(reports: Sequence[EpochReport], names: Sequence[str]) -> str:

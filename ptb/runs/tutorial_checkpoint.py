@@ -62,8 +62,10 @@ def write_tutorial_checkpoint(
     with the step 0. Raises ValueError for a model that the tutorial lacks, if the checkpoint exists
     or if it cannot be written.
     """
-    if os.path.lexists(f"{prefix}.index"):
-        raise ValueError(f"the checkpoint {prefix} exists: give another name")
+    parts = (".data-00000-of-00001", ".index")  # the index last: it makes a checkpoint of the data
+    for suffix in parts:
+        if os.path.lexists(prefix + suffix):
+            raise ValueError(f"{prefix}{suffix} exists: give another name")
     others = {
         name: getattr(config, name)
         for name, only in (("cell", "lstm"), ("tie_weights", False), ("softmax", "full"))
@@ -93,8 +95,7 @@ def write_tutorial_checkpoint(
             shape_and_slices=[""] * len(names),
             tensors=[tensors[name] for name in names],
         )
-        # The index last: it makes a checkpoint of the data.
-        for suffix in (".data-00000-of-00001", ".index"):
+        for suffix in parts:
             os.replace(temporary + suffix, prefix + suffix)
     except (tf.errors.OpError, OSError) as error:
         for file in glob.glob(f"{glob.escape(temporary)}*"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from ptb.machine.own_folder import refuse_foreign
@@ -12,10 +14,11 @@ from ptb.serving.client import is_export, versions
 UNFINISHED = ".new-"
 # What is in such a folder: the version, and a folder with the vocabulary until that is written.
 EXPORT, VOCABULARY = "export", "vocabulary-"
+ABANDONED_SECONDS = 24 * 3600  # an export takes minutes
 
 
 def make_export_folder(path: str | Path) -> Path:
-    """Makes the folder if it does not exist.
+    """Makes the folder if it does not exist, and removes what exports left that were killed.
 
     Raises ValueError if it cannot be made, or has something in it but no export.
     """
@@ -23,6 +26,9 @@ def make_export_folder(path: str | Path) -> Path:
     try:
         check_own(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            if _is_unfinished(left) and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         # Found out now, and not after the evaluation.
         tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED).cleanup()
     except OSError as error:

@@ -70,8 +70,12 @@ class Tokenizer(tf.Module):
         return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
 
     def normalize(self, tokens):
-        """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read."""
-        return _line_breaks_to_eos(self._lower(_utf8(tokens)))
+        """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read.
+
+        Subwords stand for bytes, in letters that have small ones too, which are other bytes.
+        """
+        tokens = _utf8(tokens)
+        return _line_breaks_to_eos(tokens if self.kind == "subword" else self._lower(tokens))
 
     def encode(self, tokens):
         """Converts tokens to ids, int32, with -1 for "", and a bool that marks `<unk>`.

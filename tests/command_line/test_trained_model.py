@@ -20,6 +20,7 @@ def trained_on(path, options=None):
         "name": corpus.name,
         "source": corpus.source,
         "fingerprint": corpus.fingerprint,
+        "split_fingerprints": corpus.split_fingerprints,
         "tokens": {split: len(ids) for split, ids in corpus.splits.items()},
     }
     return TrainedModel("run", Config(), corpus.vocabulary, {}, saved)
@@ -80,12 +81,30 @@ def test_a_file_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder
     trained = trained_on(folder / "book.txt")
     (folder / "book.txt").write_text(WORDS * 49 + "the a b\nthe a a\n")
     parse()
-    then = trained.corpus["fingerprint"][:12]
+    then = trained.corpus["split_fingerprints"]["test"][:12]
     with pytest.raises(ValueError, match=rf"has changed .* the fingerprint .* and had {then}"):
         scored(trained)
     (folder / "book.txt").write_text(WORDS * 60)
     with pytest.raises(ValueError, match=r"has changed .*test split has 24 tokens and had 20"):
         scored(trained)
+
+
+def test_a_split_of_a_folder_that_changed_since_the_run_is_not_scored_unnoticed(parse, folder):
+    """With as many words as before; a run of version 1.0 has the fingerprint of all splits only."""
+    trained = trained_on(folder / "text")
+    of_1_0 = dataclasses.replace(
+        trained,
+        corpus={n: v for n, v in trained.corpus.items() if n != "split_fingerprints"},
+    )
+    parse()
+    for each in (trained, of_1_0):
+        assert scored(each) == ("test.txt", "test", 40)
+    test = folder / "text" / "test.txt"
+    test.write_text(test.read_text().replace("a", "b", 1))
+    for each in (trained, of_1_0):
+        with pytest.raises(ValueError, match=r"has changed .*test split has the fingerprint"):
+            scored(each)
+    assert scored(trained, "valid", True)[1:] == ("valid", 24)
 
 
 def test_a_split_that_the_runs_text_lacks_is_named(parse, folder):

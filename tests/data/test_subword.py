@@ -55,6 +55,17 @@ def test_subwords_are_learned_from_train_alone(tmp_path):
     assert "ze" not in load(tmp_path).vocabulary
 
 
+def test_only_the_first_subword_of_a_text_is_not_predicted(tmp_path):
+    write(tmp_path, train="the cat\n" * 9, valid="the cat\n", test="zebra \u00e9\n")
+    found = load(tmp_path)
+    whole, parts = found.summary["valid"], found.summary["test"]
+    # The first piece of valid is one subword; the z of test is one of five.
+    assert (whole.first_characters, whole.first_words) == (3, 1)
+    assert (whole.characters, whole.words) == (len(" cat\n"), 2)
+    assert (parts.first_characters, parts.first_words) == (1, 0)
+    assert (parts.characters, parts.words) == (len("ebra \u00e9\n"), 3)
+
+
 def test_a_run_reads_another_text_in_its_own_subwords(tmp_path):
     write(tmp_path, train="the cat\n" * 9, valid="the\n", test="a cat\n")
     first = load(tmp_path)

@@ -31,6 +31,8 @@ def test_only_the_words_that_are_wanted_are_kept(tmp_path):
     [
         ("a 1 2\nb 3\n", "line 2 is not a word followed by 2 finite numbers"),
         ("a 1 nan\n", "line 1 is not a word"),
+        ("a 1 1e39\n", "line 1 is not a word followed by 2 finite numbers of float32"),
+        ("3 2\na 1 2\nq 1 2\n", "has 2 vectors and its first line promises 3"),
         ("a 1 2\nb x 3\n", "line 2 is not a word"),
         ("q 1 2\n", "no word of the vocabulary"),
         ("a\n", "line 1 has 0 numbers"),

@@ -24,6 +24,16 @@ def tokenizer(vocabulary, tmp_path_factory):
     return Tokenizer(vocabulary, str(file), "subword", lowercase=False)
 
 
+def test_a_subword_stands_for_its_bytes_whether_or_not_the_run_read_small_letters(
+    vocabulary, tmp_path
+):
+    """The letter of a space is \u0120, and \u0121 that of another byte."""
+    (tmp_path / "v.txt").write_text(vocabulary.to_text())
+    lower = Tokenizer(vocabulary, str(tmp_path / "v.txt"), "subword", lowercase=True)
+    tokens = lower.normalize(tf.constant(vocabulary.words))
+    assert [token.decode() for token in tokens.numpy()] == list(vocabulary.words)
+
+
 @pytest.fixture(scope="module")
 def graph(tokenizer):
     return tf.function(tokenizer.split, input_signature=[tf.TensorSpec([None], tf.string)])
