@@ -10,8 +10,7 @@ of now into the pages; a test fails when one is out of date.
 A number needs a name if it has a decimal point or a comma, or stands before a unit of UNITS. These
 need none: whole numbers (sizes, steps, layers, counts of an example, years), settings, which are
 written as code (`0.5`), what is in code or a formula, papers (arXiv 1409.2329), findings that a
-page quotes (`Measured: *finding*`, held by a test of their own), and blocks that `by_hand.py`
-writes.
+page quotes (`- *finding*`, held by a test of their own), and blocks that `by_hand.py` writes.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ UNNAMED = re.compile(
     rf"(?<![\w.,])\d[\d,]*\.\d+|(?<![\w.,])\d+,[\d,]*\d|(?<![\w.,])\d+(?=\s?(?:{UNITS}))"
 )
 EXEMPT = re.compile(
-    r"```.*?```|Measured: .*?\(\[|`[^`]*`|<!--by hand.*?<!--end-->|^#.*?$|\]\([^)]*\)|https?://\S+"
+    r"```.*?```|^- \*[^*]*\*$|`[^`]*`|<!--by hand.*?<!--end-->|^#.*?$|\]\([^)]*\)|https?://\S+"
     r"|arXiv[ :]\d{4}\.\d{4,5}|<!--.*?-->",
     re.M | re.S,
 )
