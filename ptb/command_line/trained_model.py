@@ -163,25 +163,25 @@ def _own_corpus(trained, source: TextSource):
 def _text_of_run(trained, source: TextSource, split: str):
     """Reads the run's text where the run found it. Raises ValueError if it has changed."""
     # One file is read as a whole anyway; of a folder, only as much as is needed. A run of version
-    # 1.0 knows no fingerprint of one split.
-    of_split = (trained.corpus.get("split_fingerprints") or {}).get(split)
-    splits = (split,) if of_split and not source.is_file else _splits_of(trained)
+    # 1.0 has the fingerprint of all splits together only.
+    known = trained.corpus.get("split_fingerprints") or {}
+    splits = (split,) if known and not source.is_file else _splits_of(trained)
     corpus = _having(split, source.load(splits, vocabulary=trained.vocabulary))
     length = len(corpus.splits[split])
-    known = (trained.corpus.get("tokens") or {}).get(split, length)
-    if of_split:
-        fingerprints = corpus.split_fingerprints[split], of_split
-    else:
-        fingerprint = corpus.fingerprint
-        fingerprints = fingerprint, trained.corpus.get("fingerprint", fingerprint)
-    if known != length or fingerprints[0] != fingerprints[1]:
-        now, then = f"{length:,} tokens", f"{known:,}"
-        if known == length:
-            now, then = f"the fingerprint {fingerprints[0][:12]}", fingerprints[1][:12]
+    what, now, then = f"the {split} split", corpus.split_fingerprints[split], known.get(split)
+    if not known:
+        what, now, then = "all of it", corpus.fingerprint, trained.corpus.get("fingerprint")
+    tokens = (trained.corpus.get("tokens") or {}).get(split, length)
+    changes = None
+    if tokens != length:
+        changes = f"the {split} split has {length:,} tokens and had {tokens:,}"
+    elif then not in (None, now):
+        changes = f"{what} has the fingerprint {now[:12]} and had {then[:12]}"
+    if changes:
         raise ValueError(
-            f"the text has changed since the run started: the {split} split has {now} and had "
-            f"{then}{reading_changed(trained.source)}: restore the text, or give it as --data_path "
-            "to score it as it is"
+            f"the text has changed since the run started: {changes}"
+            f"{reading_changed(trained.source)}: restore the text, or give it as --data_path to "
+            "score it as it is"
         )
     return corpus
 

@@ -328,20 +328,20 @@ def _subword_corpus(
         splits[split] = expand(texts[split])
         counts = text.count(splits[split], len(vocabulary))
         sizes = extents.counts(texts[split])
-        first = vocabulary.words[expand(texts[split][:1])[0]]
-        summary[split] = summarize(splits[split], counts, vocabulary, _within_piece(sizes, first))
+        first, *rest = expand(texts[split][:1])
+        if rest:
+            sizes = _within_piece(sizes, vocabulary.words[first])
+        summary[split] = summarize(splits[split], counts, vocabulary, sizes)
     return Corpus(name, vocabulary, splits, summary, "subword")
 
 
 def _within_piece(sizes: tuple[int, int, int, int], first: str) -> tuple[int, int, int, int]:
-    """Extents whose first token is the whole first piece, for its first subword instead.
+    """Extents whose first token is a piece of several subwords, for its first subword instead.
 
     A character belongs to the subword in which it begins, a word to that in which it ends.
     """
     characters, words, first_characters, first_words = sizes
     begun = sum(byte & 0xC0 != 0x80 for byte in subword.to_bytes(first))
-    if begun == first_characters:  # the piece is one subword
-        return sizes
     return characters + first_characters - begun, words + first_words, begun, 0
 
 

@@ -64,7 +64,7 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
     if read_rows < promised:
         raise ValueError(
             f"{path} has {read_rows:,} vectors and its first line promises {promised:,}: the file "
-            "is cut off; give all of it"
+            "is cut off; give all of it, or correct its first line"
         )
     if not words:
         raise ValueError(f"{path} has no word of the vocabulary: give other vectors")

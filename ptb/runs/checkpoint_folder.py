@@ -78,21 +78,17 @@ class CheckpointFolder:
             raise ValueError(f"{self._best} is not a checkpoint of this run: move it away")
 
     def newest(
-        self,
-        refused: Callable[[Path, str], None],
-        ignored: Callable[[Path, str], None],
-        wanted: Callable[[Checkpoint], bool] = lambda checkpoint: True,
+        self, refused: Callable[[Path, str], None], ignored: Callable[[Path, str], None]
     ) -> Checkpoint | None:
         """The latest intact checkpoint of this run; None if there is none.
 
-        That is the best one if all intact numbered ones are older. One that is `wanted` comes
-        before all others. `refused` is called with every damaged checkpoint on the way and the
-        reason, `ignored` with those of other runs.
+        That is the best one if all intact numbered ones are older. `refused` is called with every
+        damaged checkpoint on the way and the reason, `ignored` with those of other runs.
         """
         found = []
         listed = self.numbered()
         for path in [*listed, self._best]:
-            if path != self._best and any(map(wanted, found)):
+            if path != self._best and found:
                 continue
             if run_id_of(path) not in (None, self._run_id):
                 ignored(path, f"the checkpoint {path} belongs to another run")
@@ -103,8 +99,8 @@ class CheckpointFolder:
                 if os.path.lexists(path):
                     refused(path, str(error))
                 elif path in listed:  # the run that is training has saved a newer one
-                    return self.newest(refused, ignored, wanted)
-        return max(found, key=lambda each: (wanted(each), _how_far(each)), default=None)
+                    return self.newest(refused, ignored)
+        return max(found, key=_how_far, default=None)
 
     @property
     def has_own(self) -> bool:

@@ -184,7 +184,12 @@ def open_run(
     config |= {name: value for name, (_, value) in changed.items()}
     opened = saved | {
         "config": config,
-        "corpus": saved["corpus"] | {"source": _moved(saved["corpus"], description["corpus"])},
+        "corpus": saved["corpus"]
+        | {
+            "source": _moved(saved["corpus"], description["corpus"]),
+            # Which a run of version 1.0 lacks.
+            "split_fingerprints": description["corpus"]["split_fingerprints"],
+        },
     }
     if changed:
         was = {name: value for name, (value, _) in changed.items()}

@@ -138,10 +138,8 @@ class Session:
         every = self._options.windows
         due = progress.window % every == 0 if every else False
         due = due or time.monotonic() - self._saved > self._options.seconds
-        return due and not self._is_rising(progress)
-
-    def _is_rising(self, progress: Progress) -> bool:
-        return progress.rising(self._training.config.num_steps, self._state.model.vocab_size)
+        num_steps, vocab_size = self._training.config.num_steps, self._state.model.vocab_size
+        return due and not progress.rising(num_steps, vocab_size)
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(run_id=self._folder.run_id, **vars(self._state.export()))
@@ -159,14 +157,12 @@ class Session:
         elif progress.best_epoch == progress.epoch:
             self._best_weights = self._state.export_evaluation_weights()
 
-    def _newest(
-        self, wanted: Callable[[Checkpoint], bool] = lambda checkpoint: True
-    ) -> Checkpoint | None:
+    def _newest(self) -> Checkpoint | None:
         """The newest intact checkpoint of this run; damaged ones are set aside."""
         if not self._folder:
             return None
         folder = self._folder.checkpoints
-        found = folder.newest(self._set_aside, self._ignore, wanted)
+        found = folder.newest(self._set_aside, self._ignore)
         if found is None and not folder.is_empty:
             raise ValueError(
                 f"no checkpoint in {folder.path} is intact and belongs to this run: {REMEDY}"
@@ -221,8 +217,7 @@ class Session:
 
     def _go_back(self, error: Diverged, rollbacks: int, stops: bool) -> None:
         try:
-            # The end of an epoch is saved also while the loss is rising.
-            checkpoint = self._newest(lambda each: not self._is_rising(each.progress))
+            checkpoint = self._newest()
         except ValueError as damaged:
             raise error.and_also(str(damaged)) from None
         if checkpoint is None:

@@ -78,7 +78,7 @@ class Result:
     """The outcome of a training run.
 
     Attributes:
-      model: the `LanguageModel` with the weights of the best epoch.
+      model: the `LanguageModel` with the weights of the best epoch, until training goes on.
       reports: one `EpochReport` for each epoch, including epochs before a resume.
       best: the report of the epoch with the lowest validation perplexity.
       test: the exact `Score` of the test split with these weights and `batch_size` 1. None if the
@@ -284,7 +284,10 @@ class OpenTraining:
                 test_ids, num_steps = self.corpus.test, self.config.num_steps
                 test = exact_score(self.model, test_ids, num_steps, self.borders)
         reports, description = self.reports, self._description
-        return Result(self.model, reports, best, test, self.config, self.corpus, description)
+        found = Result(self.model, reports, best, test, self.config, self.corpus, description)
+        if self._trained is not None:
+            _ = found.trained  # a copy of these weights, before training goes on
+        return found
 
 
 def _check_arguments(config, corpus, save, note) -> None:

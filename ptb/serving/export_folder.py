@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -27,8 +28,10 @@ def make_export_folder(path: str | Path) -> Path:
         check_own(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
-            if _is_unfinished(left) and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with contextlib.suppress(OSError):  # of another user
+                is_old = time.time() - left.stat().st_mtime > ABANDONED_SECONDS
+                if is_old and _is_unfinished(left):
+                    shutil.rmtree(left, ignore_errors=True)
         # Found out now, and not after the evaluation.
         tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED).cleanup()
     except OSError as error:

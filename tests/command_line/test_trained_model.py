@@ -101,8 +101,8 @@ def test_a_split_of_a_folder_that_changed_since_the_run_is_not_scored_unnoticed(
         assert scored(each) == ("test.txt", "test", 40)
     test = folder / "text" / "test.txt"
     test.write_text(test.read_text().replace("a", "b", 1))
-    for each in (trained, of_1_0):
-        with pytest.raises(ValueError, match=r"has changed .*test split has the fingerprint"):
+    for each, what in ((trained, "the test split"), (of_1_0, "all of it")):
+        with pytest.raises(ValueError, match=rf"has changed .*{what} has the fingerprint"):
             scored(each)
     assert scored(trained, "valid", True)[1:] == ("valid", 24)
 

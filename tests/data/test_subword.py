@@ -64,6 +64,11 @@ def test_only_the_first_subword_of_a_text_is_not_predicted(tmp_path):
     assert (whole.characters, whole.words) == (len(" cat\n"), 2)
     assert (parts.first_characters, parts.first_words) == (1, 0)
     assert (parts.characters, parts.words) == (len("ebra \u00e9\n"), 3)
+    # A word of one character, in two bytes of which the second is predicted.
+    write(tmp_path, train="the cat\n" * 9, valid="\u00e9\n", test="the\n")
+    bytewise = load(tmp_path).summary["valid"]
+    assert (bytewise.first_characters, bytewise.first_words) == (1, 0)
+    assert (bytewise.characters, bytewise.words) == (1, 2)
 
 
 def test_a_run_reads_another_text_in_its_own_subwords(tmp_path):

@@ -17,7 +17,6 @@ from ptb.runs.session import Session
 from ptb.training.config import Config
 from ptb.training.loop import Diverged, Training
 from ptb.training.perplexity import Score
-from ptb.training.progress import Progress
 from ptb.training.report import best_of
 from ptb.training.step import TrainStep
 from ptb.training.stop import Stopped
@@ -29,7 +28,6 @@ CONFIG = Config(hidden_size=8, num_layers=1, num_steps=4, batch_size=5, num_epoc
 TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (600, 90))
 WINDOWS = 29
 OPTIONS = SaveOptions(every="4w", keep=3)
-OPTIONS_OF_EPOCHS = SaveOptions(every="14w", keep=3)  # none in epoch 2 before it derails
 
 
 @pytest.fixture(scope="module")
@@ -326,9 +324,9 @@ class Derailing(TrainStep):
         return costs, norms, state
 
 
-def derailed(trainer, folder, highest_rate, on_divergence, options=OPTIONS):
+def derailed(trainer, folder, highest_rate, on_divergence):
     training = Training(trainer[0], TRAIN, VALID, CONFIG, Derailing(trainer[0], highest_rate))
-    options = dataclasses.replace(options, on_divergence=on_divergence)
+    options = dataclasses.replace(OPTIONS, on_divergence=on_divergence)
     return Start(trainer, folder, options, training=training)
 
 
@@ -363,27 +361,6 @@ def test_a_run_is_rolled_back_three_times_at_most_over_all_its_starts(trainer, t
         again.train()
     assert raised.value.learning_rate == 0.125
     assert not [note for note in again.notes if "rollback" in note]
-
-
-def test_a_rollback_does_not_return_to_the_end_of_an_epoch_where_the_loss_rises(
-    trainer, tmp_path, monkeypatch
-):
-    """That is saved, as every end of an epoch is; the checkpoint before it is the last good one."""
-    monkeypatch.setattr(Progress, "rising", lambda self, *_: self.window == 0)
-    start = derailed(trainer, tmp_path / "run", 0.3, "rollback", OPTIONS_OF_EPOCHS)
-    start.train()
-    rollbacks = [note.split(": ")[-1] for note in start.notes if "rollback" in note]
-    assert rollbacks[0] == "back to epoch 1, after window 28 with learning_rate 0.5"
-
-
-def test_where_no_checkpoint_is_better_a_rollback_returns_to_one_where_the_loss_rises(
-    trainer, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(Progress, "rising", lambda self, *_: True)
-    start = derailed(trainer, tmp_path / "run", 0.3, "rollback")
-    start.train()
-    rollbacks = [note.split(": ")[-1] for note in start.notes if "rollback" in note]
-    assert rollbacks[0] == "back to the end of epoch 1 with learning_rate 0.5"
 
 
 def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):

@@ -42,14 +42,18 @@ def test_before_the_first_update_the_averages_are_the_initial_weights(corpus):
 def test_a_result_between_epochs_does_not_change_the_training(corpus):
     """The best weights are in the model only until training goes on."""
     averaged = dataclasses.replace(CONFIG, ema_momentum=0.9, num_epochs=3)
-    perplexities, results = [], []
+    perplexities, results, kept = [], [], []
     for looks in (False, True):
         with open_training(averaged, corpus) as training:
             for _ in training.epochs():
                 if looks:
-                    results += [training.result().test.nats for _ in range(2)]
+                    found = [training.result() for _ in range(2)]
+                    results += [each.test.nats for each in found]
+                    kept.append((found[0].trained.weights, training.model.export_weights()))
             perplexities.append([report.valid_perplexity for report in training.reports])
             last = training.result().test.nats
     assert perplexities[0] == perplexities[1]
     assert results[0] == results[1]
     assert results[-1] == last
+    for weights, then in kept:
+        assert all(np.array_equal(weights[name], then[name]) for name in then)

@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,3 +212,23 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
     with pytest.raises(Diverged, match="loss nan") as raised:
         train(model)
     assert (raised.value.epoch, raised.value.window, raised.value.learning_rate) == (1, 0, 1.0)
+
+
+def test_workers_are_told_apart_by_config_flags_and_every_text():
+    """Each would train or validate another number of windows than its fellows."""
+
+    def digest(config=CONFIG, train=TRAIN, valid=VALID, flags=("10m", 0)):
+        training, sent = Training(make_model(), train, valid, config), []
+        training.replicas = SimpleNamespace(alone=False, max_over_workers=sent.append)
+        with pytest.raises((TypeError, ValueError)):  # the others do not answer
+            training.share(flags)
+        return sent[0]
+
+    others = (
+        digest(dataclasses.replace(CONFIG, learning_rate=0.5)),
+        digest(train=TRAIN[:-1]),
+        digest(valid=VALID[:-1]),
+        digest(flags=("20w", 0)),
+    )
+    assert len({digest(), *others}) == 5
+    assert digest() == digest()

@@ -46,6 +46,7 @@ UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds e
 TRAINED_SCALE = 0.18
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0)
 KEPT = (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 50, 60)
+TO_THE_END = "several, as far as was measured"
 NEAR = 20  # the factor of a step is not the same near and far
 
 
@@ -346,11 +347,15 @@ def _at_start(rows: list[Row]) -> str:
     winners = {}
     for scale in dict.fromkeys(row["init_scale"] for row in rows):
         reaches = _by_network(where(rows, init_scale=scale), reach)
+        farthest = max(row["k"] for row in rows)
+        if sum(steps.low == farthest for steps in reaches.values()) > 1:
+            winners[scale] = TO_THE_END
+            continue
         best = max(reaches, key=lambda network: reaches[network].mean)
         alone = all(compare(r, reaches[best]) == "lower" for n, r in reaches.items() if n != best)
         winners[scale] = best if alone else NOT_CLEAR
     named = "; ".join(f"{in_words(winner)} at {scale:g}" for scale, winner in winners.items())
-    if len(set(winners.values())) == 1 and NOT_CLEAR not in winners.values():
+    if len(set(winners.values())) == 1 and set(winners.values()) <= NETWORKS.keys():
         head = f"Before training, the {in_words(next(iter(winners.values())))} reaches farthest"
     else:
         head = "Before training, which network reaches farthest depends on the weights' scale"
@@ -361,9 +366,9 @@ def _table(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = [
-        f"How many steps back the gradient reaches. {farthest} stands for {farthest} or more. "
-        "Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it is the "
-        "candidate's matrix.",
+        f"How many steps back the gradient reaches. A seed that reaches farther than {farthest} "
+        "counts as that many, and the mean is marked with ≥. Radius: the spectral radius of the "
+        "recurrent matrix. In GRU and LSTM it is the candidate's matrix.",
         "",
         "| weights | " + " | ".join(networks) + " |",
         "|---|" + "---|" * len(networks),
@@ -373,9 +378,9 @@ def _table(rows: list[Row]) -> str:
         for network in networks:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
             radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
-            cells.append(
-                f"{bootstrap(_of_seeds(some, reach)):.1f}, radius {radius:.2f}" if some else ""
-            )
+            steps = _of_seeds(some, reach)
+            mark = "≥ " if farthest in steps else ""
+            cells.append(f"{mark}{bootstrap(steps):.1f}, radius {radius:.2f}" if some else "")
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

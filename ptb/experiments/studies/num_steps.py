@@ -378,7 +378,8 @@ def draw(rows: list[Row]):
             label = "floor, memory of num_steps" if state == "reset" else "floor, full memory"
             floors = estimates(some, "floor", "num_steps")
             dash = ":" if state == "reset" else "-."
-            quality.plot(lengths, [floors[n].mean for n in lengths], dash, color=GREY, label=label)
+            places = sorted(floors)
+            quality.plot(places, [floors[n].mean for n in places], dash, color=GREY, label=label)
     quality.set(title="Perplexity after the same words", ylabel="valid perplexity")
     log_axis(quality, "x", lengths)
     legend_above(quality)
