@@ -20,11 +20,13 @@ import functools
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
+from ptb.data.corpus import built_in
 from ptb.experiments.records.record import read_result
-from ptb.experiments.studies.gradient_flow import reach
+from ptb.experiments.studies.gradient_flow import VANISHED, reach
 from ptb.experiments.studies.measurements import Row
 from ptb.experiments.studies.sampling import CLOSE_NATS
 from ptb.machine.untrusted import read_json
@@ -138,15 +140,15 @@ def factor_of_a_step(where: dict, last: int = 60, first: int = 0) -> Callable[[]
     return factor
 
 
-def reach_of(where: dict) -> Callable[[], float]:
-    """The steps back from which on less than a thousandth of the gradient is left."""
+def reach_of(where: dict, left: float = VANISHED) -> Callable[[], float]:
+    """The steps back from which on less than the share `left` of the gradient is left."""
 
     def steps() -> float:
         norms: dict[float, list[Row]] = {}
         columns = (column("studies/gradient_flow", name, **where) for name in ("seed", "k", "norm"))
         for seed, k, norm in zip(*columns, strict=True):
             norms.setdefault(seed, []).append({"k": k, "norm": norm})
-        return fmean(map(reach, norms.values()))
+        return fmean(reach(each, left) for each in norms.values())
 
     return steps
 
@@ -196,14 +198,17 @@ def _num_steps() -> dict:
         where = {"measured": "loss", "setting": "reset", "num_steps": steps}
         numbers[f"floor, {steps} steps"] = (".2f", mean(study, "floor", **where))
     # A window of T steps sums T (T + 1) / 2 terms.
-    numbers["terms, 80 over 10"] = (".0f", exact(80 * 81 / (10 * 11)))
+    numbers["terms, 80 over 40"] = (".2f", exact(80 * 81 / (40 * 41)))
+    for words in (2, 5, 10):
+        floor = partial(built_in().grammar.perplexity_floor, words, sliding=True)
+        numbers[f"floor, the last {words} words"] = (".2f", floor)
     for network in ("RNN, radius 0.5", "RNN, radius 1.5", "RNN, radius 2", "RNN, trained"):
         where = {"measured": "gradient norm", "setting": network}
         numbers[f"growth, {network}"] = (
             ".3g",
             ratio(
                 geometric_mean(study, "grad_norm", window=80, **where),
-                geometric_mean(study, "grad_norm", window=10, **where),
+                geometric_mean(study, "grad_norm", window=40, **where),
             ),
         )
     trained = {"measured": "gradient norm", "setting": "RNN, trained", "window": 80}
@@ -249,6 +254,8 @@ def _gradient_flow() -> dict:
             f"{network}: factor": (".3f", factor_of_a_step(where)),
             f"{network}: factor, far": (".3f", factor_of_a_step(where, 60, 20)),
             f"{network}: reach": (".1f", reach_of(where)),
+            f"{network}: reach, 1%": (".1f", reach_of(where, 0.01)),
+            f"{network}: reach, 0.01%": (".1f", reach_of(where, 1e-4)),
             f"{network}: left after 20 steps": (".5f", near),
             f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
             f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),

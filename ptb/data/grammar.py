@@ -113,16 +113,19 @@ class Grammar:
             probability, state = self.transitions[state][name]
             yield probability * self.words[name][word], state
 
-    def perplexity_floor(self, num_steps: int | None = None) -> float:
+    def perplexity_floor(self, num_steps: int | None = None, sliding: bool = False) -> float:
         """The lowest perplexity that a model of this text can reach in the long run.
 
         Args:
           num_steps: None for a model that remembers the whole past. Otherwise the model forgets
             everything at each window start: it predicts x[j+1] from x[0..j], the tokens of its
             window up to position j < `num_steps`. Windows start anywhere in the text.
+          sliding: the model forgets nothing at window starts, but knows only the last `num_steps`
+            tokens.
 
         Returns:
-          exp(nats per token), of the entropy rate or of the mean over j of H(x[j+1] | x[0..j]).
+          exp(nats per token), of the entropy rate, or of the mean over j of H(x[j+1] | x[0..j]), or
+          of that of the last j.
 
         Raises:
           ValueError: `num_steps` is not positive.
@@ -135,7 +138,8 @@ class Grammar:
                 for state, share in self.stationary.items()
             )
         else:
-            class_nats = float(np.mean(self._window_class_entropies(num_steps)))
+            entropies = self._window_class_entropies(num_steps)
+            class_nats = entropies[-1] if sliding else float(np.mean(entropies))
         word_nats = sum(
             share * probability * _entropy(self.words[name].values())
             for state, share in self.stationary.items()

@@ -135,6 +135,11 @@ def test_score_refuses_a_token_that_cannot_come(tiny, tokens):
 def test_default_floors_are_those_published(grammar):
     assert grammar.perplexity_floor() == pytest.approx(8.866494831711, rel=1e-9)
     assert grammar.perplexity_floor(20) == pytest.approx(10.169617985486, rel=1e-9)
+    # Who always knows the last 20 words does better than who forgets every 20 words.
+    assert grammar.perplexity_floor(20, sliding=True) == pytest.approx(8.95, abs=0.005)
+    means = [grammar.perplexity_floor(n, sliding=True) for n in (1, 2, 3)]
+    assert math.prod(means) ** (1 / 3) == pytest.approx(grammar.perplexity_floor(3), rel=1e-12)
+    assert means[0] == grammar.perplexity_floor(1)
 
 
 def test_vocabulary_has_317_words_and_train_has_them_all(grammar, corpus):

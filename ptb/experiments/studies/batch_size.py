@@ -205,11 +205,12 @@ def _gap(rows: list[Row], held: str, large: int, small: int) -> str:
     close = within(gap, CLOSE_NATS)
     if close:
         said = f"batch {large} and batch {small} have about the same loss"
-    elif close is None:
+    elif gap.low <= 0 <= gap.high:
         said = f"the losses of batch {large} and batch {small} do not clearly differ"
     else:
         height = "higher" if gap.mean > 0 else "lower"
-        said = f"batch {large} has a {height} loss than batch {small}"
+        slightly = "slightly " if close is None else ""
+        said = f"batch {large} has a {slightly}{height} loss than batch {small}"
     return (
         f"- **After the {held}, {said}**: a difference of {gap:+.3f} nats a word, "
         f"{math.exp(gap.mean):.2f} times the perplexity;"

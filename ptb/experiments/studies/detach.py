@@ -144,7 +144,7 @@ def verdict(rows: list[Row]) -> str:
             f"**{TIME[time_growth]}**: {times[1]:.1f} ms if the graph is cut after every window. "
             f"If it is cut after {kept} windows, it holds 1 to {kept} of them, {(1 + kept) / 2:g} "
             f"on average, and a window takes {times[kept]:.1f} ms on average. That is {slower:.1f} "
-            "times as long. Over the last settings, the time grows as the number of windows to the "
+            "times as long. Over the last settings, the time grows as the windows held to the "
             f"power {_power(milliseconds):.2f} (1 is linear).",
             "If the graph is never cut, both grow until memory runs out."
             if memory_growth == time_growth == GROWS
@@ -175,9 +175,13 @@ def _log(factor: Spread) -> Spread:
 
 
 def _power(times: dict[int, list[float]]) -> Spread:
-    """The exponent of time against windows kept, between the largest and two settings before."""
+    """The exponent of time against windows held, between the largest and two settings before.
+
+    A graph that is cut after k windows holds (1 + k) / 2 of them on average.
+    """
     counts = sorted(times)[-3:]
-    log, span = _log(ratio(times[counts[-1]], times[counts[0]])), math.log(counts[-1] / counts[0])
+    span = math.log((1 + counts[-1]) / (1 + counts[0]))
+    log = _log(ratio(times[counts[-1]], times[counts[0]]))
     return Spread(*(each / span for each in (log.mean, log.low, log.high)))
 
 

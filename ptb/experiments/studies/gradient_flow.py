@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
@@ -40,6 +41,7 @@ NETWORKS = {
 HIDDEN_SIZE = 64
 ROWS = 20
 VANISHED, EXPLODED = 1e-3, 1e3
+LEFT = (0.1, 0.01, VANISHED, 1e-4)  # the shares for which a gradient's reach is told
 UNDERFLOW = 1e-30  # smaller norms are of numbers that float32 no longer holds exactly
 # The spectral radius of H units is about init_scale * sqrt(H / 3): with 0.18 it is that of the
 # tutorial's 200 units at its 0.1.
@@ -203,15 +205,15 @@ def decay(rows: list[Row]) -> float:
     return (norms[last] / norms[first]) ** (1 / max(last - first, 1))
 
 
-def reach(rows: list[Row]) -> float:
-    """The steps back from which on less than VANISHED is left, for one seed.
+def reach(rows: list[Row], left: float = VANISHED) -> float:
+    """The steps back from which on less than the share `left` of the norm is left, for one seed.
 
     Interpolated between the steps that were measured, on the logarithm of the norm. The farthest
     step that was measured if more is left there.
     """
     norms = {row["k"]: max(row["norm"], 1e-300) for row in rows}
     steps = sorted(norms)
-    above = {k: math.log(norms[k] / norms[steps[0]] / VANISHED) for k in steps}
+    above = {k: math.log(norms[k] / norms[steps[0]] / left) for k in steps}
     for one, other in itertools.pairwise(steps):
         if above[other] < 0:
             return one + (other - one) * above[one] / (above[one] - above[other])
@@ -260,21 +262,27 @@ def _by_network(rows: list[Row], figure: Callable[[list[Row]], float]) -> dict[s
 
 
 def _after_training(rows: list[Row]) -> str:
-    reaches = _by_network(rows, reach)
-    if "RNN" not in reaches:
+    reaches = {left: _by_network(rows, partial(reach, left=left)) for left in LEFT}
+    if "RNN" not in reaches[VANISHED]:
         return "**The plain RNN did not learn, so nothing is compared with it.**"
     farthest = max(row["k"] for row in rows)
     lines = []
-    for network, steps in reaches.items():
+    for network, steps in reaches[VANISHED].items():
         if network == "RNN":
             continue
         name = in_words(network)
+        said = {compare(each[network], each["RNN"]) for each in reaches.values()}
         head = {
             "higher": f"The gradient of the {name} reaches farther back than the plain RNN's",
             "lower": f"The gradient of the {name} reaches less far back than the plain RNN's",
-            NOT_CLEAR: f"It is not clear whether the {name} or the plain RNN reaches farther",
-        }[compare(steps, reaches["RNN"])]
-        lines.append(f"- **{head}**: {steps:.1f} steps, the RNN {reaches['RNN']:.1f};")
+        }.get(said.pop() if len(said) == 1 else NOT_CLEAR) or (
+            f"Whether the gradient of the {name} or of the plain RNN reaches farther depends on "
+            "how much must be left"
+        )
+        lines.append(
+            f"- **{head}**: {steps:.1f} steps until less than {VANISHED:g} is left, the RNN "
+            f"{reaches[VANISHED]['RNN']:.1f};"
+        )
     for network, factor in (far := _by_network(_far(rows), decay)).items():
         if network == "RNN":
             continue
@@ -292,7 +300,8 @@ def _after_training(rows: list[Row]) -> str:
         )
     head = (
         "After training on the same words, each network at its best learning rate. A gradient "
-        f"reaches as far back as at least {VANISHED:g} of its norm is left."
+        f"reaches as far back as a share of its norm is left: {', '.join(f'{x:g}' for x in LEFT)}. "
+        "What is said of it holds for each of these shares."
     )
     if far:
         head += f" Far back is from step {NEAR} to {farthest}."
@@ -389,7 +398,7 @@ def _of_trained(rows: list[Row]) -> str:
     """A table of the trained networks: factors, loss, share of clipped windows, gate."""
     farthest = max(row["k"] for row in rows)
     near, far = [row for row in rows if row["k"] <= NEAR], _far(rows)
-    rows = where(rows, k=0)
+    all_steps, rows = rows, where(rows, k=0)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
     for column, label, scale, spec in (
@@ -401,6 +410,10 @@ def _of_trained(rows: list[Row]) -> str:
             [row | {column: scale * row[column]} for row in rows], column, "network"
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
+    for left in LEFT:
+        reaches = _by_network(all_steps, partial(reach, left=left))
+        cells = " | ".join(f"{reaches[n]:.1f}" for n in networks)
+        lines.append(f"| steps back, until less is left than {left:g} | {cells} |")
     for steps, some in [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
         label = f"factor of one step, k = {steps}"
         factors = [bootstrap(_of_seeds(where(some, network=n), decay)) for n in networks]

@@ -122,8 +122,8 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
     order = _gap(rows, (RANDOM, "nats_if_reset"), (RESET, "nats_if_reset"))
     later = _gap(rows, (RANDOM, "nats_if_carried"), (CARRIED, "nats_if_carried"))
     lines = [
-        f"At num_steps {num_steps}, after the same {rows[0]['words']:,} words. A difference of at "
-        f"most {CLOSE_NATS:g} nats a word counts as none:",
+        f"At num_steps {num_steps}, after the same {rows[0]['words']:,} words. Slightly means "
+        f"not clearly by more than {CLOSE_NATS:g} nats a word:",
         "",
         f"- **At num_steps {num_steps}, carrying the state {_verb(worth, LOWERS)}**, compared with "
         f"zeroing it in training and in scoring: {worth:+.3f} nats a word;",
@@ -149,23 +149,21 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
     if not math.isnan(floors[0]):
         lines += [
             "",
-            f"The computed floor is {floors[0]:.2f} with full memory. With a memory of one "
-            f"window it is {floors[1]:.2f}. A model that knows only the words' frequencies has a "
-            "perplexity of "
-            f"{math.exp(rows[0]['unigram_nats']):.1f}.",
+            f"The computed floor is {floors[0]:.2f} with full memory. With the state zeroed at "
+            f"each window it is {floors[1]:.2f}. A model that knows only the words' frequencies "
+            f"has a perplexity of {math.exp(rows[0]['unigram_nats']):.1f}.",
         ]
     return "\n".join(lines)
 
 
 def _verb(gap: Spread, positive: str) -> str:
-    """The verb for a gap: `positive` above CLOSE_NATS, its opposite below -CLOSE_NATS."""
+    """The verb for a gap: `positive` if it is clearly above 0, and its opposite if below."""
     negative = RAISES if positive == LOWERS else LOWERS
     close = within(gap, CLOSE_NATS)
-    if close is None:
-        return "makes no clear difference"
-    if close:
-        return "makes no difference"
-    return positive if gap.mean > 0 else negative
+    if gap.low <= 0 <= gap.high:
+        return "makes no difference" if close else "makes no clear difference"
+    verb = positive if gap.mean > 0 else negative
+    return verb if close is False else f"slightly {verb}"
 
 
 def draw(rows: list[Row]):
@@ -206,7 +204,7 @@ def draw(rows: list[Row]):
                 axes.text(place, 0.03 * max(means), f"{mean:.2f}", fontsize=9.5, **at_foot)
             top = max([top, *(bar.high for bar in bars)])
         for name, style, label in (
-            ("floor_window_memory", ":", "floor, memory of one window"),
+            ("floor_window_memory", ":", "floor, state zeroed at each window"),
             ("floor_full_memory", "--", "floor, full memory"),
         ):
             if not math.isnan(some[0][name]):
