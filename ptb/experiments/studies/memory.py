@@ -292,7 +292,7 @@ def _others(rows: list[Row]) -> list[str]:
 
 
 def _part(rows: list[Row], network: str) -> tuple[str, int, Spread, Spread]:
-    """Which of the network and the RNN remembers longer, with one optimizer.
+    """Which of the network and the RNN learns to remember longer, with one optimizer.
 
     They part at the first delay at which their shares differ beyond doubt: its name, the delay and
     the two shares. NOT_CLEAR where there is no such delay.
@@ -310,11 +310,12 @@ def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
     if longer == NOT_CLEAR:
         return (
             f"- **With {optimizer}, it is not clear whether the {in_words(network)} or the RNN "
-            f"remembers longer**. Their intervals overlap at every delay up to {delay} words."
+            f"learns to remember longer**. Their intervals overlap at every delay up to {delay} "
+            "words."
         )
     shorter = RNN if longer == network else network
     return (
-        f"- **With {optimizer}, the {in_words(longer)} remembers longer than the "
+        f"- **With {optimizer}, the {in_words(longer)} learns to remember longer than the "
         f"{in_words(shorter)}**. They first differ at {delay} words: {one:.0%} of the seeds "
         f"remember with the {in_words(network)}, {rnn:.0%} with the RNN."
     )
@@ -332,14 +333,14 @@ def _with_both(rows: list[Row]) -> list[str]:
         if NOT_CLEAR in longer:
             said = (
                 f"With at least one optimizer, it is not clear whether the {name} or the RNN "
-                "remembers longer"
+                "learns to remember longer"
             )
         elif len(longer) > 1:
-            said = f"The optimizer decides whether the {name} or the RNN remembers longer"
+            said = f"The optimizer decides whether the {name} or the RNN learns to remember longer"
         elif longer == {network}:
-            said = f"With every optimizer, the {name} remembers longer than the RNN"
+            said = f"With every optimizer, the {name} learns to remember longer than the RNN"
         else:
-            said = f"With every optimizer, the RNN remembers longer than the {name}"
+            said = f"With every optimizer, the RNN learns to remember longer than the {name}"
         lines.append(f"- **{said}**.")
     return [f"With {and_(by_optimizer)}:\n\n" + "\n".join(lines)]
 

@@ -240,9 +240,10 @@ def _enough(rows: list[Row], state: str) -> str:
     note = " It is the longest that was tried: a longer one may be better." if longest else ""
     others = f", not clearly below {and_(near)}" if near else ""
     return (
-        f"- **With the state {state}, {head} is enough{doubt}**. Its perplexity of "
-        f"{perplexity[enough]:.2f} is within {ENOUGH - 1:.0%} of the lowest. The lowest is "
-        f"{perplexity[best]:.2f} at num_steps {best}{others}.{note}"
+        f"- **After epoch {rows[0]['num_epochs']}, with the state {state}, {head} is "
+        f"enough{doubt}**. Its perplexity of {perplexity[enough]:.2f} is within "
+        f"{ENOUGH - 1:.0%} of the lowest. The lowest is {perplexity[best]:.2f} at num_steps "
+        f"{best}{others}.{note}"
     )
 
 

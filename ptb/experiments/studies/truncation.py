@@ -141,6 +141,7 @@ def verdict(rows: list[Row]) -> str:
         describe_failed(failed, "epoch"),
         describe_rates(trained, "trained_epochs", what="epoch") if trained else "",
         describe_size(HIDDEN_SIZE),
+        "One stretch of the text was measured. On others the cosine may differ.",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -183,7 +183,7 @@ def _paid_back(rows: list[Row], num_steps: int) -> str:
     words = (fmean(trace["fused"]) - fmean(trace["loop"])) / gained
     return (
         f" At num_steps {num_steps}, fused takes longer to trace than loop. Its speed makes up for "
-        f"that after about {words:,.0f} words of training."
+        f"that after about {float(f'{words:.1e}'):,.0f} words of training."
     )
 
 

@@ -223,9 +223,9 @@ NORMS = {"RNN, radius 0.5": {40: 2.0, 80: 7.8}, "RNN, radius 2": {40: 2.0, 80: 8
 
 def test_num_steps():
     few = num_steps.verdict(num_steps_rows({1: 12, 5: 10, 20: 10}, {1: 16, 5: 14, 20: 10.5}, NORMS))
-    assert "**With the state carried, num_steps 5 is enough**" in few
+    assert "**After epoch 3, with the state carried, num_steps 5 is enough**" in few
     assert "The lowest is 10.00 (9.88 to 10.12) at num_steps 5, not clearly below 20." in few
-    assert "**With the state reset, nothing below num_steps 20 is enough**" in few
+    assert "**After epoch 3, with the state reset, nothing below num_steps 20 is enough**" in few
     assert "a longer one may be better" in few
     assert "the gradient of the untrained RNN with radius 2 explodes**" in few
     assert "the gradient of the untrained RNN with radius 0.5 does not explode**" in few
@@ -234,7 +234,7 @@ def test_num_steps():
         num_steps_rows({1: 12, 5: 10.15, 20: 10}, {1: 9, 5: 9, 20: 9}, NORMS, math.nan)
     )
     assert "is enough; whether 5 would be enough is not clear**" in many
-    assert "**With the state reset, num_steps 1 is enough**" in many
+    assert "**After epoch 3, with the state reset, num_steps 1 is enough**" in many
     assert "floor" not in many
 
 
@@ -484,22 +484,25 @@ def test_memory():
     rows = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 9, 20: 6}, "LSTM": {5: 8, 10: 2}})
     verdict = memory.verdict(rows)
     assert (
-        "**With SGD, the GRU remembers longer than the RNN**. They first differ at 10 words"
-        in verdict
+        "**With SGD, the GRU learns to remember longer than the RNN**. They first differ at 10 "
+        "words" in verdict
     )
     assert (
         "90% (60% to 98%) of the seeds remember with the GRU, 0% (0% to 28%) with the RNN"
         in verdict
     )
     # 8 against 10 of 10, and 2 against 0, may be chance.
-    assert "**With SGD, it is not clear whether the LSTM or the RNN remembers longer**" in verdict
+    assert (
+        "**With SGD, it is not clear whether the LSTM or the RNN learns to remember longer**"
+        in verdict
+    )
     assert "| SGD | RNN | 10/10 | 0/10 | - | 5 |" in verdict
     assert "| SGD | GRU | 10/10 | 9/10 | 6/10 | 10 |" in verdict
     assert "| SGD | LSTM | 8/10 | 2/10 | not tried | 0 |" in verdict
     assert "the same after 500 updates as after 1,000" in verdict
     assert "No network that forgot had its best rate at the edge" in verdict
     shorter = memory.verdict(memory_rows({"RNN": {5: 10, 10: 10}, "GRU": {5: 10, 10: 0}}, "Adam"))
-    assert "**With Adam, the RNN remembers longer than the GRU**" in shorter
+    assert "**With Adam, the RNN learns to remember longer than the GRU**" in shorter
     assert "| Adam | RNN | 10/10 | 10/10 | 10 or more |" in shorter
 
 
@@ -524,13 +527,15 @@ def test_memory_says_what_the_optimizers_agree_on():
     adam = {"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}, "LSTM": {5: 10, 10: 10}}
     short = [row | {"longest": 10} for row in memory_rows(adam, "Adam")]
     verdict = memory.verdict(memory_rows(sgd) + short)
-    assert "**With every optimizer, the GRU remembers longer than the RNN**" in verdict
-    assert "**The optimizer decides whether the LSTM or the RNN remembers longer**" in verdict
+    assert "**With every optimizer, the GRU learns to remember longer than the RNN**" in verdict
+    assert (
+        "**The optimizer decides whether the LSTM or the RNN learns to remember longer**" in verdict
+    )
     assert "| Adam | GRU | 10/10 | 10/10 | not tried | 10 or more |" in verdict
     assert "With Adam, only delays up to 10 were tried." in verdict
     unclear = memory_rows(adam | {"LSTM": {5: 10, 10: 1}, "GRU": {5: 0}}, "Adam")
     verdict = memory.verdict(memory_rows(sgd | {"GRU": {5: 1}}) + unclear)
-    assert "**With every optimizer, the RNN remembers longer than the GRU**" in verdict
+    assert "**With every optimizer, the RNN learns to remember longer than the GRU**" in verdict
     assert "**With at least one optimizer, it is not clear whether the LSTM or the RNN" in verdict
 
 
