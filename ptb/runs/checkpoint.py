@@ -105,8 +105,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise MemoryError
             meta, arrays = read(file)
         for name, array in arrays.items():
-            if not name.startswith("slots/") and array.dtype != np.float32:
-                raise ValueError("it has weights or states that are not float32")
+            is_slot = name.startswith("slots/") and not name.startswith("slots/average/")
+            if not is_slot and array.dtype != np.float32:
+                raise ValueError("it has weights, averages or states that are not float32")
             if array.dtype == np.float32 and not np.isfinite(array).all():
                 raise ValueError(f"{name} has values that are NaN or infinite")
         parts = {part: of_kind(part, arrays) for part in ("weights", "slots", "state")}

@@ -209,6 +209,8 @@ class RunFolder:
 
         Raises ValueError if it is missing or damaged.
         """
+        if which not in ("best", "latest"):
+            raise ValueError(f"which={which!r} is unknown: choose from best, latest")
         checkpoints = self.checkpoints
         others = checkpoints.numbered()
         if which == "best" and others and not checkpoints.has_best:

@@ -77,6 +77,13 @@ def test_the_latest_checkpoint_is_read_while_the_run_saves_a_newer_one(folder, m
     assert folder.load("latest").progress.window == 7
 
 
+def test_a_checkpoint_of_another_name_than_best_and_latest_is_refused(folder):
+    folder.save_epoch(checkpoint(folder, (report(1, 100.0),)), keep=1)
+    for which in ("Best", "last", None):
+        with pytest.raises(ValueError, match=r"is unknown: choose from best, latest"):
+            folder.load(which)
+
+
 def test_a_trained_model_is_of_the_best_epoch_or_of_what_was_saved_last(folder):
     reports = [report(1, 70.0), report(2, 80.0)]
     folder.save_epoch(checkpoint(folder, reports[:1], 1), keep=1)
