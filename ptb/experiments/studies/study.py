@@ -23,6 +23,7 @@ from ptb.experiments.studies.study_files import (
     TUNING,
     UNFINISHED,
     VERDICT,
+    check_text,
     cost_of,
     in_chinese,
     is_unfinished,
@@ -110,6 +111,8 @@ class Study:
                 self._check_columns(recorded, folder)
             if not FLAGS.redraw:
                 corpus = load_corpus()
+                if FLAGS.recheck:
+                    check_text(folder, corpus)
                 self.check_own(folder)
                 make_folder(folder)
         if FLAGS.redraw:

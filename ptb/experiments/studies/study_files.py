@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,17 @@ def rechecked_rows(folder: Path) -> list[Row]:
 def seen_seeds(folder: Path) -> set[int]:
     """The seeds that a study has measured, for its verdict and in its last recheck."""
     return {row["seed"] for row in [*saved_rows(folder), *rechecked_rows(folder)]}
+
+
+def check_text(folder: Path, corpus) -> None:
+    """Raises ValueError if the verdict in the folder is of another text than the corpus."""
+    lines = " ".join(kept_provenance(folder))
+    known = re.search(r"fingerprint ([0-9a-f]{12})", lines)
+    if known and known[1] != corpus.fingerprint[:12]:
+        raise ValueError(
+            f"the verdict in {folder} is of a text with the fingerprint {known[1]}, and "
+            f"{corpus.name} has {corpus.fingerprint[:12]}: give the text of the verdict"
+        )
 
 
 def provenance_of(corpus, cost: float, csv: str = CSV) -> list[str]:

@@ -2,6 +2,7 @@ import dataclasses
 import importlib
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from ptb.experiments.studies.every import HOLDS, write_overview
 from ptb.experiments.studies.findings import contradicts, paired
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
-from ptb.experiments.studies.study_files import cost_of, seen_seeds
+from ptb.experiments.studies.study_files import check_text, cost_of, seen_seeds
 from tests import forked
 from tests.experiments.studies.test_verdicts import truncation_rows
 from tests.forked import one_line_error
@@ -286,3 +287,11 @@ def test_a_quick_study_runs_and_leaves_its_files(name, tmp_path):
     assert result.returncode == 0, result.stderr
     files = {path.name for path in (tmp_path / "out" / name).iterdir()}
     assert files - {"tuning.csv"} == {"measurements.csv", "figure.png", "verdict.md"}
+
+
+def test_a_verdict_is_checked_again_on_its_own_text_only(tmp_path):
+    line = "| text | book: train 9 tokens, fingerprint 0123456789ab |"
+    (tmp_path / "verdict.md").write_text(f"# Why?\n\n| | |\n|---|---|\n{line}\n")
+    check_text(tmp_path, SimpleNamespace(name="book", fingerprint="0123456789ab" + "0" * 52))
+    with pytest.raises(ValueError, match="0123456789ab, and other has ffffffffffff"):
+        check_text(tmp_path, SimpleNamespace(name="other", fingerprint="f" * 64))
