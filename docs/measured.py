@@ -24,11 +24,12 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
-from ptb.data.corpus import built_in
+from ptb.data.grammar import default_grammar
 from ptb.experiments.records.record import read_result
-from ptb.experiments.studies.gradient_flow import VANISHED, reach
-from ptb.experiments.studies.measurements import Row
+from ptb.experiments.studies.gradient_flow import VANISHED, decay, of_seeds, reach
+from ptb.experiments.studies.measurements import Row, where
 from ptb.experiments.studies.sampling import CLOSE_NATS
+from ptb.experiments.studies.study_files import saved_rows
 from ptb.machine.untrusted import read_json
 
 DOCS = Path(__file__).parent
@@ -128,29 +129,24 @@ def remember(optimizer: str, network: str, delay: int) -> Callable[[], float]:
     return share
 
 
-def factor_of_a_step(where: dict, last: int = 60, first: int = 0) -> Callable[[], float]:
+@functools.cache
+def _gradients() -> list[Row]:
+    return saved_rows(RESULTS / "studies/gradient_flow")
+
+
+def factor_of_a_step(wanted: dict, first: int = 0) -> Callable[[], float]:
     """What a step back multiplies the gradient by, averaged over the steps and the seeds."""
 
     def factor() -> float:
-        ends = (column("studies/gradient_flow", "norm", k=k, **where) for k in (last, first))
-        return fmean(
-            (one / other) ** (1 / (last - first)) for one, other in zip(*ends, strict=True)
-        )
+        rows = where(_gradients(), **wanted)
+        return fmean(of_seeds([row for row in rows if row["k"] >= first], decay))
 
     return factor
 
 
-def reach_of(where: dict, left: float = VANISHED) -> Callable[[], float]:
+def reach_of(wanted: dict, left: float = VANISHED) -> Callable[[], float]:
     """The steps back from which on less than the share `left` of the gradient is left."""
-
-    def steps() -> float:
-        norms: dict[float, list[Row]] = {}
-        columns = (column("studies/gradient_flow", name, **where) for name in ("seed", "k", "norm"))
-        for seed, k, norm in zip(*columns, strict=True):
-            norms.setdefault(seed, []).append({"k": k, "norm": norm})
-        return fmean(reach(each, left) for each in norms.values())
-
-    return steps
+    return lambda: fmean(of_seeds(where(_gradients(), **wanted), partial(reach, left=left)))
 
 
 def _batch_size() -> dict:
@@ -194,15 +190,13 @@ def _num_steps() -> dict:
             where = {"measured": "loss", "setting": state, "num_steps": steps}
             numbers[f"{state}, {steps} steps"] = (".2f", perplexity(study, "valid_nats", **where))
             numbers[f"{state}, {steps} steps: updates"] = (",.0f", mean(study, "updates", **where))
-    for steps in (5, 10, 20):
-        where = {"measured": "loss", "setting": "reset", "num_steps": steps}
-        numbers[f"floor, {steps} steps"] = (".2f", mean(study, "floor", **where))
     # A window of T steps sums T (T + 1) / 2 terms.
     numbers["terms, 80 over 40"] = (".2f", exact(80 * 81 / (40 * 41)))
-    for words in (2, 5, 10):
-        floor = partial(built_in().grammar.perplexity_floor, words, sliding=True)
-        numbers[f"floor, the last {words} words"] = (".2f", floor)
-    for network in ("RNN, radius 0.5", "RNN, radius 1.5", "RNN, radius 2", "RNN, trained"):
+    numbers["floor, the last 5 words"] = (
+        ".2f",
+        lambda: default_grammar().perplexity_floor(5, sliding=True),
+    )
+    for network in ("RNN, radius 0.5", "RNN, radius 2", "RNN, trained"):
         where = {"measured": "gradient norm", "setting": network}
         numbers[f"growth, {network}"] = (
             ".3g",
@@ -247,15 +241,15 @@ def _sampling(study: str = "studies/sampling", text: str = "") -> dict:
 def _gradient_flow() -> dict:
     study, numbers = "studies/gradient_flow", {}
     for network in ("RNN", "GRU", "LSTM", "LSTM, forget bias 1"):
-        where = {"network": network, "trained_epochs": 3}
-        near = ratio(*(geometric_mean(study, "norm", k=k, **where) for k in (20, 0)))
-        loss = {"k": 0, **where}
+        wanted = {"network": network, "trained_epochs": 3}
+        near = ratio(*(geometric_mean(study, "norm", k=k, **wanted) for k in (20, 0)))
+        loss = {"k": 0, **wanted}
         numbers |= {
-            f"{network}: factor": (".3f", factor_of_a_step(where)),
-            f"{network}: factor, far": (".3f", factor_of_a_step(where, 60, 20)),
-            f"{network}: reach": (".1f", reach_of(where)),
-            f"{network}: reach, 1%": (".1f", reach_of(where, 0.01)),
-            f"{network}: reach, 0.01%": (".1f", reach_of(where, 1e-4)),
+            f"{network}: factor": (".3f", factor_of_a_step(wanted)),
+            f"{network}: factor, far": (".3f", factor_of_a_step(wanted, 20)),
+            f"{network}: reach": (".1f", reach_of(wanted)),
+            f"{network}: reach, 1%": (".1f", reach_of(wanted, 0.01)),
+            f"{network}: reach, 0.01%": (".1f", reach_of(wanted, 1e-4)),
             f"{network}: left after 20 steps": (".5f", near),
             f"{network}: valid loss": (".3f", mean(study, "valid_nats", **loss)),
             f"{network}: clipped": (".0f", per_cent(study, "clipped", **loss)),

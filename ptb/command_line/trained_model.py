@@ -168,8 +168,9 @@ def _text_of_run(trained, source: TextSource, split: str):
     splits = (split,) if known and not source.is_file else _splits_of(trained)
     corpus = _having(split, source.load(splits, vocabulary=trained.vocabulary))
     length = len(corpus.splits[split])
-    what, now, then = f"the {split} split", corpus.split_fingerprints[split], known.get(split)
-    if not known:
+    if known:
+        what, now, then = f"the {split} split", corpus.split_fingerprints[split], known.get(split)
+    else:
         what, now, then = "all of it", corpus.fingerprint, trained.corpus.get("fingerprint")
     tokens = (trained.corpus.get("tokens") or {}).get(split, length)
     changes = None

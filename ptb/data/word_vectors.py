@@ -34,7 +34,7 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
 
     Raises ValueError for a file that is no such text, or has none of the words.
     """
-    words, rows, size, promised, read_rows = [], [], None, 0, 0
+    words, rows, size, promised, number = [], [], None, 0, 0
     seen: set[str] = set()
     for number, line in enumerate(_lines(Path(path)), start=1):
         values = line.rstrip(" ").split(" ")
@@ -46,7 +46,6 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
         if not 1 <= size <= MAX_VALUES:
             raise ValueError(f"{path} line {number} has {size} numbers: give vectors")
         word, *numbers = line.rstrip(" ").rsplit(" ", size)
-        read_rows += 1
         try:
             with np.errstate(over="ignore"):  # infinity is refused below
                 vector = np.array(numbers, np.float32)
@@ -61,9 +60,9 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
             seen.add(word)
             words.append(word)
             rows.append(vector)
-    if read_rows < promised:
+    if promised > number - 1:  # the first line is no vector
         raise ValueError(
-            f"{path} has {read_rows:,} vectors and its first line promises {promised:,}: the file "
+            f"{path} has {number - 1:,} vectors and its first line promises {promised:,}: the file "
             "is cut off; give all of it, or correct its first line"
         )
     if not words:

@@ -44,10 +44,8 @@ def contradicts(pair: tuple[str, str]) -> bool:
     names several settings as the best agrees with one that names some of them. One with a doubt in
     another part counts as a finding without.
     """
-    doubt = r"it is not clear|not clearly|no clear"
-    is_slight = ["slightly " in each for each in pair]
-    is_none = [re.search("no difference|about the same", each) for each in pair]
-    if (is_slight[0] and is_none[1]) or (is_slight[1] and is_none[0]):
+    doubt, none = r"it is not clear|not clearly|no clear", "no difference|about the same"
+    if any("slightly " in a and re.search(none, b) for a, b in (pair, pair[::-1])):
         return False
     pair = pair[0].replace("slightly ", ""), pair[1].replace("slightly ", "")
     if pair[0] == pair[1] or NONE in pair or any(re.search(doubt, each, re.I) for each in pair):

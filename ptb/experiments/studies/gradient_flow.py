@@ -220,7 +220,7 @@ def reach(rows: list[Row], left: float = VANISHED) -> float:
     return float(steps[-1])
 
 
-def _of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
+def of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
     """A figure of each seed."""
     return [figure(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
 
@@ -228,7 +228,7 @@ def _of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[flo
 def region(rows: list[Row]) -> str:
     """What became of the gradient at the farthest step: "vanished", "exploded" or "reaches"."""
     farthest = max(row["k"] for row in rows)
-    ratio = bootstrap(_of_seeds(rows, decay)).mean ** farthest
+    ratio = bootstrap(of_seeds(rows, decay)).mean ** farthest
     return "vanished" if ratio < VANISHED else "exploded" if ratio > EXPLODED else "reaches"
 
 
@@ -255,7 +255,7 @@ def verdict(rows: list[Row]) -> str:
 def _by_network(rows: list[Row], figure: Callable[[list[Row]], float]) -> dict[str, Spread]:
     """The mean of a figure over the seeds, for each network that has rows."""
     return {
-        network: bootstrap(_of_seeds(some, figure))
+        network: bootstrap(of_seeds(some, figure))
         for network in NETWORKS
         if (some := where(rows, network=network))
     }
@@ -353,10 +353,9 @@ def _forget_bias(rows: list[Row]) -> str:
 
 
 def _at_start(rows: list[Row]) -> str:
-    winners = {}
+    winners, farthest = {}, max(row["k"] for row in rows)
     for scale in dict.fromkeys(row["init_scale"] for row in rows):
         reaches = _by_network(where(rows, init_scale=scale), reach)
-        farthest = max(row["k"] for row in rows)
         if sum(steps.low == farthest for steps in reaches.values()) > 1:
             winners[scale] = TO_THE_END
             continue
@@ -387,7 +386,7 @@ def _table(rows: list[Row]) -> str:
         for network in networks:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
             radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
-            steps = _of_seeds(some, reach)
+            steps = of_seeds(some, reach)
             mark = "≥ " if farthest in steps else ""
             cells.append(f"{mark}{bootstrap(steps):.1f}, radius {radius:.2f}" if some else "")
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
@@ -398,8 +397,8 @@ def _of_trained(rows: list[Row]) -> str:
     """A table of the trained networks: factors, loss, share of clipped windows, gate."""
     farthest = max(row["k"] for row in rows)
     near, far = [row for row in rows if row["k"] <= NEAR], _far(rows)
-    all_steps, rows = rows, where(rows, k=0)
-    networks = list(dict.fromkeys(row["network"] for row in rows))
+    starts = where(rows, k=0)
+    networks = list(dict.fromkeys(row["network"] for row in starts))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
     for column, label, scale, spec in (
         ("valid_nats", "valid loss, nats a word", 1, ".3f"),
@@ -407,17 +406,17 @@ def _of_trained(rows: list[Row]) -> str:
         ("gate", "mean gate", 1, ".2f"),
     ):
         figures = estimates(
-            [row | {column: scale * row[column]} for row in rows], column, "network"
+            [row | {column: scale * row[column]} for row in starts], column, "network"
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
     for left in LEFT:
-        reaches = _by_network(all_steps, partial(reach, left=left))
+        reaches = _by_network(rows, partial(reach, left=left))
         cells = " | ".join(f"{reaches[n]:.1f}" for n in networks)
         lines.append(f"| steps back, until less is left than {left:g} | {cells} |")
     for steps, some in [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
         label = f"factor of one step, k = {steps}"
-        factors = [bootstrap(_of_seeds(where(some, network=n), decay)) for n in networks]
-        lines.append(f"| {label} | " + " | ".join(f"{each:.3f}" for each in factors) + " |")
+        factors = _by_network(some, decay)
+        lines.append(f"| {label} | " + " | ".join(f"{factors[n]:.3f}" for n in networks) + " |")
     return (
         "\n".join(lines) + "\n\nA model that knows only the words' frequencies has "
         f"{rows[0]['unigram_nats']:.3f} nats a word. "

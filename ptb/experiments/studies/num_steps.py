@@ -153,7 +153,7 @@ def _norms(case: Row, corpus, options: Options) -> list[Row]:
         wanted = float(case["setting"].rsplit(" ", 1)[1])
         kernel[:, HIDDEN_SIZE:] *= (wanted / radii)[:, None, None]
         stack.weights["kernel"], radii = tf.constant(kernel), np.full(len(rows), wanted)
-    lengths = NORM_LENGTHS[3::] if options.quick else NORM_LENGTHS
+    lengths = NORM_LENGTHS[3:] if options.quick else NORM_LENGTHS
     norms = {length: window_norms(stack, corpus.valid, length) for length in lengths}
     return [
         row
@@ -188,7 +188,8 @@ def window_norms(stack, ids, num_steps: int):
 def verdict(rows: list[Row]) -> str:
     losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
     usable, failed = sound(losses, "setting", "num_steps")
-    trained, also = sound([row for row in norms if row["num_epochs"]], "setting")
+    tuned = [row for row in norms if row["num_epochs"]]
+    trained, also = sound(tuned, "setting")
     words = losses[0]["words"]
     parts = [
         f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
@@ -199,10 +200,7 @@ def verdict(rows: list[Row]) -> str:
         _norm_table(norms),
         describe_failed([*failed, *also], "num_steps"),
         # A network has one rate for the windows of all lengths.
-        describe_rates(
-            losses + [row | {"num_steps": ""} for row in norms if row["num_epochs"]],
-            *("setting", "num_steps"),
-        ),
+        describe_rates(losses + [row | {"num_steps": ""} for row in tuned], "setting", "num_steps"),
         describe_size(HIDDEN_SIZE),
     ]
     return "\n\n".join(part for part in parts if part)
