@@ -60,7 +60,7 @@ def read(path: str | Path, wanted) -> tuple[tuple[str, ...], np.ndarray]:
             seen.add(word)
             words.append(word)
             rows.append(vector)
-    if promised > number - 1:  # the first line is no vector
+    if promised and promised > number - 1:  # the first line is no vector
         raise ValueError(
             f"{path} has {number - 1:,} vectors and its first line promises {promised:,}: the file "
             "is cut off; give all of it, or correct its first line"

@@ -35,6 +35,7 @@ def test_only_the_words_that_are_wanted_are_kept(tmp_path):
         ("3 2\na 1 2\nq 1 2\n", "has 2 vectors and its first line promises 3"),
         ("a 1 2\nb x 3\n", "line 2 is not a word"),
         ("q 1 2\n", "no word of the vocabulary"),
+        ("", "no word of the vocabulary"),
         ("a\n", "line 1 has 0 numbers"),
     ],
 )

@@ -173,7 +173,7 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--weight_decay=0.5"), "--optimizer=adamw"),
     Case(TRAIN, (*MODEL, "--warmup=0.3"), "--schedule=linear"),
     Case(TRAIN, (*MODEL, "--adaptive_cutoffs=3"), "--softmax=adaptive"),
-    Case(TRAIN, ("--model=fast", "--constant_epochs=9"), "--schedule=step"),
+    Case(TRAIN, ("--model=fast", "--schedule=linear", "--constant_epochs=9"), "--schedule=step"),
     Case(
         TRAIN,
         (*MODEL, "--cell=gru", "--forget_bias=1"),
