@@ -47,6 +47,9 @@ def load_corpus(
       ValueError: a file is missing, empty or not UTF-8, or has a word that the vocabulary cannot
         encode.
     """
+    check("vocab_size", vocab_size, int | None)
+    _check_type("vocabulary", vocabulary, Vocabulary | None, "trained.vocabulary")
+    _check_type("options", options, TextOptions | None, "TextOptions(...)")
     if data_path is None:
         if options is not None:
             raise ValueError("options has no effect on the built-in text: give a data_path")
@@ -74,18 +77,20 @@ def evaluate(
       a `Score`: `perplexity`, total `nats`, number of predicted `tokens`, and `seconds`.
 
     Raises:
-      ValueError: the split is missing or too short, or the vocabulary is another.
+      ValueError: the split is missing or too short, or the vocabulary or the tokens are others.
     """
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
     _check_trained(trained)
-    if not isinstance(corpus, Corpus):
-        raise TypeError(f"corpus is of type {type(corpus).__name__}: give ptb.load_corpus(...)")
+    _check_type("corpus", corpus, Corpus, "ptb.load_corpus(...)")
+    check("split", split, str)
+    check("batch_size", batch_size, int, Limits(1, sys.maxsize))
     if corpus.vocabulary.words != trained.vocabulary.words:
         raise ValueError(
             f"the corpus {corpus.name} has other words than the model: load it with "
             "vocabulary=trained.vocabulary"
         )
+    _check_options(corpus, trained)
     if split not in corpus.splits:
         raise ValueError(f"split={split} is not in the corpus: give {', '.join(corpus.splits)}")
     ids, num_steps = corpus.splits[split], trained.config.num_steps
@@ -167,10 +172,26 @@ def export(trained: TrainedModel, export_path: str | Path) -> Path:
     return write(trained, make_export_folder(export_path), trained.perplexities)
 
 
+def _check_options(corpus: Corpus, trained: TrainedModel) -> None:
+    """Raises ValueError if the corpus was split into other tokens than the text of the run."""
+    wanted = {"tokens": trained.tokens, "lowercase": trained.lowercase}
+    found = {"tokens": corpus.tokens, "lowercase": corpus.source.get("lowercase", False)}
+    # A corpus that was made by hand says nothing of its tokens.
+    if corpus.source and trained.source and found != wanted:
+        was, give = (", ".join(f"{n}={v!r}" for n, v in each.items()) for each in (found, wanted))
+        raise ValueError(
+            f"the corpus {corpus.name} has {was}: load it with options=TextOptions({give}), as the "
+            "text of the run"
+        )
+
+
 def _check_trained(trained) -> None:
     """Raises TypeError if `trained` is not a `TrainedModel`."""
-    if not isinstance(trained, TrainedModel):
-        raise TypeError(
-            f"trained is of type {type(trained).__name__}: give ptb.load_run(path), or "
-            "result.trained of ptb.train"
-        )
+    remedy = "ptb.load_run(path), or result.trained of ptb.train"
+    _check_type("trained", trained, TrainedModel, remedy)
+
+
+def _check_type(name: str, value, wanted, remedy: str) -> None:
+    """Raises TypeError, which says what to give, for a value of another type."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name} is of type {type(value).__name__}: give {remedy}")

@@ -81,6 +81,11 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
         ptb.evaluate(trained, ptb.load_corpus())
     with pytest.raises(ValueError, match=r"split=tset .*train, valid"):
         ptb.evaluate(trained, corpus, "tset")
+    with pytest.raises(ValueError, match=r"options=TextOptions\(tokens='word', lowercase=False\)"):
+        options = TextOptions(lowercase=True)
+        folder = example.root / "my_text"
+        other = ptb.load_corpus(folder, vocabulary=trained.vocabulary, options=options)
+        ptb.evaluate(trained, other)
     with pytest.raises(ValueError, match=r"valid .*too short: batch_size=5000"):
         ptb.train(ptb.Config(batch_size=5000, num_steps=1), _with_long_train(corpus), tmp_path)
     with pytest.raises(ValueError, match=r"on_divergence=rollback .*save_path"):
@@ -120,6 +125,12 @@ def test_a_users_models_py_that_hides_the_package_is_named(tmp_path):
         (lambda text: ptb.train(ptb.preset("test"), "DIR"), "corpus is of type str"),
         (lambda text: ptb.train(ptb.preset("test"), text, save={}), "save is of type dict"),
         (lambda text: ptb.train(ptb.preset("test"), text, on_epoch=3), "on_epoch is of type int"),
+        (
+            lambda text: ptb.train(ptb.preset("test"), text, change="seed"),
+            "change='seed' is of type",
+        ),
+        (lambda text: ptb.load_corpus("DIR", vocabulary=["a"]), "vocabulary is of type list"),
+        (lambda text: ptb.load_corpus("DIR", options={}), "options is of type dict"),
         (lambda text: ptb.evaluate("run", text), "trained is of type str"),
         (lambda text: ptb.generate("run"), "trained is of type str"),
         (lambda text: ptb.export("run", "out"), "trained is of type str"),
@@ -145,3 +156,9 @@ def test_an_argument_of_another_type_is_refused_at_once(text, call, said):
 def test_a_value_that_generates_nothing_is_refused_by_name(example, values):
     with pytest.raises(ValueError, match=next(iter(values))):
         ptb.generate(example.trained, **values)
+
+
+@pytest.mark.parametrize("values", [{"split": 3}, {"batch_size": 0}, {"batch_size": 2.0}], ids=str)
+def test_a_value_that_evaluates_nothing_is_refused_by_name(example, values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        ptb.evaluate(example.trained, example.corpus, **values)

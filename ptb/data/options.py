@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ptb.data.text import READING, TOKENS
+from ptb.machine.checked import check_fields
 
 SPLITS = ("train", "valid", "test")
 # The name of the only split, if a file is not cut.
@@ -25,14 +26,13 @@ class TextOptions:
       shares: how to split a single file: percentages of train, valid and test, in this order.
     """
 
-    tokens: str = "word"
+    tokens: str = field(default="word", metadata={"choices": TOKENS})
     lowercase: bool = False
     min_count: int | None = None
-    shares: tuple[float, float, float] | None = None
+    shares: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        if self.tokens not in TOKENS:
-            raise ValueError(f"tokens={self.tokens} is unknown: choose from {', '.join(TOKENS)}")
+        check_fields(self)
         if self.min_count is not None and self.min_count < 1:
             raise ValueError(f"min_count={self.min_count} is out of bounds: give at least 1")
         if self.shares is not None:

@@ -85,6 +85,8 @@ def _in_words(changed: dict[str, tuple]) -> list[str]:
 
 def check_meant(names: Sequence[str]) -> None:
     """Raises ValueError for a hyperparameter that cannot change within a run."""
+    if isinstance(names, str):
+        raise TypeError(f"change={names!r} is of type str: give a list of names")
     for name in names:
         if name not in MEANT:
             raise ValueError(

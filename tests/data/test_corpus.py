@@ -209,6 +209,9 @@ def test_a_split_that_gets_nothing_is_named(tmp_path, shares, message):
     [
         ({"tokens": "syllable"}, "tokens=syllable is unknown"),
         ({"min_count": 0}, "min_count=0 is out of bounds"),
+        ({"min_count": 2.0}, "min_count=2.0 is of the wrong type"),
+        ({"lowercase": "no"}, "lowercase='no' is of the wrong type"),
+        ({"shares": "90,5,5"}, "shares='90,5,5' is of the wrong type"),
         ({"shares": (90, 5)}, "split=90,5 is not"),
         ({"shares": (90, 5, 6)}, "split=90,5,6 is not"),
         ({"shares": (0, 50, 50)}, "split=0,50,50 is not"),

@@ -63,6 +63,9 @@ class Figure(TypedDict):
     """What `evaluate.py --json` says, as far as it is read again."""
 
     perplexity: Positive
+    word_perplexity: NotRequired[Positive | None]
+    bits_per_character: NotRequired[Positive | None]
+    unknown_share: NotRequired[Annotated[float, Limits(0, 1)] | None]
 
 
 class LastEpoch(TypedDict, total=False):
@@ -241,7 +244,7 @@ def main(arguments: list[str]) -> None:
         _check_paths(folder, path)
         # A run that was there before any attempt to make a record is its user's.
         is_own = not FLAGS.save_path and (_is_unfinished(folder) or not path.exists())
-        _check_run(RunFolder(path), config, corpus)
+        _check_run(RunFolder(path), config, corpus, FLAGS.change)
         names = [name for name in FLAGS if name != "save_path"]
         result = record(folder, path, given_flags(names), typed_command())
         if is_own and not RunFolder(path).remove():
@@ -267,9 +270,12 @@ def _is_unfinished(folder: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.read_bytes() == MARK.encode()
 
 
-def _check_run(run: RunFolder, config, corpus) -> None:
-    """Raises ValueError if the run is another one, or has more epochs than the record."""
-    refuse_another_run(run, describe(config, corpus))
+def _check_run(run: RunFolder, config, corpus, change) -> None:
+    """Raises ValueError if the run is another one, or has more epochs than the record.
+
+    `change` are the hyperparameters that may change.
+    """
+    refuse_another_run(run, describe(config, corpus), change)
     if not run.exists:
         return
     epochs = Config.from_dict(run.description()["config"]).num_epochs

@@ -4,8 +4,9 @@
     ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
 
 The text must have the fingerprint that the record names. Give its path if it was moved. An
-evaluation must give every recorded perplexity within a relative 1e-5. A new training must come
-within 2%. With the same commit and versions, on the same kind of machine, it is bit-identical.
+evaluation must give every recorded figure within a relative 1e-5: perplexity, perplexity per word,
+bits per character, share of unknown words. A new training must come within 2%. With the same commit
+and versions, on the same kind of machine, it is bit-identical.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
-from ptb.experiments.records.record import column, evaluate, read_result, run_script
+from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
 from ptb.runs.description import read_description
+from ptb.runs.identity import differences
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 
 flags.disclaim_key_flags()
 
 EVALUATED, TRAINED = 1e-5, 0.02
+FIGURES = tuple(Figure.__annotations__)
 
 
 def verify(folder: Path, run: Path | None) -> bool:
@@ -50,8 +53,7 @@ def verify(folder: Path, run: Path | None) -> bool:
             f"{str(fingerprint)[:12]}: name the record's text, by --data_path or --dataset"
         )
     if run is not None:
-        if RunFolder(run).description()["corpus"].get("fingerprint") != fingerprint:
-            raise ValueError(f"the run {run} is of another text: give one of the record's")
+        _check_run(run, description)
         return _compare(recorded, run, EVALUATED)
     epochs = len(column(folder / "metrics.csv", "epoch"))
     if epochs != config.num_epochs:
@@ -70,6 +72,13 @@ def verify(folder: Path, run: Path | None) -> bool:
         run = Path(temporary) / "run"
         run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
         return _compare(recorded, run, TRAINED)
+
+
+def _check_run(run: Path, recorded: dict) -> None:
+    """Raises ValueError if the run is of another text or config than the record's."""
+    saved = RunFolder(run).description()
+    if found := differences(recorded, saved):
+        raise ValueError(f"the run {run} is another than the record's: {'; '.join(found)}")
 
 
 def _refuse_to_train(why: str) -> NoReturn:
@@ -93,13 +102,15 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
         figures.append((split, ("--checkpoint=latest",), figure))
     holds = True
     for split, options, figure in figures:
-        answer, then = evaluate(run, split, *options), figure["perplexity"]
-        now = answer["perplexity"]
-        near = abs(now / then - 1) <= tolerance
-        holds = holds and near
-        verdict = "the same" if now == then else "holds" if near else "DIFFERS"
+        answer = evaluate(run, split, *options)
         weights = escape(answer["weights"])
-        print(f"{split} perplexity of {weights} {now:.4f}, recorded {then:.4f}: {verdict}")
+        for name in [name for name in FIGURES if figure.get(name) is not None]:
+            then, now = figure[name], answer[name]
+            near = now is not None and abs(now - then) <= tolerance * then
+            holds = holds and near
+            verdict = "the same" if now == then else "holds" if near else "DIFFERS"
+            what = name.replace("_", " ")
+            print(f"{split} {what} of {weights} {now:.4f}, recorded {then:.4f}: {verdict}")
     return holds
 
 

@@ -25,9 +25,12 @@ def made(tmp_path_factory):
 
 
 def figures(made):
-    """How many a record has: valid and test, and those of the last epoch where it is another."""
+    """How many a record has: valid and test, and those of the last epoch where it is another.
+
+    Each has a perplexity, one per word, bits per character and a share of unknown words.
+    """
     result = json.loads((made / "test" / "seed-3" / "result.json").read_text())
-    return 4 if result["last_epoch"] else 2
+    return 4 * (4 if result["last_epoch"] else 2)
 
 
 @pytest.mark.slow
@@ -49,14 +52,22 @@ def test_the_run_of_a_record_evaluates_to_the_same_and_another_does_not(made):
     result = run("ptb verify", "test/seed-3", "--save_path=run", folder=made)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("the same") == figures(made)
-    values = json.loads((made / "test" / "seed-3" / "result.json").read_text())
-    values["test"]["perplexity"] *= 1.001
-    bent = shutil.copytree(made / "test" / "seed-3", made / "bent")
-    (bent / "result.json").write_text(json.dumps(values))
-    result = run("ptb verify", "bent", "--save_path", "run", folder=made)
+    for name in ("perplexity", "bits_per_character", "unknown_share"):
+        values = json.loads((made / "test" / "seed-3" / "result.json").read_text())
+        values["test"][name] = 1.001 * values["test"][name] + 1e-3
+        bent = shutil.copytree(made / "test" / "seed-3", made / f"bent_{name}")
+        (bent / "result.json").write_text(json.dumps(values))
+        result = run("ptb verify", bent.name, "--save_path", "run", folder=made)
+        assert result.returncode == 1
+        assert result.stdout.count("DIFFERS") == 1
+        assert result.stdout.endswith("the record does not hold\n")
+    other = shutil.copytree(made / "test" / "seed-3", made / "other_seed")
+    description = json.loads((other / "config.json").read_text())
+    description["config"]["seed"] = 4
+    (other / "config.json").write_text(json.dumps(description))
+    result = run("ptb verify", "other_seed", "--save_path=run", folder=made)
     assert result.returncode == 1
-    assert "DIFFERS" in result.stdout
-    assert result.stdout.endswith("the record does not hold\n")
+    assert "seed was 4 and is now 3" in result.stderr
 
 
 @pytest.mark.slow
