@@ -55,6 +55,7 @@ SENTENCES = {
     "Noise over signal, at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n} rows (simple noise scale).": "在批为 20、读同样多的词之后的权重上，噪声与信号之比：{w}。批有 {n} 行时两者相等（simple noise scale）。",
     "This study does not compare speed: {w} measures it.": "这里不比较速度：用 {w} 测量。",
     # num_steps
+    "After epoch {n}:": "第 {n} 轮之后：",
     "How many time steps are enough?": "多少个时间步就够？",
     "After the same words (about {n}), each num_steps at its best learning rate:": "读同样多的词（约 {n} 个），每种 num_steps 用各自最好的学习率：",
     "**With the state {w}, nothing was learned.**": "**状态{w}时，什么也没有学到。**",
@@ -202,7 +203,7 @@ SENTENCES = {
     "**Before training, num_steps {n2} is not enough for the recurrent weights**": "**训练之前，对循环权重来说 num_steps 为 {n2} 还不够**",
     "**Before training, it is not clear whether num_steps {n2} is enough for the recurrent weights**": "**训练之前，对循环权重来说 num_steps 为 {n2} 是否足够并不清楚**",
     "A cosine of {n1} takes num_steps {n2}: it is {n3} there, and {n4} at num_steps {n5}.": "余弦要达到 {n1}，num_steps 需为 {n2}：那时是 {n3}，num_steps 为 {n5} 时是 {n4}。",
-    "One stretch of the text was measured. On others the cosine may differ.": "只测了文本中的一段；在别的段落上，余弦可能不同。",
+    "Each seed was measured on another stretch of the train split.": "每个种子测的是训练文本中不同的一段。",
     "Cosine with the full gradient, {w}:": "与完整梯度的余弦，{w}：",
     "Valid loss in nats a word: {w}.": "验证损失，每词的奈特数：{w}。",
     "Direction by group of weights, {w}": "各组权重的梯度方向，{w}",

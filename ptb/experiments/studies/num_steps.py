@@ -2,9 +2,10 @@
 
     ptb study num_steps [--quick] [--out=DIR] [--data_path=DIR]
 
-Each `num_steps` is trained twice on the same words: with the state carried from window to window,
-so that only the gradient is cut, and with the state zeroed before each window, so that memory is
-cut too. No model with zeroed state gets below the computed floor for a memory of that length.
+Each `num_steps` is trained on the same words: with the state carried from window to window, so that
+only the gradient is cut, and with the state zeroed before each window, so that memory is cut too.
+No model with zeroed state gets below the computed floor for a memory of that length. How many steps
+are enough depends on how long one trains, so each is trained for few epochs and for several.
 
 The loss is a sum over the steps, so one learning rate moves the weights as far for a word whatever
 the window; the clip, which is of that sum, grows with `num_steps` for the same reason.
@@ -17,6 +18,7 @@ of T steps is a sum of T (T + 1) / 2 terms. It explodes if its norm grows faster
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -47,6 +49,7 @@ RNN_RATES = (0.125, 0.25, 0.5, 1.0)
 LOSS, NORM = "loss", "gradient norm"
 RADII = (0.5, 0.9, 1.1, 1.5, 2.0)
 NORM_LENGTHS = (1, 2, 5, 10, 20, 40, 80)
+EPOCHS = (2, 8)
 SHORT = 40  # the window that the longest is compared with: an explosion shows in long ones
 ROWS = 20
 TRAINED_STEPS = 20  # num_steps in training of the networks whose gradient is then measured
@@ -56,9 +59,10 @@ QUICK_WORDS = 40_000
 def cases(options: Options) -> list[Row]:
     lengths = (5, 20) if options.quick else (1, 2, 5, 10, 20, 40)
     radii = RADII[::4] if options.quick else RADII
-    epochs = 1 if options.quick else 2
+    epochs = (1,) if options.quick else EPOCHS
     losses = [
-        {"measured": LOSS, "setting": state, "num_steps": num_steps, "num_epochs": epochs}
+        {"measured": LOSS, "setting": state, "num_steps": num_steps, "num_epochs": trained}
+        for trained in epochs
         for state in ("carried", "reset")
         for num_steps in lengths
     ]
@@ -71,8 +75,8 @@ def cases(options: Options) -> list[Row]:
         }
         for setting, trained in (
             *((f"RNN, radius {radius:g}", 0) for radius in radii),
-            ("RNN, trained", epochs),
-            ("LSTM, trained", epochs),
+            ("RNN, trained", epochs[0]),
+            ("LSTM, trained", epochs[0]),
         )
     ]
     return losses + norms
@@ -187,23 +191,56 @@ def window_norms(stack, ids, num_steps: int):
 
 def verdict(rows: list[Row]) -> str:
     losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
-    usable, failed = sound(losses, "setting", "num_steps")
     tuned = [row for row in norms if row["num_epochs"]]
-    trained, also = sound(tuned, "setting")
-    words = losses[0]["words"]
+    trained, failed = sound(tuned, "setting")
+    epochs = _epochs(losses)
+    after = [_after(where(losses, num_epochs=n)) for n in epochs]
     parts = [
-        f"After the same words (about {words:,}), each num_steps at its best learning rate:\n\n"
-        + "\n".join(_enough(where(usable, setting=state), state) for state in ("carried", "reset")),
-        _number_of_updates(losses),
+        *(found for found, _, _ in after),
+        _number_of_updates(where(losses, num_epochs=epochs[-1])),
         _explodes([row for row in norms if not row["num_epochs"]] + trained),
-        _table(losses),
+        *(table for _, table, _ in after),
+        "A model that knows only the words' frequencies has a perplexity of "
+        f"{math.exp(losses[0]['unigram_nats']):.1f}.",
         _norm_table(norms),
-        describe_failed([*failed, *also], "num_steps"),
+        *(missing for _, _, missing in after),
+        describe_failed(failed, "num_steps"),
         # A network has one rate for the windows of all lengths.
-        describe_rates(losses + [row | {"num_steps": ""} for row in tuned], "setting", "num_steps"),
+        describe_rates(
+            [row | {"epochs": _when(row) if len(epochs) > 1 else ""} for row in losses]
+            + [row | {"num_steps": "", "epochs": ""} for row in tuned],
+            "setting",
+            "num_steps",
+            "epochs",
+        ),
         describe_size(HIDDEN_SIZE),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _epochs(rows: list[Row]) -> list[int]:
+    return sorted({row["num_epochs"] for row in rows})
+
+
+def _after(rows: list[Row]) -> tuple[str, str, str]:
+    """Of rows after the same epochs: the findings, the table, and what was not counted."""
+    usable, failed = sound(rows, "setting", "num_steps")
+    states = ("carried", "reset")
+    head = (
+        f"After the same words (about {rows[0]['words']:,}), each num_steps at its best learning "
+        "rate:"
+    )
+    found = [_enough(where(usable, setting=state), state) for state in states]
+    when = _when(rows[0])
+    return (
+        f"{head}\n\n" + "\n".join(found),
+        f"{when.capitalize()}:\n\n{_table(rows)}",
+        describe_failed([(*setting, when) for setting in failed], "num_steps"),
+    )
+
+
+def _when(row: Row) -> str:
+    return f"after epoch {row['num_epochs']}"
 
 
 def _number_of_updates(rows: list[Row]) -> str:
@@ -238,7 +275,7 @@ def _enough(rows: list[Row], state: str) -> str:
     note = " It is the longest that was tried: a longer one may be better." if longest else ""
     others = f", not clearly below {and_(near)}" if near else ""
     return (
-        f"- **After epoch {rows[0]['num_epochs']}, with the state {state}, {head} is "
+        f"- **{_when(rows[0]).capitalize()}, with the state {state}, {head} is "
         f"enough{doubt}**. Its perplexity of {perplexity[enough]:.2f} is within "
         f"{ENOUGH - 1:.0%} of the lowest. The lowest is {perplexity[best]:.2f} at num_steps "
         f"{best}{others}.{note}"
@@ -306,11 +343,7 @@ def _table(rows: list[Row]) -> str:
             + " | ".join(f"{clipped[n].mean:.0%}" for n in lengths)
             + " |"
         )
-    return (
-        "\n".join(lines)
-        + "\n\nA model that knows only the words' frequencies has a perplexity of "
-        + f"{math.exp(rows[0]['unigram_nats']):.1f}."
-    )
+    return "\n".join(lines)
 
 
 def _norm_table(rows: list[Row]) -> str:
@@ -366,14 +399,17 @@ def draw(rows: list[Row]):
     losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
     lengths = sorted({row["num_steps"] for row in losses})
     figure, (quality, sizes) = panels(2, height=4.4)
-    for index, state in enumerate(("reset", "carried")):
+    epochs = _epochs(losses)
+    pairs = itertools.product(("reset", "carried"), epochs)
+    for index, (state, trained) in enumerate(pairs):
         some = [
             row | {"perplexity": math.exp(row["valid_nats"])}
-            for row in sound(where(losses, setting=state), "num_steps")[0]
+            for row in sound(where(losses, setting=state, num_epochs=trained), "num_steps")[0]
         ]
+        label = f"state {state}, after epoch {trained}"
         style = {"color": STATE if state == "carried" else RESET}
-        line(quality, some, "num_steps", "perplexity", index, f"state {state}", **style)
-        if not math.isnan(losses[0]["floor"]):
+        line(quality, some, "num_steps", "perplexity", index, label, **style)
+        if trained == epochs[-1] and not math.isnan(losses[0]["floor"]):
             label = (
                 "floor, state zeroed every num_steps" if state == "reset" else "floor, full memory"
             )
