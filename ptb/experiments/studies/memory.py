@@ -271,7 +271,7 @@ def verdict(rows: list[Row]) -> str:
     lines = []
     for optimizer, some in _by_optimizer(rows).items():
         lines.append(
-            f"Trained with {optimizer}, for the same number of updates:\n\n"
+            f"Trained with {optimizer}:\n\n"
             + "\n".join(_against_rnn(some, network, optimizer) for network in _others(some))
         )
     return "\n\n".join([*lines, *_with_both(rows), _table(rows), *_notes(rows)])
@@ -292,7 +292,7 @@ def _others(rows: list[Row]) -> list[str]:
 
 
 def _part(rows: list[Row], network: str) -> tuple[str, int, Spread, Spread]:
-    """Which of the network and the RNN learns to remember longer, with one optimizer.
+    """Which of the network and the RNN remembers longer, with one optimizer.
 
     They part at the first delay at which their shares differ beyond doubt: its name, the delay and
     the two shares. NOT_CLEAR where there is no such delay.
@@ -310,15 +310,19 @@ def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
     if longer == NOT_CLEAR:
         return (
             f"- **With {optimizer}, it is not clear whether the {in_words(network)} or the RNN "
-            f"learns to remember longer**. Their intervals overlap at every delay up to {delay} "
-            "words."
+            f"remembers longer {_after(rows)}**. Their intervals overlap at every delay up to "
+            f"{delay} words."
         )
     shorter = RNN if longer == network else network
     return (
-        f"- **With {optimizer}, the {in_words(longer)} learns to remember longer than the "
-        f"{in_words(shorter)}**. They first differ at {delay} words: {one:.0%} of the seeds "
-        f"remember with the {in_words(network)}, {rnn:.0%} with the RNN."
+        f"- **With {optimizer}, the {in_words(longer)} remembers longer than the "
+        f"{in_words(shorter)} {_after(rows)}**. They first differ at {delay} words: {one:.0%} "
+        f"of the seeds remember with the {in_words(network)}, {rnn:.0%} with the RNN."
     )
+
+
+def _after(rows: list[Row]) -> str:
+    return f"after {rows[0]['most_updates']:,} updates"
 
 
 def _with_both(rows: list[Row]) -> list[str]:
@@ -333,15 +337,15 @@ def _with_both(rows: list[Row]) -> list[str]:
         if NOT_CLEAR in longer:
             said = (
                 f"With at least one optimizer, it is not clear whether the {name} or the RNN "
-                "learns to remember longer"
+                "remembers longer"
             )
         elif len(longer) > 1:
-            said = f"The optimizer decides whether the {name} or the RNN learns to remember longer"
+            said = f"The optimizer decides whether the {name} or the RNN remembers longer"
         elif longer == {network}:
-            said = f"With every optimizer, the {name} learns to remember longer than the RNN"
+            said = f"With every optimizer, the {name} remembers longer than the RNN"
         else:
-            said = f"With every optimizer, the RNN learns to remember longer than the {name}"
-        lines.append(f"- **{said}**.")
+            said = f"With every optimizer, the RNN remembers longer than the {name}"
+        lines.append(f"- **{said} {_after(rows)}**.")
     return [f"With {and_(by_optimizer)}:\n\n" + "\n".join(lines)]
 
 

@@ -36,12 +36,12 @@ def test_the_recorded_verdict_in_chinese_is_that_of_now_and_complete(name):
 
 def test_a_sentence_is_put_into_the_other_language_with_its_numbers_and_names():
     english = (
-        "**With SGD, the LSTM with forget bias 1 learns to remember longer than the RNN**. They "
-        "first differ at 20 words: 90% (60% to 98%) of the seeds remember with the LSTM with "
-        "forget bias 1, 0% with the RNN."
+        "**With SGD, the LSTM with forget bias 1 remembers longer than the RNN after 1,000 "
+        "updates**. They first differ at 20 words: 90% (60% to 98%) of the seeds remember with the "
+        "LSTM with forget bias 1, 0% with the RNN."
     )
     assert chinese(english) == (
-        "**用 SGD 训练时，LSTM（遗忘偏置 1） 比 RNN 学会记得更久**。"  # noqa: RUF001
+        "**用 SGD 更新 1,000 次之后，LSTM（遗忘偏置 1） 比 RNN 记得更久**。"  # noqa: RUF001
         "间隔 20 个词时开始分出高下："  # noqa: RUF001
         "LSTM（遗忘偏置 1） 有 90%（60% 到 98%）的种子记得住，RNN 有 0%。"  # noqa: RUF001
     ).replace("） ", "）")  # noqa: RUF001

@@ -484,8 +484,8 @@ def test_memory():
     rows = memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 9, 20: 6}, "LSTM": {5: 8, 10: 2}})
     verdict = memory.verdict(rows)
     assert (
-        "**With SGD, the GRU learns to remember longer than the RNN**. They first differ at 10 "
-        "words" in verdict
+        "**With SGD, the GRU remembers longer than the RNN after 1,000 updates**. They first "
+        "differ at 10 words" in verdict
     )
     assert (
         "90% (60% to 98%) of the seeds remember with the GRU, 0% (0% to 28%) with the RNN"
@@ -493,8 +493,8 @@ def test_memory():
     )
     # 8 against 10 of 10, and 2 against 0, may be chance.
     assert (
-        "**With SGD, it is not clear whether the LSTM or the RNN learns to remember longer**"
-        in verdict
+        "**With SGD, it is not clear whether the LSTM or the RNN remembers longer after 1,000 "
+        "updates**" in verdict
     )
     assert "| SGD | RNN | 10/10 | 0/10 | - | 5 |" in verdict
     assert "| SGD | GRU | 10/10 | 9/10 | 6/10 | 10 |" in verdict
@@ -502,7 +502,7 @@ def test_memory():
     assert "the same after 500 updates as after 1,000" in verdict
     assert "No network that forgot had its best rate at the edge" in verdict
     shorter = memory.verdict(memory_rows({"RNN": {5: 10, 10: 10}, "GRU": {5: 10, 10: 0}}, "Adam"))
-    assert "**With Adam, the RNN learns to remember longer than the GRU**" in shorter
+    assert "**With Adam, the RNN remembers longer than the GRU after 1,000 updates**" in shorter
     assert "| Adam | RNN | 10/10 | 10/10 | 10 or more |" in shorter
 
 
@@ -527,15 +527,22 @@ def test_memory_says_what_the_optimizers_agree_on():
     adam = {"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10}, "LSTM": {5: 10, 10: 10}}
     short = [row | {"longest": 10} for row in memory_rows(adam, "Adam")]
     verdict = memory.verdict(memory_rows(sgd) + short)
-    assert "**With every optimizer, the GRU learns to remember longer than the RNN**" in verdict
     assert (
-        "**The optimizer decides whether the LSTM or the RNN learns to remember longer**" in verdict
+        "**With every optimizer, the GRU remembers longer than the RNN after 1,000 updates**"
+        in verdict
+    )
+    assert (
+        "**The optimizer decides whether the LSTM or the RNN remembers longer after 1,000 updates**"
+        in verdict
     )
     assert "| Adam | GRU | 10/10 | 10/10 | not tried | 10 or more |" in verdict
     assert "With Adam, only delays up to 10 were tried." in verdict
     unclear = memory_rows(adam | {"LSTM": {5: 10, 10: 1}, "GRU": {5: 0}}, "Adam")
     verdict = memory.verdict(memory_rows(sgd | {"GRU": {5: 1}}) + unclear)
-    assert "**With every optimizer, the RNN learns to remember longer than the GRU**" in verdict
+    assert (
+        "**With every optimizer, the RNN remembers longer than the GRU after 1,000 updates**"
+        in verdict
+    )
     assert "**With at least one optimizer, it is not clear whether the LSTM or the RNN" in verdict
 
 
