@@ -84,7 +84,7 @@ class Session:
     def load_best(self) -> EpochReport:
         """Loads the best weights into the model; returns the report of that epoch.
 
-        Raises ValueError if the weights are lost.
+        Raises ValueError if the weights are lost, or are of another epoch.
         """
         progress = self._state.progress
         if not progress.reports:
@@ -96,7 +96,12 @@ class Session:
             )
         weights = self._best_weights
         if self._folder:
-            weights = self._folder.load("best").evaluation_weights
+            best = self._folder.load("best")
+            if best.progress.epoch != progress.best_epoch:  # only once the lock is released
+                raise ValueError(
+                    f"the run {self._folder.path} was trained further meanwhile: open it again"
+                )
+            weights = best.evaluation_weights
         self._state.model.import_weights(weights)
         return progress.best
 

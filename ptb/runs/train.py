@@ -205,7 +205,9 @@ def open_training(
         session.start()
         if changed:
             session.tell(f"changed at {session.where()}: {'; '.join(changed)}")
-        yield OpenTraining(training, session, corpus, description, devices.is_chief)
+        opened = OpenTraining(training, session, corpus, description, devices.is_chief)
+        cleanup.callback(opened.close)
+        yield opened
 
 
 class OpenTraining:
@@ -224,6 +226,7 @@ class OpenTraining:
         self.model, self.config = training.state.model, training.config
         self.corpus, self.is_chief = corpus, is_chief
         self._trained: dict | None = None  # the trained weights, while the model has the best ones
+        self._is_closed = False
         self.borders = borders_of(self.config, corpus)
 
     @property
@@ -234,7 +237,8 @@ class OpenTraining:
     def epochs(self) -> Generator[EpochReport, None, None]:
         """Trains to the end of the run and yields the report of each epoch.
 
-        Raises Stopped, Diverged and CannotSave, as `ptb.train` does.
+        Raises Stopped, Diverged and CannotSave, as `ptb.train` does, and ValueError once the block
+        of `open_training` has ended.
         """
         from ptb.training.stop import StopRequest  # noqa: PLC0415
 
@@ -246,10 +250,22 @@ class OpenTraining:
                 self._continue()
 
     def _continue(self) -> None:
-        """Puts the trained weights back into the model, where `result` has replaced them."""
+        """Puts the trained weights back into the model, where `result` has replaced them.
+
+        Raises ValueError after `close`.
+        """
+        if self._is_closed:
+            raise ValueError(
+                "this training is closed, because its with block has ended: train inside the "
+                "block, or call open_training again"
+            )
         if self._trained is not None:
             self.model.import_weights(self._trained)
             self._trained = None
+
+    def close(self) -> None:
+        """Ends training, as `open_training` does at the end of its block: the lock is gone then."""
+        self._is_closed = True
 
     @property
     def is_complete(self) -> bool:
@@ -269,7 +285,7 @@ class OpenTraining:
 
         `epochs` puts the trained weights back if it goes on after that. Only the chief scores:
         other workers keep the last weights. Raises ValueError if the checkpoint of the best epoch
-        is lost.
+        is lost, or was replaced by a later training after the block.
         """
         from ptb.training.perplexity import exact_score  # noqa: PLC0415
 

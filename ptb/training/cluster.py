@@ -20,6 +20,8 @@ from ptb.machine.untrusted import parse_json
 
 # Machines of a cluster may start minutes apart.
 START_SECONDS = 600
+# The name of a container may be known only after it has started.
+OWN_NAME_SECONDS = 60
 READY, START = b"ready %d\n", b"start\n"
 HELLO_SECONDS, RETRY_SECONDS = 5, 0.2
 EXAMPLE = (
@@ -90,6 +92,7 @@ class Cluster:
         ready: dict[int, socket.socket] = {}
         with contextlib.ExitStack() as cleanup:
             server = cleanup.enter_context(self._listen())
+            self._check_own_address()
             others = range(1, len(self.tasks))
             while True:
                 missing = [index for index in others if index not in ready]
@@ -110,29 +113,46 @@ class Cluster:
             for connection in ready.values():
                 connection.sendall(START)
 
+    def _check_own_address(self) -> None:
+        """Raises ValueError if the first worker does not reach itself within OWN_NAME_SECONDS.
+
+        TensorFlow's first worker connects to itself too. It would try forever, deaf to SIGTERM.
+        """
+        job, index, address = self.tasks[0]
+        deadline = time.monotonic() + OWN_NAME_SECONDS
+        while True:
+            try:
+                _connect(address, HELLO_SECONDS).close()
+                return
+            except (OSError, ValueError) as error:
+                if time.monotonic() > deadline:
+                    raise ValueError(
+                        f"{job} {index} does not reach its own address {address} ({error}): "
+                        "correct the host in TF_CONFIG, or add it to DNS or /etc/hosts"
+                    ) from None
+            time.sleep(RETRY_SECONDS)
+
     def _report(self, deadline: float) -> None:
         """Connects to the first worker, and waits for the signal to start."""
-        host, _, port = self.tasks[0][2].rpartition(":")
+        reason = ""
         while time.monotonic() < deadline:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(
-                    (host.strip("[]"), int(port)), START_SECONDS
-                ) as connection,
-            ):
-                connection.sendall(READY % self.index)
-                _readable([connection], deadline)
-                # Anything else is another program, or this one, which may connect to itself.
-                if _received(connection, len(START)) == START:
-                    return
+            try:
+                with _connect(self.tasks[0][2], START_SECONDS) as connection:
+                    connection.sendall(READY % self.index)
+                    _readable([connection], deadline)
+                    # Anything else is another program, or this one, which may connect to itself.
+                    if _received(connection, len(START)) == START:
+                        return
+            except (OSError, ValueError) as error:
+                reason = f" ({error})"
             time.sleep(RETRY_SECONDS)
-        raise ValueError(self._absent(0))
+        raise ValueError(self._absent(0, reason))
 
-    def _absent(self, index: int) -> str:
+    def _absent(self, index: int, reason: str = "") -> str:
         job, number, address = self.tasks[index]
         return (
-            f"{job} {number} at {address} has not come within {START_SECONDS} s: start it with the "
-            "same TF_CONFIG, but for its index"
+            f"{job} {number} at {address} has not come within {START_SECONDS} s{reason}: start it "
+            "with the same TF_CONFIG, but for its index"
         )
 
     def _listen(self) -> socket.socket:
@@ -157,7 +177,8 @@ class Cluster:
         """Waits for the other workers; returns the `MultiWorkerMirroredStrategy`.
 
         If a worker ends, or sends no sign of life, the others learn of it within
-        `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits.
+        `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits, but in the
+        moment from the last worker's arrival until TensorFlow has joined them, only Ctrl-C does.
         """
         import tensorflow as tf  # noqa: PLC0415
 
@@ -235,6 +256,12 @@ def _signals_end_the_process() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _connect(address: str, seconds: float) -> socket.socket:
+    """Raises OSError, or ValueError for a host that is no name."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), seconds)
+
+
 def _readable(sockets: list[socket.socket], deadline: float) -> list[socket.socket]:
     """The sockets that can be read; empty after the deadline.
 
@@ -257,15 +284,17 @@ def _received(connection: socket.socket, size: int) -> bytes:
 
 
 def _index(value) -> int:
-    """The index of a task, which may be text in `TF_CONFIG`. Raises TypeError or ValueError."""
-    if type(value) not in (int, str):
+    """The index of a task, which may be text in `TF_CONFIG`. Raises TypeError."""
+    if type(value) is str and re.fullmatch("[0-9]{1,5}", value):
+        return int(value)
+    if type(value) is not int:
         raise TypeError
-    return int(value)
+    return value
 
 
 def _is_address(text: str) -> bool:
     """Whether the text is HOST:PORT. With a bad port TensorFlow would wait forever."""
-    match = re.fullmatch(r"\S+:(\d{1,5})", text)
+    match = re.fullmatch(r"\S+:([0-9]{1,5})", text)
     return match is not None and 0 < int(match[1]) < 2**16
 
 

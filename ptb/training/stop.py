@@ -24,24 +24,54 @@ class Stopped(Exception):
 class StopRequest:
     """While entered, the first signal is kept for `check`; the second one ends the process.
 
-    Outside the main thread, it does nothing.
+    If several are entered, each of them gets the signal, and one that comes when all have theirs
+    ends the process. Outside the main thread, it does nothing.
+    """
+
+    def __enter__(self) -> StopRequest:
+        self.signal: int | None = None
+        # Python hands signals to the main thread alone: in another one, nobody can ask.
+        self._listens = threading.current_thread() is threading.main_thread()
+        if self._listens:
+            LISTENER.add(self)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._listens:
+            LISTENER.remove(self)
+
+    def check(self, max_over_workers: Callable[[int], int] = lambda number: number) -> None:
+        """Raises Stopped if a signal came, here or in another worker."""
+        if number := max_over_workers(self.signal or 0):
+            raise Stopped(number)
+
+
+class _Listener:
+    """Hears the signals of this process from the first request that enters to the last that leaves.
 
     Python runs a handler only between two of its own instructions, and a call of TensorFlow can
     take seconds. The operating system's handler writes each signal's number to a socket at once,
     where a thread reads it. Files are renamed into place, so leaving at any moment breaks none.
     """
 
-    def __enter__(self) -> StopRequest:
-        self._signal: int | None = None
-        # Python hands signals to the main thread alone: in another one, nobody can ask.
-        self._listens = threading.current_thread() is threading.main_thread()
-        if self._listens:
-            self._start_listening()
-        return self
+    def __init__(self):
+        self._requests: tuple[StopRequest, ...] = ()
 
-    def _start_listening(self) -> None:
+    def add(self, request: StopRequest) -> None:
+        if self._requests:
+            self._requests += (request,)
+        else:
+            self._start(request)
+
+    def remove(self, request: StopRequest) -> None:
+        if self._requests == (request,):
+            self._stop()
+        self._requests = tuple(each for each in self._requests if each is not request)
+
+    def _start(self, request: StopRequest) -> None:
         self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here
         self._writer.setblocking(False)
+        self._requests = (request,)
         # What is ignored, as under nohup, stays so.
         handled = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
         self._handlers = {number: signal.signal(number, _ignore) for number in handled}
@@ -49,9 +79,7 @@ class StopRequest:
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def __exit__(self, *_) -> None:
-        if not self._listens:
-            return
+    def _stop(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -59,20 +87,20 @@ class StopRequest:
         self._thread.join()
         self._reader.close()
 
-    def check(self, max_over_workers: Callable[[int], int] = lambda number: number) -> None:
-        """Raises Stopped if a signal came, here or in another worker."""
-        if number := max_over_workers(self._signal or 0):
-            raise Stopped(number)
-
     def _listen(self) -> None:
         while received := self._reader.recv(1):
             if received[0] not in SIGNALS:
                 continue
-            if self._signal is not None:
+            waiting = [request for request in self._requests if request.signal is None]
+            if not waiting:
                 os._exit(128 + received[0])
-            self._signal = received[0]
+            for request in waiting:
+                request.signal = received[0]
             with contextlib.suppress(OSError):  # the terminal may have gone
                 print("\nstopping after this window; once more leaves at once", file=sys.stderr)
+
+
+LISTENER = _Listener()  # handlers and the socket belong to the process
 
 
 def _ignore(number, frame) -> None:

@@ -57,3 +57,34 @@ def test_a_result_between_epochs_does_not_change_the_training(corpus):
     assert results[-1] == last
     for weights, then in kept:
         assert all(np.array_equal(weights[name], then[name]) for name in then)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_after_its_block_a_training_neither_trains_nor_writes(corpus, tmp_path):
+    config = dataclasses.replace(CONFIG, num_epochs=3)
+    with open_training(config, corpus, tmp_path / "run") as training:
+        begun = training.epochs()
+        next(begun)
+    before, weights = contents(tmp_path), training.model.export_weights()
+    for reports in (begun, training.epochs()):
+        with pytest.raises(ValueError, match="closed, because its with block has ended"):
+            next(reports)
+    assert contents(tmp_path) == before
+    for name, weight in training.model.export_weights().items():
+        np.testing.assert_array_equal(weight, weights[name])
+    assert training.result().best == training.reports[0]
+    assert training.where() == "the end of epoch 1"
+
+
+def test_after_its_block_a_result_is_not_that_of_a_later_training(corpus, tmp_path):
+    config = dataclasses.replace(CONFIG, num_epochs=3)
+    with open_training(config, corpus, tmp_path / "run") as training:
+        next(training.epochs())
+    with open_training(config, corpus, tmp_path / "run") as other:
+        list(other.epochs())
+    assert other.result().best.epoch > 1
+    with pytest.raises(ValueError, match="was trained further meanwhile"):
+        training.result()

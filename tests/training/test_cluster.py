@@ -43,6 +43,7 @@ def test_the_first_task_is_the_chief(monkeypatch):
         ({"worker": "host0:1"}, 0),
         ({"worker": ["host0"]}, 0),
         ({"worker": ["host0:65536"]}, 0),
+        ({"worker": ["host0:\u0661"]}, 0),  # 1 in Arabic digits
         ({"worker": ["host0:1", "host0:1"]}, 0),
         ({"worker": HOSTS, "ps": ["host2:3"]}, 0),
         ({"worker": dict.fromkeys(HOSTS)}, 0),
@@ -53,6 +54,8 @@ def test_the_first_task_is_the_chief(monkeypatch):
         ({"worker": HOSTS}, float("inf")),
         ({"worker": HOSTS}, None),
         ({"worker": HOSTS}, "9" * 5000),
+        ({"worker": HOSTS}, "\u0661"),
+        ({"worker": HOSTS}, "0_1"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_refused(monkeypatch, cluster, index):
@@ -122,12 +125,33 @@ def test_a_worker_that_never_comes_is_named(clusters, monkeypatch):
             clusters[index].wait_for_all()
 
 
+UNKNOWN = "host.invalid"  # RFC 2606
+
+
+@pytest.mark.parametrize("host", [UNKNOWN, "host..invalid", "h" * 64])
+def test_a_host_without_an_address_is_named(clusters, monkeypatch, host):
+    monkeypatch.setattr(cluster_module, "OWN_NAME_SECONDS", 0.3)
+    monkeypatch.setattr(cluster_module, "START_SECONDS", 0.3)
+    tasks = on_host(clusters[0].tasks, host)
+    with pytest.raises(ValueError, match=f"own address {host}:.* correct the host in TF_CONFIG"):
+        Cluster(tasks, 0).wait_for_all()
+    with pytest.raises(ValueError, match=rf"worker 0 at {host}:\d+ has not come .* \(.*\): "):
+        Cluster(tasks, 1).wait_for_all()
+
+
+def on_host(tasks, host):
+    """The tasks, with the first one on that host."""
+    job, index, address = tasks[0]
+    return ((job, index, address.replace("127.0.0.1", host)), *tasks[1:])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", UNKNOWN])
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_worker_that_waits(clusters, index, number):
+def test_a_signal_ends_a_worker_that_waits(clusters, index, number, host):
     program = (
         "from ptb.training.cluster import Cluster\n"
-        f"cluster = Cluster({clusters[0].tasks}, {index})\n"
+        f"cluster = Cluster({on_host(clusters[0].tasks, host)}, {index})\n"
         "print('waiting', flush=True)\n"
         "cluster.wait_for_all()\n"
     )

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,36 @@ def test_a_signal_is_kept_until_it_is_asked_for(number, status, capfd):
         assert stopped.value.status == status
     assert signal.getsignal(number) is before
     assert "once more leaves at once" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("ends", [(0, 1), (1, 0)])
+def test_each_of_two_requests_gets_the_signal_in_whatever_order_they_end(ends):
+    before = signal.getsignal(signal.SIGINT)
+    with socket.socket() as others:
+        others.setblocking(False)
+        wakeup = signal.set_wakeup_fd(others.fileno())
+        try:
+            requests = [StopRequest().__enter__() for _ in range(2)]
+            os.kill(os.getpid(), signal.SIGINT)
+            for i in ends:
+                with pytest.raises(Stopped):
+                    until(requests[i].check)
+                requests[i].__exit__()
+            assert signal.getsignal(signal.SIGINT) is before
+        finally:
+            assert signal.set_wakeup_fd(wakeup) == others.fileno()
+
+
+def test_a_request_that_comes_after_a_signal_is_not_stopped_by_it():
+    with StopRequest() as first:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped):
+            until(first.check)
+        with StopRequest() as second:
+            second.check()
+            os.kill(os.getpid(), signal.SIGINT)  # the first has one already: that ends nothing
+            with pytest.raises(Stopped):
+                until(second.check)
 
 
 def until(check):
