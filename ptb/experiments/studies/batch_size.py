@@ -5,7 +5,8 @@
 Every batch size is compared twice: after the same words, of which a batch of 256 makes 1/256 of the
 updates that a batch of 1 makes, and after the same updates, in which it reads 256 times the words.
 Each has a learning rate tuned for it in each of the two. Beside the loss stand the share of windows
-whose gradient was clipped, the generalization gap, and the noise of the gradient.
+whose gradient was clipped, the generalization gap (valid loss minus that of train tokens that were
+read), and the noise of the gradient.
 
 The noise: for batches of B rows, the gradient is its mean G plus noise whose variances sum to
 S / B. S / |G|^2 is the simple noise scale of McCandlish et al. 2018 (arXiv 1812.06162): the batch
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import functools
 import math
+
+import numpy as np
 
 from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import (
@@ -85,13 +88,27 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         return stacks[-1].train(updates)
 
     rows = tune_and_measure(train, RATES, options)
-    read = min(len(corpus.train), GAP_TOKENS, updates * per_update)
-    train_nats = stacks[-1].nats(corpus.train[:read], True)
+    read = read_tokens(corpus.train, size, updates * config.num_steps)
+    train_nats = stacks[-1].nats(read, True)
     ratios = noise_scales(stacks[-1], corpus.train) if size == 20 else [math.nan] * len(rows)
     return [
-        row | {"train_nats": finite(train_nats[g]), "noise_scale": float(ratios[g])}
+        row
+        | {
+            "train_nats": finite(train_nats[g]),
+            "train_tokens": len(read),
+            "noise_scale": float(ratios[g]),
+        }
         for g, row in enumerate(rows)
     ]
+
+
+def read_tokens(ids, batch_size: int, num_columns: int):
+    """Up to GAP_TOKENS of what was read in the first columns of a batch, row by row, `[N]`."""
+    length = len(ids) // batch_size
+    columns = min(num_columns, length)
+    rows = max(1, min(batch_size, GAP_TOKENS // columns))
+    starts = length * np.arange(rows)
+    return np.concatenate([ids[start : start + columns] for start in starts])[:GAP_TOKENS]
 
 
 def noise_scales(stack, ids):
@@ -100,7 +117,6 @@ def noise_scales(stack, ids):
     It is estimated from the gradients of NOISE_ROWS single rows that are spread over the text, each
     with the state after one window of it.
     """
-    import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.data import reader  # noqa: PLC0415
@@ -160,7 +176,7 @@ def verdict(rows: list[Row]) -> str:
         part
         for part in (
             *parts,
-            OF_THE_GAP if any(parts) else "",
+            OF_THE_GAP if any(parts) and "train_tokens" in rows[0] else "",
             _noise(usable),
             _table(rows),
             describe_failed(failed, "after the"),
@@ -190,7 +206,8 @@ def _of_held(rows: list[Row], held: str) -> str:
         lines.append(_gap(rows, held, 4, 1))
     if max(loss) > 4:
         lines.append(_gap(rows, held, max(loss), min(loss)))
-    lines.append(_generalization(rows, held, loss))
+    if "train_tokens" in rows[0]:  # else the train loss may be of tokens that were not read
+        lines.append(_generalization(rows, held, loss))
     budget = "updates" if held == UPDATES else "words"
     amount = max(row[budget] for row in rows)
     head = (
@@ -241,12 +258,13 @@ def _noise(rows: list[Row]) -> str:
     rows = [row for row in rows if not math.isnan(row["noise_scale"]) and row["held"] == WORDS]
     if not rows:
         return ""
-    # The ratio of noise to signal of a batch of B rows is the root of the scale over B.
+    # Medians: where the signal is small, the estimate of a seed may be many times too large. The
+    # ratio of noise to signal of a batch of B rows is the root of the scale over B.
     noise = {
-        size: bootstrap(math.sqrt(max(row["noise_scale"], 0) / size) for row in rows)
+        size: bootstrap((math.sqrt(max(row["noise_scale"], 0) / size) for row in rows), np.median)
         for size in (1, 4, 20, 64, 256)
     }
-    scale = bootstrap(row["noise_scale"] for row in rows)
+    scale = bootstrap((row["noise_scale"] for row in rows), np.median)
     louder = [size for size, each in noise.items() if each.low > 1]
     head = (
         f"The gradient's noise is larger than its signal up to batch {max(louder)}"
@@ -255,8 +273,9 @@ def _noise(rows: list[Row]) -> str:
     )
     named = ", ".join(f"{each:.2f} with {size}" for size, each in noise.items())
     return (
-        f"**{head}**. Noise over signal, at the weights of batch 20 after the same words, is "
-        f"{named}. The two are equal at a batch of {scale:.0f} rows (simple noise scale)."
+        f"**{head}**. Noise over signal (median of the seeds), at the weights of batch 20 after "
+        f"the same words, is {named}. The two are equal at a batch of {scale:.0f} rows (simple "
+        "noise scale)."
     )
 
 
@@ -288,7 +307,8 @@ def draw(rows: list[Row]):
         some = where(rows, held=which)
         learned, failed = sound(some, "batch_size")
         line(axes, learned, "batch_size", "valid_nats", 0, "valid", color=LOSS)
-        line(axes, learned, "batch_size", "train_nats", 1, "train", color=TRAIN)
+        if "train_tokens" in rows[0]:
+            line(axes, learned, "batch_size", "train_nats", 1, "train", color=TRAIN)
         axes.axhline(rows[0]["unigram_nats"], linestyle=":", color=GREY, label="words' frequencies")
         if failed:
             heights = [rows[0]["unigram_nats"]] * len(failed)

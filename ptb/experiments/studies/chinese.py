@@ -52,7 +52,7 @@ SENTENCES = {
     "The gap also depends on how much a model has read and learned.": "这个差距还取决于模型读了多少、学了多少。",
     "**The gradient's noise is larger than its signal up to batch {n}**": "**批不超过 {n} 时，梯度的噪声大于信号**",
     "**The gradient's noise is not clearly larger than its signal at any batch**": "**无论批多大，梯度的噪声都不明显大于信号**",
-    "Noise over signal, at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n} rows (simple noise scale).": "在批为 20、读同样多的词之后的权重上，噪声与信号之比：{w}。批有 {n} 行时两者相等（simple noise scale）。",
+    "Noise over signal (median of the seeds), at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n} rows (simple noise scale).": "在批为 20、读同样多的词之后的权重上，噪声与信号之比（各种子的中位数）：{w}。批有 {n} 行时两者相等（simple noise scale）。",
     "This study does not compare speed: {w} measures it.": "这里不比较速度：用 {w} 测量。",
     # num_steps
     "After epoch {n}:": "第 {n} 轮之后：",

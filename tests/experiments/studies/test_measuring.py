@@ -90,6 +90,18 @@ def test_a_cell_learns_what_came_one_word_before_and_chance_is_what_guessing_giv
     assert stuck["updates"] == 400
 
 
+def test_the_train_loss_is_of_tokens_that_were_read():
+    ids = np.arange(40_000)
+    read = batch_size.read_tokens(ids, 4, 3_000)  # 4 rows of 10,000 tokens
+    np.testing.assert_array_equal(
+        read,
+        [*range(0, 3_000), *range(10_000, 13_000), *range(20_000, 23_000), *range(30_000, 33_000)],
+    )
+    np.testing.assert_array_equal(batch_size.read_tokens(ids, 4, 10_000), ids[:10_000])
+    np.testing.assert_array_equal(batch_size.read_tokens(ids, 1, 90_000), ids[:12_000])
+    np.testing.assert_array_equal(batch_size.read_tokens(ids[:90], 4, 50), ids[:88])
+
+
 def test_the_noise_scale_is_that_of_gradients_whose_noise_is_known():
     rng = np.random.default_rng(0)
     gradients = 1.0 + 3.0 * rng.standard_normal((500, 40))  # S = 40 * 9, |G|^2 = 40

@@ -65,7 +65,12 @@ def batch_rows(words, updates, noise=16.0, **columns):
     """Losses by batch size, after the same words and after the same updates."""
     return [
         trained(seed, loss, **columns)
-        | {"held": held, "batch_size": size, "noise_scale": noise if size == 20 else math.nan}
+        | {
+            "held": held,
+            "batch_size": size,
+            "train_tokens": 12_000,
+            "noise_scale": noise if size == 20 else math.nan,
+        }
         for held, losses in ((batch_size.WORDS, words), (batch_size.UPDATES, updates))
         for size, loss in losses.items()
         for seed in SEEDS
@@ -127,6 +132,9 @@ def test_the_generalization_gap_is_compared():
     wider = [row | {"train_nats": 2.0} if row["batch_size"] == 256 else row for row in rows]
     assert "generalization gap is larger with batch 256" in batch_size.verdict(wider)
     assert "generalization gap does not clearly differ" in batch_size.verdict(rows)
+    # Of rows that do not say which tokens the train loss is of, none is compared.
+    older = [{n: v for n, v in row.items() if n != "train_tokens"} for row in wider]
+    assert "gap" not in batch_size.verdict(older)
 
 
 def hidden_rows(curves, **columns):
