@@ -17,8 +17,8 @@ from ptb.command_line.program import FLAGS, run, user_errors
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.findings import findings
-from ptb.experiments.studies.study_files import CPU_TIME, RECHECK, VERDICT, in_chinese
-from ptb.experiments.studies.study_flags import define_flags
+from ptb.experiments.studies.study_files import CPU_TIME, RECHECK, VERDICT, in_chinese, read_text
+from ptb.experiments.studies.study_flags import check_flags, define_flags
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
 from ptb.machine.process import command_of
@@ -35,6 +35,7 @@ HOLDS = (
 def main() -> int | None:
     """The exit status: 1 where a study failed."""
     with user_errors():
+        check_flags()
         overview = Path(FLAGS.out) / OVERVIEW
         refuse_other_content(overview, str(overview), TITLE.encode())
     failed = []
@@ -51,9 +52,10 @@ def main() -> int | None:
         if flag != "--redraw" and not flag.startswith(("--language", "--beside"))
     ]
     made_by = shlex.join(["ptb", "study", *measured])
-    write_overview(Path(FLAGS.out), made_by)
-    if FLAGS.language == "zh":
-        write_overview(Path(FLAGS.out), made_by, in_chinese)
+    with user_errors():
+        write_overview(Path(FLAGS.out), made_by)
+        if FLAGS.language == "zh":
+            write_overview(Path(FLAGS.out), made_by, in_chinese)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1
@@ -68,7 +70,7 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
     for name in NAMES:
         path = folder / name / of(VERDICT)
         if path.exists():
-            title, _, answer = path.read_text(encoding="utf-8").partition("\n")
+            title, _, answer = read_text(path).partition("\n")
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
             lines += [f"- {capital(each)}" for each in findings(answer)]
@@ -85,14 +87,15 @@ def checked_again(folder: Path, beside: bool) -> list[str]:
     for name in NAMES:
         verdict, recheck = folder / name / VERDICT, folder / name / RECHECK
         if verdict.exists():
-            text = verdict.read_text("utf-8")
+            text = read_text(verdict)
             cost = re.search(rf"^\| {CPU_TIME} \| (.+) \|$", text, re.M)
             seconds = cost[1] if cost else "not recorded"
             held = "not checked"
-            if recheck.exists():
-                # "**The verdict holds** with seeds 6 to 10: ..."
-                outcome = recheck.read_text("utf-8").splitlines()[2]
-                held = re.sub(r"\*\*(.+?)\*\*", rf"[\1]({name}/{RECHECK})", outcome)
+            # "**The verdict holds** with seeds 6 to 10: ..."
+            if recheck.exists() and (
+                outcome := re.search(r"^\*\*(The verdict .+?)\*\*(.+)$", read_text(recheck), re.M)
+            ):
+                held = f"[{outcome[1]}]({name}/{RECHECK}){outcome[2]}"
             cells = [name, seconds, held, *[_on_another_text(text, name)] * beside]
             rows.append(f"| {' | '.join(cells)} |")
     return rows

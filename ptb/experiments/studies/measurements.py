@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,21 +217,40 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def from_csv(text: str) -> list[Row]:
-    """Reads rows from CSV. Raises ValueError if there is no row or a field is missing."""
-    rows = [{name: _value(field) for name, field in row.items()} for row in _rows(text)]
-    if not rows:
+    """Reads rows from CSV. Raises ValueError if there is no row, or a field is missing or wrong."""
+    lines = dict(_lines(text))
+    if not lines:
         raise ValueError("there is no measurement in it")
-    return rows
+    for name in next(iter(lines.values())):
+        _check_column(name, {number: row[name] for number, row in lines.items()})
+    return [{name: _value(field) for name, field in row.items()} for row in lines.values()]
 
 
-def _rows(text: str):
+def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV with their line numbers. A row without its line break was cut off."""
+    reader = csv.DictReader(io.StringIO(text))
     try:
-        for row in csv.DictReader(io.StringIO(text)):
+        for row in reader:
             if None in row or None in row.values():
-                raise ValueError(f"this row has too few or too many fields: {list(row.values())}")
-            yield row
+                raise ValueError(f"line {reader.line_num} has too few or too many fields")
+            yield reader.line_num, row
     except csv.Error as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+    if text and not text.endswith("\n"):
+        raise ValueError(f"line {reader.line_num} is cut off")
+
+
+def _check_column(name: str, fields: dict[int, str]) -> None:
+    """Raises ValueError if most fields of a column are numbers, and one is not."""
+    others = [number for number, field in fields.items() if not _is_number(field)]
+    if others and len(others) < len(fields) / 2:
+        field = fields[others[0]]
+        raise ValueError(f"line {others[0]}, column {name}: {field[:40]!r} is not a number")
+
+
+def _is_number(field: str) -> bool:
+    """Whether the field is a number, or several with spaces between."""
+    return bool(field) and not any(isinstance(_value(part), str) for part in field.split(" "))
 
 
 def _value(field: str) -> int | float | str:

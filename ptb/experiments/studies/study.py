@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run, user_errors
 from ptb.experiments.studies.findings import comparison, contradicts, paired, tally
-from ptb.experiments.studies.measurements import Row, to_csv
+from ptb.experiments.studies.measurements import Row, from_csv, to_csv
 from ptb.experiments.studies.study_files import (
     CSV,
     FIGURE,
@@ -25,6 +26,7 @@ from ptb.experiments.studies.study_files import (
     VERDICT,
     check_text,
     cost_of,
+    damaged,
     in_chinese,
     is_unfinished,
     is_verdict,
@@ -33,11 +35,20 @@ from ptb.experiments.studies.study_files import (
     provenance_of,
     read_unfinished,
     rechecked_rows,
+    remove_replaced,
     saved_rows,
     seen_seeds,
+    unfinished_lines,
     writing,
 )
-from ptb.experiments.studies.study_flags import QUICK_SEEDS, define_flags, load_corpus
+from ptb.experiments.studies.study_flags import (
+    QUICK_SEEDS,
+    check_flags,
+    define_flags,
+    load_corpus,
+    other_text,
+)
+from ptb.experiments.studies.whole import are_quick
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.colours import fonts
 from ptb.machine.own_folder import refuse_foreign
@@ -103,12 +114,10 @@ class Study:
     def _run(self) -> None:
         with user_errors():
             folder = Path(FLAGS.out) / self.name
-            if (text := _other_text()) and not text.is_dir():
-                raise ValueError(f"--beside={text}: there is no such folder")
-            recorded = None
-            if FLAGS.redraw or FLAGS.recheck:
-                recorded = saved_rows(folder)
-                self._check_columns(recorded, folder)
+            check_flags()
+            self._check_saved(folder)
+            recorded = saved_rows(folder) if FLAGS.redraw or FLAGS.recheck else None
+            first = 1 + max(seen_seeds(folder)) if FLAGS.recheck else 1
             if not FLAGS.redraw:
                 corpus = load_corpus()
                 if FLAGS.recheck:
@@ -124,38 +133,83 @@ class Study:
         if not self.in_children:
             start_quietly()
         count = FLAGS.seeds or (self.quick_seeds if FLAGS.quick else self.seeds)
-        first = 1 + max(seen_seeds(folder)) if FLAGS.recheck else 1
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
         rows, tuned = self.rows(options, corpus, folder)
         csv = RECHECK_CSV if FLAGS.recheck else CSV
         provenance = provenance_of(corpus, cost_of(folder / UNFINISHED), csv)
-        if FLAGS.recheck:
-            write_text_atomically(folder / RECHECK_CSV, to_csv(rows))
-            self.report_recheck(recorded, rows, folder, provenance)
-        else:
-            write_text_atomically(folder / CSV, to_csv(rows))
-            if tuned:
-                write_text_atomically(folder / TUNING, to_csv(tuned))
-            # What is said and drawn comes from the file: --redraw then says and draws the same.
-            self.report(saved_rows(folder), folder, provenance)
+        with user_errors():
+            if FLAGS.recheck:
+                write_text_atomically(folder / RECHECK_CSV, to_csv(rows))
+                self.report_recheck(recorded, rows, folder, provenance)
+            else:
+                write_text_atomically(folder / CSV, to_csv(rows))
+                if tuned:
+                    write_text_atomically(folder / TUNING, to_csv(tuned))
+                remove_replaced(folder)
+                # What is said and drawn comes from the file: --redraw then says and draws the same.
+                self.report(saved_rows(folder), folder, provenance)
         (folder / UNFINISHED).unlink()
 
     def check_own(self, folder: Path) -> None:
-        """Raises ValueError if the folder has files that are not of a study."""
+        """Raises ValueError if the folder has files that are not of a study, or a damaged one."""
         named = f"--out={folder.parent}"
         with writing(named):
             if not (is_verdict(folder / VERDICT) or is_unfinished(folder / UNFINISHED)):
                 refuse_foreign(folder, f"{named}: {folder.name}")
+        unfinished_lines(folder / UNFINISHED)
 
-    def _check_columns(self, rows: list[Row], folder: Path) -> None:
-        """Raises ValueError if the CSV lacks a column or row that the verdict needs."""
-        try:
+    def _check_saved(self, folder: Path) -> None:
+        """Raises ValueError if a CSV that is read is damaged, or compared with other settings."""
+        rechecked, other = folder / RECHECK_CSV, self._other_folder()
+        compared = [other / CSV] if other else []
+        quick = FLAGS.quick
+        if FLAGS.redraw:
+            quick = self.is_quick(folder / CSV)
+            compared += [rechecked] if rechecked.exists() else []
+        elif FLAGS.recheck:
+            compared.append(folder / CSV)
+            if rechecked.exists():  # its seeds are not taken again
+                self.is_quick(rechecked)
+        kinds = {False: "a full run", True: "a quick run"}
+        for path in compared:
+            if self.is_quick(path) != quick:
+                raise ValueError(
+                    f"{path} is of {kinds[not quick]}, and would be compared with {kinds[quick]}: "
+                    "measure both with --quick, or both without"
+                )
+
+    def is_quick(self, path: Path) -> bool:
+        """Whether a CSV of this study has the settings of a quick run.
+
+        Raises ValueError if it lacks a column or row that the verdict needs.
+        """
+        rows = saved_rows(path.parent, path.name)
+        full, quick = (
+            from_csv(to_csv(self.cases(Options(quick, seeds=(1,))))) for quick in (False, True)
+        )
+        with self._answering(path):
+            is_quick = are_quick(rows, full, quick)
             self.verdict(rows)
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-            raise ValueError(
-                f"{folder / CSV} is not the CSV of {self.name}: it has nothing for {error}"
-            ) from None
+        return is_quick
+
+    @contextlib.contextmanager
+    def _answering(self, path: Path) -> Iterator[None]:
+        """Turns the errors of a verdict or figure, from the rows of a CSV, into ValueError."""
+        try:
+            yield
+        except LookupError as error:
+            raise damaged(path, self.name, f"there is nothing for {error}") from error
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise damaged(path, self.name, error) from error
+
+    def _other_folder(self) -> Path | None:
+        """The folder of this study on another text; None without --beside.
+
+        Of a folder with several studies, some may not have been measured on the other text.
+        """
+        text = other_text()
+        return text / self.name if text and (text / self.name).is_dir() else None
 
     def rows(self, options: Options, corpus, folder: Path) -> tuple[list[Row], list[Row]]:
         """Measures every case with a progress bar. Returns the rows, and the rows of the tuning.
@@ -239,11 +293,11 @@ class Study:
         from ptb.experiments.studies.figure import png  # noqa: PLC0415
 
         verdict = self.answer(rows)
-        text = _other_text()
-        # Of a folder with several studies, some may not have been measured on the other text.
-        there = text / self.name if text else None
-        other = self.beside(rows, folder, there) if there and there.is_dir() else []
-        write_atomically(folder / FIGURE, lambda file: file.write(png(self.draw, rows)))
+        there = self._other_folder()
+        other = self.beside(rows, folder, there) if there else []
+        with self._answering(folder / CSV):
+            figure = png(self.draw, rows)
+        write_atomically(folder / FIGURE, lambda file: file.write(figure))
         if provenance is None:
             provenance = kept_provenance(folder)
         lines = [f"# {self.question}", "", verdict, "", f"![figure]({FIGURE})", ""]
@@ -277,11 +331,6 @@ def _outcome(pairs: list[tuple[str, str]], rows: list[Row]) -> tuple[str, str]:
     seeds = sorted({row["seed"] for row in rows})
     how = tally(pairs, "with one set of seeds")
     return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {how}"
-
-
-def _other_text() -> Path | None:
-    """The folder of another text to compare with, which --beside names."""
-    return Path(FLAGS.beside) if "beside" in FLAGS and FLAGS.beside else None
 
 
 def _seeds(count: int) -> str:

@@ -41,25 +41,62 @@ def is_unfinished(path: Path) -> bool:
 
 
 def read_unfinished(path: Path, what: dict) -> dict:
-    """The cases that are already measured; {} if they belong to another measurement."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    # A last line without an end is of a study that was killed while it wrote.
-    kept = []
-    for line in lines:
-        try:
-            kept.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    if not kept or kept[0] != what:
+    """The cases that are already measured; {} if they belong to another measurement.
+
+    Raises ValueError as `unfinished_lines` does.
+    """
+    kept = unfinished_lines(path)
+    if kept[:1] != [what]:
         kept = [what]
     write_text_atomically(path, "".join(json.dumps(each) + "\n" for each in kept))
     return {each.pop("case"): each for each in kept[1:]}
 
 
+def unfinished_lines(path: Path) -> list[dict]:
+    """What is measured, and a line for each case of it; [] if there is no such file.
+
+    Raises ValueError for a damaged line. A last line without its end is of a study that was killed
+    while it wrote, and left out.
+    """
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    kept = []
+    for number, line in enumerate(lines, start=1):
+        parsed = _parsed(line)
+        if number > 1 and not _is_case(parsed):
+            if number == len(lines) and not line.endswith(b"\n"):
+                break
+            raise ValueError(
+                f"line {number} of {path} is damaged: remove the line, and its case is measured "
+                "again"
+            )
+        if parsed is None:
+            raise ValueError(
+                f"line 1 of {path} is damaged: remove the file, and all cases are measured again"
+            )
+        kept.append(parsed)
+    return kept
+
+
+def _parsed(line: bytes):
+    """The value of a line of JSON; None if it is damaged."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_case(parsed) -> bool:
+    """Whether a line of UNFINISHED has what was measured of a case."""
+    match parsed:
+        case {"case": str(), "rows": [dict(), *_], "tuned": list(), "cpu_seconds": int() | float()}:
+            return True
+    return False
+
+
 def cost_of(path: Path) -> float:
     """CPU seconds of all cases of a study, including cases from before it was resumed."""
     cases = path.read_text(encoding="utf-8").splitlines()[1:]
-    return math.fsum(json.loads(case).get("cpu_seconds", math.nan) for case in cases)
+    return math.fsum(json.loads(case)["cpu_seconds"] for case in cases)
 
 
 def make_folder(folder: Path) -> None:
@@ -83,16 +120,43 @@ def saved_rows(folder: Path, name: str = CSV) -> list[Row]:
     """The measurements in a file of a study's folder."""
     path = folder / name
     try:
-        return from_csv(path.read_text(encoding="utf-8"))
+        text = read_text(path)
     except FileNotFoundError:
-        raise ValueError(f"there is no {path}: run the study without --redraw first") from None
+        raise ValueError(f"there is no {path}: run the study that writes it first") from None
+    try:
+        return from_csv(text)
     except ValueError as error:
-        raise ValueError(f"{path} is not the CSV of a study: {error}") from None
+        raise damaged(path, "a study", error) from None
+
+
+def damaged(path: Path, study: str, reason: object) -> ValueError:
+    """The error for a CSV that cannot be used."""
+    return ValueError(
+        f"{path} is damaged or not the CSV of {study} ({reason}): restore it, or remove it and "
+        "measure again"
+    )
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a study wrote. Raises ValueError if it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 (byte {error.start}): restore it, or measure again into another "
+            "folder"
+        ) from None
 
 
 def rechecked_rows(folder: Path) -> list[Row]:
     """The measurements of the last recheck; [] if the verdict was never checked again."""
     return saved_rows(folder, RECHECK_CSV) if (folder / RECHECK_CSV).exists() else []
+
+
+def remove_replaced(folder: Path) -> None:
+    """Removes the recheck and the Chinese pages of measurements that others have replaced."""
+    for name in (RECHECK_CSV, RECHECK, in_chinese(VERDICT), in_chinese(FIGURE)):
+        (folder / name).unlink(missing_ok=True)
 
 
 def seen_seeds(folder: Path) -> set[int]:
@@ -122,7 +186,7 @@ def provenance_of(corpus, cost: float, csv: str = CSV) -> list[str]:
         f"| text | {escape(corpus.name)}: {tokens} tokens, fingerprint {corpus.fingerprint[:12]} |",
         f"| versions | {versions_in_words()} |",
         f"| machine | {processor}, {cores} cores |",
-        *([] if math.isnan(cost) else [f"| {CPU_TIME} | {cost:,.0f} s |"]),
+        f"| {CPU_TIME} | {cost:,.0f} s |",
         f"| figures | [{csv}]({csv}) |",
     ]
 
@@ -130,7 +194,7 @@ def provenance_of(corpus, cost: float, csv: str = CSV) -> list[str]:
 def kept_provenance(folder: Path, name: str = VERDICT) -> list[str]:
     """The provenance in the file that is to be replaced; [] if there is no such file."""
     path = folder / name
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = read_text(path).splitlines() if path.exists() else []
     return lines[lines.index("| | |") :] if "| | |" in lines else []
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from absl import flags
 
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
+from ptb.command_line.program import FLAGS
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.explain.phrases import LANGUAGES
 
@@ -41,7 +43,8 @@ def define_flags() -> None:
             "recheck",
             False,
             "Measure again with other seeds, and say whether the verdict in OUT holds. A further "
-            "recheck takes further seeds, and replaces the one before.",
+            "recheck takes further seeds, and replaces the one before. A new measurement removes "
+            "it.",
         )
         define_path(
             "beside",
@@ -59,6 +62,24 @@ def define_flags() -> None:
             "Language of verdict and figure. zh: English, and Chinese in verdict.zh.md and "
             "figure.zh.png.",
         )
+
+
+def check_flags() -> None:
+    """Raises ValueError for flags that exclude each other, and for a wrong --beside."""
+    if FLAGS.recheck:
+        for name in ("redraw", "beside"):
+            if FLAGS[name].value:
+                raise ValueError(f"--recheck and --{name} exclude each other: give one at a time")
+    if other := other_text():
+        if not other.is_dir():
+            raise ValueError(f"--beside={other}: there is no such folder")
+        if Path(FLAGS.out).exists() and other.samefile(FLAGS.out):
+            raise ValueError(f"--beside={other} is the folder of --out: give that of another text")
+
+
+def other_text() -> Path | None:
+    """The folder of another text to compare with, which --beside names."""
+    return Path(FLAGS.beside) if "beside" in FLAGS and FLAGS.beside else None
 
 
 def load_corpus():
