@@ -453,4 +453,5 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
+    may_lack=lambda case: case["num_epochs"] > EPOCHS[0],
 )

@@ -92,6 +92,7 @@ class Study:
     `quick_seeds`     as many with --quick
     `min_seeds`     fewer than these support no verdict: 10 where the outcome is pass or fail
     `brackets`        what the brackets after a figure are
+    `may_lack(case)`  whether older measurements may be without this case
     """
 
     name: str
@@ -105,6 +106,7 @@ class Study:
     quick_seeds: int = QUICK_SEEDS
     min_seeds: int = 5
     brackets: str = "95% intervals of the mean (bootstrap)"
+    may_lack: Callable[[Row], bool] = lambda case: False
 
     def main(self) -> None:
         """Runs the study as a program: `ptb study NAME`."""
@@ -189,7 +191,7 @@ class Study:
             from_csv(to_csv(self.cases(Options(quick, seeds=(1,))))) for quick in (False, True)
         )
         with self._answering(path):
-            is_quick = are_quick(rows, full, quick)
+            is_quick = are_quick(rows, full, quick, self.may_lack)
             self.verdict(rows)
         return is_quick
 

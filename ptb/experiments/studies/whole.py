@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 from ptb.experiments.studies.measurements import Row
 
 SEEDS = range(1, 1_000_000_000)
 
 
-def are_quick(rows: list[Row], full: list[Row], quick: list[Row]) -> bool:
+def are_quick(
+    rows: list[Row],
+    full: list[Row],
+    quick: list[Row],
+    may_lack: Callable[[Row], bool] = lambda case: False,
+) -> bool:
     """Whether the rows have the settings of a quick run; False for those of a full one.
 
     Raises ValueError if they have neither, or if rows of a setting are missing.
@@ -17,6 +23,7 @@ def are_quick(rows: list[Row], full: list[Row], quick: list[Row]) -> bool:
     Args:
       full: the cases of a full run, with any seed.
       quick: those of a quick run.
+      may_lack: whether rows of a case may be missing, because it is younger than the rows.
     """
     names = [name for name in full[0] if name != "seed"]
     for name in (*names, "seed"):
@@ -30,7 +37,8 @@ def are_quick(rows: list[Row], full: list[Row], quick: list[Row]) -> bool:
     nearest = min(kinds, key=lambda settings: len(settings ^ seeds.keys()))
     for setting in sorted(seeds.keys() - nearest):
         raise ValueError(f"{setting} is not a setting of the study")
-    for setting in sorted(nearest - seeds.keys()):
+    younger = {_setting(case, names) for case in full if may_lack(case)}
+    for setting in sorted(nearest - younger - seeds.keys()):
         raise ValueError(f"there is no row of {setting}")
     return nearest == kinds[1]
 

@@ -8,6 +8,7 @@ import pytest
 from ptb.experiments.studies.every import write_overview
 from ptb.experiments.studies.study import Study
 from ptb.experiments.studies.study_files import read_unfinished
+from ptb.experiments.studies.whole import are_quick
 from tests import forked
 from tests.forked import one_line_error
 
@@ -206,3 +207,13 @@ def test_the_overview_does_without_the_outcome_of_a_recheck_that_was_cut_off(tmp
     (tmp_path / "memory/verdict.md").write_bytes(b"# \xff")
     with pytest.raises(ValueError, match=r"memory.verdict.md is not UTF-8 \(byte 2\): restore it"):
         write_overview(tmp_path, "ptb study")
+
+
+def test_an_older_measurement_may_lack_younger_settings_only():
+    full, quick = [{"n": n} for n in (1, 2, 3)], [{"n": 1}]
+    rows = [{"n": n, "seed": seed} for n in (1, 2) for seed in (1, 2)]
+    assert not are_quick(rows, full, quick, may_lack=lambda case: case["n"] > 2)
+    with pytest.raises(ValueError, match="there is no row of n=3"):
+        are_quick(rows, full, quick)
+    with pytest.raises(ValueError, match="n=4 is not a setting"):
+        are_quick([*rows, {"n": 4, "seed": 1}], full, quick)
