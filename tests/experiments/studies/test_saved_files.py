@@ -216,4 +216,4 @@ def test_an_older_measurement_may_lack_younger_settings_only():
     with pytest.raises(ValueError, match="there is no row of n=3"):
         are_quick(rows, full, quick)
     with pytest.raises(ValueError, match="n=4 is not a setting"):
-        are_quick([*rows, {"n": 4, "seed": 1}], full, quick)
+        are_quick([*rows, *({"n": 4, "seed": seed} for seed in (1, 2))], full, quick)
