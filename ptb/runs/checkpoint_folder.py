@@ -24,6 +24,7 @@ from ptb.runs.checkpoint import (
     SUFFIX,
     SUFFIX_2,
     Checkpoint,
+    Damaged,
     is_blank,
     load_checkpoint,
     run_id_of,
@@ -78,12 +79,13 @@ class CheckpointFolder:
             raise ValueError(f"{self._best} is not a checkpoint of this run: move it away")
 
     def newest(
-        self, refused: Callable[[Path, str], None], ignored: Callable[[Path, str], None]
+        self, refused: Callable[[Path, ValueError], None], ignored: Callable[[Path, str], None]
     ) -> Checkpoint | None:
         """The latest intact checkpoint of this run; None if there is none.
 
         That is the best one if all intact numbered ones are older. `refused` is called with every
-        damaged checkpoint on the way and the reason, `ignored` with those of other runs.
+        checkpoint on the way that cannot be loaded and the error, `ignored` with those of other
+        runs and the reason.
         """
         found = []
         listed = self.numbered()
@@ -97,7 +99,7 @@ class CheckpointFolder:
                 found.append(self._load(path))
             except ValueError as error:
                 if os.path.lexists(path):
-                    refused(path, str(error))
+                    refused(path, error)
                 elif path in listed:  # the run that is training has saved a newer one
                     return self.newest(refused, ignored)
         return max(found, key=_how_far, default=None)
@@ -121,9 +123,7 @@ class CheckpointFolder:
         """Loads the best checkpoint. Raises ValueError if missing, damaged or of another run."""
         best = self._load(self._best)
         if not best.progress.reports:
-            raise ValueError(
-                f"the checkpoint {self._best} does not belong to an epoch that has ended"
-            )
+            raise Damaged(f"the checkpoint {self._best} does not belong to an epoch that has ended")
         return best
 
     def set_aside(self, path: Path) -> Path | None:
@@ -173,7 +173,10 @@ class CheckpointFolder:
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
         if checkpoint.run_id != self._run_id:
-            raise ValueError(f"the checkpoint {path} belongs to another run")
+            raise ValueError(
+                f"the checkpoint {path} belongs to another run than config.json: restore that file, "
+                "or move the checkpoint away"
+            )
         return checkpoint
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.atomic_file import sync_folder, write_text_atomically
 from ptb.machine.system import open_flags
-from ptb.runs.checkpoint import Checkpoint
+from ptb.runs.checkpoint import Checkpoint, Damaged
 from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
 from ptb.runs.description import read_description
 from ptb.runs.identity import run_id
@@ -224,7 +224,7 @@ class RunFolder:
             found = (
                 checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)
             )
-        except ValueError as error:
+        except Damaged as error:
             raise ValueError(f"{error}: {remedy}") from None
         if found is None:
             where = self.path / "checkpoints"
@@ -249,10 +249,10 @@ class RunFolder:
             ) from None
 
 
-def _refuse(path: Path, reason: str) -> None:
+def _refuse(path: Path, error: ValueError) -> None:
     """Raises for a damaged newest checkpoint: only the run itself may set it aside."""
     if not is_best(path):
-        raise ValueError(reason)
+        raise error
 
 
 def _pass_over(path: Path, reason: str) -> None:

@@ -174,13 +174,13 @@ class Session:
             )
         return found
 
-    def _set_aside(self, path: Path, reason: str) -> None:
+    def _set_aside(self, path: Path, reason: ValueError) -> None:
         if aside := self._folder.set_aside(path):
             self.tell(f"{reason}: it was renamed to {aside.name} and is not used")
         else:
             self._ignore(path, reason)
 
-    def _ignore(self, path: Path, reason: str) -> None:
+    def _ignore(self, path: Path, reason: ValueError | str) -> None:
         self._note(f"{reason}: it is left as it is and not used")
 
     def _restore(self, checkpoint: Checkpoint) -> None:

@@ -139,8 +139,20 @@ def test_a_checkpoint_of_another_config_or_text_is_none_of_this_run(folder, tmp_
         (other.path / "checkpoints" / "best.safetensors").write_bytes(
             (folder.path / "checkpoints" / "best.safetensors").read_bytes()
         )
-        with pytest.raises(ValueError, match="another run"):
+        with pytest.raises(ValueError, match=r"another run than config\.json: restore"):
             other.load("best")
+
+
+def test_each_reason_why_a_checkpoint_cannot_be_loaded_has_its_own_remedy(folder):
+    folder.save_epoch(checkpoint(folder, [report(1, 90.0)]), keep=1)
+    best = folder.checkpoints.path / "best.safetensors"
+    best.write_bytes(best.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"damaged .+: train\.py .+ resumes"):
+        folder.load("best")
+    best.unlink()
+    best.mkdir()
+    with pytest.raises(ValueError, match="cannot be read .+: make it a readable file$"):
+        folder.load("best")
 
 
 def test_a_reader_passes_over_the_checkpoints_of_another_run(folder, tmp_path):
