@@ -174,8 +174,8 @@ class CheckpointFolder:
         checkpoint = load_checkpoint(path)
         if checkpoint.run_id != self._run_id:
             raise ValueError(
-                f"the checkpoint {path} belongs to another run than config.json: restore that file, "
-                "or move the checkpoint away"
+                f"the checkpoint {path} belongs to another run than config.json: restore that "
+                "file, or move the checkpoint away"
             )
         return checkpoint
 

@@ -401,15 +401,15 @@ def draw(rows: list[Row]):
     figure, (quality, sizes) = panels(2, height=4.4)
     epochs = _epochs(losses)
     pairs = itertools.product(("reset", "carried"), epochs)
-    for index, (state, trained) in enumerate(pairs):
+    for index, (state, after) in enumerate(pairs):
         some = [
             row | {"perplexity": math.exp(row["valid_nats"])}
-            for row in sound(where(losses, setting=state, num_epochs=trained), "num_steps")[0]
+            for row in sound(where(losses, setting=state, num_epochs=after), "num_steps")[0]
         ]
-        label = f"state {state}, after epoch {trained}"
+        label = f"state {state}, after epoch {after}"
         style = {"color": STATE if state == "carried" else RESET}
         line(quality, some, "num_steps", "perplexity", index, label, **style)
-        if trained == epochs[-1] and not math.isnan(losses[0]["floor"]):
+        if after == epochs[-1] and not math.isnan(losses[0]["floor"]):
             label = (
                 "floor, state zeroed every num_steps" if state == "reset" else "floor, full memory"
             )
