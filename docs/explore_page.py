@@ -1,4 +1,4 @@
-"""Brings explore.html up to date with the measurements and itself: python3 docs/explore_page.py
+"""Brings explore.html up to date with the measurements and itself: python3 -m docs.explore_page
 
 The page holds the curves of the study gradient_flow, and the hashes of its own style and script,
 without which a browser would run neither. A test fails when one of them is out of date.
@@ -14,6 +14,8 @@ import math
 import re
 from collections import defaultdict
 from pathlib import Path
+
+from ptb.experiments.studies import gradient_flow
 
 PAGE = Path(__file__).parent / "explore.html"
 MEASUREMENTS = PAGE.parents[1] / "results/studies/gradient_flow/measurements.csv"
@@ -35,15 +37,27 @@ def up_to_date(page: str) -> str:
 def curves(path: Path) -> list[dict]:
     """For each cell and setting, the norm at each k that was measured, over that at k = 0.
 
-    The norm is the geometric mean over the seeds.
+    The norm is the geometric mean over the seeds. `reach` is the study's figure.
     """
     with open(path, encoding="utf-8", newline="") as file:
-        logs = defaultdict(lambda: defaultdict(list))
+        logs, rows = defaultdict(lambda: defaultdict(list)), defaultdict(list)
         for row in csv.DictReader(file):
             setting = row["network"], row["init_scale"], row["trained_epochs"]
-            logs[setting][int(row["k"])].append(math.log(max(float(row["norm"]), 1e-300)))
+            k, norm = int(row["k"]), float(row["norm"])
+            logs[setting][k].append(math.log(max(norm, 1e-300)))
+            rows[setting].append({"seed": row["seed"], "k": k, "norm": norm})
     names = "cell", "init_scale", "trained_epochs"
-    return [dict(zip(names, setting, strict=True)) | _curve(by_k) for setting, by_k in logs.items()]
+    return [
+        dict(zip(names, setting, strict=True)) | _curve(by_k) | {"reach": _reach(rows[setting])}
+        for setting, by_k in logs.items()
+    ]
+
+
+def _reach(rows: list[dict]) -> str:
+    """The mean over the seeds, as the study tells it: marked where a seed reaches farther."""
+    steps = gradient_flow.of_seeds(rows, gradient_flow.reach)
+    mark = "≥ " if max(row["k"] for row in rows) in steps else ""
+    return f"{mark}{sum(steps) / len(steps):.1f}"
 
 
 def _curve(logs: dict[int, list[float]]) -> dict:

@@ -14,7 +14,7 @@ from ptb.data import reader, text
 from ptb.data.corpus import Corpus
 from ptb.data.options import SPLITS, TextOptions
 from ptb.data.vocabulary import Vocabulary
-from ptb.machine.checked import ANY, Limits, check
+from ptb.machine.checked import ANY, Limits, check, check_instance
 from ptb.runs.trained_model import TrainedModel
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def load_corpus(
         encode.
     """
     check("vocab_size", vocab_size, int | None)
-    _check_type("vocabulary", vocabulary, Vocabulary | None, "trained.vocabulary")
-    _check_type("options", options, TextOptions | None, "TextOptions(...)")
+    check_instance("vocabulary", vocabulary, Vocabulary | None, "trained.vocabulary")
+    check_instance("options", options, TextOptions | None, "TextOptions(...)")
     if data_path is None:
         if options is not None:
             raise ValueError("options has no effect on the built-in text: give a data_path")
@@ -82,7 +82,7 @@ def evaluate(
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
     _check_trained(trained)
-    _check_type("corpus", corpus, Corpus, "ptb.load_corpus(...)")
+    check_instance("corpus", corpus, Corpus, "ptb.load_corpus(...)")
     check("split", split, str)
     check("batch_size", batch_size, int, Limits(1, sys.maxsize))
     if corpus.vocabulary.words != trained.vocabulary.words:
@@ -177,21 +177,18 @@ def _check_options(corpus: Corpus, trained: TrainedModel) -> None:
     wanted = {"tokens": trained.tokens, "lowercase": trained.lowercase}
     found = {"tokens": corpus.tokens, "lowercase": corpus.source.get("lowercase", False)}
     # A corpus that was made by hand says nothing of its tokens.
-    if corpus.source and trained.source and found != wanted:
-        was, give = (", ".join(f"{n}={v!r}" for n, v in each.items()) for each in (found, wanted))
-        raise ValueError(
-            f"the corpus {corpus.name} has {was}: load it with options=TextOptions({give}), as the "
-            "text of the run"
-        )
+    if found == wanted or not (corpus.source and trained.source):
+        return
+    if corpus.fingerprint == trained.corpus.get("fingerprint"):
+        return
+    was, give = (", ".join(f"{n}={v!r}" for n, v in each.items()) for each in (found, wanted))
+    raise ValueError(
+        f"the corpus {corpus.name} has {was}: load it from a data_path with "
+        f"options=TextOptions({give}), as the text of the run"
+    )
 
 
 def _check_trained(trained) -> None:
     """Raises TypeError if `trained` is not a `TrainedModel`."""
     remedy = "ptb.load_run(path), or result.trained of ptb.train"
-    _check_type("trained", trained, TrainedModel, remedy)
-
-
-def _check_type(name: str, value, wanted, remedy: str) -> None:
-    """Raises TypeError, which says what to give, for a value of another type."""
-    if not isinstance(value, wanted):
-        raise TypeError(f"{name} is of type {type(value).__name__}: give {remedy}")
+    check_instance("trained", trained, TrainedModel, remedy)

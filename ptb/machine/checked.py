@@ -103,6 +103,12 @@ def check(name: str, value, declared: Any, limits: Limits = ANY) -> None:
         limits.check(name, value)
 
 
+def check_instance(name: str, value, wanted, remedy: str) -> None:
+    """Raises TypeError, which says what to give, for an object of another class than `wanted`."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name} is of type {type(value).__name__}: give {remedy}")
+
+
 def _check_typed_dict(name: str, value, declared) -> None:
     _check_type(name, value, dict)
     for key, each in _declared(declared).items():

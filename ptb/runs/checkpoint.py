@@ -49,6 +49,10 @@ class Damaged(ValueError):
     """The file is no whole checkpoint."""
 
 
+class Unreadable(ValueError):
+    """The file cannot be read here. It may be a whole checkpoint."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Snapshot):
     """Everything that a run needs to resume. `run_id` identifies the config and the text."""
@@ -100,8 +104,8 @@ def _is_regular(path: Path) -> bool:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Loads a checkpoint of `save_checkpoint`, or of the older format 2.
 
-    Raises Damaged if the file is damaged or of another format, and ValueError if it is missing or
-    cannot be read here.
+    Raises Damaged if the file is damaged or of another format, Unreadable if it cannot be read
+    here, and ValueError if it is missing.
     """
     read = checkpoint_format_2.read if path.suffix == SUFFIX_2 else _read
     try:
@@ -126,13 +130,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise ValueError(f"there is no checkpoint {path}") from None
     except OSError as error:
-        raise ValueError(
-            f"the checkpoint {path} cannot be read ({error.strerror}): make it a readable file"
-        ) from None
+        raise Unreadable(f"the checkpoint {path} cannot be read ({error.strerror})") from None
     except MemoryError:
-        raise ValueError(
-            f"the checkpoint {path} does not fit into memory: use a machine with more"
-        ) from None
+        raise Unreadable(f"the checkpoint {path} does not fit into memory") from None
     # safetensors, NumPy and zipfile have many ways to say that a file is not what it should be.
     except Exception as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__

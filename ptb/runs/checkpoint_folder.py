@@ -36,6 +36,10 @@ NUMBERED = re.compile(r"(\d{8}|[1-9]\d{8,17})\.(safetensors|npz)")
 BEST, BEST_2 = f"best{SUFFIX}", f"best{SUFFIX_2}"
 
 
+class OfAnotherRun(ValueError):
+    """A checkpoint is of another run than the folder's `config.json`."""
+
+
 class CheckpointFolder:
     """The folder `checkpoints` of a run.
 
@@ -173,10 +177,7 @@ class CheckpointFolder:
     def _load(self, path: Path) -> Checkpoint:
         checkpoint = load_checkpoint(path)
         if checkpoint.run_id != self._run_id:
-            raise ValueError(
-                f"the checkpoint {path} belongs to another run than config.json: restore that "
-                "file, or move the checkpoint away"
-            )
+            raise OfAnotherRun(f"the checkpoint {path} belongs to another run than config.json")
         return checkpoint
 
 

@@ -63,10 +63,10 @@ def differences(saved: dict, now: dict) -> list[str]:
     """
     found = _in_words(_changed(saved, now))
     old, new = saved["corpus"], now["corpus"]
-    if old.get("fingerprint") != new["fingerprint"]:
+    if old.get("fingerprint") != new.get("fingerprint"):
+        then, here = (f"{e.get('name')} ({str(e.get('fingerprint'))[:12]})" for e in (old, new))
         found.append(
-            f"the corpus was {old.get('name')} ({str(old.get('fingerprint'))[:12]}) and is now "
-            f"{new['name']} ({new['fingerprint'][:12]}){reading_changed(old.get('source', {}))}"
+            f"the corpus was {then} and is now {here}{reading_changed(old.get('source', {}))}"
         )
     return found
 

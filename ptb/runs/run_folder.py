@@ -26,8 +26,8 @@ from pathlib import Path
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.atomic_file import sync_folder, write_text_atomically
 from ptb.machine.system import open_flags
-from ptb.runs.checkpoint import Checkpoint, Damaged
-from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, is_best
+from ptb.runs.checkpoint import Checkpoint, Unreadable
+from ptb.runs.checkpoint_folder import REMEDY, CheckpointFolder, OfAnotherRun, is_best
 from ptb.runs.description import read_description
 from ptb.runs.identity import run_id
 from ptb.runs.lock import Lock, is_lock
@@ -43,6 +43,10 @@ from ptb.runs.vocabulary_file import read_vocabulary
 from ptb.training.report import EpochReport
 
 RESUME = "train.py with the flags of this run sets it aside and resumes from the one before"
+REMEDIES = {
+    Unreadable: "make it a file that can be read here",
+    OfAnotherRun: "restore that file, or move the checkpoint away",
+}
 
 
 class CannotSave(OSError):
@@ -219,13 +223,13 @@ class RunFolder:
                 "checkpoint was removed; train.py with the flags of this run resumes from the "
                 "newest checkpoint"
             )
-        remedy = RESUME if others or which == "latest" else REMEDY
         try:
             found = (
                 checkpoints.best() if which == "best" else checkpoints.newest(_refuse, _pass_over)
             )
-        except Damaged as error:
-            raise ValueError(f"{error}: {remedy}") from None
+        except ValueError as error:
+            damaged = RESUME if others or which == "latest" else REMEDY
+            raise ValueError(f"{error}: {REMEDIES.get(type(error), damaged)}") from None
         if found is None:
             where = self.path / "checkpoints"
             raise ValueError(f"there is no checkpoint of this run in {where}: {REMEDY}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ptb.runs.averages_by_position import named_averages
-from ptb.runs.checkpoint import Checkpoint
+from ptb.runs.checkpoint import Checkpoint, Damaged
 from ptb.runs.checkpoint_folder import REMEDY
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
@@ -97,9 +97,11 @@ class Session:
         weights = self._best_weights
         if self._folder:
             best = self._folder.load("best")
-            if best.progress.epoch != progress.best_epoch:  # only once the lock is released
+            if best.progress.epoch != progress.best_epoch:
                 raise ValueError(
-                    f"the run {self._folder.path} was trained further meanwhile: open it again"
+                    f"the best checkpoint of {self._folder.path} is of epoch "
+                    f"{best.progress.epoch}, and this training's best epoch is "
+                    f"{progress.best_epoch}: open the run again"
                 )
             weights = best.evaluation_weights
         self._state.model.import_weights(weights)
@@ -175,7 +177,8 @@ class Session:
         return found
 
     def _set_aside(self, path: Path, reason: ValueError) -> None:
-        if aside := self._folder.set_aside(path):
+        aside = self._folder.set_aside(path) if isinstance(reason, Damaged) else None
+        if aside:
             self.tell(f"{reason}: it was renamed to {aside.name} and is not used")
         else:
             self._ignore(path, reason)

@@ -206,7 +206,7 @@ def open_training(
         if changed:
             session.tell(f"changed at {session.where()}: {'; '.join(changed)}")
         opened = OpenTraining(training, session, corpus, description, devices.is_chief)
-        cleanup.callback(opened.close)
+        cleanup.callback(opened._close)
         yield opened
 
 
@@ -252,7 +252,7 @@ class OpenTraining:
     def _continue(self) -> None:
         """Puts the trained weights back into the model, where `result` has replaced them.
 
-        Raises ValueError after `close`.
+        Raises ValueError once the block of `open_training` has ended.
         """
         if self._is_closed:
             raise ValueError(
@@ -263,8 +263,7 @@ class OpenTraining:
             self.model.import_weights(self._trained)
             self._trained = None
 
-    def close(self) -> None:
-        """Ends training, as `open_training` does at the end of its block: the lock is gone then."""
+    def _close(self) -> None:
         self._is_closed = True
 
     @property
@@ -313,8 +312,7 @@ def _check_arguments(config, corpus, save, note) -> None:
         ("corpus", corpus, Corpus, "ptb.load_corpus(...)"),
         ("save", save, (SaveOptions, type(None)), "ptb.SaveOptions(...)"),
     ):
-        if not isinstance(value, wanted):
-            raise TypeError(f"{name} is of type {type(value).__name__}: give {remedy}")
+        checked.check_instance(name, value, wanted, remedy)
     if not callable(note):
         raise TypeError(f"note is of type {type(note).__name__}: give a function of a line")
 

@@ -114,7 +114,7 @@ class Cluster:
                 connection.sendall(START)
 
     def _check_own_address(self) -> None:
-        """Raises ValueError if the first worker does not reach itself within OWN_NAME_SECONDS.
+        """Raises ValueError if nothing answers at this first worker's address in OWN_NAME_SECONDS.
 
         TensorFlow's first worker connects to itself too. It would try forever, deaf to SIGTERM.
         """

@@ -64,9 +64,12 @@ class _Listener:
             self._start(request)
 
     def remove(self, request: StopRequest) -> None:
-        if self._requests == (request,):
-            self._stop()
-        self._requests = tuple(each for each in self._requests if each is not request)
+        left = tuple(each for each in self._requests if each is not request)
+        try:
+            if not left:
+                self._stop()
+        finally:
+            self._requests = left
 
     def _start(self, request: StopRequest) -> None:
         self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here

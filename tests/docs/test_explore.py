@@ -177,7 +177,7 @@ def test_a_text_is_read_as_the_project_reads_it(page):
 
 def test_the_numbers_and_the_hashes_in_the_page_are_those_of_now():
     now = PAGE.read_text(encoding="utf-8")
-    assert explore_page.up_to_date(now) == now, "run python3 docs/explore_page.py"
+    assert explore_page.up_to_date(now) == now, "run python3 -m docs.explore_page"
 
 
 def test_the_gradient_is_a_product_and_clipping_one_factor_for_all_of_it(page):

@@ -151,7 +151,9 @@ def test_each_reason_why_a_checkpoint_cannot_be_loaded_has_its_own_remedy(folder
         folder.load("best")
     best.unlink()
     best.mkdir()
-    with pytest.raises(ValueError, match=r"cannot be read .+: make it a readable file$"):
+    with pytest.raises(
+        ValueError, match=r"cannot be read .+: make it a file that can be read here$"
+    ):
         folder.load("best")
 
 

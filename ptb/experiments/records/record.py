@@ -63,7 +63,6 @@ class Figure(TypedDict):
     """What `evaluate.py --json` says, as far as it is read again."""
 
     perplexity: Positive
-    word_perplexity: NotRequired[Positive | None]
     bits_per_character: NotRequired[Positive | None]
     unknown_share: NotRequired[Annotated[float, Limits(0, 1)] | None]
 

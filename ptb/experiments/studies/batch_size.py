@@ -258,13 +258,15 @@ def _noise(rows: list[Row]) -> str:
     rows = [row for row in rows if not math.isnan(row["noise_scale"]) and row["held"] == WORDS]
     if not rows:
         return ""
-    # Medians: where the signal is small, the estimate of a seed may be many times too large. The
-    # ratio of noise to signal of a batch of B rows is the root of the scale over B.
+    # Medians: where the signal is small, the estimate of a seed may be many times too large, or
+    # below zero, which stands for no signal at all.
+    scales = [s if (s := row["noise_scale"]) > 0 else math.inf for row in rows]
+    # The ratio of noise to signal of a batch of B rows is the root of the scale over B.
     noise = {
-        size: bootstrap((math.sqrt(max(row["noise_scale"], 0) / size) for row in rows), np.median)
+        size: bootstrap((math.sqrt(s / size) for s in scales), np.median)
         for size in (1, 4, 20, 64, 256)
     }
-    scale = bootstrap((row["noise_scale"] for row in rows), np.median)
+    scale = bootstrap(scales, np.median)
     louder = [size for size, each in noise.items() if each.low > 1]
     head = (
         f"The gradient's noise is larger than its signal up to batch {max(louder)}"
@@ -333,4 +335,6 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
+    version=2,
+    brackets="95% intervals of the mean, of the noise of the median (bootstrap)",
 )

@@ -61,15 +61,18 @@ def bootstrap(values: Iterable[float], of=np.mean) -> Spread:
     """A statistic of the values (`of`) with its 95% bootstrap interval.
 
     The percentile interval of Efron 1979 (DOI 10.1214/aos/1176344552), the same for the same
-    values. `of` takes an array and the keyword `axis`. A value that is infinite makes all infinite.
+    values. `of` takes an array and the keyword `axis`. If it is infinite, so is the interval.
     """
     values = np.asarray(list(values), float)
-    if not np.isfinite(values).all():
+    if not np.isfinite(of(values, axis=0)):
         return Spread(math.inf, math.inf, math.inf)
     rng = np.random.default_rng(0)
     drawn = of(values[rng.integers(len(values), size=(_RESAMPLES, len(values)))], axis=1)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
+    with np.errstate(invalid="ignore"):  # infinity less infinity: medians of some infinite values
+        low, high = np.nan_to_num(
+            np.quantile(drawn, [tail, 1 - tail]), nan=math.inf, posinf=math.inf
+        )
     return Spread(float(of(values, axis=0)), float(low), float(high))
 
 

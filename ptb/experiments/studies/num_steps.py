@@ -193,25 +193,23 @@ def verdict(rows: list[Row]) -> str:
     losses, norms = (where(rows, measured=kind) for kind in (LOSS, NORM))
     tuned = [row for row in norms if row["num_epochs"]]
     trained, failed = sound(tuned, "setting")
-    epochs = _epochs(losses)
-    after = [_after(where(losses, num_epochs=n)) for n in epochs]
+    by_epochs = [where(losses, num_epochs=n) for n in _epochs(losses)]
+    named = [row | {"after": _when(row)} for row in losses]
     parts = [
-        *(found for found, _, _ in after),
-        _number_of_updates(where(losses, num_epochs=epochs[-1])),
+        *map(_enough, by_epochs),
+        _number_of_updates(by_epochs[-1]),
         _explodes([row for row in norms if not row["num_epochs"]] + trained),
-        *(table for _, table, _ in after),
+        *(f"{_when(some[0]).capitalize()}:\n\n{_table(some)}" for some in by_epochs),
         "A model that knows only the words' frequencies has a perplexity of "
         f"{math.exp(losses[0]['unigram_nats']):.1f}.",
         _norm_table(norms),
-        *(missing for _, _, missing in after),
-        describe_failed(failed, "num_steps"),
+        describe_failed(sound(named, "setting", "num_steps", "after")[1] + failed, "num_steps"),
         # A network has one rate for the windows of all lengths.
         describe_rates(
-            [row | {"epochs": _when(row) if len(epochs) > 1 else ""} for row in losses]
-            + [row | {"num_steps": "", "epochs": ""} for row in tuned],
+            named + [row | {"num_steps": "", "after": ""} for row in tuned],
             "setting",
             "num_steps",
-            "epochs",
+            "after",
         ),
         describe_size(HIDDEN_SIZE),
     ]
@@ -220,23 +218,6 @@ def verdict(rows: list[Row]) -> str:
 
 def _epochs(rows: list[Row]) -> list[int]:
     return sorted({row["num_epochs"] for row in rows})
-
-
-def _after(rows: list[Row]) -> tuple[str, str, str]:
-    """Of rows after the same epochs: the findings, the table, and what was not counted."""
-    usable, failed = sound(rows, "setting", "num_steps")
-    states = ("carried", "reset")
-    head = (
-        f"After the same words (about {rows[0]['words']:,}), each num_steps at its best learning "
-        "rate:"
-    )
-    found = [_enough(where(usable, setting=state), state) for state in states]
-    when = _when(rows[0])
-    return (
-        f"{head}\n\n" + "\n".join(found),
-        f"{when.capitalize()}:\n\n{_table(rows)}",
-        describe_failed([(*setting, when) for setting in failed], "num_steps"),
-    )
 
 
 def _when(row: Row) -> str:
@@ -248,9 +229,9 @@ def _number_of_updates(rows: list[Row]) -> str:
     updates = {row["num_steps"]: row["updates"] for row in rows}
     short, long = min(updates), max(updates)
     return (
-        f"From the same words, a longer window makes fewer updates: {updates[short]:,} at "
-        f"num_steps {short}, {updates[long]:,} at {long}. With more words, the longest may do "
-        "better."
+        f"From the same words, a longer window makes fewer updates. {_when(rows[0]).capitalize()} "
+        f"they are {updates[short]:,} at num_steps {short}, and {updates[long]:,} at {long}. With "
+        "more words, the longest may do better."
     )
 
 
@@ -261,10 +242,25 @@ def _perplexities(rows: list[Row]) -> dict:
     }
 
 
-def _enough(rows: list[Row], state: str) -> str:
+def _enough(rows: list[Row]) -> str:
+    """The findings, of rows after the same epochs, on how many steps are enough."""
+    usable = sound(rows, "setting", "num_steps")[0]
+    lines = [
+        _enough_of(
+            where(usable, setting=state), f"{_when(rows[0]).capitalize()}, with the state {state}"
+        )
+        for state in ("carried", "reset")
+    ]
+    return (
+        f"After the same words (about {rows[0]['words']:,}), each num_steps at its best learning "
+        "rate:\n\n" + "\n".join(lines)
+    )
+
+
+def _enough_of(rows: list[Row], when: str) -> str:
     perplexity = _perplexities(rows)
     if not perplexity:
-        return f"- **With the state {state}, nothing was learned.**"
+        return f"- **{when}, nothing was learned**."
     best, near = lowest(perplexity)
     most = ENOUGH * perplexity[best].mean
     enough = min(n for n, each in perplexity.items() if each.high <= most or n == best)
@@ -275,9 +271,8 @@ def _enough(rows: list[Row], state: str) -> str:
     note = " It is the longest that was tried: a longer one may be better." if longest else ""
     others = f", not clearly below {and_(near)}" if near else ""
     return (
-        f"- **{_when(rows[0]).capitalize()}, with the state {state}, {head} is "
-        f"enough{doubt}**. Its perplexity of {perplexity[enough]:.2f} is within "
-        f"{ENOUGH - 1:.0%} of the lowest. The lowest is {perplexity[best]:.2f} at num_steps "
+        f"- **{when}, {head} is enough{doubt}**. Its perplexity of {perplexity[enough]:.2f} is "
+        f"within {ENOUGH - 1:.0%} of the lowest. The lowest is {perplexity[best]:.2f} at num_steps "
         f"{best}{others}.{note}"
     )
 

@@ -93,6 +93,7 @@ class Study:
     `min_seeds`     fewer than these support no verdict: 10 where the outcome is pass or fail
     `brackets`        what the brackets after a figure are
     `may_lack(case)`  whether older measurements may be without this case
+    `version`         of what `measure` gives: an unfinished measurement of another begins anew
     """
 
     name: str
@@ -107,6 +108,7 @@ class Study:
     min_seeds: int = 5
     brackets: str = "95% intervals of the mean (bootstrap)"
     may_lack: Callable[[Row], bool] = lambda case: False
+    version: int = 1
 
     def main(self) -> None:
         """Runs the study as a program: `ptb study NAME`."""
@@ -140,6 +142,7 @@ class Study:
         rows, tuned = self.rows(options, corpus, folder)
         csv = RECHECK_CSV if FLAGS.recheck else CSV
         provenance = provenance_of(corpus, cost_of(folder / UNFINISHED), csv)
+        self.verdict(from_csv(to_csv(rows)))  # an error here is the study's, and replaces no file
         with user_errors():
             if FLAGS.recheck:
                 write_text_atomically(folder / RECHECK_CSV, to_csv(rows))
@@ -221,6 +224,7 @@ class Study:
         from tqdm import tqdm  # noqa: PLC0415
 
         what = {
+            "version": self.version,
             "quick": options.quick,
             "seeds": list(options.seeds),
             "text": corpus.fingerprint if corpus else "",

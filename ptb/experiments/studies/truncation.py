@@ -4,8 +4,8 @@
 
 A stretch of the train split, one set of weights, the state carried through all of it. The full
 gradient flows back through the whole stretch; the truncated one is cut every `num_steps` steps, and
-its windows are summed. Each seed has another stretch, so the intervals over the seeds hold for the
-text too. Their cosine is 1 where the truncated one points the same way, 0 where it has
+its windows are summed. Each seed draws its own stretch, so the intervals over the seeds hold for
+the text too. The cosine is 1 where the truncated gradient points the same way, 0 where it has
 nothing to do with it; the ratio of their norms says how much of the length is left. Both are taken
 for each group of weights: no cut can change the gradient of the softmax, so that one vector of all
 weights would hide what becomes of the recurrent ones.
@@ -64,10 +64,11 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         stacks.append(Stack(corpus, config, [0.0] * len(options.seeds), options.seeds))
         losses = untrained(stacks[-1])
     network, weights = stacks[-1].network, stacks[-1].weights
-    full = gradients(network, weights, corpus.train, ROWS, stretch, stretch)
+    starts = draw_starts(options.seeds, corpus.train, ROWS, stretch)
+    full = gradients(network, weights, corpus.train, starts, stretch, stretch)
     rows = []
     for num_steps in lengths(stretch):
-        cut = gradients(network, weights, corpus.train, ROWS, stretch, num_steps)
+        cut = gradients(network, weights, corpus.train, starts, stretch, num_steps)
         for group, vectors in cut.items():
             norms = np.linalg.norm(vectors, axis=1), np.linalg.norm(full[group], axis=1)
             cosines = np.sum(vectors * full[group], axis=1) / (norms[0] * norms[1])
@@ -75,6 +76,7 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
                 rows.append(
                     loss
                     | {
+                        "start": int(starts[g, 0]),
                         "num_steps": num_steps,
                         "weights": group,
                         "cosine": float(cosines[g]),
@@ -89,28 +91,35 @@ def lengths(stretch: int) -> list[int]:
     return [n for n in (1, 2, 5, 10, 20, 40, 80) if stretch % n == 0 and n < stretch] + [stretch]
 
 
-def gradients(network, weights, ids, batch_size: int, stretch: int, num_steps: int) -> dict:
-    """The gradient of the loss over `stretch` columns of text, cut at each window.
-
-    The columns of the G models are spread evenly over the text. The loss is summed over the steps
-    and averaged over the rows. Float64 `[G, weights]` for each group of weights: the embedding; of
-    the kernel the rows of x and those of h; the bias; the softmax.
+def draw_starts(seeds, ids, batch_size: int, stretch: int):
+    """Where the stretch of each of G seeds starts in each of B rows of a text, int32 `[G, B]`.
 
     Raises ValueError if the text is shorter than one stretch.
     """
     import numpy as np  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
 
-    from ptb.data import reader  # noqa: PLC0415
-    from ptb.experiments.studies.stack import window_gradients  # noqa: PLC0415
-
-    models, columns = weights["embedding"].shape[0], len(ids) // batch_size
+    columns = len(ids) // batch_size
     if columns <= stretch:
         raise ValueError(
             f"the text has {len(ids):,} tokens: give at least {batch_size * (stretch + 1):,}"
         )
-    first = (columns - stretch - 1) // max(models - 1, 1) * tf.range(models)
-    starts = first[:, None] + columns * tf.range(batch_size)
+    first = [np.random.default_rng(seed).integers(columns - stretch) for seed in seeds]
+    return np.add.outer(first, columns * np.arange(batch_size)).astype(np.int32)
+
+
+def gradients(network, weights, ids, starts, stretch: int, num_steps: int) -> dict:
+    """The gradient of the loss over `stretch` columns of text, cut at each window.
+
+    `starts` int32 `[G, B]` is where they start. The loss is summed over the steps and averaged over
+    the rows. Float64 `[G, weights]` for each group of weights: the embedding; of the kernel the
+    rows of x and those of h; the bias; the softmax.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from ptb.data import reader  # noqa: PLC0415
+    from ptb.experiments.studies.stack import window_gradients  # noqa: PLC0415
+
+    models, batch_size = starts.shape
     state, total = network.initial_state(models, batch_size), {}
     for k in range(stretch // num_steps):
         tokens = reader.window_tokens(ids, starts + k * num_steps, num_steps)
@@ -147,7 +156,9 @@ def verdict(rows: list[Row]) -> str:
         describe_failed(failed, "epoch"),
         describe_rates(trained, "trained_epochs", what="epoch") if trained else "",
         describe_size(HIDDEN_SIZE),
-        "Each seed was measured on another stretch of the train split.",
+        "Each seed was measured on a stretch of the train split of its own."
+        if "start" in rows[0]
+        else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -280,4 +291,5 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
+    version=2,
 )

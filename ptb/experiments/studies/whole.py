@@ -23,7 +23,7 @@ def are_quick(
     Args:
       full: the cases of a full run, with any seed.
       quick: those of a quick run.
-      may_lack: whether rows of a case may be missing, because it is younger than the rows.
+      may_lack: whether a case may be younger than the rows: all of these may be missing together.
     """
     names = [name for name in full[0] if name != "seed"]
     for name in (*names, "seed"):
@@ -38,6 +38,8 @@ def are_quick(
     for setting in sorted(seeds.keys() - nearest):
         raise ValueError(f"{setting} is not a setting of the study")
     younger = {_setting(case, names) for case in full if may_lack(case)}
+    if younger & seeds.keys():
+        younger = set()
     for setting in sorted(nearest - younger - seeds.keys()):
         raise ValueError(f"there is no row of {setting}")
     return nearest == kinds[1]

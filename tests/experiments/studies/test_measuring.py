@@ -40,7 +40,9 @@ def test_the_gradient_of_one_long_window_is_the_full_one(model):
         cost = tf.reduce_sum(tf.reduce_mean(nats, axis=0))
     weights = [model.embedding.value, model.recurrent[0].cell.kernel.value]
     embedding, kernel = map(tf.convert_to_tensor, tape.gradient(cost, weights))
-    measured = truncation.gradients(NETWORK, NETWORK.initialize([1], 0.5), IDS[:80], 2, 12, 12)
+    measured = truncation.gradients(
+        NETWORK, NETWORK.initialize([1], 0.5), IDS[:80], np.array([[0, 40]], np.int32), 12, 12
+    )
     np.testing.assert_allclose(measured["embedding"][0], np.ravel(embedding), atol=1e-6)
     np.testing.assert_allclose(measured["recurrent kernel"][0], np.ravel(kernel[H:]), atol=1e-6)
     np.testing.assert_allclose(measured["input kernel"][0], np.ravel(kernel[:H]), atol=1e-6)
@@ -48,11 +50,34 @@ def test_the_gradient_of_one_long_window_is_the_full_one(model):
 
 def test_cut_windows_leave_out_what_flows_between_them_and_nothing_else():
     weights = NETWORK.initialize([1], 0.5)
-    full, cut = (truncation.gradients(NETWORK, weights, IDS, 2, 12, n) for n in (12, 3))
+    starts = np.array([[0, len(IDS) // 2]], np.int32)
+    full, cut = (truncation.gradients(NETWORK, weights, IDS, starts, 12, n) for n in (12, 3))
     # No gradient of the softmax's weights goes through the state.
     np.testing.assert_allclose(cut["softmax"], full["softmax"], atol=1e-5)
     for name in ("embedding", "recurrent kernel", "input kernel", "bias"):
         assert np.abs(cut[name] - full[name]).max() > 1e-3
+
+
+def test_the_stretch_of_a_model_is_its_own():
+    weights = NETWORK.initialize([1, 2], 0.5)
+    starts = np.array([[0, 40], [7, 47]], np.int32)
+    both = truncation.gradients(NETWORK, weights, IDS[:80], starts, 12, 4)
+    for g in (0, 1):
+        one = {name: weight[g : g + 1] for name, weight in weights.items()}
+        alone = truncation.gradients(NETWORK, one, IDS[:80], starts[g : g + 1], 12, 4)
+        for name, vectors in alone.items():
+            np.testing.assert_allclose(both[name][g], vectors[0], atol=1e-5)
+
+
+def test_each_seed_draws_its_own_stretch_within_every_row():
+    starts = truncation.draw_starts(range(1, 11), np.arange(1000), 5, 20)
+    np.testing.assert_array_equal(starts[:, 1:] - starts[:, :-1], 200)
+    assert len(set(starts[:, 0].tolist())) > 5
+    assert starts.min() >= 0
+    assert starts[:, 0].max() + 20 < 200
+    np.testing.assert_array_equal(truncation.draw_starts([3], np.arange(1000), 5, 20), starts[2:3])
+    with pytest.raises(ValueError, match="give at least 105"):
+        truncation.draw_starts([1], np.arange(100), 5, 20)
 
 
 def test_a_trained_model_is_a_stack_of_one(model):

@@ -210,10 +210,13 @@ def test_the_overview_does_without_the_outcome_of_a_recheck_that_was_cut_off(tmp
 
 
 def test_an_older_measurement_may_lack_younger_settings_only():
-    full, quick = [{"n": n} for n in (1, 2, 3)], [{"n": 1}]
+    full, quick = [{"n": n} for n in (1, 2, 3, 5)], [{"n": 1}]
     rows = [{"n": n, "seed": seed} for n in (1, 2) for seed in (1, 2)]
     assert not are_quick(rows, full, quick, may_lack=lambda case: case["n"] > 2)
     with pytest.raises(ValueError, match="there is no row of n=3"):
         are_quick(rows, full, quick)
+    some = [*rows, *({"n": 3, "seed": seed} for seed in (1, 2))]
+    with pytest.raises(ValueError, match="there is no row of n=5"):
+        are_quick(some, full, quick, may_lack=lambda case: case["n"] > 2)
     with pytest.raises(ValueError, match="n=4 is not a setting"):
         are_quick([*rows, *({"n": 4, "seed": seed} for seed in (1, 2))], full, quick)

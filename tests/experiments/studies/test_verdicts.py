@@ -127,6 +127,12 @@ def test_a_batch_size_that_diverged_supports_no_verdict():
     assert "Not counted: after the same words 256 and same updates 256." in verdict
 
 
+def test_where_most_seeds_have_no_signal_the_noise_is_larger_at_every_batch():
+    rows = batch_rows({1: 2.5, 20: 2.5}, {1: 2.5, 20: 2.5})
+    noisy = [row | {"noise_scale": -50.0} if row["seed"] > 1 else row for row in rows]
+    assert "noise is larger than its signal up to batch 256" in batch_size.verdict(noisy)
+
+
 def test_the_generalization_gap_is_compared():
     rows = batch_rows({1: 2.5, 256: 2.5}, {1: 2.5, 256: 2.5})
     wider = [row | {"train_nats": 2.0} if row["batch_size"] == 256 else row for row in rows]
