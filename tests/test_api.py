@@ -82,10 +82,13 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
     with pytest.raises(ValueError, match=r"split=tset .*train, valid"):
         ptb.evaluate(trained, corpus, "tset")
     with pytest.raises(ValueError, match=r"options=TextOptions\(tokens='word', lowercase=False\)"):
+        (tmp_path / "other.txt").write_text("The a w the w\n" * 40)
         options = TextOptions(lowercase=True)
-        folder = example.root / "my_text"
-        other = ptb.load_corpus(folder, vocabulary=trained.vocabulary, options=options)
+        other = ptb.load_corpus(tmp_path / "other.txt", 10, trained.vocabulary, options)
         ptb.evaluate(trained, other)
+    (tmp_path / "other.txt").unlink()
+    same = ptb.load_corpus(example.root / "my_text", 10, trained.vocabulary, options)
+    assert ptb.evaluate(trained, same).nats == example.result.test.nats
     with pytest.raises(ValueError, match=r"valid .*too short: batch_size=5000"):
         ptb.train(ptb.Config(batch_size=5000, num_steps=1), _with_long_train(corpus), tmp_path)
     with pytest.raises(ValueError, match=r"on_divergence=rollback .*save_path"):

@@ -86,5 +86,5 @@ def test_after_its_block_a_result_is_not_that_of_a_later_training(corpus, tmp_pa
     with open_training(config, corpus, tmp_path / "run") as other:
         list(other.epochs())
     assert other.result().best.epoch > 1
-    with pytest.raises(ValueError, match="is of epoch .+ open the run again"):
+    with pytest.raises(ValueError, match=r"is of epoch .+ open the run again"):
         training.result()

@@ -273,6 +273,8 @@ def _noise(rows: list[Row]) -> str:
         if louder
         else "The gradient's noise is not clearly larger than its signal at any batch"
     )
+    if math.isinf(scale.mean):
+        return f"**{head}**. For most seeds, no signal is found beside the noise."
     named = ", ".join(f"{each:.2f} with {size}" for size, each in noise.items())
     return (
         f"**{head}**. Noise over signal (median of the seeds), at the weights of batch 20 after "
@@ -336,5 +338,5 @@ STUDY = Study(
     verdict=verdict,
     draw=draw,
     version=2,
-    brackets="95% intervals of the mean, of the noise of the median (bootstrap)",
+    brackets="95% intervals of the mean, and of the median for the noise (bootstrap)",
 )

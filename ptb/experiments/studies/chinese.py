@@ -23,6 +23,7 @@ SENTENCES = {
     "A first look: {n1} seeds, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
     "A first look: {n1} seed, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
     "Brackets: 95% intervals of the mean (bootstrap), over {n} seeds.": "括号里是平均值的 95% 置信区间（自助法），{n} 个种子。",
+    "Brackets: 95% intervals of the mean, and of the median for the noise (bootstrap), over {n} seeds.": "括号里是平均值（噪声为中位数）的 95% 置信区间（自助法），{n} 个种子。",
     "Brackets: 95% intervals of the share of seeds (Wilson), over {n} seeds.": "括号里是种子所占比例的 95% 置信区间（Wilson），{n} 个种子。",
     "Not counted: {w}. At least one seed diverged there, or learned only the words' frequencies.": "没有计入：{w}。那里有的种子发散了，或者只学到了词频。",
     "Each setting has the learning rate with the lowest mean valid loss, chosen on separate seeds. The grids spanned {n1} to {n2}.": "每种设置都用平均验证损失最低的学习率，用专门留出的种子来选。网格从 {n1} 到 {n2}。",
@@ -52,6 +53,7 @@ SENTENCES = {
     "The gap also depends on how much a model has read and learned.": "这个差距还取决于模型读了多少、学了多少。",
     "**The gradient's noise is larger than its signal up to batch {n}**": "**批不超过 {n} 时，梯度的噪声大于信号**",
     "**The gradient's noise is not clearly larger than its signal at any batch**": "**无论批多大，梯度的噪声都不明显大于信号**",
+    "For most seeds, no signal is found beside the noise.": "对多数种子，噪声之中找不到信号。",
     "Noise over signal (median of the seeds), at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n} rows (simple noise scale).": "在批为 20、读同样多的词之后的权重上，噪声与信号之比（各种子的中位数）：{w}。批有 {n} 行时两者相等（simple noise scale）。",
     "This study does not compare speed: {w} measures it.": "这里不比较速度：用 {w} 测量。",
     # num_steps

@@ -33,16 +33,17 @@ def are_quick(
     for row in rows:
         seeds[_setting(row, names)][row["seed"]] += 1
     _check_seeds(seeds)
-    kinds = [{_setting(case, names) for case in cases} for cases in (full, quick)]
-    nearest = min(kinds, key=lambda settings: len(settings ^ seeds.keys()))
+    whole, younger, little = (
+        {_setting(case, names) for case in cases} for cases in (full, filter(may_lack, full), quick)
+    )
+    if not younger & seeds.keys():
+        whole -= younger
+    nearest = min(whole, little, key=lambda settings: len(settings ^ seeds.keys()))
     for setting in sorted(seeds.keys() - nearest):
         raise ValueError(f"{setting} is not a setting of the study")
-    younger = {_setting(case, names) for case in full if may_lack(case)}
-    if younger & seeds.keys():
-        younger = set()
-    for setting in sorted(nearest - younger - seeds.keys()):
+    for setting in sorted(nearest - seeds.keys()):
         raise ValueError(f"there is no row of {setting}")
-    return nearest == kinds[1]
+    return nearest == little
 
 
 def _setting(row: Row, names: list[str]) -> str:

@@ -209,14 +209,21 @@ def test_the_overview_does_without_the_outcome_of_a_recheck_that_was_cut_off(tmp
         write_overview(tmp_path, "ptb study")
 
 
-def test_an_older_measurement_may_lack_younger_settings_only():
-    full, quick = [{"n": n} for n in (1, 2, 3, 5)], [{"n": 1}]
-    rows = [{"n": n, "seed": seed} for n in (1, 2) for seed in (1, 2)]
-    assert not are_quick(rows, full, quick, may_lack=lambda case: case["n"] > 2)
-    with pytest.raises(ValueError, match="there is no row of n=3"):
-        are_quick(rows, full, quick)
-    some = [*rows, *({"n": 3, "seed": seed} for seed in (1, 2))]
-    with pytest.raises(ValueError, match="there is no row of n=5"):
-        are_quick(some, full, quick, may_lack=lambda case: case["n"] > 2)
-    with pytest.raises(ValueError, match="n=4 is not a setting"):
-        are_quick([*rows, *({"n": 4, "seed": seed} for seed in (1, 2))], full, quick)
+def test_an_older_measurement_may_lack_all_younger_settings_and_no_other():
+    full, quick = [{"n": n} for n in (1, 2, 3, 8, 9)], [{"n": 1}]
+
+    def check(*settings, may_lack):
+        rows = [{"n": n, "seed": seed} for n in settings for seed in (1, 2)]
+        return are_quick(rows, full, quick, may_lack)
+
+    assert not check(1, 2, 3, may_lack=lambda case: case["n"] > 7)
+    assert not check(1, 2, 3, 8, 9, may_lack=lambda case: case["n"] > 7)
+    assert check(1, may_lack=lambda case: case["n"] > 7)
+    for settings, may_lack, said in (
+        ((1, 2, 3), lambda case: False, "there is no row of n=8"),
+        ((1, 2, 3, 8), lambda case: case["n"] > 7, "there is no row of n=9"),
+        ((1, 2, 8, 9), lambda case: case["n"] > 7, "there is no row of n=3"),
+        ((1, 2, 3, 4), lambda case: case["n"] > 7, "n=4 is not a setting"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            check(*settings, may_lack=may_lack)
