@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -185,11 +186,13 @@ def _batch_size() -> dict:
 
 def _num_steps() -> dict:
     study, numbers = "studies/num_steps", {}
-    for state in ("carried", "reset"):
-        for steps in (1, 2, 5, 10, 20, 40):
-            where = {"measured": "loss", "setting": state, "num_steps": steps}
-            numbers[f"{state}, {steps} steps"] = (".2f", perplexity(study, "valid_nats", **where))
-            numbers[f"{state}, {steps} steps: updates"] = (",.0f", mean(study, "updates", **where))
+    for epoch, state, steps in itertools.product(
+        (2, 8), ("carried", "reset"), (1, 2, 5, 10, 20, 40)
+    ):
+        where = {"num_epochs": epoch, "measured": "loss", "setting": state, "num_steps": steps}
+        name = f"epoch {epoch}, {state}, {steps} steps"
+        numbers[name] = (".2f", perplexity(study, "valid_nats", **where))
+        numbers[f"{name}: updates"] = (",.0f", mean(study, "updates", **where))
     # A window of T steps sums T (T + 1) / 2 terms.
     numbers["terms, 80 over 40"] = (".2f", exact(80 * 81 / (40 * 41)))
     numbers["floor, the last 5 words"] = (

@@ -7,6 +7,9 @@ import re
 
 # Follows the settings of which none is clearly the best.
 OF_SEVERAL = " (which of them is not clear)"
+# What a finding holds for: "After epoch 2, with the state carried, ...".
+CONDITIONS = re.compile(r"((after|at|before|with) [^,]+, )*", re.I)
+DOUBT = re.compile(r"; whether (.+) would be enough is not clear")
 NONE = "none"  # instead of a finding that one of two verdicts lacks
 
 
@@ -28,8 +31,7 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
 
 
 def _same_condition(one: str, other: str) -> bool:
-    conditions = {each.partition(",")[0] for each in (one, other) if "," in each}
-    return len(conditions) < 2
+    return CONDITIONS.match(one)[0] == CONDITIONS.match(other)[0]  # type: ignore[index]
 
 
 def _similarity(one: str, other: str) -> float:
@@ -41,8 +43,8 @@ def contradicts(pair: tuple[str, str]) -> bool:
     """Whether two findings differ, and neither is missing or says that the answer is not clear.
 
     A slight difference agrees with a larger one of the same sign, and with none. A finding that
-    names several settings as the best agrees with one that names some of them. One with a doubt in
-    another part counts as a finding without.
+    names several settings as the best agrees with one that names some of them. One that doubts
+    whether less would be enough agrees with one to which it is.
     """
     doubt, none = r"it is not clear|not clearly|no clear", "no difference|about the same"
     if any("slightly " in a and re.search(none, b) for a, b in (pair, pair[::-1])):
@@ -50,10 +52,21 @@ def contradicts(pair: tuple[str, str]) -> bool:
     pair = pair[0].replace("slightly ", ""), pair[1].replace("slightly ", "")
     if pair[0] == pair[1] or NONE in pair or any(re.search(doubt, each, re.I) for each in pair):
         return False
+    if any(DOUBT.search(each) for each in pair):
+        (one, rest), (other, other_rest) = map(_enough, pair)
+        return rest != other_rest or not one & other
     if not any(OF_SEVERAL in each for each in pair):
         return True
     (one, rest), (other, other_rest) = map(_best_settings, pair)
     return rest != other_rest or not (one <= other or other <= one)
+
+
+def _enough(finding: str) -> tuple[set[str], str]:
+    """The settings of which one is the least that is enough, and the text without them."""
+    doubt = DOUBT.search(finding)
+    head = DOUBT.sub("", finding).replace("nothing below ", "")
+    rest, *least = re.split(r"(\d+)(?= is enough)", head)[:2]
+    return {*least, *re.findall(r"\d+", doubt[1] if doubt else "")}, rest
 
 
 def _best_settings(finding: str) -> tuple[set[str], str]:

@@ -162,6 +162,11 @@ def test_findings_are_paired_by_their_condition_and_then_by_their_words():
         ("none", "At 9, the GRU is best"),
     ]
     assert [contradicts(pair) for pair in paired(one, other)] == [False, True, True, False]
+    one = "**After 2, with the state carried, 10 is enough**"
+    other = (
+        "**After 2, with the state reset, 10 is enough** **After 2, with the state carried, no**"
+    )
+    assert paired(one, other)[0][1] == "After 2, with the state carried, no"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,13 @@ def test_findings_are_paired_by_their_condition_and_then_by_their_words():
      ("larger is better", "larger is worse", True),
      ("larger is better", "It is not clear whether larger is better", False),
      ("longer does not clearly explode it", "longer explodes it", False),
-     ("10 is enough; whether 5 would be is not clear", "2 is enough", True),
+     ("10 is enough; whether 5 would be enough is not clear", "2 is enough", True),
+     ("10 is enough; whether 5 would be enough is not clear", "5 is enough", False),
+     ("10 is enough; whether 2 and 5 would be enough is not clear",
+      "5 is enough; whether 1 would be enough is not clear", False),
+     ("nothing below T 40 is enough; whether 20 would be enough is not clear",
+      "T 20 is enough", False),
+     ("A, T 10 is enough; whether T 5 would be enough is not clear", "B, T 5 is enough", True),
      ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
       "After 9, 1 has the lowest loss", False),
      ("At 5, fused and loop are fastest (which of them is not clear)",
