@@ -414,7 +414,7 @@ def draw(rows: list[Row]):
             quality.plot(places, [floors[n].mean for n in places], dash, color=GREY, label=label)
     quality.set(title="Perplexity after the same words", ylabel="valid perplexity")
     log_axis(quality, "x", lengths)
-    legend_above(quality)
+    legend_above(quality, fontsize=9.5)
     windows = sorted({row["window"] for row in norms})
     settings = list(dict.fromkeys(row["setting"] for row in norms))
     # The trained networks have their own colours, the radii go from light to dark.
