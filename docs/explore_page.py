@@ -56,7 +56,7 @@ def curves(path: Path) -> list[dict]:
 def _reach(rows: list[dict]) -> str:
     """The mean over the seeds, as the study tells it: marked where a seed reaches farther."""
     steps = gradient_flow.of_seeds(rows, gradient_flow.reach)
-    mark = "≥ " if max(row["k"] for row in rows) in steps else ""
+    mark = gradient_flow.mark_of(steps, max(row["k"] for row in rows))
     return f"{mark}{sum(steps) / len(steps):.1f}"
 
 

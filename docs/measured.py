@@ -29,6 +29,7 @@ from ptb.data.grammar import default_grammar
 from ptb.experiments.records.record import read_result
 from ptb.experiments.studies.gradient_flow import VANISHED, decay, of_seeds, reach
 from ptb.experiments.studies.measurements import Row, where
+from ptb.experiments.studies.num_steps import EPOCHS
 from ptb.experiments.studies.sampling import CLOSE_NATS
 from ptb.experiments.studies.study_files import saved_rows
 from ptb.machine.untrusted import read_json
@@ -187,7 +188,7 @@ def _batch_size() -> dict:
 def _num_steps() -> dict:
     study, numbers = "studies/num_steps", {}
     for epoch, state, steps in itertools.product(
-        (2, 8), ("carried", "reset"), (1, 2, 5, 10, 20, 40)
+        EPOCHS, ("carried", "reset"), (1, 2, 5, 10, 20, 40)
     ):
         where = {"num_epochs": epoch, "measured": "loss", "setting": state, "num_steps": steps}
         name = f"epoch {epoch}, {state}, {steps} steps"

@@ -176,7 +176,7 @@ def verdict(rows: list[Row]) -> str:
         part
         for part in (
             *parts,
-            OF_THE_GAP if any(parts) and "train_tokens" in rows[0] else "",
+            OF_THE_GAP if any(parts) and _has_gap(rows) else "",
             _noise(usable),
             _table(rows),
             describe_failed(failed, "after the"),
@@ -186,6 +186,11 @@ def verdict(rows: list[Row]) -> str:
         )
         if part
     )
+
+
+def _has_gap(rows: list[Row]) -> bool:
+    """Whether the train loss is of tokens that were read: older rows do not say of which."""
+    return "train_tokens" in rows[0]
 
 
 def _losses(rows: list[Row], size: int) -> list[float]:
@@ -206,7 +211,7 @@ def _of_held(rows: list[Row], held: str) -> str:
         lines.append(_gap(rows, held, 4, 1))
     if max(loss) > 4:
         lines.append(_gap(rows, held, max(loss), min(loss)))
-    if "train_tokens" in rows[0]:  # else the train loss may be of tokens that were not read
+    if _has_gap(rows):
         lines.append(_generalization(rows, held, loss))
     budget = "updates" if held == UPDATES else "words"
     amount = max(row[budget] for row in rows)
@@ -311,7 +316,7 @@ def draw(rows: list[Row]):
         some = where(rows, held=which)
         learned, failed = sound(some, "batch_size")
         line(axes, learned, "batch_size", "valid_nats", 0, "valid", color=LOSS)
-        if "train_tokens" in rows[0]:
+        if _has_gap(rows):
             line(axes, learned, "batch_size", "train_nats", 1, "train", color=TRAIN)
         axes.axhline(rows[0]["unigram_nats"], linestyle=":", color=GREY, label="words' frequencies")
         if failed:

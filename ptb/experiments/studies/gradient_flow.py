@@ -220,6 +220,11 @@ def reach(rows: list[Row], left: float = VANISHED) -> float:
     return float(steps[-1])
 
 
+def mark_of(steps: list[float], farthest: float) -> str:
+    """What stands before a mean reach where a seed reaches farther than was measured."""
+    return "≥ " if farthest in steps else ""
+
+
 def of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
     """A figure of each seed."""
     return [figure(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
@@ -387,8 +392,11 @@ def _table(rows: list[Row]) -> str:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
             radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
             steps = of_seeds(some, reach)
-            mark = "≥ " if farthest in steps else ""
-            cells.append(f"{mark}{bootstrap(steps):.1f}, radius {radius:.2f}" if some else "")
+            cells.append(
+                f"{mark_of(steps, farthest)}{bootstrap(steps):.1f}, radius {radius:.2f}"
+                if some
+                else ""
+            )
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
