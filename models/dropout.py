@@ -1,6 +1,6 @@
-"""Dropout of values, as in Zaremba et al. 2014 (arXiv 1409.2329), and of recurrent weights.
+"""Dropout of values, as in Zaremba et al. 2014 (arXiv 1409.2329), of words and of weights.
 
-Axis letters: B = batch_size, T = num_steps, H = hidden size.
+Axis letters: B = batch_size, T = num_steps, H = hidden size, V = vocabulary size.
 """
 
 from __future__ import annotations
@@ -29,6 +29,24 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
         draws = _draws_of_rows(shape, seed, *rows)
     masks = tf.cast(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), steps[0].dtype)
     return [step * mask for step, mask in zip(steps, tf.unstack(masks, len(steps)), strict=True)]
+
+
+def embedding_dropout(embedded, tokens, vocab_size: int, keep_prob: float, seed):
+    """Keeps each word with probability `keep_prob`, its vector scaled by 1 / keep_prob.
+
+    The vector of any other word is zero wherever it occurs in the window: in all rows and steps
+    (Gal and Ghahramani 2016, arXiv 1512.05287, section 4.2).
+
+    Args:
+      embedded: the vectors of the tokens, `[B, T, H]`.
+      tokens: the word ids, int32 `[B, T]`.
+      vocab_size: number of words, V.
+      keep_prob: the probability that a word is kept.
+      seed: int32 `[2]`. The same seed drops the same words, whichever rows of the batch are given.
+    """
+    draws = tf.random.stateless_uniform([vocab_size], seed)
+    mask = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
+    return embedded * tf.gather(mask, tokens)[:, :, None]
 
 
 def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:

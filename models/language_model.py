@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
-from models.dropout import dropout, weight_dropout
+from models.dropout import dropout, embedding_dropout, weight_dropout
 from models.registry import CELLS, import_all, rnn_modes
 from models.regularization import activation_penalty
 from models.softmax import softmax_nats
@@ -73,7 +73,8 @@ class LanguageModel(WeightsByPath, keras.Model):
       back through it.
     - `training`: whether to apply dropout and the lower precision.
     - `seed`: int32 `[2]`, needed for dropout. It fixes the masks of this window: one for each layer
-      and time step, the same in every `rnn_mode`. Weight dropout has one mask for the window.
+      and time step, the same in every `rnn_mode`. Weight dropout and embedding dropout have one
+      mask for the window.
     - `rows`: which rows of a larger batch these B rows are (see `models.dropout.dropout`), so that
       each replica draws the masks of its own rows.
     - `resets`: bool `[B, T]`, True for a token before which the state of the row is zeroed, because
@@ -98,6 +99,8 @@ class LanguageModel(WeightsByPath, keras.Model):
       weight_keep_prob: weight dropout: the probability that a recurrent weight is kept.
       activation_regularization, temporal_activation_regularization: the factors of
         `models.regularization`. 0: none.
+      embedding_keep_prob: embedding dropout: the probability that a word is kept in a window
+        (`models.dropout.embedding_dropout`).
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         weight_keep_prob: float = 1.0,
         activation_regularization: float = 0.0,
         temporal_activation_regularization: float = 0.0,
+        embedding_keep_prob: float = 1.0,
     ):
         super().__init__(dtype=layers[0].parts()[-1].dtype_policy, autocast=False)
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
@@ -118,6 +122,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         self.weight_keep_prob = weight_keep_prob
         self.activation_regularization = activation_regularization
         self.temporal_activation_regularization = temporal_activation_regularization
+        self.embedding_keep_prob = embedding_keep_prob
         self.tie_weights = tie_weights
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
@@ -145,6 +150,7 @@ class LanguageModel(WeightsByPath, keras.Model):
             "weight_keep_prob": self.weight_keep_prob,
             "activation_regularization": self.activation_regularization,
             "temporal_activation_regularization": self.temporal_activation_regularization,
+            "embedding_keep_prob": self.embedding_keep_prob,
         }
 
     @classmethod
@@ -247,7 +253,7 @@ class LanguageModel(WeightsByPath, keras.Model):
     def _outputs(self, tokens, state, training, seed, rows, resets):
         """The top layer's outputs, T tensors `[B, H]`; after dropout; the next state."""
         state = tf.nest.map_structure(tf.stop_gradient, state)
-        embedded = tf.gather(self.embedding.value, tokens)
+        embedded = self._embed(tokens, training, seed)
         steps = self._dropout(tf.unstack(embedded, axis=1), training, seed, rows, 0)
         # Without resets the graph has nothing of them, and a layer need not know them.
         options = {} if resets is None else {"resets": tf.unstack(resets, axis=1)}
@@ -260,6 +266,14 @@ class LanguageModel(WeightsByPath, keras.Model):
             steps = self._dropout(outputs, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
         return tf.nest.map_structure(_float32, (outputs, steps, tuple(next_state)))
+
+    def _embed(self, tokens, training: bool, seed):
+        embedded = tf.gather(self.embedding.value, tokens)
+        if not training or self.embedding_keep_prob == 1.0:
+            return embedded
+        # `_dropout` and `_weight_dropout` have the indices up to twice the number of layers.
+        seed = _fold_in(seed, 2 * len(self.recurrent) + 1)
+        return embedding_dropout(embedded, tokens, self.vocab_size, self.embedding_keep_prob, seed)
 
     def _dropout(self, steps: list, training: bool, seed, rows, index: int) -> list:
         if not training or self.keep_prob == 1.0:

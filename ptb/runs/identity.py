@@ -32,6 +32,7 @@ MEANT = (
     "max_grad_norm",
     "keep_prob",
     "weight_keep_prob",
+    "embedding_keep_prob",
     "activation_regularization",
     "temporal_activation_regularization",
 )

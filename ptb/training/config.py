@@ -127,6 +127,14 @@ class Config:
         0.01,
         1.0,
     )
+    embedding_keep_prob: float = _field(
+        1.0,
+        "training",
+        "Embedding dropout: the probability that a word is kept, with one mask for each window. 1: "
+        "no dropout.",
+        0.01,
+        1.0,
+    )
     activation_regularization: float = _field(
         0.0,
         "training",

@@ -41,6 +41,7 @@ def build_model(config: Config, vocab_size: int):
         config.weight_keep_prob,
         config.activation_regularization,
         config.temporal_activation_regularization,
+        config.embedding_keep_prob,
     )
 
 

@@ -23,6 +23,7 @@ def make(rnn_mode="fused", cell="lstm", **options):
 def test_a_saved_model_is_loaded_as_it_was(tmp_path, rnn_mode, cell):
     options = {"keep_prob": 0.8, "tie_weights": True, "cutoffs": (4,), "weight_keep_prob": 0.9}
     options |= {"activation_regularization": 2.0, "temporal_activation_regularization": 1.0}
+    options |= {"embedding_keep_prob": 0.7}
     model = make(rnn_mode, cell, **options)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.dropout import dropout
+from models.dropout import dropout, embedding_dropout
 from models.language_model import LanguageModel, recurrent_layers
 from models.registry import CELLS, cells_that_read, rnn_modes
 
@@ -17,10 +17,10 @@ def make(
     keep_prob=1.0,
     forget_bias=0.0,
     num_layers=2,
-    weight_keep_prob=1.0,
+    **options,
 ):
     layers = recurrent_layers(rnn_mode, cell, H, num_layers, forget_bias)
-    model = LanguageModel(V, H, layers, keep_prob, weight_keep_prob=weight_keep_prob)
+    model = LanguageModel(V, H, layers, keep_prob, **options)
     model.initialize(init_scale=0.5, seed=3)
     return model
 
@@ -53,15 +53,18 @@ def test_the_gradient_stops_at_the_incoming_state(rnn_mode, cell):
     assert all(not gradient.numpy().any() for gradient in tf.nest.flatten(gradients))
 
 
-@pytest.mark.parametrize(("keep_prob", "weight_keep_prob"), [(1.0, 1.0), (0.5, 1.0), (0.5, 0.6)])
+@pytest.mark.parametrize(
+    "dropouts",
+    [
+        {},
+        {"keep_prob": 0.5},
+        {"keep_prob": 0.5, "weight_keep_prob": 0.6},
+        {"embedding_keep_prob": 0.5},
+    ],
+)
 @pytest.mark.parametrize(("rnn_mode", "cell"), OTHER_UNROLLS)
-def test_all_unrolls_give_the_same_numbers_from_the_same_weights(
-    rnn_mode, cell, keep_prob, weight_keep_prob
-):
-    static, other = (
-        make(mode, cell, keep_prob, 0.7, weight_keep_prob=weight_keep_prob)
-        for mode in ("static", rnn_mode)
-    )
+def test_all_unrolls_give_the_same_numbers_from_the_same_weights(rnn_mode, cell, dropouts):
+    static, other = (make(mode, cell, forget_bias=0.7, **dropouts) for mode in ("static", rnn_mode))
     other.import_weights(static.export_weights())
     results = []
     for model in (static, other):
@@ -156,7 +159,7 @@ def test_dropout_keeps_the_mean_and_draws_a_fresh_mask_for_each_step():
 
 @pytest.mark.parametrize(
     ("dropped", "cell"),
-    [("keep_prob", cell) for cell in CELLS]
+    [(name, cell) for name in ("keep_prob", "embedding_keep_prob") for cell in CELLS]
     + [("weight_keep_prob", cell) for cell in cells_that_read("weight_keep_prob")],
 )
 def test_dropout_needs_a_seed_and_repeats_with_it_and_is_off_outside_of_training(dropped, cell):
@@ -178,6 +181,31 @@ def test_a_cell_without_recurrent_weights_has_none_to_drop():
     np.testing.assert_array_equal(
         dropped(tokens(), state, training=True, seed=(1, 2))[0], whole(tokens(), state)[0]
     )
+
+
+def test_embedding_dropout_drops_a_word_wherever_it_occurs_in_the_window():
+    words = np.arange(4000).reshape(2, 2000) % 1000
+    dropped = embedding_dropout(tf.ones([2, 2000, H]), words, 1000, 0.8, (1, 2)).numpy()
+    assert set(np.unique(dropped)) == {np.float32(0.0), np.float32(1.25)}
+    by_word = dropped.reshape(4, 1000, H)
+    assert (by_word == by_word[0, :, :1]).all()
+    assert (by_word[0, :, 0] > 0).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_dropped_word_reads_as_a_vector_of_zeros_and_gets_no_gradient():
+    model = make(embedding_keep_prob=0.5)
+    seed, text = (1, 2), tokens()
+    with tf.GradientTape() as tape:
+        nats, _ = model.nats(text, text, model.initial_state(B), training=True, seed=seed)
+    gradient = tf.convert_to_tensor(tape.gradient(nats, model.embedding.value)).numpy()
+    kept = gradient.any(axis=1)
+    assert set(text.ravel()) > set(np.flatnonzero(kept)) > set()
+    weights = model.export_weights()
+    weights["embedding"] *= 2 * kept[:, None]
+    whole = make()
+    whole.import_weights(weights)
+    expected, _ = whole.nats(text, text, whole.initial_state(B))
+    np.testing.assert_allclose(nats, expected, rtol=1e-6)
 
 
 def test_weight_dropout_draws_another_mask_for_each_layer():

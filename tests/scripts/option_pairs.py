@@ -45,6 +45,7 @@ OPTIONS = dict(
     tie_weights=["", "--tie_weights"],
     keep_prob=["", "--keep_prob=0.7"],
     weight_keep_prob=["", "--weight_keep_prob=0.7"],
+    embedding_keep_prob=["", "--embedding_keep_prob=0.7"],
     activation_regularization=["", "--activation_regularization=2"],
     temporal_activation_regularization=["", "--temporal_activation_regularization=1"],
     ema_momentum=["", "--ema_momentum=0.8"],

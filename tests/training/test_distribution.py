@@ -82,6 +82,7 @@ SLOW = ("gru", "rnn", "peephole_lstm")
 )
 def test_two_replicas_train_every_cell_as_one_does(two, cell):
     options = {"rnn_mode": "static", "cell": cell, "keep_prob": 0.6, "weight_keep_prob": 0.7}
+    options |= {"embedding_keep_prob": 0.8}
     options |= {"activation_regularization": 2.0, "temporal_activation_regularization": 1.0}
     runs = [train(replicas, WINDOWS.take(4), **options) for replicas in (Replicas(), two)]
     assert_equal_runs(*runs)

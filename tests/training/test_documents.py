@@ -122,8 +122,9 @@ def test_the_gradient_of_a_window_with_a_border_is_that_of_two_windows(cell, rnn
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_rows_begin_documents_each_at_its_own_place_with_any_dropout(rnn_mode, precision):
     layers = recurrent_layers(rnn_mode, "lstm", H, 2, precision=precision)
-    model = LanguageModel(V, H, layers, keep_prob=0.7, weight_keep_prob=0.7)
-    static = make_model(rnn_mode="static", keep_prob=0.7, weight_keep_prob=0.7)
+    dropouts = dict.fromkeys(("keep_prob", "weight_keep_prob", "embedding_keep_prob"), 0.7)
+    model = LanguageModel(V, H, layers, **dropouts)
+    static = make_model(rnn_mode="static", **dropouts)
     model.import_weights(static.export_weights())
     tokens = tf.constant([[3, 0, 2, 5], [0, 4, 4, 0]])
     targets, resets = tf.constant([[0, 2, 5, 1], [4, 4, 0, 6]]), tokens == EOS

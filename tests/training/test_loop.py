@@ -105,7 +105,8 @@ def test_training_resumes_from_any_place_as_if_it_had_never_stopped(sampling, rn
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_resumes_from_a_checkpoint_as_if_it_had_never_stopped(cell):
     adamw = {"optimizer": "adamw", "learning_rate": 0.01, "ema_momentum": 0.9}
-    config = dataclasses.replace(CONFIG, cell=cell, num_epochs=1, weight_keep_prob=0.7, **adamw)
+    dropouts = {"weight_keep_prob": 0.7, "embedding_keep_prob": 0.8}
+    config = dataclasses.replace(CONFIG, cell=cell, num_epochs=1, **dropouts, **adamw)
 
     def start():
         model = make_model(config, "static")

@@ -163,10 +163,9 @@ def test_evaluation_is_in_float32_amid_training_in_low_precision(rnn_mode):
     assert np.abs(logits - low(WINDOWS[0][0], low.initial_state(B))[0]).max() > 0
 
 
-@pytest.mark.parametrize("weight_keep_prob", [1.0, 0.5])
+@pytest.mark.parametrize("dropouts", [{}, {"weight_keep_prob": 0.5}, {"embedding_keep_prob": 0.5}])
 @pytest.mark.parametrize("precision", LOW)
-def test_training_in_low_precision_stays_near_that_in_float32(precision, weight_keep_prob):
-    dropouts = {"weight_keep_prob": weight_keep_prob}
+def test_training_in_low_precision_stays_near_that_in_float32(precision, dropouts):
     costs, norms, _ = train(make_model(precision, **dropouts))
     exact_costs, exact_norms, _ = train(make_model("float32", **dropouts))
     np.testing.assert_allclose(costs, exact_costs, rtol=0.01)

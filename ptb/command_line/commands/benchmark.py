@@ -51,8 +51,8 @@ TOKENS = 200_000
 # All programs train the tutorial's recipe, which has one value for each of these fields.
 RECIPE = (
     *("cell", "rnn_mode", "optimizer", "forget_bias", "tie_weights", "softmax", "softmax_bias"),
-    *("precision", "sampling", "reset_at", "weight_keep_prob", "ema_momentum"),
-    *("activation_regularization", "temporal_activation_regularization"),
+    *("precision", "sampling", "reset_at", "weight_keep_prob", "embedding_keep_prob"),
+    *("ema_momentum", "activation_regularization", "temporal_activation_regularization"),
 )
 # Fields of the config that do not change the time of a step.
 UNREAD = (
