@@ -188,6 +188,7 @@ def _print_bits(split: str, perplexity: float, corpus, first: int) -> None:
 def print_comparable(part: str, perplexity: float, counts, tokens: str, first: int = 0) -> None:
     """Prints scores that compare models with different tokens: per character and per word.
 
+    They are comparable only without `<unk>`, which is easier to predict than what it replaces.
     `counts` is the `SplitSummary` of the text. `first` is 1 if its first token was predicted too.
     """
     by_word = counts.word_perplexity(perplexity, first)
@@ -195,8 +196,8 @@ def print_comparable(part: str, perplexity: float, counts, tokens: str, first: i
         print(f"{part} perplexity per word {by_word:.3f}")
     bits = counts.bits_per_character(perplexity, first)
     if bits is not None:
-        spelled = " (without the characters that <unk> hides)" if counts.unknown else ""
-        print(f"{part} bits per character {bits:.4f}{spelled}")
+        caveat = " (not comparable: the text has <unk>)" if counts.unknown else ""
+        print(f"{part} bits per character {bits:.4f}{caveat}")
 
 
 def _print_floors(num_steps: int, corpus, perplexity: float) -> None:

@@ -43,6 +43,8 @@ class SplitSummary:
     def bits_per_character(self, perplexity: float, first: int = 0) -> float | None:
         """The bits per character of a perplexity, which compare models with different tokens.
 
+        They do so only without `<unk>`: the letters of a word that became `<unk>` are counted, but
+        not predicted.
         `first` is 1 if the first token is predicted too (`Windows.first`), else 0. None for a split
         without a predicted character.
         """

@@ -6,9 +6,11 @@ from ptb.command_line.run_report import (
     meaning,
     note_memorized,
     note_nothing_learned,
+    print_comparable,
     print_what_next,
 )
 from ptb.data import corpus
+from ptb.data.summary import SplitSummary
 from ptb.training.report import EpochReport
 
 TEXT = corpus.built_in()
@@ -48,6 +50,17 @@ def test_a_model_that_memorizes_the_train_split_is_told_of_once(train, valid, wa
     told = capsys.readouterr().err
     assert ("since epoch 2" in told) is warned
     assert bool(told) is warned
+
+
+@pytest.mark.parametrize(
+    ("unknown", "caveat"), [(0, ""), (1, " (not comparable: the text has <unk>)")]
+)
+def test_bits_per_character_are_called_comparable_only_without_unk(unknown, caveat, capsys):
+    counts = SplitSummary(
+        tokens=5, types=5, unknown=unknown, longest_line=5, characters=16, words=4
+    )
+    print_comparable("test", 16.0, counts, "word")
+    assert capsys.readouterr().out == f"test bits per character 1.0000{caveat}\n"
 
 
 def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():
