@@ -71,7 +71,8 @@ def define_text_flags() -> None:
             "min_count",
             None,
             "Words that occur less often than this in the train split become <unk>. Default: 1, or "
-            "2 if valid or test has words that train lacks, and train has no <unk>.",
+            "2 if valid or test has words that train lacks, train has no <unk>, and --vocab_size "
+            "leaves no word out.",
         )
         flags.DEFINE_string(
             "split",

@@ -20,9 +20,9 @@ class TextOptions:
       tokens: what one token is: one of `ptb.data.text.TOKENS`, such as "word" or "char".
       lowercase: whether to convert the text to lower case.
       min_count: words that occur less often in train become `<unk>`. None means 1, with one
-        exception: if train has no `<unk>` and another split has words that train lacks, words that
-        occur once in train become `<unk>`. If no word occurs once, `<unk>` joins the vocabulary
-        although train never contains it.
+        exception: 2, if another split has words that train lacks, train has no `<unk>`, and the
+        maximum size of the vocabulary leaves no word out. If no word occurs once then, `<unk>`
+        joins the vocabulary although train never contains it.
       shares: how to split a single file: percentages of train, valid and test, in this order.
     """
 

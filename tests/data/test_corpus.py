@@ -116,6 +116,18 @@ def test_min_count_makes_rarer_words_unk(tmp_path):
     assert loaded.vocabulary.words == ("<unk>", "a", "<eos>")
 
 
+@pytest.mark.parametrize(
+    ("train", "vocab_size", "kept"),
+    [("a a a\nb c d\n", 10, "a"), ("a a a\nb c d\n", 4, "ab"), ("a a a\nb c <unk>\n", 10, "abc")],
+)
+def test_words_that_occur_once_stay_if_unk_is_in_the_vocabulary_anyway(
+    train, vocab_size, kept, tmp_path
+):
+    write(tmp_path, train=train, valid="z\n")
+    loaded = corpus.load_text(tmp_path, vocab_size, splits=("train", "valid"))
+    assert set(loaded.vocabulary.words) == {*kept, "<eos>", "<unk>"}
+
+
 def test_characters_are_counted_like_words(tmp_path):
     write(tmp_path, train="ab  a \n b\n", valid="b é\na\n")
     loaded = corpus.load_text(
