@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -36,6 +39,23 @@ def test_a_replay_of_the_original_and_what_only_a_gpu_has():
     exact = check._trajectory("fused")
     assert (exact.passed, exact.expected) == (True, "at most 0.0001")
     assert check._cudnn("cpu").passed is check._memory("cpu").passed is None
+
+
+def test_mirrored_takes_every_device_also_if_the_usual_rows_do_not_divide_among_them(monkeypatch):
+    names = [f"/device:GPU:{i}" for i in range(3)]
+    devices = [SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: names)
+    trained = []
+
+    def costs(config, strategy=None):
+        trained.append((config.batch_size, strategy))
+        return np.array([2.0 if strategy else 4.0])
+
+    monkeypatch.setattr(check, "_costs", costs)
+    row = check._mirrored("gpu")
+    assert trained == [(12, names), (12, None)]
+    assert (row.check, row.found) == ("mirrored over 3: costs of one device", "5.0e-01")
 
 
 def test_the_ratio_is_over_pytorch_in_the_same_precision(monkeypatch):
