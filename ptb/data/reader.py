@@ -5,10 +5,10 @@ of a row in one window), K = windows.
 
 Sequential sampling cuts the stream into B rows and walks all of them from left to right:
 
-    stream   a b c d e f g h i j k l m          N = 13, B = 2, T = 3
+    stream   a b c d e f g h i j k l m n        N = 14, B = 2, T = 3
 
     row 0    a b c | d e f        targets   b c d | e f g
-    row 1    g h i | j k l                  h i j | k l m
+    row 1    h i j | k l m                  i j k | l m n
              k = 0   k = 1                  k = 0   k = 1
 
 Row b of window k+1 continues row b of window k, so the network's state may be carried from one

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from ptb.data import reader
 from ptb.data.documents import Borders
 
 TEXT = np.arange(13)
+DOC = reader.__doc__
 
 
 def windows_of(windows):
@@ -21,6 +24,20 @@ def test_sequential_windows_are_the_tutorials():
         ([[0, 1], [6, 7]], [[1, 2], [7, 8]]),
         ([[2, 3], [8, 9]], [[3, 4], [9, 10]]),
     ]
+
+
+def test_the_drawing_in_the_docstring_is_what_sequential_cuts():
+    (stream, *shape) = re.search(r"stream +(.+?)  +N = (\d+), B = (\d+), T = (\d+)", DOC).groups()
+    num_tokens, batch_size, num_steps = map(int, shape)
+    letters = np.array(stream.split())
+    assert len(letters) == num_tokens
+    windows = reader.sequential(np.arange(num_tokens), batch_size, num_steps)
+    drawn = [
+        [" | ".join(" ".join(letters[window[part][row]]) for window in windows) for part in (0, 1)]
+        for row in range(batch_size)
+    ]
+    rows = re.findall(r"row \d +(.+?)  +(?:targets +)?(\S.*)", DOC)
+    assert drawn == [list(row) for row in rows]
 
 
 def test_evaluation_windows_pad_and_mask_the_tail():
