@@ -46,6 +46,7 @@ def load_corpus(
     Raises:
       ValueError: a file is missing, empty or not UTF-8, or has a word that the vocabulary cannot
         encode.
+      TypeError: `vocabulary` or `options` is of another class.
     """
     check("vocab_size", vocab_size, int | None)
     check_instance("vocabulary", vocabulary, Vocabulary | None, "trained.vocabulary")
@@ -78,6 +79,7 @@ def evaluate(
 
     Raises:
       ValueError: the split is missing or too short, or the vocabulary or the tokens are others.
+      TypeError: `trained` or `corpus` is of another class.
     """
     from ptb.training.perplexity import Evaluator  # noqa: PLC0415
 
@@ -127,6 +129,7 @@ def generate(
 
     Raises:
       ValueError: a word of `prefix` is not in the vocabulary, or a value is out of bounds.
+      TypeError: `trained` is of another class.
     """
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
@@ -164,6 +167,7 @@ def export(trained: TrainedModel, export_path: str | Path) -> Path:
 
     Raises:
       ValueError: `export_path` cannot be written, or holds something other than exports.
+      TypeError: `trained` is of another class.
     """
     _check_trained(trained)
     from ptb.serving.export_folder import make_export_folder  # noqa: PLC0415
