@@ -146,8 +146,8 @@ class Config:
     temporal_activation_regularization: float = _field(
         0.0,
         "training",
-        "Temporal activation regularization (TAR): adds this * the mean square of the outputs' "
-        "change from step to step to the loss of each token.",
+        "Temporal activation regularization (TAR): adds this * the mean square of the change of "
+        "the outputs before dropout, from step to step, to the loss of each token.",
         0.0,
         1e6,
     )
