@@ -38,7 +38,7 @@ def backward(states: list, p: np.ndarray) -> tuple[dict, dict, np.ndarray]:
     of_h, of_a = {3: p - np.eye(2)[TARGET]}, {}
     for t in (3, 2, 1):
         of_a[t] = (1 - states[t] ** 2) * of_h[t]
-        of_h[t - 1] = W_H @ of_a[t]
+        of_h[t - 1] = of_a[t] @ W_H.T
     return of_h, of_a, of_h[0]
 
 

@@ -2,7 +2,7 @@
 
 On a page a number is followed by its name in NUMBERS, which readers do not see:
 
-    2.293<!--same words, batch 1-->
+    2.289<!--same words, batch 1-->
 
 The value is computed from a file in results/, or is a closed form. This program writes the values
 of now into the pages; a test fails when one is out of date.
