@@ -76,10 +76,6 @@ class KerasLSTM(keras.layers.Layer):
         output, (h, c) = self.lstm.cell(inputs, [h, c])
         return output, (c, h)
 
-    def parts(self) -> list:
-        """The Keras layers whose precision is that of this one."""
-        return [self, self.lstm, self.lstm.cell]
-
     def own_weights(self) -> dict[str, keras.Variable]:
         """The variables by name, in the layout of Keras."""
         cell = self.lstm.cell
