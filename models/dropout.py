@@ -16,7 +16,7 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
     """Keeps each value with probability `keep_prob`, scaled by 1 / keep_prob; else sets it to zero.
 
     Args:
-      steps: T tensors `[b, H]`. Each gets a mask of its own (Zaremba et al., section 3.1).
+      steps: T tensors `[b, H]`. Each gets a mask of its own (Zaremba et al., section 3.2).
       keep_prob: the probability that a value is kept.
       seed: int32 `[2]`. The same seed gives the same masks.
       rows: if the b rows are part of a larger batch: the index of the first row, and the number B
@@ -35,7 +35,8 @@ def embedding_dropout(embedded, tokens, vocab_size: int, keep_prob: float, seed)
     """Keeps each word with probability `keep_prob`, its vector scaled by 1 / keep_prob.
 
     The vector of any other word is zero wherever it occurs in the window: in all rows and steps
-    (Gal and Ghahramani 2016, arXiv 1512.05287, section 4.2).
+    (Merity, Keskar, Socher 2018, arXiv 1708.02182, section 4.3). Gal and Ghahramani 2016 (arXiv
+    1512.05287, section 4.2), who proposed it, drop other words in each sequence.
 
     Args:
       embedded: the vectors of the tokens, `[B, T, H]`.

@@ -76,10 +76,6 @@ class KerasLSTM(keras.layers.Layer):
         output, (h, c) = self.lstm.cell(inputs, [h, c])
         return output, (c, h)
 
-    def parts(self) -> list:
-        """The Keras layers whose precision is that of this one."""
-        return [self, self.lstm, self.lstm.cell]
-
     def own_weights(self) -> dict[str, keras.Variable]:
         """The variables by name, in the layout of Keras."""
         cell = self.lstm.cell
@@ -128,6 +124,7 @@ class StatefulLanguageModel(keras.Model):
     has the initial weights of Keras.
 
     `save` and `save_weights` save the weights and the state, so a loaded model continues the text.
+    Into a model of another `batch_size`, `load_weights` loads the weights alone.
 
     Args:
       vocab_size: number of words, V.
@@ -172,12 +169,13 @@ class StatefulLanguageModel(keras.Model):
                 store[f"state_{i}_{name}"] = part.numpy()
 
     def load_own_variables(self, store) -> None:
-        """Loads the saved state; zeros if the file has weights only."""
+        """Loads the saved state; zeros if the file has none, or one of another `batch_size`."""
         self.reset_state()
-        if "state_0_h" in store:
-            for i, lstm in enumerate(self.lstms):
-                for name, part in zip(("h", "c"), lstm.states, strict=True):
-                    part.assign(store[f"state_{i}_{name}"])
+        for i, lstm in enumerate(self.lstms):
+            for name, part in zip(("h", "c"), lstm.states, strict=True):
+                saved = f"state_{i}_{name}"
+                if saved in store and store[saved].shape == tuple(part.shape):
+                    part.assign(store[saved])
 
     def reset_state(self) -> None:
         """Zeroes the state. Call it before each epoch and before another text."""

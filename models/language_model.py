@@ -116,7 +116,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         temporal_activation_regularization: float = 0.0,
         embedding_keep_prob: float = 1.0,
     ):
-        super().__init__(dtype=layers[0].parts()[-1].dtype_policy, autocast=False)
+        super().__init__(dtype="float32")  # in every precision: the layers have their own
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.keep_prob = keep_prob
         self.weight_keep_prob = weight_keep_prob
@@ -127,6 +127,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         # Where the vocabulary ends before the head does, there is no second level.
         self.cutoffs = tuple(cutoff for cutoff in cutoffs if cutoff < vocab_size)
         self.recurrent = layers
+        self.training_dtype = _training_dtype(layers)
         self.embedding = self._add("embedding", vocab_size, hidden_size)
         for layer in layers:
             if not layer.built:  # as those of a saved model are
@@ -170,8 +171,7 @@ class LanguageModel(WeightsByPath, keras.Model):
 
     def _add(self, name: str, *shape: int):
         # Zeros until `initialize`: a draw of Keras' own would take time and memory for nothing.
-        # Read in float32 in every precision.
-        return self.add_weight(name=name, shape=shape, initializer="zeros", autocast=False)
+        return self.add_weight(name=name, shape=shape, initializer="zeros")
 
     def initial_state(self, batch_size: int) -> tuple:
         """The zero state: for each layer a tuple such as `(c, h)`, each part `[B, H]`."""
@@ -217,8 +217,8 @@ class LanguageModel(WeightsByPath, keras.Model):
         `outputs` are the T outputs `[B, H]` of the top layer.
         """
         # Float16 has no digits for the probabilities of rare words, of which the gradient consists.
-        low = training and self.compute_dtype == "bfloat16"
-        product_dtype = self.compute_dtype if low else "float32"
+        low = training and self.training_dtype == "bfloat16"
+        product_dtype = "bfloat16" if low else "float32"
         num_steps = len(outputs)
         outputs = tf.concat(outputs, axis=0)
         targets = tf.concat(tf.unstack(targets, axis=1), axis=0)
@@ -261,11 +261,11 @@ class LanguageModel(WeightsByPath, keras.Model):
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
             precision = contextlib.nullcontext() if training else _in_float32(layer)
             with precision, self._weight_dropout(layer, training, seed, i):
-                steps, layer_next_state = layer(steps, layer_state, **options)
-            outputs = steps
+                results = layer(steps, layer_state, **options)
+            outputs, layer_next_state = tf.nest.map_structure(_float32, results)
             steps = self._dropout(outputs, training, seed, rows, i + 1)
             next_state.append(layer_next_state)
-        return tf.nest.map_structure(_float32, (outputs, steps, tuple(next_state)))
+        return outputs, steps, tuple(next_state)
 
     def _embed(self, tokens, training: bool, seed):
         embedded = tf.gather(self.embedding.value, tokens)
@@ -317,10 +317,22 @@ def _fold_in(seed, index: int):
     return tf.random.fold_in(seed, index)
 
 
+def _mixed_parts(layer) -> list:
+    """The Keras layers of a mixed precision: of a recurrent layer, its cell, and those within."""
+    parts = layer._flatten_layers()  # Keras has no public name for the layers within a layer
+    return [part for part in parts if part.compute_dtype != part.variable_dtype]
+
+
+def _training_dtype(layers: list) -> str:
+    """The type in which recurrent layers compute in training."""
+    dtypes = (part.compute_dtype for layer in layers for part in _mixed_parts(layer))
+    return next(dtypes, "float32")
+
+
 @contextlib.contextmanager
 def _in_float32(layer):
     """The context in which a recurrent layer of a mixed precision computes in float32."""
-    parts = [part for part in layer.parts() if part.compute_dtype != part.variable_dtype]
+    parts = _mixed_parts(layer)
     policies = [part.dtype_policy for part in parts]
     try:
         for part in parts:

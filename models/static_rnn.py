@@ -195,10 +195,6 @@ class StaticRNN(keras.layers.Layer):
             return static_rnn(self.cell, inputs, state)
         return static_rnn_with_resets(self.cell, inputs, state, resets)
 
-    def parts(self) -> list:
-        """The Keras layers that must share the precision of this one."""
-        return [self, self.cell]
-
     def own_weights(self) -> dict[str, keras.Variable]:
         """The variables by name, in this layer's own layout."""
         return self.cell.named_weights()

@@ -136,6 +136,11 @@ def display_width(text: str) -> int:
     )
 
 
+def pad(text: str, width: int) -> str:
+    """A text with blanks behind it, `width` columns of a terminal wide."""
+    return text + " " * (width - display_width(text))
+
+
 def _some(count: int, maximum: int) -> list[int | None]:
     """0 ... count - 1, with the middle left out where that is more than `maximum`."""
     if count <= maximum:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ptb.explain.diagram import ELLIPSIS, LABEL, View, display_width, shorten
+from ptb.explain.diagram import ELLIPSIS, LABEL, View, display_width, pad, shorten
 
 # Select Graphic Rendition codes of a terminal.
 BOLD, RED, GREEN, YELLOW, BLUE, PURPLE = 1, 31, 32, 33, 34, 35
@@ -80,7 +80,7 @@ def unrolled_text(view: View, colour: bool = False) -> str:
 
     def line(cells, label="", code=0, joint=" " * gap, lead=""):
         parts = [cell if cell == ELLIPSIS else _centre(cell, width) for cell in cells]
-        indent = _pad(label, LABEL) + " " * (start - display_width(lead)) + lead
+        indent = pad(label, LABEL) + " " * (start - display_width(lead)) + lead
         return indent + paint(joint.join(parts).rstrip(), code)
 
     def at_each_step(mark):
@@ -89,7 +89,9 @@ def unrolled_text(view: View, colour: bool = False) -> str:
     length = sum(1 if each is None else width for each in columns) + gap * (len(columns) - 1)
     up, down = line(at_each_step("^")), line(at_each_step("v"))
     state = line(at_each_step("[cell]"), say("state"), GREEN, "-" * (gap - 1) + ">", before)
-    source = say("window before", k=k - 1) if k else say("start of epoch")
+    source = say("window k", k=k - 1) if k else say("start of epoch")
+    is_last = k + 1 == len(view.windows)
+    onward = say("goes no further") if is_last else say("goes on to", k=k + 1)
     title = fill(say("unrolled", k=k, steps=view.windows.num_steps), view.width)
     return "\n".join(
         [
@@ -107,9 +109,9 @@ def unrolled_text(view: View, colour: bool = False) -> str:
             up,
             line(inputs, say("input"), BLUE),
             "",
-            _pad(say("gradient"), LABEL + start - 1) + paint("|<" + "-" * (length - 1), RED),
+            pad(say("gradient"), LABEL + start - 1) + paint("|<" + "-" * (length - 1), RED),
             "",
-            *fill(say("unrolled words", source=source, following=k + 1), view.width),
+            *fill(say("unrolled words", source=source, onward=onward), view.width),
         ]
     )
 
@@ -154,7 +156,7 @@ def _first_words(view: View) -> str:
 def _grid(view: View, paint, targets: bool = False, starts: bool = False) -> list[str]:
     """A header, and a line for each shown row, with the words of each shown window."""
     width = _window_width(view)
-    names = [_clip(view.say("window k", k=k), width) for k in view.shown]
+    names = [_fitting(view.say("window k", k=k), k, width) for k in view.shown]
     header = [paint(name, BOLD) + " " * (width - display_width(name)) for name in names]
     lines = [_line("", header, "   ")]
     for row in view.rows:
@@ -167,18 +169,19 @@ def _grid(view: View, paint, targets: bool = False, starts: bool = False) -> lis
         ]
         lines.append(_line(view.say("row b", row=row), parts))
         if starts:
-            at = [_clip(view.say("at", start=view.start(k, row)), width) for k in view.shown]
-            lines.append(_line("", [_pad(each, width) for each in at], "   "))
+            begins = [view.start(k, row) for k in view.shown]
+            at = [_fitting(view.say("at", start=start), start, width) for start in begins]
+            lines.append(_line("", [pad(each, width) for each in at], "   "))
     return lines
 
 
 def _line(label: str, parts: list[str], joint: str = " | ") -> str:
     """A label, and a part for each window between bars, or between blanks."""
-    return (_pad(label, LABEL) + joint[1:] + joint.join(parts) + joint[:2]).rstrip()
+    return (pad(label, LABEL) + joint[1:] + joint.join(parts) + joint[:2]).rstrip()
 
 
 def _join(view: View, cells: list[str]) -> str:
-    return " ".join(c if c == ELLIPSIS else _pad(c, view.word_width) for c in cells)
+    return " ".join(c if c == ELLIPSIS else pad(c, view.word_width) for c in cells)
 
 
 def _window_width(view: View) -> int:
@@ -190,27 +193,22 @@ def _state_line(view: View, paint) -> str:
     width, carries = _window_width(view), view.windows.carries_state
     parts = []
     for k in view.shown:
-        start = f"{_clip(view.say('carried' if carries and k else 'zero'), width - 2)} "
+        start = f"{view.say('carried' if carries and k else 'zero')} "
         end = "-" if carries and k != view.shown[-1] else ">"
         parts.append(start + "-" * (width - display_width(start) - 1) + end)
     joint = "-|-" if carries else " | "
-    return _pad(view.say("state"), LABEL) + paint(f"| {joint.join(parts)} |", GREEN)
+    return pad(view.say("state"), LABEL) + paint(f"| {joint.join(parts)} |", GREEN)
 
 
 def _gradient_line(view: View, paint) -> str:
     parts = ["<" + "-" * (_window_width(view) - 1) for _ in view.shown]
-    return _pad(view.say("gradient"), LABEL) + paint(_line("", parts)[LABEL:], RED)
+    return pad(view.say("gradient"), LABEL) + paint(_line("", parts)[LABEL:], RED)
 
 
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - display_width(text))
-
-
-def _clip(label: str, width: int) -> str:
-    """A label in at most `width` columns."""
-    while display_width(label) > width:
-        label = label[:-1]
-    return label
+def _fitting(label: str, number: int, width: int) -> str:
+    """A label in at most `width` columns; the number in it alone where it is longer."""
+    forms = (label, f"{number:,}", f"{number}")
+    return next((form for form in forms if display_width(form) <= width), forms[-1])
 
 
 def _centre(text: str, width: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ptb.explain.diagram import WIDTH
+from ptb.explain.diagram import WIDTH, display_width, pad
 from ptb.explain.diagram_text import fill
 from ptb.explain.inside import Inside, Tracking
 from ptb.explain.phrases import say
@@ -20,25 +20,28 @@ NEAREST = 3  # earlier words that are named for a prediction
 def inside_text(inside: Inside, units: Sequence[int], language: str = "en") -> str:
     """A table of surprisal and of the earlier words that matter, and one for each unit."""
     words = [visible(word) for word in inside.words]
-    width = max(map(len, words))
+    width = max(map(display_width, words))
+    labels = [pad(word, width) for word in words]
     lines = [*fill(say(language, "inside words", num_steps=inside.num_steps), WIDTH), ""]
     lines.append(f"{'':{width}}  {'nats':>6}  {'>= num_steps':>12}  t-k: |gradient|")
     beyond = inside.beyond_window()
-    for t, word in enumerate(words):
+    for t, label in enumerate(labels):
         if t == 0:
-            lines.append(f"{word:{width}}  {'-':>6}")
+            lines.append(f"{label}  {'-':>6}")
             continue
         row = inside.importance[t - 1, :t]
         order = np.argsort(-row, kind="stable")[:NEAREST]
-        most = "  ".join(f"t-{t - 1 - s}: {words[s]} {row[s]:.3f}" for s in order)
-        lines.append(f"{word:{width}}  {inside.nats[t]:6.3f}  {beyond[t - 1]:12.1%}  {most}")
+        # A word of another document has none.
+        most = [f"t-{t - 1 - s}: {words[s]} {row[s]:.3f}" for s in order if row[s] > 0]
+        figures = f"{inside.nats[t]:6.3f}  {beyond[t - 1]:12.1%}"
+        lines.append("  ".join([label, figures, *most]))
     names = list(inside.activations)
     for unit in units:
         lines += ["", say(language, "unit of layer", unit=unit, layer=inside.layer)]
         lines.append(f"{'':{width}}" + "".join(f"{name:>8}" for name in names))
-        for t, word in enumerate(words):
+        for t, label in enumerate(labels):
             values = (f"{inside.activations[name][t, unit]:8.3f}" for name in names)
-            lines.append(f"{word:{width}}" + "".join(values))
+            lines.append(label + "".join(values))
     return "\n".join(lines)
 
 

@@ -70,14 +70,18 @@ PHRASES = {
         "One cell, one embedding and one softmax, drawn once for each step: their weights are the same at "
         "every step, and the gradient of a weight is the sum over the steps. One word goes in at each step. "
         "The softmax gives a probability to each word, and the loss is -log of the target's. The state comes "
-        "from {source} and goes on to window {following}; the gradient goes back along the same arrows "
+        "from {source} and {onward}; the gradient goes back along the same arrows "
         "and stops at |.",
         "单元、嵌入层和 softmax 都只有一个，每步画一次：每一步的权重相同，一个权重的梯度是对各步的求和。每一步读一个词。"
-        "softmax 给每个词一个概率，损失是目标词的概率的 -log。状态来自{source}，并传给窗口 {following}；"
+        "softmax 给每个词一个概率，损失是目标词的概率的 -log。状态来自{source}，{onward}；"
         "梯度沿同样的箭头往回走，停在 | 处。",
     ),
-    "window before": ("window {k}", "窗口 {k}"),
     "start of epoch": ("the start of the epoch, where it is zero,", "一轮的开头（那时是零）"),
+    "goes on to": ("goes on to window {k}", "并传给窗口 {k}"),
+    "goes no further": (
+        "goes no further, because no window follows",
+        "不再往下传，因为后面没有窗口",
+    ),
     # In the pictures.
     "picture text": (
         "The text is one row, cut into batch_size = {rows:,}",

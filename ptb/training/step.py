@@ -85,7 +85,7 @@ class TrainStep:
         self._max_grad_norm = max_grad_norm
         self._carries_state = carries_state
         self._replicas = replicas or Replicas()
-        self._scales_loss = model.compute_dtype == "float16"
+        self._scales_loss = model.training_dtype == "float16"
 
     def __call__(
         self, stream, starts, state, learning_rate, first=0, count=None, seed=(0, 0), resets=None

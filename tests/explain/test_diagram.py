@@ -79,6 +79,18 @@ def test_a_narrow_terminal_gets_fewer_columns_and_not_shreds_of_words():
     assert "row 0 | v w x y z | v w x y z |" in lines
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_number_is_never_cut_off_in_a_narrow_terminal(language):
+    stream = np.zeros(4_000_000, np.int32)
+    sequential, random = views(20, 35, 5_000, stream, ["a"], width=40, language=language)
+    lines = squeezed(batch_text(sequential, random))
+    assert {"en": "5,000 5,001", "zh": "窗口 5000 窗口 5001"}[language] in lines
+    for row in (0, 1, 2, 19):
+        starts = [random.start(k, row) for k in (0, 1)]
+        assert min(starts) > 99_999  # with "at" in front they take more than the 9 columns
+        assert " ".join(f"{start:,}" for start in starts) in lines
+
+
 def test_what_no_window_predicts_is_counted():
     stream = np.zeros(90_030, np.int32)
     text = " ".join(batch_text(*views(1000, 50, 0, stream)).split())
@@ -169,6 +181,26 @@ def test_the_unrolled_network_has_a_cell_for_each_step():
     assert text.count("[cell]") == 3
     assert squeezed(text)[2] == "target b c d"
     assert "input a b c" in squeezed(text)
+
+
+@pytest.mark.parametrize(
+    ("window", "language", "state"),
+    [
+        (0, "en", "from the start of the epoch, where it is zero, and goes on to window 1;"),
+        (1, "en", "from window 0 and goes on to window 2;"),
+        (2, "en", "from window 1 and goes no further, because no window follows;"),
+        (1, "zh", "来自窗口 0，并传给窗口 2；"),  # noqa: RUF001
+        (2, "zh", "来自窗口 1，不再往下传，因为后面没有窗口；"),  # noqa: RUF001
+    ],
+)
+def test_the_state_of_an_unrolled_window_goes_on_to_the_next_if_there_is_one(
+    window, language, state
+):
+    view, _ = views(1, 4, window, language=language)
+    assert len(view.windows) == 3
+    joint = " " if language == "en" else ""
+    lines = unrolled_text(view).splitlines()
+    assert state.replace(" ", "") in joint.join(lines).replace(" ", "")
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (20, 35), (1, 1)])

@@ -1,5 +1,6 @@
 """Inside a trained model: against NumPy in float64, finite differences and closed forms."""
 
+import dataclasses
 import io
 import json
 
@@ -179,6 +180,29 @@ def test_the_table_names_each_word_with_its_figures():
         "a    1.000   0.250",
         "b   -1.000  -0.250",
         "$c   1.000   0.250",
+    ]
+
+
+def test_the_table_names_no_word_without_a_gradient():
+    found = made_up()
+    found.importance[1, 0] = 0  # as of a word of another document
+    last = inside_text(found, []).splitlines()[-1]
+    assert last == "$c   1.250          0.0%  t-0: b 3.000"
+
+
+def test_the_columns_of_the_table_are_below_each_other_whatever_the_letters():
+    found = dataclasses.replace(made_up(), words=["经济", "的", "e\u0301"])
+    lines = inside_text(found, [0]).splitlines()
+    assert lines[-9:-6] == [
+        "经济       -",
+        "的     0.500          0.0%  t-0: 经济 2.000",
+        "e\u0301      1.250          0.0%  t-0: 的 3.000  t-1: 经济 1.000",
+    ]
+    assert lines[-4:] == [
+        "           c       h",
+        "经济   0.000   0.000",
+        "的     0.000   0.000",
+        "e\u0301      0.000   0.000",
     ]
 
 

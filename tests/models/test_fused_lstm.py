@@ -40,6 +40,17 @@ def with_cores(monkeypatch, cores, gpu=False):
     monkeypatch.setattr(row_parts, "on_gpu", lambda: gpu)
 
 
+@pytest.fixture(params=[None, 1, 3])
+def block_steps(monkeypatch, request):
+    """Steps of a block: the whole window, one, or three and the last."""
+    if request.param:
+        monkeypatch.setattr(fused_lstm, "BLOCK_STEPS", request.param)
+        monkeypatch.setattr(fused_lstm, "BLOCK_ROWS", 1)
+    sizes = [len(block) for block in fused_lstm._blocks([None] * T, B)]
+    assert sizes == {None: [4], 1: [1, 1, 1, 1], 3: [3, 1]}[request.param]
+
+
+@pytest.mark.usefixtures("block_steps")
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1, 1, 1, 2])])
 def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
@@ -76,6 +87,7 @@ def test_nothing_is_split_on_a_gpu_or_in_a_graph_for_any_number_of_rows(monkeypa
     assert seen == [1]
 
 
+@pytest.mark.usefixtures("block_steps")
 def test_parts_in_bfloat16_give_what_one_unroll_in_bfloat16_gives(monkeypatch):
     monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
     inputs, state, resets = windows()

@@ -42,6 +42,28 @@ def test_reset_state_starts_again_from_zero(pair, text):
     np.testing.assert_array_equal(stateful(inputs), first)
 
 
+def test_weights_are_loaded_for_another_batch_size_with_a_state_of_zeros(tmp_path, pair, text):
+    explicit, stateful = pair
+    inputs, _ = reader.sequential(text, B, T)[0]
+    stateful(inputs)
+    stateful.save_weights(tmp_path / "model.weights.h5")
+    single = StatefulLanguageModel(V, H, L, 1)
+    single(inputs[:1])
+    single.load_weights(tmp_path / "model.weights.h5")
+    expected, _ = explicit(inputs[:1], explicit.initial_state(1))
+    np.testing.assert_allclose(single(inputs[:1]), expected, atol=1e-6)
+
+
+def test_a_file_with_weights_only_is_loaded_with_a_state_of_zeros(tmp_path, pair, text):
+    _, stateful = pair
+    inputs, _ = reader.sequential(text, B, T)[0]
+    first = stateful(inputs).numpy()
+    plain = keras.Model(stateful.inputs, stateful.outputs)  # its class saves no state
+    plain.save_weights(tmp_path / "model.weights.h5")
+    stateful.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(stateful(inputs), first)
+
+
 def test_plain_compile_and_fit_follow_the_tutorials_loss(pair, text):
     explicit, stateful = pair
     windows = reader.sequential(text, B, T)

@@ -1,5 +1,7 @@
 """A cell that a user adds is initialized, counted, trained, saved, dropped and served whole."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,10 +10,12 @@ from models.dropout import weight_dropout
 from models.language_model import LanguageModel
 from models.registry import CELLS, Entry
 from models.static_rnn import StaticRNN
+from ptb.data import reader
 from ptb.serving.saved_model import served_model
 from ptb.training.config import Config
 from ptb.training.loop import Training
 from ptb.training.model import build_model, size_of
+from ptb.training.perplexity import Evaluator
 from tests.models.toy_cells import (
     FrozenWeightCell,
     OutputFirstCell,
@@ -96,6 +100,22 @@ def test_a_run_resumes_with_every_weight_its_average_and_its_moments():
         assert (saved.weights[name] != weight).any()
     for name, slot in end.slots.items():
         np.testing.assert_array_equal(resumed.slots[name], slot, err_msg=name)
+
+
+def test_a_layer_within_a_cell_is_evaluated_in_float32_amid_training_in_low_precision():
+    config = Config(cell="three", precision="mixed_bfloat16", **CONFIG)
+    model = build_model(config, V)
+    training = Training(model, IDS, IDS, config)
+    training.initialize()
+    for _ in training.advance():
+        pass
+    exact = build_model(dataclasses.replace(config, precision="float32"), V)
+    exact.import_weights(model.export_weights())
+    windows = reader.every_token(IDS, 1, config.num_steps)
+    assert Evaluator(model)(windows).nats == Evaluator(exact)(windows).nats
+    state = model.initial_state(1)
+    low, _ = model(IDS[None, :3], state, training=True)
+    assert 0 < np.abs(low - exact(IDS[None, :3], state)[0]).max() < 0.02
 
 
 def test_weights_of_the_input_that_look_recurrent_are_not_dropped():

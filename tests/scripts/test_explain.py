@@ -43,18 +43,22 @@ def test_three_lines_of_text_are_drawn_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flag", "message"),
+    ("flags", "message"),
     [
         ("--window=2", "window=2 is out of bounds"),
         ("--batch_size=0", "flag --batch_size=0"),
         ("--batch_size=90000", "has 27: use a batch_size of at most 13"),
         ("--language=fr", "flag --language=fr"),
         ("--png=", "--png=: is empty"),
+        ("--cell --batch_size=900", "--batch_size has no effect with --cell"),
+        ("--cell --data_path=nowhere", "--data_path has no effect with --cell"),
+        ("--cell --tokens=char", "--tokens has no effect with --cell"),
+        ("--cell --unroll", "--unroll has no effect with --cell"),
         ("--png=no/folder.png", "--png=no/folder.png cannot be written"),
         ("--data_path=nowhere", "'nowhere' is not a folder"),
     ],
 )
-def test_a_bad_flag_ends_with_one_line(tmp_path, flag, message):
-    result = run("ptb explain", flag, folder=tmp_path)
+def test_a_bad_flag_ends_with_one_line(tmp_path, flags, message):
+    result = run("ptb explain", *flags.split(), folder=tmp_path)
     one_line_error(result, "ptb explain", message)
     assert not list(tmp_path.iterdir())

@@ -66,6 +66,32 @@ def test_the_layers_compute_in_low_precision_and_all_around_them_in_float32(
     assert is_rounded == (rnn_mode != "fused")
 
 
+@pytest.mark.parametrize("precision", LOW)
+@pytest.mark.parametrize("rnn_mode", rnn_modes("lstm"))
+def test_a_call_gives_the_logits_of_which_nats_are_taken_with_all_dropout(precision, rnn_mode):
+    dropouts = {"keep_prob": 0.8, "weight_keep_prob": 0.5, "embedding_keep_prob": 0.7}
+    model = make_model(precision, rnn_mode, **dropouts)
+    tokens, state = WINDOWS[0][0], model.initial_state(B)
+    logits, next_state = model(tokens, state, training=True, seed=(1, 2))
+    outputs, expected_state = model.outputs(tokens, state, training=True, seed=(1, 2))
+    np.testing.assert_array_equal(logits, model.logits_after(tf.stack(outputs, axis=1)))
+    tf.nest.map_structure(np.testing.assert_array_equal, next_state, expected_state)
+
+
+@pytest.mark.parametrize("rnn_mode", rnn_modes("lstm"))
+def test_dropout_in_low_precision_scales_in_float32(rnn_mode):
+    model = make_model("mixed_bfloat16", rnn_mode, keep_prob=0.9)
+    whole, dropped, _ = model._outputs(
+        WINDOWS[0][0], model.initial_state(B), True, (1, 2), None, None
+    )
+    for before, after in zip(whole, dropped, strict=True):
+        kept = np.array(after) != 0
+        assert 0 < kept.mean() < 1
+        np.testing.assert_array_equal(
+            np.array(after)[kept], (np.array(before) * np.float32(1 / 0.9))[kept]
+        )
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_the_softmax_in_bfloat16_has_the_error_of_one_rounding(transposed):
     """Against float64. A sum over 2,048 rows that was itself in bfloat16 would be far off."""

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from absl import flags
 
-from ptb.command_line.help import flag_group
+from ptb.command_line.help import flag_group, own_flags
 from ptb.command_line.inside import check_inside_flags, define_inside_flags, look, print_inside
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
@@ -39,6 +39,7 @@ from ptb.machine.atomic_file import write_atomically
 
 flags.disclaim_key_flags()
 
+READ_WITH_CELL = ("cell", "png", "language")
 ALL_OF_IT = (100.0, 0.0, 0.0)  # one file is drawn whole, not cut into train, valid and test
 
 
@@ -46,18 +47,27 @@ def main() -> None:
     with user_errors():
         check_output_files("png")
         check_inside_flags()
-        if FLAGS.cell and FLAGS.unroll:
-            raise ValueError("--cell and --unroll are two drawings: give one of them")
+        _check_cell_flags()
     # A terminal that lacks a letter of the text shows a question mark in its place.
     sys.stdout.reconfigure(errors="replace")
     if FLAGS.inside:
         _show_inside()
+        return
+    if FLAGS.cell:
+        _show_cells()
         return
     with user_errors():
         sequential, random = _views()
     _print(sequential, random)
     if FLAGS.png:
         _draw(lambda file: _draw_batch(sequential, random, file))
+
+
+def _check_cell_flags() -> None:
+    """Raises ValueError for flags that have no effect with `--cell`."""
+    for flag in own_flags() if FLAGS.cell else []:
+        if flag.present and flag.name not in READ_WITH_CELL:
+            raise ValueError(f"--{flag.name} has no effect with --cell: leave out --{flag.name}")
 
 
 def _show_inside() -> None:
@@ -69,15 +79,31 @@ def _show_inside() -> None:
         _draw(lambda file: draw_inside(found, units, file, FLAGS.language))
 
 
+def _show_cells() -> None:
+    from ptb.explain.cells import cells_text  # noqa: PLC0415
+
+    print(cells_text(_width(), FLAGS.language))
+    if FLAGS.png:
+        from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
+
+        _draw(lambda file: draw_cells(file, FLAGS.language))
+
+
+def _width() -> int:
+    """The columns of a drawing: those of the terminal, within limits."""
+    from ptb.explain.diagram import NARROW, WIDTH  # noqa: PLC0415
+
+    return min(WIDTH, max(NARROW, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
 def _views():
     """The windows to draw, of sequential and of random sampling of the train split."""
     from ptb.data import reader  # noqa: PLC0415
-    from ptb.explain.diagram import NARROW, WIDTH, View, sizes_for  # noqa: PLC0415
+    from ptb.explain.diagram import View, sizes_for  # noqa: PLC0415
 
     stream, words = _text()
     shape = (stream, *sizes_for(len(stream), FLAGS.batch_size, FLAGS.num_steps))
-    terminal = shutil.get_terminal_size((WIDTH, 24)).columns
-    style = {"width": min(WIDTH, max(NARROW, terminal)), "language": FLAGS.language}
+    style = {"width": _width(), "language": FLAGS.language}
     sequential = View(reader.epoch(*shape, "sequential", (0, 0)), words, FLAGS.window, **style)
     shuffled = reader.epoch(*shape, "random", (FLAGS.seed, 0))
     first = min(FLAGS.window, len(shuffled) - 1)
@@ -106,13 +132,10 @@ def _alphabet():
 
 
 def _print(sequential, random) -> None:
-    from ptb.explain.cells import cells_text  # noqa: PLC0415
     from ptb.explain.diagram_text import batch_text, unrolled_text  # noqa: PLC0415
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if FLAGS.cell:
-        print(cells_text(sequential.width, FLAGS.language))
-    elif FLAGS.unroll:
+    if FLAGS.unroll:
         print(unrolled_text(sequential, colour))
     else:
         print(batch_text(sequential, random, colour))
@@ -120,11 +143,8 @@ def _print(sequential, random) -> None:
 
 def _draw_batch(sequential, random, file) -> bool:
     """Draws the picture; returns whether the installed fonts have all letters."""
-    from ptb.explain.cells_png import draw_cells  # noqa: PLC0415
     from ptb.explain.diagram_png import draw_batch, draw_unrolled  # noqa: PLC0415
 
-    if FLAGS.cell:
-        return draw_cells(file, FLAGS.language)
     if FLAGS.unroll:
         return draw_unrolled(sequential, file)
     return draw_batch(sequential, random, file)
