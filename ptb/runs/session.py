@@ -89,11 +89,13 @@ class Session:
         progress = self._state.progress
         if not progress.reports:
             raise ValueError("no epoch has ended yet: train one")
-        if progress.best is None:
+        if progress.best is None and self.is_complete:
             raise ValueError(
                 "the best weights are lost, and the run is complete: to train new ones, give "
                 f"num_epochs={progress.epoch + 1} or more"
             )
+        if progress.best is None:
+            raise ValueError("the best weights are lost, and no epoch has ended since: train one")
         weights = self._best_weights
         if self._folder:
             best = self._folder.load("best")

@@ -377,6 +377,15 @@ def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
     start.folder.release()
 
 
+def test_a_run_that_is_not_complete_gives_no_result_where_the_best_is_lost(trainer, folder):
+    (folder / "checkpoints" / "best.safetensors").write_bytes(b"")
+    start = Start(trainer, folder)
+    start.session.start()
+    with pytest.raises(ValueError, match="best weights are lost, and no epoch has ended since"):
+        start.session.load_best()
+    start.folder.release()
+
+
 def test_fewer_epochs_than_are_done_give_no_result_where_the_best_is_lost(trainer, folder):
     (folder / "checkpoints" / "best.safetensors").write_bytes(b"")
     config = dataclasses.replace(CONFIG, num_epochs=1)
