@@ -174,7 +174,7 @@ def open_run(
     if not folder.exists:
         return description, []
     saved = folder.description()
-    refuse_another_beginning(saved, description)
+    refuse_another_beginning(saved, description, has_begun=not folder.checkpoints.is_empty)
     _note_other_versions(saved.get("versions"), description["versions"], note)
     # The command and the versions stay those that the run began with, and so do the fields of the
     # config, after which its checkpoints are named, also if there are more by now.
