@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 
 from absl import flags
@@ -11,6 +10,7 @@ from absl import flags
 from models.registry import CELLS, cells_that_read
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
+from ptb.runs.run_folder import RunFolder
 from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
@@ -65,8 +65,8 @@ def define_config_flags() -> None:
 def config_from_flags() -> Config:
     """The preset `--model`, changed by the flags that were given.
 
-    Raises ValueError for a bad value, and for a flag that would change nothing. A run that was
-    started with such a flag may still be resumed with it.
+    Raises ValueError for a bad value, and for a flag that would change nothing. A run that has such
+    a value may still be resumed with it.
     """
     names = [field.name for field in dataclasses.fields(Config)]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
@@ -75,17 +75,23 @@ def config_from_flags() -> Config:
             f"--rnn_mode={mode} is the tutorial's name: use --rnn_mode={OF_THE_TUTORIAL[mode]}"
         )
     config = dataclasses.replace(preset(FLAGS.model), **given)
-    run = FLAGS.save_path if "save_path" in FLAGS else None
-    if run and os.path.exists(os.path.join(run, "config.json")):
-        return config
+    before = _config_of_the_run() or preset(FLAGS.model)
     for name, (other, values) in PREREQUISITES.items():
-        unchanged = given.get(name) in (None, getattr(preset(FLAGS.model), name))
+        unchanged = given.get(name) in (None, getattr(before, name))
         if not unchanged and getattr(config, other) not in values:
             raise ValueError(
                 f"--{name}={given[name]} has no effect without --{other}={' or '.join(values)}: "
                 f"add that flag, or leave out --{name}"
             )
     return config
+
+
+def _config_of_the_run() -> Config | None:
+    """The config of the run in --save_path; None if there is none. Raises ValueError if damaged."""
+    if "save_path" not in FLAGS or not FLAGS.save_path:
+        return None
+    folder = RunFolder(FLAGS.save_path)
+    return Config.from_dict(folder.description()["config"]) if folder.exists else None
 
 
 def _defaults(name: str) -> str:

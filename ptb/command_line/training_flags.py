@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from absl import flags
 
 from ptb.command_line.config_flags import define_config_flags
@@ -11,6 +14,7 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, typed_command
 from ptb.command_line.text_source import define_data_flags, define_text_flags
 from ptb.runs.identity import MEANT
+from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import MAX_KEEP, ON_DIVERGENCE, SaveOptions
 from ptb.training.config import MAX_EPOCHS
 
@@ -99,11 +103,28 @@ def beginnings_from_flags(corpus) -> list:
 
     found: list = []
     if FLAGS.init_from is not None:
-        found.append(FromRun(load_run(FLAGS.init_from), FLAGS.init_from))
+        with _loading("init_from"):
+            found.append(FromRun(load_run(FLAGS.init_from), FLAGS.init_from))
     if FLAGS.init_vectors is not None:
-        words, rows = word_vectors.read(FLAGS.init_vectors, corpus.vocabulary)
+        with _loading("init_vectors"):
+            words, rows = word_vectors.read(FLAGS.init_vectors, corpus.vocabulary)
         found.append(FromVectors(words, rows, FLAGS.init_vectors))
     return found
+
+
+@contextlib.contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Adds the name of the flag to an error, and that a run with checkpoints resumes without it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{FLAGS[name].value!r} cannot be read ({error.strerror})"
+        run = RunFolder(FLAGS.save_path) if FLAGS.save_path else None
+        resumes = run is not None and run.exists and not run.checkpoints.is_empty
+        rest = f", or leave out --{name} to resume the run" if resumes else ""
+        raise ValueError(f"--{name}: {reason}{rest}") from None
 
 
 def labels_from_flags() -> dict[str, str]:

@@ -3,7 +3,7 @@
 Axis letters: V = vocabulary size, H = hidden size.
 
 A word that both vocabularies have keeps its vectors and its bias; a new one starts fresh. The first
-checkpoint of a run has the result, so a resume needs neither the other run nor the file.
+checkpoint of a run has the result, so a resume from it needs neither the other run nor the file.
 """
 
 from __future__ import annotations
@@ -162,10 +162,18 @@ def begin(model, beginnings, config: Config, vocabulary: Vocabulary) -> list[str
     return lines
 
 
-def refuse_another_beginning(saved: dict, now: dict) -> None:
-    """Raises ValueError if a resume names other initial weights than the run started with."""
+def refuse_another_beginning(saved: dict, now: dict, has_begun: bool) -> None:
+    """Raises ValueError if a resume names other initial weights than the run started with.
+
+    Before it `has_begun`, when no checkpoint has the initial weights yet, all must be named again.
+    """
     for name in ("init_from", "init_vectors"):
         key = f"{name}_sha256"
+        if key in saved and saved[key] != now.get(key) and not has_begun:
+            raise ValueError(
+                f"the run started with {name}={saved.get(name)}, and has no checkpoint yet: give "
+                f"the same {name} again, or another save_path"
+            )
         if key in now and saved.get(key) != now[key]:
             raise ValueError(
                 f"the run started {_with(saved.get(name))}, and now {name}={now[name]} is given: "

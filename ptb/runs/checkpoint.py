@@ -16,6 +16,7 @@ Format 2, `*.npz`, is read too (`checkpoint_format_2`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -81,24 +82,26 @@ def run_id_of(path: Path) -> str | None:
 
     Reads only these bytes, so it works for truncated and damaged checkpoints too. Raises OSError.
     """
-    if not _is_regular(path):
-        return None
     head = checkpoint_format_2.HEAD if path.suffix == SUFFIX_2 else HEAD
-    with path.open("rb") as file:
-        named = head.match(file.read(HEAD_BYTES))
+    with _opened(path) as file:
+        named = head.match(file.read(HEAD_BYTES)) if file else None
     return named[1].decode() if named else None
 
 
 def is_blank(path: Path) -> bool:
     """Whether a file is empty or all zeros, as after a crash of the machine."""
-    if not _is_regular(path):
-        return False
-    with path.open("rb") as file:
+    with _opened(path) as file:
+        if not file:
+            return False
         return not any(any(block) for block in iter(lambda: file.read(BLOCK_BYTES), b""))
 
 
-def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+def _opened(path: Path) -> contextlib.AbstractContextManager[BinaryIO | None]:
+    """Opens a regular file; None for anything else, and if there is none or it is gone by now."""
+    if path.is_file() and not path.is_symlink():
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("rb")
+    return contextlib.nullcontext()
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -62,7 +62,7 @@ def differences(saved: dict, now: dict) -> list[str]:
 
     A field that `saved` lacks, since an earlier version wrote it, has its default.
     """
-    found = _in_words(_changed(saved, now))
+    found = in_words(_changed(saved, now))
     old, new = saved["corpus"], now["corpus"]
     if old.get("fingerprint") != new.get("fingerprint"):
         then, here = (f"{e.get('name')} ({str(e.get('fingerprint'))[:12]})" for e in (old, new))
@@ -80,7 +80,8 @@ def _changed(saved: dict, now: dict) -> dict[str, tuple]:
     return {name: (old[name], value) for name, value in new.items() if value != old[name]}
 
 
-def _in_words(changed: dict[str, tuple]) -> list[str]:
+def in_words(changed: dict[str, tuple]) -> list[str]:
+    """A line for each changed hyperparameter, with both values."""
     return [f"{name} was {was} and is now {value}" for name, (was, value) in changed.items()]
 
 
@@ -157,11 +158,11 @@ def _how_to_change(changed: dict[str, tuple], found: list[str]) -> str:
 
 def open_run(
     folder, description: dict, note: Callable[[str], None], meant: Sequence[str] = ()
-) -> tuple[dict, list[str]]:
+) -> tuple[dict, dict[str, tuple]]:
     """Locks the `RunFolder` of a new run or of the described run.
 
-    Returns the contents of `config.json`, and in words which of the hyperparameters in `meant`
-    change with this start. Writes only the lock.
+    Returns the contents of `config.json`, and the hyperparameters that change with this start, with
+    both values. Writes only the lock.
 
     Raises ValueError if the folder holds another run or anything else, or another process writes
     in it.
@@ -172,16 +173,16 @@ def open_run(
     # Another process may have started a run since.
     refuse_another_run(folder, description, meant)
     if not folder.exists:
-        return description, []
+        return description, {}
     saved = folder.description()
-    refuse_another_beginning(saved, description)
+    refuse_another_beginning(saved, description, has_begun=not folder.checkpoints.is_empty)
     _note_other_versions(saved.get("versions"), description["versions"], note)
     # The command and the versions stay those that the run began with, and so do the fields of the
     # config, after which its checkpoints are named, also if there are more by now.
     epochs = (description["config"]["num_epochs"], _with_defaults(saved["config"])["num_epochs"])
     changed = _changed(saved, description)
-    if not changeable(description["config"]) and epochs[0] != epochs[1]:
-        # The schedule is linear from now on, and its rates are those of this many epochs.
+    # Named in `meant`, or those that the rates of a schedule which becomes linear depend on.
+    if epochs[0] != epochs[1] and ("num_epochs" in meant or not changeable(description["config"])):
         changed["num_epochs"] = epochs[1], epochs[0]
     config = saved["config"] | {"num_epochs": max(epochs)}
     config |= {name: value for name, (_, value) in changed.items()}
@@ -199,7 +200,7 @@ def open_run(
         now = {name: value for name, (_, value) in changed.items()}
         opened["changes"] = [*saved.get("changes", []), {"was": was, "now": now}]
         opened["run_id"] = folder.run_id
-    return opened, _in_words(changed)
+    return opened, changed
 
 
 def _moved(saved: dict, now: dict) -> dict:

@@ -137,13 +137,13 @@ class RunFolder:
         path = self.path / "config.json"
         if not self.exists:
             raise ValueError(
-                f"save_path {str(self.path)!r} holds no run, because it has no config.json: give "
-                "the folder that train saved into"
+                f"{str(self.path)!r} holds no run, because it has no config.json: give the folder "
+                "that train saved into"
             )
         try:
             return read_description(path)
         except ValueError as error:
-            raise ValueError(f"{error}: give another save_path") from None
+            raise ValueError(f"{error}: give another folder") from None
 
     def vocabulary(self) -> Vocabulary:
         """Reads the vocabulary. Raises ValueError if the file is not what the run wrote."""

@@ -12,6 +12,7 @@ import numpy as np
 from ptb.runs.averages_by_position import named_averages
 from ptb.runs.checkpoint import Checkpoint, Damaged
 from ptb.runs.checkpoint_folder import REMEDY
+from ptb.runs.identity import in_words
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import SaveOptions
 from ptb.training.loop import Diverged, Training
@@ -19,7 +20,7 @@ from ptb.training.progress import Progress
 from ptb.training.report import EpochReport
 from ptb.training.stop import Stopped
 
-MAX_ROLLBACKS = 3
+MAX_ROLLBACKS = 3  # of each learning rate
 
 
 class Session:
@@ -46,8 +47,11 @@ class Session:
         self._best_weights: dict[str, np.ndarray] = {}
         self._saved = time.monotonic()
 
-    def start(self) -> Progress:
+    def start(self, changed: dict[str, tuple] | None = None) -> Progress:
         """Restores the newest checkpoint of the folder, or starts the run.
+
+        `changed` has the hyperparameters that this start changes, with both values. A new learning
+        rate is used as it is, since rollbacks have halved the one before it.
 
         Raises ValueError if all checkpoints of the run are damaged.
         """
@@ -63,6 +67,11 @@ class Session:
             self._recover_best()
             self._folder.save_reports(self._state.progress.reports)
             self._note(f"resuming {self._folder.path} from {self.where()}")
+        if changed:
+            if "learning_rate" in changed:
+                self._state.progress = dataclasses.replace(self._state.progress, rate_factor=1.0)
+                self._save()
+            self.tell(f"changed at {self.where()}: {'; '.join(in_words(changed))}")
         self._training.share((self._options, self._early_stopping))
         return self._state.progress
 
@@ -89,11 +98,13 @@ class Session:
         progress = self._state.progress
         if not progress.reports:
             raise ValueError("no epoch has ended yet: train one")
-        if progress.best is None:
+        if progress.best is None and self.is_complete:
             raise ValueError(
                 "the best weights are lost, and the run is complete: to train new ones, give "
                 f"num_epochs={progress.epoch + 1} or more"
             )
+        if progress.best is None:
+            raise ValueError("the best weights are lost, and no epoch has ended since: train one")
         weights = self._best_weights
         if self._folder:
             best = self._folder.load("best")
@@ -214,16 +225,18 @@ class Session:
 
     def _roll_back(self, error: Diverged) -> None:
         """Returns to the last good checkpoint with half the learning rate, or raises `error`."""
-        rollbacks = self._state.progress.rollbacks + 1
-        stops = self._options.on_divergence == "stop" or rollbacks > MAX_ROLLBACKS
+        halvings = self._state.progress.halvings
+        stops = self._options.on_divergence == "stop" or halvings >= MAX_ROLLBACKS
         if self._folder:
-            self._go_back(error, rollbacks, stops)
+            self._go_back(error, stops)
         elif stops:
             raise error
         self._training.share((self._options, self._early_stopping))
         self._save()
 
-    def _go_back(self, error: Diverged, rollbacks: int, stops: bool) -> None:
+    def _go_back(self, error: Diverged, stops: bool) -> None:
+        diverged = self._state.progress
+        halvings = diverged.halvings
         try:
             checkpoint = self._newest()
         except ValueError as damaged:
@@ -232,13 +245,13 @@ class Session:
             raise error
         back = _where(checkpoint.progress)
         if stops:
-            after = f" after {MAX_ROLLBACKS} rollbacks" if rollbacks > MAX_ROLLBACKS else ""
+            after = f" after {MAX_ROLLBACKS} rollbacks" if halvings >= MAX_ROLLBACKS else ""
             raise error.and_also(f"stopped{after}; the last good checkpoint is {back}") from None
         self._restore(checkpoint)
-        self._state.progress = self._state.progress.rolled_back(rollbacks)
+        self._state.progress = self._state.progress.rolled_back(diverged)
         rate = self._training.learning_rate()
         self.tell(
-            f"{error}: rollback {rollbacks} of {MAX_ROLLBACKS}: back to {back} with "
+            f"{error}: rollback {halvings + 1} of {MAX_ROLLBACKS}: back to {back} with "
             f"learning_rate {rate:g}"
         )
 

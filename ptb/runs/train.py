@@ -176,11 +176,12 @@ def open_training(
         beginning.check_text(corpus)
         description |= beginning.description
     with contextlib.ExitStack() as cleanup:
-        folder, changed = None, []
+        folder, resumes, changed = None, False, {}
         if run is not None and devices.is_chief:
             folder = RunFolder(run)
             cleanup.callback(folder.release)
             description, changed = open_run(folder, description, note, change)
+            resumes = folder.exists
         strategy = devices.start()
 
         # TensorFlow starts here, so that what is wrong so far is said at once.
@@ -197,14 +198,16 @@ def open_training(
             model = build_model(config, len(corpus.vocabulary))
         splits, borders = (corpus.train, corpus.valid), borders_of(config, corpus)
         training = Training(model, *splits, config, replicas=replicas, borders=borders)
+        vocabulary_text = corpus.vocabulary.to_text()
         # Only now: a batch_size that the replicas cannot share binds no folder.
-        if folder:
-            folder.start(description, corpus.vocabulary.to_text())
+        if folder and not resumes:
+            folder.start(description, vocabulary_text)
         begins = lambda: begin(model, beginnings, config, corpus.vocabulary)  # noqa: E731
         session = Session(training, folder, save, note, begins, early_stopping)
-        session.start()
-        if changed:
-            session.tell(f"changed at {session.where()}: {'; '.join(changed)}")
+        session.start(changed)
+        # Only now: a start that is killed before its checkpoint is saved makes the change again.
+        if folder and resumes:
+            folder.start(description, vocabulary_text)
         opened = OpenTraining(training, session, corpus, description, devices.is_chief)
         cleanup.callback(opened._close)
         yield opened

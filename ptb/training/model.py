@@ -35,13 +35,13 @@ def build_model(config: Config, vocab_size: int):
         vocab_size,
         config.hidden_size,
         layers,
-        config.keep_prob,
-        config.tie_weights,
-        config.cutoffs,
-        config.weight_keep_prob,
-        config.activation_regularization,
-        config.temporal_activation_regularization,
-        config.embedding_keep_prob,
+        keep_prob=config.keep_prob,
+        tie_weights=config.tie_weights,
+        cutoffs=config.cutoffs,
+        weight_keep_prob=config.weight_keep_prob,
+        activation_regularization=config.activation_regularization,
+        temporal_activation_regularization=config.temporal_activation_regularization,
+        embedding_keep_prob=config.embedding_keep_prob,
     )
 
 

@@ -35,7 +35,7 @@ class Progress:
     `stretch_cost`     sum of the costs of these windows, in nats
     `learned`          whether a full stretch has cost clearly less than guessing
     `rate_factor`      factor on the learning rate after rollbacks
-    `rollbacks`        number of rollbacks
+    `rollbacks`        number of rollbacks, also of those at a learning rate that was changed since
     `best_epoch`       the epoch, from 1, with the best weights; 0 for none
     `reports`          one for each finished epoch
     """
@@ -74,6 +74,11 @@ class Progress:
     def best(self) -> EpochReport | None:
         """The report of the epoch with the best weights."""
         return self.reports[self.best_epoch - 1] if self.best_epoch else None
+
+    @property
+    def halvings(self) -> int:
+        """How often rollbacks have halved the present learning rate."""
+        return round(-math.log2(self.rate_factor))
 
     def count(self, costs, grad_norms, seconds: float, words_per_row: int, vocab_size: int):
         """The progress after more windows, and whether one of them ended a stretch of rising cost.
@@ -127,15 +132,15 @@ class Progress:
             reports=(*self.reports, report),
         )
 
-    def rolled_back(self, rollbacks: int) -> Progress:
-        """This place with one more rollback, which halves the learning rate.
+    def rolled_back(self, diverged: Progress) -> Progress:
+        """This place after a rollback from `diverged`, which halves the learning rate.
 
         What the windows before it cost says nothing of that rate, so the stretch begins anew.
         """
         return dataclasses.replace(
             self,
-            rollbacks=rollbacks,
-            rate_factor=0.5**rollbacks,
+            rollbacks=diverged.rollbacks + 1,
+            rate_factor=diverged.rate_factor / 2,
             stretch_windows=0,
             stretch_cost=0.0,
         )

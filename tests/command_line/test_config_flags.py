@@ -10,6 +10,10 @@ from ptb.training.config import PRESETS, Config
 RECORDS = sorted((Path(__file__).parents[2] / "results" / "ptb").glob("*/*/config.json"))
 
 
+def write_run(folder, **config):
+    (folder / "config.json").write_text(json.dumps({"config": config, "corpus": {}}))
+
+
 def test_a_preset_is_changed_by_the_flags_that_are_given(parse):
     parse("--model=medium", "--num_steps=5", "--tie_weights")
     config = config_from_flags()
@@ -28,8 +32,19 @@ def test_a_figure_that_nothing_reads_is_refused_but_where_its_run_goes_on(parse,
     parse("--weight_decay=0.5", f"--save_path={tmp_path}")
     with pytest.raises(ValueError, match=r"weight_decay=0.5 .*--optimizer=adamw"):
         config_from_flags()
-    (tmp_path / "config.json").touch()
+    write_run(tmp_path, weight_decay=0.5)
     assert config_from_flags().weight_decay == 0.5
+
+
+def test_a_figure_that_nothing_reads_cannot_be_changed_when_a_run_is_resumed(parse, tmp_path):
+    write_run(tmp_path)
+    for flag, other in ("--warmup=0.3", "schedule=linear"), ("--weight_decay=0.1", "optimizer"):
+        name = flag[2:].partition("=")[0]
+        parse(flag, f"--change={name}", f"--save_path={tmp_path}")
+        with pytest.raises(ValueError, match=rf"{flag} has no effect without --{other}"):
+            config_from_flags()
+    parse("--warmup=0.3", "--schedule=linear", f"--save_path={tmp_path}")
+    assert config_from_flags().warmup == 0.3
 
 
 def test_a_figure_of_some_cells_is_read_with_those_that_the_registry_names(parse):

@@ -90,6 +90,27 @@ def test_another_model_or_another_beginning_is_refused(corpora, tmp_path):
     assert not (RunFolder(tmp_path / "run").path / "log.txt").exists()
 
 
+def test_a_run_that_has_no_checkpoint_yet_starts_only_with_the_weights_that_it_named(
+    corpora, tmp_path
+):
+    old_corpus, corpus = corpora
+    old, other = (FromRun(trained_on(old_corpus), name) for name in ("old", "other"))
+    other.trained.weights["softmax_b"][...] = 7
+    with open_training(CONFIG, corpus, tmp_path / "run", beginnings=[old]) as training:
+        begun = weights_of(training)
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.unlink()
+    for beginnings in ([], [other]):
+        with (
+            pytest.raises(ValueError, match=r"init_from=.*old, and has no checkpoint yet: give"),
+            open_training(CONFIG, corpus, tmp_path / "run", beginnings=beginnings),
+        ):
+            pass
+    with open_training(CONFIG, corpus, tmp_path / "run", beginnings=[old]) as training:
+        for name, weight in weights_of(training).items():
+            np.testing.assert_array_equal(weight, begun[name])
+
+
 def test_given_vectors_become_rows_of_the_embedding(corpora):
     corpus = corpora[1]
     vectors = FromVectors(("d", "a"), np.array([[1, 2, 3], [4, 5, 6]], np.float32), "file")

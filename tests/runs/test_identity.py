@@ -9,6 +9,7 @@ from ptb.runs.identity import (
     check_meant,
     describe,
     differences,
+    in_words,
     open_run,
     refuse_another_run,
     run_id,
@@ -97,7 +98,8 @@ def test_what_changes_on_purpose_keeps_the_run_its_name_and_is_recorded(tmp_path
     description, changed = open_run(folder, describe(slower, TEXT), print, meant)
     folder.start(description, TEXT.vocabulary.to_text())
     folder.release()
-    assert changed == [
+    assert changed == {"learning_rate": (1.0, 0.1), "keep_prob": (1.0, 0.5)}
+    assert in_words(changed) == [
         "learning_rate was 1.0 and is now 0.1",
         "keep_prob was 1.0 and is now 0.5",
     ]
@@ -114,6 +116,19 @@ def test_what_changes_on_purpose_keeps_the_run_its_name_and_is_recorded(tmp_path
     assert start(tmp_path, dataclasses.replace(slower, num_epochs=9), TEXT).run_id == name
 
 
+@pytest.mark.parametrize("num_epochs", [1, 5])
+def test_epochs_that_are_named_as_changed_are_recorded_on_every_schedule(tmp_path, num_epochs):
+    name = start(tmp_path, CONFIG, TEXT).run_id
+    other = describe(dataclasses.replace(CONFIG, num_epochs=num_epochs), TEXT)
+    folder = RunFolder(tmp_path)
+    description, changed = open_run(folder, other, print, ("num_epochs",))
+    folder.release()
+    assert changed == {"num_epochs": (2, num_epochs)}
+    assert description["changes"] == [{"was": {"num_epochs": 2}, "now": {"num_epochs": num_epochs}}]
+    assert description["config"]["num_epochs"] == num_epochs
+    assert run_id(description) == name
+
+
 def test_a_linear_schedule_gets_more_epochs_if_that_is_meant(tmp_path):
     config = dataclasses.replace(CONFIG, schedule="linear")
     name = start(tmp_path, config, TEXT).run_id
@@ -121,7 +136,7 @@ def test_a_linear_schedule_gets_more_epochs_if_that_is_meant(tmp_path):
     folder = RunFolder(tmp_path)
     description, changed = open_run(folder, more, print, ("num_epochs",))
     folder.release()
-    assert changed == ["num_epochs was 2 and is now 5"]
+    assert changed == {"num_epochs": (2, 5)}
     assert description["config"]["num_epochs"] == 5
     assert run_id(description) == name
 
@@ -133,7 +148,7 @@ def test_a_schedule_that_becomes_linear_has_the_epochs_of_that_start(tmp_path):
     description, changed = open_run(folder, linear, print, ("schedule",))
     folder.start(description, TEXT.vocabulary.to_text())
     folder.release()
-    assert changed == ["schedule was step and is now linear", "num_epochs was 4 and is now 3"]
+    assert changed == {"schedule": ("step", "linear"), "num_epochs": (4, 3)}
     saved = RunFolder(tmp_path).description()
     assert saved["config"]["num_epochs"] == 3
     assert saved["changes"][0]["was"] == {"schedule": "step", "num_epochs": 4}

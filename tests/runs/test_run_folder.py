@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,19 @@ def test_the_latest_checkpoint_is_read_while_the_run_saves_a_newer_one(folder, m
         return found
 
     monkeypatch.setattr(CheckpointFolder, "numbered", numbered)
+    assert folder.load("latest").progress.window == 7
+
+
+def test_a_checkpoint_that_is_removed_just_before_it_is_opened_counts_as_gone(folder, monkeypatch):
+    reports = (report(1, 100.0),)
+    folder.save_epoch(checkpoint(folder, reports), keep=1)
+
+    def is_symlink(self):
+        monkeypatch.undo()
+        folder.save(checkpoint(folder, reports, window=7), keep=1)
+        return False
+
+    monkeypatch.setattr(Path, "is_symlink", is_symlink)
     assert folder.load("latest").progress.window == 7
 
 

@@ -324,10 +324,10 @@ class Derailing(TrainStep):
         return costs, norms, state
 
 
-def derailed(trainer, folder, highest_rate, on_divergence):
-    training = Training(trainer[0], TRAIN, VALID, CONFIG, Derailing(trainer[0], highest_rate))
+def derailed(trainer, folder, highest_rate, on_divergence, config=CONFIG):
+    training = Training(trainer[0], TRAIN, VALID, config, Derailing(trainer[0], highest_rate))
     options = dataclasses.replace(OPTIONS, on_divergence=on_divergence)
-    return Start(trainer, folder, options, training=training)
+    return Start(trainer, folder, options, config, training)
 
 
 def test_a_diverged_run_stops_and_names_step_norm_and_the_last_good_place(trainer, tmp_path):
@@ -363,6 +363,37 @@ def test_a_run_is_rolled_back_three_times_at_most_over_all_its_starts(trainer, t
     assert not [note for note in again.notes if "rollback" in note]
 
 
+def test_a_changed_learning_rate_is_used_as_it_is_and_may_be_halved_anew(trainer, tmp_path):
+    with pytest.raises(Diverged, match="stopped after 3 rollbacks"):
+        derailed(trainer, tmp_path / "run", 0.0, "rollback").train()
+    config = dataclasses.replace(CONFIG, learning_rate=0.25)
+    again = derailed(trainer, tmp_path / "run", 0.1, "rollback", config)
+    again.session.start({"learning_rate": (1.0, 0.25)})
+    assert again.folder.load("latest").progress.rate_factor == 1
+    again.folder.release()
+    again = derailed(trainer, tmp_path / "run", 0.1, "rollback", config)
+    assert again.train() == [2, 3]
+    assert [note.split(" with ")[1] for note in again.notes if "rollback" in note] == [
+        "learning_rate 0.125",
+        "learning_rate 0.0625",
+    ]
+    progress = again.folder.load("latest").progress
+    assert [report.learning_rate for report in progress.reports] == [1.0, 0.0625, 0.0625]
+    assert progress.rollbacks == 5
+    log = (tmp_path / "run" / "log.txt").read_text().splitlines()
+    place = "changed at epoch 2, after window 8: "
+    assert log[3] == f"{place}learning_rate was 1.0 and is now 0.25"
+    assert [": rollback 1 of 3: " in line for line in log[4:]] == [True, False]
+
+
+def test_another_change_leaves_the_learning_rate_that_rollbacks_halved(trainer, tmp_path):
+    with pytest.raises(Diverged, match="stopped after 3 rollbacks"):
+        derailed(trainer, tmp_path / "run", 0.0, "rollback").train()
+    again = derailed(trainer, tmp_path / "run", 0.0, "rollback")
+    assert again.session.start({"keep_prob": (0.9, 0.8)}).rate_factor == 0.125
+    again.folder.release()
+
+
 def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
     training = Training(trainer[0], TRAIN, VALID, CONFIG, Derailing(trainer[0], 0.0))
     options = SaveOptions("0", on_divergence="rollback")
@@ -374,6 +405,15 @@ def test_a_diverged_run_without_a_whole_checkpoint_says_both(trainer, tmp_path):
         path.write_bytes(b"")
     with pytest.raises(Diverged, match=r"loss nan.*; no checkpoint"):
         next(epochs)
+    start.folder.release()
+
+
+def test_a_run_that_is_not_complete_gives_no_result_where_the_best_is_lost(trainer, folder):
+    (folder / "checkpoints" / "best.safetensors").write_bytes(b"")
+    start = Start(trainer, folder)
+    start.session.start()
+    with pytest.raises(ValueError, match="best weights are lost, and no epoch has ended since"):
+        start.session.load_best()
     start.folder.release()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ptb.data.corpus import load_text
+from ptb.runs.run_folder import RunFolder
 from ptb.runs.train import open_training
 from ptb.training.config import Config
 
@@ -57,6 +58,32 @@ def test_a_result_between_epochs_does_not_change_the_training(corpus):
     assert results[-1] == last
     for weights, then in kept:
         assert all(np.array_equal(weights[name], then[name]) for name in then)
+
+
+def test_a_change_whose_start_is_killed_before_it_saves_is_made_by_the_next_one(
+    corpus, tmp_path, monkeypatch
+):
+    with open_training(CONFIG, corpus, tmp_path / "run"):
+        pass
+    slower = dataclasses.replace(CONFIG, learning_rate=0.25)
+
+    def killed(self, checkpoint, keep):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save", killed)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            open_training(slower, corpus, tmp_path / "run", change=["learning_rate"]),
+        ):
+            pass
+    assert RunFolder(tmp_path / "run").description()["config"]["learning_rate"] == 1.0
+    notes = []
+    changed = {"note": notes.append, "change": ["learning_rate"]}
+    with open_training(slower, corpus, tmp_path / "run", **changed):
+        pass
+    assert notes[-1] == "changed at the start: learning_rate was 1.0 and is now 0.25"
+    assert RunFolder(tmp_path / "run").description()["config"]["learning_rate"] == 0.25
 
 
 def contents(folder):

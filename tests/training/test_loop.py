@@ -4,11 +4,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.language_model import LanguageModel, recurrent_layers
 from models.registry import CELLS
 from ptb.data import reader
 from ptb.training.config import Config
 from ptb.training.loop import Diverged, Training
+from ptb.training.model import build_model
 from ptb.training.perplexity import Evaluator
 from ptb.training.progress import Progress
 
@@ -26,9 +26,7 @@ TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (600, 90))
 
 
 def make_model(config=CONFIG, rnn_mode="fused"):
-    layers = recurrent_layers(rnn_mode, config.cell, config.hidden_size, config.num_layers)
-    ends = {"tie_weights": config.tie_weights, "cutoffs": config.cutoffs}
-    model = LanguageModel(V, config.hidden_size, layers, config.keep_prob, **ends)
+    model = build_model(dataclasses.replace(config, rnn_mode=rnn_mode), V)
     model.initialize(config.init_scale, config.seed)
     return model
 

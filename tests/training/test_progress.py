@@ -48,8 +48,15 @@ def test_a_stretch_that_is_rising_is_told_before_it_ends():
 
 def test_what_windows_before_a_rollback_cost_does_not_count_after_it():
     bad = [60] * (STRETCH - 10)
-    progress = count([40] * STRETCH + bad, 10)[0].rolled_back(1)
+    progress = count([40] * STRETCH + bad, 10)[0]
+    progress = progress.rolled_back(progress)
     assert not progress.rising(STEPS, V)
     costs = [STEPS * math.log(40)] * 10
     assert not progress.count(costs, [1.0] * 10, 0.1, STEPS, V)[1]
-    assert (progress.rollbacks, progress.rate_factor) == (1, 0.5)
+
+
+def test_a_rollback_halves_the_rate_of_the_place_that_diverged():
+    diverged = Progress(window=9, rollbacks=4, rate_factor=0.25)
+    progress = Progress(window=3, rollbacks=3, rate_factor=0.5).rolled_back(diverged)
+    assert (progress.window, progress.rollbacks, progress.rate_factor) == (3, 5, 0.125)
+    assert (Progress().halvings, progress.halvings) == (0, 3)

@@ -13,6 +13,7 @@ command and the versions of the first start.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -272,12 +273,16 @@ def _is_unfinished(folder: Path) -> bool:
 def _check_run(run: RunFolder, config, corpus, change) -> None:
     """Raises ValueError if the run is another one, or has more epochs than the record.
 
-    `change` are the hyperparameters that may change.
+    `change` are the hyperparameters that may change. Epochs that have ended stay.
     """
     refuse_another_run(run, describe(config, corpus), change)
     if not run.exists:
         return
-    epochs = Config.from_dict(run.description()["config"]).num_epochs
+    epochs = 0
+    with contextlib.suppress(ValueError):  # of a run whose first epoch has not ended
+        epochs = len(column(run.path / "metrics.csv", "epoch"))
+    if "num_epochs" not in change:
+        epochs = max(epochs, Config.from_dict(run.description()["config"]).num_epochs)
     if epochs > config.num_epochs:
         raise ValueError(
             f"save_path {str(run.path)!r} holds a run of {epochs} epochs: give "

@@ -27,7 +27,7 @@ from ptb.command_line.text_source import TextSource, define_data_flags
 from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
 from ptb.runs.description import read_description
-from ptb.runs.identity import differences
+from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 
@@ -61,7 +61,8 @@ def verify(folder: Path, run: Path | None) -> bool:
         _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs")
     if changes := description.get("changes"):
         names = dict.fromkeys(name for change in changes for name in change["now"])
-        _refuse_to_train(f"is of a run whose {', '.join(names)} changed in training")
+        if others := [name for name in names if name not in changeable(description["config"])]:
+            _refuse_to_train(f"is of a run whose {', '.join(others)} changed in training")
     if recorded.get("rollbacks"):
         _refuse_to_train("is of a run that diverged and was rolled back")
     begun = [

@@ -1,12 +1,17 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ptb.data.corpus import built_in
 from ptb.experiments.records import curves, table
-from ptb.experiments.records.record import COPIED
+from ptb.experiments.records.record import COPIED, _check_run
+from ptb.runs.identity import describe
+from ptb.runs.run_folder import RunFolder
+from ptb.training.config import Config
 from tests.faults import harness
 from tests.forked import Script, run
 
@@ -82,9 +87,10 @@ def test_a_record_is_trained_anew_from_what_it_says(made):
 @pytest.mark.slow
 def test_a_record_that_no_training_repeats_is_verified_from_its_run_only(made):
     """One whose hyperparameters changed on the way, and one that was rolled back."""
+    epochs = {"was": {"num_epochs": 1}, "now": {"num_epochs": 2}}
     change = {"was": {"learning_rate": 1.0}, "now": {"learning_rate": 0.5}}
     for name, values, reason in (
-        ("config.json", {"changes": [change]}, "learning_rate changed"),
+        ("config.json", {"changes": [epochs, change]}, "whose learning_rate changed"),
         ("result.json", {"rollbacks": 1}, "rolled back"),
     ):
         other = shutil.copytree(made / "test" / "seed-3", made / reason)
@@ -96,6 +102,30 @@ def test_a_record_that_no_training_repeats_is_verified_from_its_run_only(made):
         assert "give its run as --save_path" in result.stderr
         result = run("ptb verify", reason, "--save_path=run", folder=made)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_a_record_whose_number_of_epochs_changed_on_the_way_is_trained_anew(made):
+    other = shutil.copytree(made / "test" / "seed-3", made / "more_epochs")
+    content = json.loads((other / "config.json").read_text())
+    content["changes"] = [{"was": {"num_epochs": 1}, "now": {"num_epochs": 2}}]
+    (other / "config.json").write_text(json.dumps(content))
+    result = run("ptb verify", "more_epochs", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+
+
+def test_a_record_is_of_all_epochs_of_its_run_or_of_fewer_if_that_is_meant(tmp_path):
+    config, corpus = Config(num_epochs=5), built_in()
+    run = RunFolder(tmp_path)
+    run.start(describe(config, corpus), corpus.vocabulary.to_text())
+    (tmp_path / "metrics.csv").write_text("epoch\n1\n2\n3\n")
+    check = lambda n, change: _check_run(run, replace(config, num_epochs=n), corpus, change)  # noqa: E731
+    check(5, [])
+    check(3, ["num_epochs"])
+    for epochs, of_run, change in (4, 5, []), (2, 3, ["num_epochs"]):
+        with pytest.raises(ValueError, match=f"holds a run of {of_run} epochs"):
+            check(epochs, change)
 
 
 @pytest.mark.slow
