@@ -54,6 +54,11 @@ def _piece() -> re.Pattern:
     return re.compile(piece_pattern())
 
 
+@functools.cache
+def _mark() -> re.Pattern:
+    return re.compile(f"[{wordpunct.python_class(wordpunct.punctuation())}]")
+
+
 def split(text: str) -> list[str]:
     """The pieces of a text; a line break is `\\n`."""
     return _piece().findall(text)
@@ -61,11 +66,16 @@ def split(text: str) -> list[str]:
 
 def cut(text: str) -> tuple[str, str]:
     """The text up to a place that no piece crosses, as late as possible, and the rest."""
-    line = text.rfind("\n") + 1
-    place = text.rfind(" ", line + 1, len(text) - 1)
-    while place >= 0 and (text[place - 1].isspace() or text[place + 1].isspace()):
-        place = text.rfind(" ", line + 1, place)
-    return (text[:line], text[line:]) if place < 0 else (text[:place], text[place:])
+    place = wordpunct.last_place(text, text.rfind("\n") + 1, _is_border)
+    return text[:place], text[place:]
+
+
+def _is_border(before: str, after: str) -> bool:
+    """Whether no piece has both of two neighbouring characters: white space begins a piece."""
+    if before.isspace():
+        return False
+    is_mark = _mark().match
+    return after.isspace() or (is_mark(before) is None) != (is_mark(after) is None)
 
 
 def to_bytes(token: str) -> bytes:
