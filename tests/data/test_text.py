@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptb.data import text, text_file, wordpunct
+from ptb.data import parts, text, text_file, wordpunct
 from ptb.data.vocabulary import EOS
 
 # Characters of every kind, and more of those that a reader may trip over.
@@ -271,7 +271,7 @@ def test_unknown_tokens_are_refused():
 def test_counting_and_renumbering_go_part_by_part(numbers, part_tokens):
     ids, table = np.array(numbers, np.int32), np.arange(10, 0, -1, dtype=np.int32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "PART_TOKENS", part_tokens)
+        patch.setattr(parts, "PART_TOKENS", part_tokens)
         assert text.count(ids, 10).tolist() == [numbers.count(i) for i in range(10)]
         text.renumber(ids, table)
     assert ids.tolist() == [10 - i for i in numbers]
