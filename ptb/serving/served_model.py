@@ -20,6 +20,7 @@ from ptb.data.vocabulary import EOS
 from ptb.serving.inference import Inference
 from ptb.serving.limits import (
     MAX_PART_TOKENS,
+    MAX_TEXT_BYTES,
     MAX_TOKENS,
     MAX_UNITS,
     MAX_WORDS,
@@ -79,7 +80,7 @@ class ServedModel(tf.Module):
         token_log_probs float32, 0 there and for a token that nothing predicts; token_is_unknown
         bool.
         """
-        tokens, ids, unknown = self._tokens_of(text)
+        tokens, ids, unknown = self._tokens_of(self._of_allowed_text(text))
         nats = self._inference.nats(ids)
         total = tf.reduce_sum(tf.cast(nats, tf.float64), axis=1)
         num_tokens = _count(tokens != "")
@@ -180,7 +181,8 @@ class ServedModel(tf.Module):
             f"num_words={{}} is out of bounds: give a number from 0 to {MAX_WORDS:,}",
             num_words,
         )
-        num_rows = self._of_allowed_rows(tf.shape(prefix)[0])
+        prefix = self._of_allowed_text(prefix)
+        num_rows = tf.shape(prefix)[0]
         total = tf.cast(num_words, tf.int64) * tf.cast(num_rows, tf.int64)
         num_words = _checked(
             num_words,
@@ -219,12 +221,12 @@ class ServedModel(tf.Module):
         units = _below(units, self._inference.num_units, "units")
         template = f"{{}} units are more than the {MAX_UNITS} of one call: give fewer"
         units = _checked(units, tf.size(units) <= MAX_UNITS, template, tf.size(units))
-        tokens, ids, unknown = self._tokens_of(text)
+        tokens, ids, unknown = self._tokens_of(self._of_allowed_text(text))
         num_tokens = tf.minimum(num_tokens, self._inference.max_inside_tokens)
         start = tf.maximum(tf.shape(ids)[1] - num_tokens, 0)
         # Of as many rows as the ids, of which no shape says that it is one.
         state = self._inference.initial_state(tf.shape(ids)[0])
-        _, state = self._inference.read(ids[:, :start], state)
+        state = self._inference.after(ids[:, :start], state)
         log_probs, names, layers, importance = self._inference.look_inside(ids[0, start:], state)
         if tf.size(units) == 0:
             units = self._inference.units_that_vary_most(layers[layer], names)
@@ -278,7 +280,15 @@ class ServedModel(tf.Module):
         template = f"{{}} rows are more than the {most:,} of one call: give fewer"
         return _checked(num_rows, num_rows <= most, template, num_rows)
 
+    def _of_allowed_text(self, text):
+        """Texts string `[B]` that one call may read, before anything is done with them."""
+        num_bytes = tf.reduce_sum(tf.cast(tf.strings.length(text), tf.int64))
+        template = f"the text has {{}} bytes, and one call reads at most {MAX_TEXT_BYTES:,}: cut it"
+        with tf.control_dependencies([self._of_allowed_rows(tf.shape(text)[0])]):
+            return _checked(text, num_bytes <= MAX_TEXT_BYTES, template, num_bytes)
+
     def _tokens_of(self, text):
+        """The tokens of `text` string `[B]`, their ids, and which are `<unk>`, each `[B, N]`."""
         tokens = _of_allowed_size(self._tokenizer.split(text))
         return tokens, *self._tokenizer.encode(tokens)
 

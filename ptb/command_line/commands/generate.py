@@ -29,12 +29,10 @@ from ptb.command_line.trained_model import define_trained_model_flags, load_trai
 from ptb.data.text import join, shown
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
-from ptb.serving.limits import MAX_TOKENS
+from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS
 
 flags.disclaim_key_flags()
 
-# A text of this many bytes has more tokens than a call reads, unless its words are very long.
-MAX_TEXT_BYTES = 128 * MAX_TOKENS
 MAX_PREFIX_BYTES = 1 << 26
 
 
