@@ -141,14 +141,14 @@ def generate(
         ("seed", seed, int, Limits(-(2**31), 2**31 - 1)),
     ):
         check(name, value, wanted, limits)
-    tokens = trained.split(prefix)
+    tokens = trained.split(text.without_last_space(prefix, trained.tokens))
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:
         never = None if unknown else trained.vocabulary.unknown_id
         options = {"never": never, "stop_at_line": stop_at_line}
-        tokens += module.stream(prefix.encode(), num_words, sampling, seed, **options)
-    return "".join(text.join(tokens, trained.tokens))
+        drawn = list(module.stream(tokens, num_words, sampling, seed, **options))
+    return "".join(text.join(tokens + drawn, trained.tokens))
 
 
 def export(trained: TrainedModel, export_path: str | Path) -> Path:

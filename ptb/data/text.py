@@ -217,6 +217,20 @@ def split(
     return list(itertools.chain.from_iterable(pieces))
 
 
+def without_last_space(text: str, kind: str) -> str:
+    """A text to continue, without a space at its end that the next token brings along itself.
+
+    That is one space after a word (wordpunct), or one that is alone or begins a line (subword): no
+    text has it as a token there. `kind` is one of `TOKENS`.
+    """
+    before = text[-2:-1]
+    is_due = {
+        "wordpunct": wordpunct.is_word(before),
+        "subword": before in ("", "\n", "\r") or not before.isspace(),
+    }
+    return text[:-1] if text.endswith(" ") and is_due.get(kind) else text
+
+
 def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
     """The inverse of `split`, a piece for each token. `kind` is one of `TOKENS`."""
     after_word = False

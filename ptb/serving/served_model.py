@@ -10,7 +10,7 @@ one. An empty prefix is read as `<eos>`, the start of a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -100,7 +100,7 @@ class ServedModel(tf.Module):
 
     def stream(
         self,
-        prefix: bytes,
+        prefix: Sequence[str],
         num_words: int,
         sampling: Sampling,
         seed: int,
@@ -110,8 +110,8 @@ class ServedModel(tf.Module):
     ) -> Iterator[str]:
         """Yields the words that the signature `generate` gives row `row`, one by one.
 
-        Prefix and text may have any length. The id `never` is not drawn: the others share its
-        probability. With `stop_at_line`, the text ends before the first `<eos>`.
+        The tokens of the prefix and the text may be any number. The id `never` is not drawn: the
+        others share its probability. With `stop_at_line`, the text ends before the first `<eos>`.
         """
         never = None if never is None else tf.constant(never, tf.int32)
         state = self._state_after(prefix)
@@ -125,9 +125,10 @@ class ServedModel(tf.Module):
                 return
             yield word
 
-    def _state_after(self, prefix: bytes):
-        """The state after a prefix of any length: parts of MAX_PART_TOKENS, one after the other."""
-        ids, state = self._ids_of(tf.constant([prefix])), self._first_state
+    def _state_after(self, prefix: Sequence[str]):
+        """The state after tokens, in parts of MAX_PART_TOKENS. No tokens are read as `<eos>`."""
+        ids, _ = self._tokenizer.encode(tf.constant([prefix or [EOS]]))
+        state = self._first_state
         for start in range(0, ids.shape[1], MAX_PART_TOKENS):
             state = self._read(ids[:, start : start + MAX_PART_TOKENS], state)
         return state
@@ -244,11 +245,6 @@ class ServedModel(tf.Module):
             "importance": importance,
         }
 
-    def _ids_of(self, prefix):
-        """int32 `[1, N]`; an empty prefix is `<eos>`."""
-        ids, _ = self._tokenizer.encode(self._tokenizer.split(prefix))
-        return ids if ids.shape[1] else self._tokenizer.encode(tf.constant([[EOS]]))[0]
-
     @tf.function(reduce_retracing=True)
     def _read(self, ids, state):
         return self._inference.after(ids, state)
@@ -256,7 +252,7 @@ class ServedModel(tf.Module):
     @tf.function
     def _read_prefix(self, prefix):
         """The tokens of `prefix` string `[B]`, how many are `<unk>` `[B]`, and the state after."""
-        tokens, ids, unknown = self._tokens_of(prefix)
+        tokens, ids, unknown = self._tokens_of(self._tokenizer.without_last_space(prefix))
         eos, _ = self._tokenizer.encode(tf.constant([EOS]))
         first = tf.where(_count(tokens != "") == 0, eos, -1)
         ids = tf.concat([first[:, None], ids], axis=1)

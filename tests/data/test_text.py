@@ -275,3 +275,25 @@ def test_counting_and_renumbering_go_part_by_part(numbers, part_tokens):
         assert text.count(ids, 10).tolist() == [numbers.count(i) for i in range(10)]
         text.renumber(ids, table)
     assert ids.tolist() == [10 - i for i in numbers]
+
+
+@pytest.mark.parametrize(
+    ("kind", "left_out", "kept"),
+    [
+        (
+            "wordpunct",
+            ["the "],
+            ["", "the", " ", "the  ", "the, ", "猫 ", "\t ", "the\n ", "the \n"],
+        ),
+        ("subword", ["the ", "the, ", "猫 ", "\n ", " "], ["", "the", "the  ", "\t ", "the \n"]),
+        ("char", [], ["the ", " "]),
+    ],
+)
+def test_a_last_space_that_the_next_token_brings_along_is_left_out(kind, left_out, kept):
+    """It is left out where no longer text has it as a token of its own."""
+    for content in left_out:
+        assert text.without_last_space(content, kind) == content[:-1]
+        tokens = text.split(f"{content}the", kind)
+        assert tokens[:-1] == text.split(content[:-1], kind)
+    for content in kept:
+        assert text.without_last_space(content, kind) == content

@@ -51,7 +51,7 @@ def test_the_export_scores_and_writes_as_the_model_in_this_process(loaded, serve
             np.testing.assert_array_equal(given[name], expected[name])
     written = generate(loaded, ["the cat", "", "the cat"], 8, 0.8, 6, 4)
     for row, prefix in enumerate(("the cat", "", "the cat")):
-        words = list(served.stream(prefix.encode(), 8, Sampling(0.8, 6), 4, row))
+        words = list(served.stream(prefix.split(), 8, Sampling(0.8, 6), 4, row))
         text = re.sub(" ?\n ?", "\n", " ".join([prefix, *words]).replace(EOS, "\n")).strip(" ")
         assert written["text"].numpy()[row].decode() == text
     assert written["text"][0] != written["text"][2]
