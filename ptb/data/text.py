@@ -1,6 +1,7 @@
 """Text to numbers, fast and in little memory: UTF-8 files become int32 arrays, block by block.
 
-What the tokens of a text are follows from the text alone, whatever the locale and the environment.
+What the tokens of a text are follows from the text, whatever the locale and the environment. Only
+punctuation and lower case follow Python's version of Unicode too, which a run keeps.
 This is the definition; `serving/tokenizer.py` has it as a graph, and `split` for a short text:
 
 1. A byte order mark, U+FEFF, is left out wherever it stands. A text with a NUL is refused.
