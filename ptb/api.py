@@ -113,7 +113,8 @@ def generate(
 
     Args:
       trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
-      prefix: the beginning of the text.
+      prefix: the beginning of the text. A space at its end is left out if the next token brings
+        its own (`ptb.data.text.without_last_space`).
       num_words: the number of tokens to add.
       temperature: divides the logits before the softmax. 0: always take the most likely word.
       top_k: sample only among the k most likely words. 0: among all.
