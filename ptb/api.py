@@ -115,7 +115,8 @@ def generate(
 
     Args:
       trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
-      prefix: the beginning of the text.
+      prefix: the beginning of the text. A space at its end is left out if the next token brings
+        its own (`ptb.data.text.without_last_space`).
       num_words: the number of tokens to add.
       temperature: divides the logits before the softmax. 0: always take the most likely word.
       top_k: sample only among the k most likely words. 0: among all.
@@ -144,14 +145,14 @@ def generate(
         ("seed", seed, int, Limits(-(2**31), 2**31 - 1)),
     ):
         check(name, value, wanted, limits)
-    tokens = trained.split(prefix)
+    tokens = trained.split(text.without_last_space(prefix, trained.tokens))
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:
         never = None if unknown else trained.vocabulary.unknown_id
         options = {"never": never, "stop_at_line": stop_at_line}
-        tokens += module.stream(prefix.encode(), num_words, sampling, seed, **options)
-    return "".join(text.join(tokens, trained.tokens))
+        drawn = list(module.stream(tokens, num_words, sampling, seed, **options))
+    return "".join(text.join(tokens + drawn, trained.tokens))
 
 
 def export(trained: TrainedModel, export_path: str | Path) -> Path:

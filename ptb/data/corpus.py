@@ -15,7 +15,7 @@ import numpy as np
 from ptb.data import cache, standard, subword, text, unknown
 from ptb.data.files import find, read
 from ptb.data.grammar import Grammar, default_grammar, generate
-from ptb.data.options import SPLITS, WHOLE, TextOptions
+from ptb.data.options import SPLITS, WHOLE, TextOptions, unicode_of
 from ptb.data.summary import Extents, SplitSummary, summarize
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -33,7 +33,8 @@ class Corpus:
       summary: counts of each split: tokens, lines, words outside the vocabulary.
       tokens: what one token is: one of `ptb.data.text.TOKENS`.
       source: how to find the same text again, as plain values: `dataset` and `data_dir`, or
-        `data_path`; the `TextOptions`; the version of the reading rules (`ptb.data.text.READING`).
+        `data_path`; the `TextOptions`; the version of the reading rules (`ptb.data.text.READING`),
+        and that of Unicode if they depend on it.
       grammar: the grammar of a generated text, which gives the lowest possible perplexity. None for
         any other text.
       files: the file of each split.
@@ -144,7 +145,7 @@ def _load(
     cache_dir: str | Path | None,
 ) -> Corpus:
     """The splits `kept` of the text in `files`, or of the cached ids."""
-    settings = dataclasses.asdict(options)
+    settings = dataclasses.asdict(options) | unicode_of(options.tokens, options.lowercase)
     known = vocabulary.to_text() if vocabulary else None
     by_bytes = options.shares is not None and standard.is_cut_by_bytes(path, options.tokens)
     key = [settings, text.READING, vocab_size, known, kept, by_bytes]
@@ -208,6 +209,7 @@ def load_tfds(
     settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, **settings}
+    source |= unicode_of(options.tokens, options.lowercase)
     notes = tuple(
         f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
     )

@@ -12,14 +12,17 @@ from ptb.data.options import SPLITS, TextOptions
 from ptb.data.standard import cut_by_bytes, is_cut_by_bytes
 from ptb.data.vocabulary import EOS
 
+# How the files of a folder may be named: as the tutorial's, in general, and as WikiText's.
+FAMILIES = ("ptb.{}.txt", "{}.txt", "wiki.{}.tokens")
+
 
 def find(
     path: Path, required: Sequence[str], optional: Sequence[str], options: TextOptions
 ) -> dict[str, Path]:
     """Finds the file of each split in a folder; or one file for all splits, which is then cut.
 
-    Raises ValueError if a required split is missing, or `options.shares` is not what `path`
-    needs.
+    Raises ValueError if a required split is missing, if it is unclear which file of a folder is a
+    split, or if `options.shares` is not what `path` needs.
     """
     if path.is_file():
         shares = dict(zip(SPLITS, options.shares, strict=True))
@@ -36,13 +39,13 @@ def find(
         raise ValueError(
             f"--split needs one file, and data_path {str(path)!r} is a folder: leave it out"
         )
-    found = {split: _candidates(path, split) for split in (*required, *optional)}
-    if missing := [split for split in required if not found[split]]:
+    found = _files_of_one_family(path)
+    if missing := [split for split in required if split not in found]:
         raise ValueError(
             f"the {missing[0]} split is missing: {str(path)!r} has none of "
-            f"{', '.join(_names(missing[0]))}, nor one of them as .gz"
+            f"{', '.join(name.format(missing[0]) for name in FAMILIES)}, nor one of them as .gz"
         )
-    return {split: paths[0] for split, paths in found.items() if paths}
+    return {split: found[split] for split in (*required, *optional) if split in found}
 
 
 def read(
@@ -92,11 +95,37 @@ def _num_bytes(tokens: Sequence[str]) -> np.ndarray:
     return np.array([1 if token == EOS else len(token.encode()) for token in tokens], np.int64)
 
 
-def _candidates(folder: Path, split: str) -> list[Path]:
-    names = [f"{name}{gz}" for name in _names(split) for gz in ("", ".gz")]
-    return [folder / name for name in names if (folder / name).is_file()]
+def _files_of_one_family(folder: Path) -> dict[str, Path]:
+    """The file of each split that the folder has, by the first family that has them all.
+
+    It does not depend on the splits that are asked for: every command takes the same files.
+    Raises ValueError if no family has them all, or a split has two files.
+    """
+    families = [_files(folder, family) for family in FAMILIES]
+    splits = {split for files in families for split in files}
+    chosen = next((files for files in families if files.keys() == splits), None)
+    if chosen is None:
+        first = next(files for files in families if files)
+        (one, *_) = next(iter(first.values()))
+        (other, *_) = next(f[split] for f in families for split in f if split not in first)
+        raise ValueError(
+            f"{str(folder)!r} has {one.name} and {other.name}, which do not belong together: name "
+            "the files of all splits alike, or remove one of these"
+        )
+    for split, paths in chosen.items():
+        if len(paths) > 1:
+            raise ValueError(
+                f"{str(folder)!r} has two files of the {split} split, {paths[0].name} and "
+                f"{paths[1].name}: remove one"
+            )
+    return {split: path for split, (path,) in chosen.items()}
 
 
-def _names(split: str) -> tuple[str, ...]:
-    """The possible file names of a split: the tutorial's, the general one, and WikiText's."""
-    return f"ptb.{split}.txt", f"{split}.txt", f"wiki.{split}.tokens"
+def _files(folder: Path, family: str) -> dict[str, list[Path]]:
+    """The files of a family, plain and `.gz`, by split."""
+    names = {split: family.format(split) for split in SPLITS}
+    found = {
+        split: [path for gz in ("", ".gz") if (path := folder / f"{name}{gz}").is_file()]
+        for split, name in names.items()
+    }
+    return {split: paths for split, paths in found.items() if paths}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 
 from ptb.data.text import READING, TOKENS
@@ -39,6 +40,15 @@ class TextOptions:
             _check_shares(self.shares)
 
 
+def unicode_of(tokens: str, lowercase: bool) -> dict[str, str]:
+    """The version of Unicode, if the tokens of a text follow from it: from this Python's tables.
+
+    They say what punctuation is, and the lower case of a character.
+    """
+    follows = lowercase or tokens in ("wordpunct", "subword")
+    return {"unicode": unicodedata.unidata_version} if follows else {}
+
+
 def parse_shares(text: str) -> tuple[float, ...]:
     """The numbers of "90,5,5". Raises ValueError for any other text."""
     try:
@@ -51,7 +61,10 @@ def reading_changed(source: dict) -> str:
     """The reason, in words, if the reading rules have changed since the run; else empty."""
     reading, tokens = source.get("reading", 1), source.get("tokens")
     if "data_path" not in source or reading == READING:
-        return ""
+        then, now = source.get("unicode"), unicodedata.unidata_version
+        if then in (None, now):
+            return ""
+        return f" (the text was read with Unicode {then}, and this Python has Unicode {now})"
     if reading == 2:
         changed = " (the reading of ideographs changed since: each is a token of its own now)"
         return changed if tokens == "wordpunct" else ""

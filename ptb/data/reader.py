@@ -25,6 +25,8 @@ import numpy as np
 from ptb.data.documents import Borders
 
 OVERHEAD_STEPS = 2
+# The places of a stream, padding and an `<eos>` before the text included, are int32.
+MAX_PLACES = 2**31 - 2
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def sequential(ids: np.ndarray, batch_size: int, num_steps: int) -> Windows:
 
     Raises ValueError if the text is shorter than one window.
     """
-    _require_positive(batch_size, num_steps)
+    _require_sizes(ids, batch_size, num_steps)
     batch_len = len(ids) // batch_size
     num_windows = (batch_len - 1) // num_steps
     maxima = len(ids) // (num_steps + 1), len(ids) // batch_size - 1
@@ -146,7 +148,7 @@ def random(ids: np.ndarray, batch_size: int, num_steps: int, rng: np.random.Gene
 
     Raises ValueError if the text is shorter than one window.
     """
-    _require_positive(batch_size, num_steps)
+    _require_sizes(ids, batch_size, num_steps)
     maxima = len(ids) // num_steps - 1, len(ids) // (batch_size + 1)
     _require_a_window(ids, batch_size, num_steps, (batch_size + 1) * num_steps, maxima)
     offset = int(rng.integers(num_steps))
@@ -183,7 +185,7 @@ def every_token(
 
     Raises ValueError for fewer than two tokens, or fewer predictions than rows.
     """
-    _require_positive(batch_size, num_steps)
+    _require_sizes(ids, batch_size, num_steps)
     if borders:
         ids = borders.stream(ids)
     predictions = len(ids) - 1
@@ -220,7 +222,7 @@ def every_line(ids: np.ndarray, eos: int, batch_size: int, num_steps: int) -> Wi
     target i of `ids` is `stream[i + 1]`. The lines are dealt to B rows of about equal length, and a
     line starts with a window; `restarts` says where.
     """
-    _require_positive(batch_size, num_steps)
+    _require_sizes(ids, batch_size, num_steps)
     bounds = line_starts(ids, eos)
     num_windows = -(-np.diff(bounds) // num_steps)
     row, first = _deal(num_windows, min(batch_size, len(num_windows)))
@@ -268,10 +270,17 @@ def _int32(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.int32)
 
 
-def _require_positive(batch_size: int, num_steps: int) -> None:
+def _require_sizes(ids, batch_size: int, num_steps: int) -> None:
+    """Raises ValueError for sizes below 1, or a text with places that int32 does not count."""
     for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
         if value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
+    most = MAX_PLACES - num_steps
+    if len(ids) > most:
+        raise ValueError(
+            f"the text has {len(ids):,} tokens, and at most {most:,} can be read with "
+            f"num_steps={num_steps}: give a shorter one"
+        )
 
 
 def _require_a_window(

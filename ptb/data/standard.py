@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptb.data.text import PART_TOKENS
+from ptb.data.parts import PART_TOKENS
 
 CUT_BY_BYTES = ("text8", "enwik8")
 # Train of WikiText-2 or of WikiText-103; the other splits are the same texts.

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ptb.data import wordpunct
+from ptb.data.parts import parts
 from ptb.data.vocabulary import EOS, Vocabulary
 
 NUM_BYTES = 256
@@ -54,6 +55,11 @@ def _piece() -> re.Pattern:
     return re.compile(piece_pattern())
 
 
+@functools.cache
+def _mark() -> re.Pattern:
+    return re.compile(f"[{wordpunct.python_class(wordpunct.punctuation())}]")
+
+
 def split(text: str) -> list[str]:
     """The pieces of a text; a line break is `\\n`."""
     return _piece().findall(text)
@@ -61,11 +67,16 @@ def split(text: str) -> list[str]:
 
 def cut(text: str) -> tuple[str, str]:
     """The text up to a place that no piece crosses, as late as possible, and the rest."""
-    line = text.rfind("\n") + 1
-    place = text.rfind(" ", line + 1, len(text) - 1)
-    while place >= 0 and (text[place - 1].isspace() or text[place + 1].isspace()):
-        place = text.rfind(" ", line + 1, place)
-    return (text[:line], text[line:]) if place < 0 else (text[:place], text[place:])
+    place = wordpunct.last_place(text, text.rfind("\n") + 1, _is_border)
+    return text[:place], text[place:]
+
+
+def _is_border(before: str, after: str) -> bool:
+    """Whether no piece has both of two neighbouring characters: white space begins a piece."""
+    if before.isspace():
+        return False
+    is_mark = _mark().match
+    return after.isspace() or (is_mark(before) is None) != (is_mark(after) is None)
 
 
 def to_bytes(token: str) -> bytes:
@@ -84,7 +95,7 @@ def check(vocabulary: Vocabulary) -> None:
         )
 
 
-def parts(piece: str) -> Iterator[list[str]]:
+def parts_of_piece(piece: str) -> Iterator[list[str]]:
     """The names of the bytes of a piece, up to `MAX_PIECE_BYTES` at once."""
     names = [NAMES[byte] for byte in piece.encode()]
     for start in range(0, len(names), MAX_PIECE_BYTES):
@@ -93,7 +104,7 @@ def parts(piece: str) -> Iterator[list[str]]:
 
 def encode_piece(piece: str, vocabulary: Vocabulary) -> list[str]:
     """The tokens of a piece."""
-    return [token for part in parts(piece) for token in _join(part, vocabulary)]
+    return [token for part in parts_of_piece(piece) for token in _join(part, vocabulary)]
 
 
 def _join(names: list[str], vocabulary: Vocabulary) -> list[str]:
@@ -153,7 +164,13 @@ class Expansion:
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """The ids int32 of the tokens of pieces int32 `[N]`."""
-        lengths = self._lengths[numbers]
-        ends = np.cumsum(lengths)
-        within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-        return self._ids[np.repeat(self._starts[numbers], lengths) + within]
+        ids = np.empty(sum(int(self._lengths[part].sum()) for part in parts(numbers)), np.int32)
+        end = 0
+        for part in parts(numbers):
+            lengths = self._lengths[part]
+            start, ends = end, end + np.cumsum(lengths)
+            end = int(ends[-1])
+            # Where the tokens of each piece are, minus where they go.
+            shifts = self._starts[part] - (ends - lengths)
+            ids[start:end] = self._ids[np.arange(start, end) + np.repeat(shifts, lengths)]
+        return ids

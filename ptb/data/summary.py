@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptb.data.text import PART_TOKENS, is_spaced
+from ptb.data.parts import PART_TOKENS
+from ptb.data.text import is_spaced
 from ptb.data.vocabulary import EOS, Vocabulary
 
 # exp of more nats overflows a float.

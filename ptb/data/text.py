@@ -1,6 +1,7 @@
 """Text to numbers, fast and in little memory: UTF-8 files become int32 arrays, block by block.
 
-What the tokens of a text are follows from the text alone, whatever the locale and the environment.
+What the tokens of a text are follows from the text, whatever the locale and the environment. Only
+punctuation and lower case follow Python's version of Unicode too, which a run keeps.
 This is the definition; `serving/tokenizer.py` has it as a graph, and `split` for a short text:
 
 1. A byte order mark, U+FEFF, is left out wherever it stands. A text with a NUL is refused.
@@ -35,6 +36,7 @@ from pathlib import Path
 import numpy as np
 
 from ptb.data import subword, wordpunct
+from ptb.data.parts import parts
 from ptb.data.text_file import BYTE_ORDER_MARK, TextFile
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 from ptb.machine.memory import memory_bytes, there_is
@@ -71,7 +73,6 @@ READING = 3
 # No text has it, so it can stand for a line break among words.
 LINE_BREAK = "\0"
 MAX_WORD_CHARACTERS = 100_000
-PART_TOKENS = 1 << 22
 NUM_CODE_POINTS = 0x110000
 
 
@@ -217,6 +218,20 @@ def split(
     return list(itertools.chain.from_iterable(pieces))
 
 
+def without_last_space(text: str, kind: str) -> str:
+    """A text to continue, without a space at its end that the next token brings along itself.
+
+    That is one space after a word (wordpunct), or one that is alone or begins a line (subword): no
+    text has it as a token there. `kind` is one of `TOKENS`.
+    """
+    before = text[-2:-1]
+    is_due = {
+        "wordpunct": wordpunct.is_word(before),
+        "subword": before in ("", "\n", "\r") or not before.isspace(),
+    }
+    return text[:-1] if text.endswith(" ") and is_due.get(kind) else text
+
+
 def join(tokens: Iterable[str], kind: str = "word") -> Iterator[str]:
     """The inverse of `split`, a piece for each token. `kind` is one of `TOKENS`."""
     after_word = False
@@ -293,16 +308,16 @@ def encode(
     Also how many lines ended in a written `<eos>`, which counts once. Raises ValueError if the
     numbers do not fit into memory.
     """
-    parts, num_tokens, memory = [np.empty(0, np.int32)], 0, memory_bytes()
+    encoded, num_tokens, memory = [np.empty(0, np.int32)], 0, memory_bytes()
     for block in blocks:
-        parts.append(numbers.encode(_lower(block) if lowercase else block))
-        num_tokens += len(parts[-1])
-        if 8 * num_tokens > memory:  # the parts, and the whole that is made of them
+        encoded.append(numbers.encode(_lower(block) if lowercase else block))
+        num_tokens += len(encoded[-1])
+        if 8 * num_tokens > memory:  # the blocks, and the whole that is made of them
             raise ValueError(
                 f"the text has more than {num_tokens:,} tokens, and {there_is()} of memory: "
                 "give a shorter one"
             )
-    return numbers.join_line_ends(np.concatenate(parts))
+    return numbers.join_line_ends(np.concatenate(encoded))
 
 
 def _lower(text: str) -> str:
@@ -339,18 +354,12 @@ def _whole_words(path: Path, blocks: Iterable[str], cut) -> Iterator[str]:
 def count(ids: np.ndarray, num_types: int) -> np.ndarray:
     """How often each of the numbers below `num_types` occurs, int64 `[num_types]`."""
     counts = np.zeros(num_types, np.int64)
-    for part in _parts(ids):
+    for part in parts(ids):
         counts += np.bincount(part, minlength=num_types)
     return counts
 
 
 def renumber(ids: np.ndarray, table: np.ndarray) -> None:
     """Puts `table[i]` in the place of each number i, in the array itself."""
-    for part in _parts(ids):
+    for part in parts(ids):
         part[:] = table[part]
-
-
-def _parts(ids: np.ndarray) -> Iterator[np.ndarray]:
-    """Views of the array. NumPy widens indices to 64 bits: here never those of a whole text."""
-    for start in range(0, len(ids), PART_TOKENS):
-        yield ids[start : start + PART_TOKENS]

@@ -57,20 +57,28 @@ def reasons(
     is_kept = np.array([token in vocabulary for token in tokens])
     is_lost = is_word & ~is_kept & (train > 0)
     too_rare = is_lost & (train < limits.min_count)
+    new = is_word & ~is_kept & (train == 0)
+    # Then a word of train must become `<unk>`, or nothing could stand for the new ones.
+    needs_loss = bool(new.any()) and not train[[token == UNKNOWN for token in tokens]].any()
     if too_rare.any():
         why = f"occur fewer than {limits.min_count} times in train"
-        change = f"a --min_count below {limits.min_count} keeps more"
         if not limits.is_given:
             why += " and stand for words that train lacks"
-            change = f"fewer with {finer}"
+        more, is_full = int(train[too_rare].max()), len(vocabulary) == limits.vocab_size
+        helps = limits.is_given and not is_full and (more > 1 or not needs_loss)
+        change = f"--min_count={more} keeps more" if helps else f"fewer with {finer}"
         yield f"{UNKNOWN}: {units} that {why}: {_amount(too_rare, counts)}; {change}"
     if (cut := is_lost & ~too_rare).any():
-        needed = len(vocabulary) + int(cut.sum())
+        # Where no size cuts, a given min_count must lose a word, and the default must not.
+        rare = train < (limits.min_count if limits.is_given else 2)
+        must_cut = needs_loss and (is_word & (train > 0) & rare).any() != limits.is_given
+        num_cut = int(cut.sum()) + (EOS not in vocabulary)
+        change = _larger_size(len(vocabulary), num_cut, must_cut) or f"fewer with {finer}"
         yield (
             f"{UNKNOWN}: {units} beyond the vocab_size of {limits.vocab_size:,}: "
-            f"{_amount(cut, counts)}; --vocab_size={needed} keeps all"
+            f"{_amount(cut, counts)}; {change}"
         )
-    if (new := is_word & ~is_kept & (train == 0)).any():
+    if new.any():
         yield f"{UNKNOWN}: {units} that train lacks: {_amount(new, counts)}; fewer with {finer}"
     if lacks_spaces:
         yield (
@@ -96,6 +104,17 @@ def has_no_spaces(tokens: list[str], counts: np.ndarray, kind: str) -> bool:
     num_uncut = int(counts[uncut > 0].sum())
     is_long = int(counts @ uncut) >= UNCUT_CHARACTERS * num_uncut
     return is_long and num_uncut >= UNCUT_SHARE * num_words
+
+
+def _larger_size(size: int, num_cut: int, must_cut: bool) -> str | None:
+    """The vocab_size that keeps more than `size` does, in words; None if there is none.
+
+    With `must_cut` it may not keep all.
+    """
+    if not must_cut:
+        return f"--vocab_size={size + num_cut} keeps all"
+    most = size + num_cut - 2
+    return f"a larger --vocab_size, at most {most}, keeps more" if most > size else None
 
 
 def _amount(which: np.ndarray, counts: Mapping[str, np.ndarray]) -> str:

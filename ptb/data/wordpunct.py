@@ -24,7 +24,7 @@ import functools
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # What `str.split` takes for white space, line breaks aside: first and last code points.
 SPACES = (
@@ -114,14 +114,20 @@ def cut(text: str) -> tuple[str, str]:
         place = text.rfind(" ", line + 1, place)
     if place >= 0:
         return text[:place], text[place + 1 :]
-    place = _between_tokens(text, line)
+    place = last_place(text, line, _is_border)
     return text[:place], text[place:]
 
 
-def _between_tokens(text: str, start: int) -> int:
-    """The last place after `start` between two tokens without space; `start` if there is none."""
+def _is_border(before: str, after: str) -> bool:
+    """Whether no token has both of two neighbouring characters. A mark may carry one space."""
+    if before.isspace() or after == " ":
+        return False
+    return not (is_word(before) and is_word(after))
+
+
+def last_place(text: str, start: int, is_border: Callable[[str, str], bool]) -> int:
+    """The last place after `start` with a border between two characters; else `start`."""
     for place in range(len(text) - 1, start, -1):
-        before, after = text[place - 1], text[place]
-        if not (before.isspace() or after.isspace() or (is_word(before) and is_word(after))):
+        if is_border(text[place - 1], text[place]):
             return place
     return start

@@ -23,6 +23,7 @@ class Source(TypedDict, total=False):
     min_count: int | None
     shares: tuple[float, float, float] | None
     reading: int
+    unicode: str
 
 
 class CorpusDescription(TypedDict, total=False):

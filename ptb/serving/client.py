@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptb.data.text import TOKENS, addition, shown
+from ptb.data.text import TOKENS, addition, shown, without_last_space
 from ptb.data.vocabulary import EOS
 from ptb.machine.untrusted import read_json
 from ptb.serving.refusal import refusals
@@ -30,7 +30,8 @@ INSIDE = "inside"  # exports of earlier versions lack it
 class NextWord:
     """A likely next token: as it is shown, what it adds to the text, and its probability.
 
-    `adds` is None for a subword that is only a part of a character.
+    `adds` is None for a subword that is only a part of a character, and for a space that the text
+    ends with already.
     """
 
     text: str
@@ -92,7 +93,12 @@ def versions(export_path: Path) -> dict[int, Path]:
 
 
 class LoadedExport:
-    """Raises ValueError where the folder is no export or is damaged."""
+    """An export that is ready to be asked.
+
+    A space at the end of a text is left out where the next token brings it along
+    (`ptb.data.text.without_last_space`). Raises ValueError where the folder is no export or is
+    damaged.
+    """
 
     def __init__(self, export_path: str | Path):
         import tensorflow as tf  # noqa: PLC0415  (a wrong folder is refused before it is loaded)
@@ -118,19 +124,22 @@ class LoadedExport:
         Without any, the next ones are those that begin a line.
         """
         tf = self._tf
-        score = self._ask("score", text=tf.constant([_bytes(text)]))
+        score = self._ask("score", text=self._to_continue(text))
         state = self.call["initial_state"](batch_size=tf.constant(1))
         words = score["tokens"] if score["tokens"].shape[1] else tf.constant([[EOS]])
         following = self._ask("next_word", words=words, **state)
         best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
         kind, last = self.card["tokens"], words[0, -1].numpy().decode()
-        if kind == "word" and text[-1:].isspace():
-            last = EOS  # the space is there already
+        has_space = without_last_space(text, kind) != text
+        if kind == "word":
+            has_space = text[-1:].isspace()
         next_words = []
         for token, log_prob in best:
             word = token.decode()
-            written = (shown(word, kind), addition(word, kind, last))
-            next_words.append(NextWord(*written, math.exp(log_prob)))
+            adds = addition(word, kind, last)
+            if has_space and adds is not None:
+                adds = adds.removeprefix(" ") or None
+            next_words.append(NextWord(shown(word, kind), adds, math.exp(log_prob)))
         return Reading(words_of(score, kind), next_words)
 
     def generate(
@@ -140,7 +149,7 @@ class LoadedExport:
         tf = self._tf
         answer = self._ask(
             "generate",
-            prefix=tf.constant([_bytes(prefix)]),
+            prefix=self._to_continue(prefix),
             num_words=tf.constant(num_words),
             temperature=tf.constant(temperature),
             top_k=tf.constant(top_k),
@@ -156,7 +165,7 @@ class LoadedExport:
         tf = self._tf
         answer = self._ask(
             INSIDE,
-            text=tf.constant([_bytes(text)]),
+            text=self._to_continue(text),
             num_tokens=tf.constant(num_tokens),
             layer=tf.constant(layer),
             units=tf.constant(units, tf.int32, [len(units)]),
@@ -172,14 +181,14 @@ class LoadedExport:
             start, words_of(answer, self.card["tokens"]), activations, answer["importance"].numpy()
         )
 
+    def _to_continue(self, text: str):
+        """A text as a tensor string `[1]`. A lone surrogate becomes bytes, read as U+FFFD."""
+        text = without_last_space(text, self.card["tokens"])
+        return self._tf.constant([text.encode(errors="surrogatepass")])
+
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():
             return self.call[name](**inputs)
-
-
-def _bytes(text: str) -> bytes:
-    """Encodes a text in UTF-8. A lone surrogate becomes bytes that are read as U+FFFD."""
-    return text.encode(errors="surrogatepass")
 
 
 def _check_card(card) -> None:

@@ -5,6 +5,9 @@ import math
 # Tokens that a call reads, padding included: the outputs of the top layer are kept for each; and
 # words that it writes to all rows together.
 MAX_TOKENS = 131_072
+# Bytes of the texts that a call cuts into tokens: more have more tokens than MAX_TOKENS, unless the
+# tokens are very long.
+MAX_TEXT_BYTES = 128 * MAX_TOKENS
 # Values that a call has at once for its rows, scores and states: 268 MB, and some copies of them.
 MAX_VALUES = 2**26
 # Tokens of a long prefix that are read at once: the outputs of the top layer are kept for each.
@@ -29,5 +32,5 @@ def max_inside_tokens(num_layer_weights: int) -> int:
 
 
 def max_rows(vocab_size: int, state_size: int) -> int:
-    """The maximum number of rows of one call that samples words or returns probabilities."""
+    """The maximum number of rows of one call: each has a state, and a score for every word."""
     return max(MAX_VALUES // (vocab_size + state_size), 1)

@@ -12,7 +12,7 @@ from ptb.data.text import READINGS, UNITS, join
 from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
 from ptb.machine.environment import versions
 from ptb.runs.trained_model import TrainedModel
-from ptb.serving.limits import MAX_TOKENS, MAX_WORDS, max_rows
+from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS, MAX_WORDS, max_rows
 
 FORMAT = 1
 SIGNATURES = {
@@ -58,6 +58,7 @@ def describe(trained: TrainedModel, signatures: dict, perplexities: dict) -> dic
         "versions": {"trained_with": trained.versions, "exported_with": versions()},
         "limits": {
             "tokens_of_a_call": MAX_TOKENS,
+            "bytes_of_a_call": MAX_TEXT_BYTES,
             "rows_of_a_call": max_rows(
                 len(trained.vocabulary), sum(tensor.shape[1] for tensor in state.values())
             ),
@@ -158,9 +159,9 @@ saved_model_cli run --dir "THIS FOLDER" --tag_set serve --signature_def next_wor
 
 {first_token} Nothing is kept between calls: the state is the client's.
 
-One call reads at most {tokens_of_a_call} tokens, padding included. `generate`, `next_word`,
-`next_id` and `initial_state` take at most {rows_of_a_call} rows. `generate` writes at most
-{num_words} words to a row, and {tokens_of_a_call} in all.
+One call reads at most {tokens_of_a_call} tokens, padding included, of at most {bytes_of_a_call}
+bytes, and takes at most {rows_of_a_call} rows. `generate` writes at most {num_words} words to a
+row, and {tokens_of_a_call} in all.
 """
 _FIRST_TOKEN = "The first token of a text is predicted by nothing, and costs nothing."
 _FIRST_OF_DOCUMENT = (

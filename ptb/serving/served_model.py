@@ -10,7 +10,7 @@ one. An empty prefix is read as `<eos>`, the start of a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ from ptb.data.vocabulary import EOS
 from ptb.serving.inference import Inference
 from ptb.serving.limits import (
     MAX_PART_TOKENS,
+    MAX_TEXT_BYTES,
     MAX_TOKENS,
     MAX_UNITS,
     MAX_WORDS,
@@ -79,7 +80,7 @@ class ServedModel(tf.Module):
         token_log_probs float32, 0 there and for a token that nothing predicts; token_is_unknown
         bool.
         """
-        tokens, ids, unknown = self._tokens_of(text)
+        tokens, ids, unknown = self._tokens_of(self._of_allowed_text(text))
         nats = self._inference.nats(ids)
         total = tf.reduce_sum(tf.cast(nats, tf.float64), axis=1)
         num_tokens = _count(tokens != "")
@@ -99,7 +100,7 @@ class ServedModel(tf.Module):
 
     def stream(
         self,
-        prefix: bytes,
+        prefix: Sequence[str],
         num_words: int,
         sampling: Sampling,
         seed: int,
@@ -109,8 +110,8 @@ class ServedModel(tf.Module):
     ) -> Iterator[str]:
         """Yields the words that the signature `generate` gives row `row`, one by one.
 
-        Prefix and text may have any length. The id `never` is not drawn: the others share its
-        probability. With `stop_at_line`, the text ends before the first `<eos>`.
+        The tokens of the prefix and the text may be any number. The id `never` is not drawn: the
+        others share its probability. With `stop_at_line`, the text ends before the first `<eos>`.
         """
         never = None if never is None else tf.constant(never, tf.int32)
         state = self._state_after(prefix)
@@ -124,9 +125,10 @@ class ServedModel(tf.Module):
                 return
             yield word
 
-    def _state_after(self, prefix: bytes):
-        """The state after a prefix of any length: parts of MAX_PART_TOKENS, one after the other."""
-        ids, state = self._ids_of(tf.constant([prefix])), self._first_state
+    def _state_after(self, prefix: Sequence[str]):
+        """The state after tokens, in parts of MAX_PART_TOKENS. No tokens are read as `<eos>`."""
+        ids, _ = self._tokenizer.encode(tf.constant([prefix or [EOS]]))
+        state = self._first_state
         for start in range(0, ids.shape[1], MAX_PART_TOKENS):
             state = self._read(ids[:, start : start + MAX_PART_TOKENS], state)
         return state
@@ -180,7 +182,8 @@ class ServedModel(tf.Module):
             f"num_words={{}} is out of bounds: give a number from 0 to {MAX_WORDS:,}",
             num_words,
         )
-        num_rows = self._of_allowed_rows(tf.shape(prefix)[0])
+        prefix = self._of_allowed_text(prefix)
+        num_rows = tf.shape(prefix)[0]
         total = tf.cast(num_words, tf.int64) * tf.cast(num_rows, tf.int64)
         num_words = _checked(
             num_words,
@@ -219,12 +222,12 @@ class ServedModel(tf.Module):
         units = _below(units, self._inference.num_units, "units")
         template = f"{{}} units are more than the {MAX_UNITS} of one call: give fewer"
         units = _checked(units, tf.size(units) <= MAX_UNITS, template, tf.size(units))
-        tokens, ids, unknown = self._tokens_of(text)
+        tokens, ids, unknown = self._tokens_of(self._of_allowed_text(text))
         num_tokens = tf.minimum(num_tokens, self._inference.max_inside_tokens)
         start = tf.maximum(tf.shape(ids)[1] - num_tokens, 0)
         # Of as many rows as the ids, of which no shape says that it is one.
         state = self._inference.initial_state(tf.shape(ids)[0])
-        _, state = self._inference.read(ids[:, :start], state)
+        state = self._inference.after(ids[:, :start], state)
         log_probs, names, layers, importance = self._inference.look_inside(ids[0, start:], state)
         if tf.size(units) == 0:
             units = self._inference.units_that_vary_most(layers[layer], names)
@@ -242,11 +245,6 @@ class ServedModel(tf.Module):
             "importance": importance,
         }
 
-    def _ids_of(self, prefix):
-        """int32 `[1, N]`; an empty prefix is `<eos>`."""
-        ids, _ = self._tokenizer.encode(self._tokenizer.split(prefix))
-        return ids if ids.shape[1] else self._tokenizer.encode(tf.constant([[EOS]]))[0]
-
     @tf.function(reduce_retracing=True)
     def _read(self, ids, state):
         return self._inference.after(ids, state)
@@ -254,7 +252,7 @@ class ServedModel(tf.Module):
     @tf.function
     def _read_prefix(self, prefix):
         """The tokens of `prefix` string `[B]`, how many are `<unk>` `[B]`, and the state after."""
-        tokens, ids, unknown = self._tokens_of(prefix)
+        tokens, ids, unknown = self._tokens_of(self._tokenizer.without_last_space(prefix))
         eos, _ = self._tokenizer.encode(tf.constant([EOS]))
         first = tf.where(_count(tokens != "") == 0, eos, -1)
         ids = tf.concat([first[:, None], ids], axis=1)
@@ -278,7 +276,15 @@ class ServedModel(tf.Module):
         template = f"{{}} rows are more than the {most:,} of one call: give fewer"
         return _checked(num_rows, num_rows <= most, template, num_rows)
 
+    def _of_allowed_text(self, text):
+        """Texts string `[B]` that one call may read, before anything is done with them."""
+        num_bytes = tf.reduce_sum(tf.cast(tf.strings.length(text), tf.int64))
+        template = f"the text has {{}} bytes, and one call reads at most {MAX_TEXT_BYTES:,}: cut it"
+        with tf.control_dependencies([self._of_allowed_rows(tf.shape(text)[0])]):
+            return _checked(text, num_bytes <= MAX_TEXT_BYTES, template, num_bytes)
+
     def _tokens_of(self, text):
+        """The tokens of `text` string `[B]`, their ids, and which are `<unk>`, each `[B, N]`."""
         tokens = _of_allowed_size(self._tokenizer.split(text))
         return tokens, *self._tokenizer.encode(tokens)
 

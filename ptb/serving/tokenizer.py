@@ -69,6 +69,17 @@ class Tokenizer(tf.Module):
         text = tf.strings.regex_replace(text, f"(?m)(^| ){EOS} ?\n", "\\1\n")
         return tf.strings.split(tf.strings.regex_replace(text, "\n", f" {EOS} ")).to_tensor("")
 
+    def without_last_space(self, text):
+        """`ptb.data.text.without_last_space` of texts string `[B]`."""
+        spaces = wordpunct.re2_class(wordpunct.SPACES)
+        before = {
+            "wordpunct": wordpunct.patterns(wordpunct.re2_class)["word"],
+            "subword": f"^|[^{spaces}]",
+        }
+        if self.kind not in before:
+            return text
+        return tf.strings.regex_replace(_utf8(text), f"({before[self.kind]}) $", r"\1")
+
     def normalize(self, tokens):
         """Tokens of any shape as `split` gives them: UTF-8, small letters where those are read.
 

@@ -207,7 +207,7 @@ class Config:
         "none",
         "text",
         "Where a new document begins; the state is zeroed there. line: at each line. blank_line: "
-        "after each blank line.",
+        "after each blank line; a line of spaces is blank with --tokens=word only.",
         choices=RESET_AT,
     )
     precision: str = _field(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import unicodedata
 
 import pytest
 
@@ -160,6 +161,26 @@ def test_a_run_of_characters_that_lost_spaces_is_refused_and_told_why(parse, fol
     lost = dataclasses.replace(old, corpus=old.corpus | {"source": source})
     with pytest.raises(ValueError, match="spaces"):
         scored(lost)
+
+
+@pytest.mark.parametrize("options", [TextOptions("wordpunct"), TextOptions(lowercase=True)])
+def test_another_unicode_is_named_where_the_text_has_become_another(
+    parse, folder, monkeypatch, options
+):
+    trained = trained_on(folder / "text", options)
+    parse()
+    monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
+    assert scored(trained) == ("test.txt", "test", 40)  # with the same tokens all is well
+    test = folder / "text" / "test.txt"
+    test.write_text(test.read_text().replace("a", "b", 1))
+    then = trained.source["unicode"]
+    with pytest.raises(ValueError, match=rf"read with Unicode {then}, .* has Unicode 99.0.0"):
+        scored(trained)
+
+
+def test_tokens_that_no_version_of_unicode_changes_keep_none(folder):
+    for options in (TextOptions(), TextOptions("char")):
+        assert "unicode" not in trained_on(folder / "text", options).source
 
 
 def test_what_was_left_out_of_a_text_is_said(parse, folder, capsys):

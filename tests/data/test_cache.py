@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_another_text_or_other_settings_are_read_anew(folder, readings):
     load(folder)
     assert len(readings) == 6 * 3
     assert len(entries(folder)) == 6
+
+
+def test_a_text_is_read_anew_where_another_unicode_may_cut_it_elsewhere(
+    folder, readings, monkeypatch
+):
+    for version in ("14.0.0", "15.0.0"):
+        monkeypatch.setattr(unicodedata, "unidata_version", version)
+        load(folder, options=TextOptions(tokens="wordpunct"))
+        load(folder)
+    assert len(readings) == (2 + 1) * 3
 
 
 def test_the_contents_count_and_not_the_name(folder, readings):

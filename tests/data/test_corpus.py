@@ -51,6 +51,29 @@ def test_the_tutorials_file_names_come_first(tmp_path):
     assert decoded(loaded, "train") == "tutorial <eos> text <eos>"
 
 
+def test_all_splits_are_files_of_one_family(tmp_path):
+    write(tmp_path, train="a b\n", valid="a\n", test="b\n", **{"ptb.test": "left over\n"})
+    for splits in (SPLITS, ("test",)):
+        files_of = corpus.load_text(tmp_path, splits=splits).files
+        assert files_of["test"].name == "test.txt"
+    write(tmp_path, **{"ptb.train": "a left over\n", "ptb.valid": "a\n"})
+    loaded = corpus.load_text(tmp_path)
+    assert [path.name for path in loaded.files.values()] == [f"ptb.{s}.txt" for s in SPLITS]
+
+
+def test_files_of_two_families_are_refused_if_neither_has_every_split(tmp_path):
+    write(tmp_path, train="a b\n", valid="a\n", **{"ptb.test": "left over\n"})
+    with pytest.raises(ValueError, match=r"has ptb.test.txt and train.txt, which do not belong"):
+        corpus.load_text(tmp_path, splits=("train",))
+
+
+def test_two_files_of_one_split_are_refused(tmp_path):
+    write(tmp_path, train="a b\n", valid="a\n")
+    (tmp_path / "valid.txt.gz").write_bytes(gzip.compress(b"b\n"))
+    with pytest.raises(ValueError, match=r"two files of the valid split, valid.txt and .*.txt.gz"):
+        corpus.load_text(tmp_path, splits=("train", "valid"))
+
+
 def test_a_missing_split_matters_only_where_it_is_asked_for(tmp_path):
     write(tmp_path, train="a\nb\n", valid="b\na\n")
     loaded = corpus.load_text(tmp_path, splits=("train", "valid"), optional_splits=("test",))

@@ -176,6 +176,21 @@ def test_sizes_that_are_not_positive_are_refused_by_name(make):
         reader.epoch(np.arange(50), 4, 5, "sorted", (0, 0))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ids: reader.sequential(ids, 4, 5),
+        lambda ids: reader.random(ids, 4, 5, np.random.default_rng(0)),
+        lambda ids: reader.every_token(ids, 4, 5),
+        lambda ids: reader.every_line(ids, 0, 4, 5),
+    ],
+)
+def test_a_text_of_more_tokens_than_its_places_can_count_is_refused(make):
+    ids = np.broadcast_to(np.int32(1), 2**31 - 6)  # in four bytes
+    with pytest.raises(ValueError, match=r"2,147,483,642 tokens, and at most 2,147,483,641 .*=5"):
+        make(ids)
+
+
 def test_a_text_too_short_for_one_window_is_refused_with_the_sizes():
     with pytest.raises(ValueError, match=r"batch_size=4 .*num_steps=5 .*24 tokens.* 23"):
         reader.sequential(np.arange(23), 4, 5)

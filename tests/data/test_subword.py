@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ptb.data import corpus, subword, text
+from ptb.data import corpus, parts, subword, text
 from ptb.data.options import TextOptions
 from ptb.data.vocabulary import Vocabulary
 from tests.data.test_corpus import write
@@ -69,6 +69,17 @@ def test_only_the_first_subword_of_a_text_is_not_predicted(tmp_path):
     bytewise = load(tmp_path).summary["valid"]
     assert (bytewise.first_characters, bytewise.first_words) == (1, 0)
     assert (bytewise.characters, bytewise.words) == (1, 2)
+
+
+def test_pieces_become_subwords_part_by_part(tmp_path, monkeypatch):
+    write(tmp_path, train=TEXT * 3, valid=TEXT, test="zebra \u00e9")
+    whole = load(tmp_path)
+    monkeypatch.setattr(parts, "PART_TOKENS", 7)
+    again = load(tmp_path)
+    assert again.fingerprint == whole.fingerprint
+    assert again.train.dtype == np.int32
+    expand = subword.Expansion(["<eos>", "zebra"], whole.vocabulary)
+    assert expand(np.empty(0, np.int32)).tolist() == []
 
 
 def test_a_run_reads_another_text_in_its_own_subwords(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptb.data import text, text_file, wordpunct
+from ptb.data import parts, text, text_file, wordpunct
 from ptb.data.vocabulary import EOS
 
 # Characters of every kind, and more of those that a reader may trip over.
@@ -271,7 +271,29 @@ def test_unknown_tokens_are_refused():
 def test_counting_and_renumbering_go_part_by_part(numbers, part_tokens):
     ids, table = np.array(numbers, np.int32), np.arange(10, 0, -1, dtype=np.int32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "PART_TOKENS", part_tokens)
+        patch.setattr(parts, "PART_TOKENS", part_tokens)
         assert text.count(ids, 10).tolist() == [numbers.count(i) for i in range(10)]
         text.renumber(ids, table)
     assert ids.tolist() == [10 - i for i in numbers]
+
+
+@pytest.mark.parametrize(
+    ("kind", "left_out", "kept"),
+    [
+        (
+            "wordpunct",
+            ["the "],
+            ["", "the", " ", "the  ", "the, ", "猫 ", "\t ", "the\n ", "the \n"],
+        ),
+        ("subword", ["the ", "the, ", "猫 ", "\n ", " "], ["", "the", "the  ", "\t ", "the \n"]),
+        ("char", [], ["the ", " "]),
+    ],
+)
+def test_a_last_space_that_the_next_token_brings_along_is_left_out(kind, left_out, kept):
+    """It is left out where no longer text has it as a token of its own."""
+    for content in left_out:
+        assert text.without_last_space(content, kind) == content[:-1]
+        tokens = text.split(f"{content}the", kind)
+        assert tokens[:-1] == text.split(content[:-1], kind)
+    for content in kept:
+        assert text.without_last_space(content, kind) == content

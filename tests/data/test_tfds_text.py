@@ -1,5 +1,7 @@
 """A text of TFDS, by a dataset that is made here: no network."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -52,6 +54,7 @@ def test_the_text_and_its_splits_are_found(folder):
         "tokens": "word",
         "lowercase": True,
         "min_count": None,
+        "unicode": unicodedata.unidata_version,
     }
 
 

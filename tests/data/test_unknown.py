@@ -32,7 +32,48 @@ def test_rare_words_and_new_ones_are_told_apart(tmp_path):
     assert "1 different (33.33% of valid)" in new
     assert "that train lacks" in new
     (rare, *_) = reasons(tmp_path, min_count=3)
-    assert "a --min_count below 3" in rare
+    assert "--min_count=2 keeps more" in rare
+
+
+def test_a_vocab_size_is_told_that_still_cuts_where_new_words_need_it(tmp_path):
+    """Beyond it, each word that train has once becomes `<unk>`, and more is lost."""
+    write(tmp_path, train="a a b b c c d e f\n", valid="a z\n", test="b\n")
+    lost = {}
+    for vocab_size in (4, 6, 7):
+        loaded = corpus.load_text(tmp_path, vocab_size)
+        lost[vocab_size] = loaded.summary["train"].unknown
+        change = loaded.reasons[0]
+        if vocab_size == 4:
+            assert "a larger --vocab_size, at most 6, keeps more" in change
+        else:
+            assert "fewer with --tokens=wordpunct" in change
+    assert lost == {4: 4, 6: 2, 7: 3}
+    # With an <unk> of its own, or without a word once, train keeps all.
+    write(tmp_path, train="a a b b c c d e <unk>\n")
+    assert "--vocab_size=7 keeps all" in reasons(tmp_path, vocab_size=4)[0]
+    assert corpus.load_text(tmp_path, 7).summary["train"].unknown == 1
+    write(tmp_path, train="a a b b c c d d\n")
+    assert "--vocab_size=6 keeps all" in reasons(tmp_path, vocab_size=4)[0]
+    assert corpus.load_text(tmp_path, 6).summary["train"].unknown == 0
+
+
+def test_with_a_min_count_only_what_is_not_refused_is_told(tmp_path):
+    write(tmp_path, train="a a a b b c c d\n", valid="a z\n", test="b\n")
+    assert "fewer with --tokens=wordpunct" in reasons(tmp_path, min_count=2)[0]
+    with pytest.raises(ValueError, match="'z' is not among"):
+        reasons(tmp_path, min_count=1)
+    (cut, _) = reasons(tmp_path, vocab_size=3, min_count=1)
+    assert "a larger --vocab_size, at most 4, keeps more" in cut
+    assert reasons(tmp_path, vocab_size=4, min_count=1)
+    with pytest.raises(ValueError, match="'z' is not among"):
+        reasons(tmp_path, vocab_size=5, min_count=1)
+    # Other texts have no new word, and a full vocabulary has no room for rarer ones.
+    write(tmp_path, valid="a\n")
+    assert "--min_count=1 keeps more" in reasons(tmp_path, min_count=2)[0]
+    rare, cut = reasons(tmp_path, vocab_size=3, min_count=2)
+    assert "fewer with --tokens=wordpunct" in rare
+    assert "--vocab_size=5 keeps all" in cut
+    assert all("vocab_size" not in line for line in reasons(tmp_path, vocab_size=5, min_count=2))
 
 
 @pytest.mark.parametrize("tokens", ["word", "wordpunct"])

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptb.data import text, text_file
 from ptb.data.corpus import load_text
@@ -72,24 +73,30 @@ def test_ideographs_are_read_one_by_one():
     ]
 
 
-def test_a_line_of_any_length_of_ideographs_is_read_in_parts(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["wordpunct", "subword"])
+@pytest.mark.parametrize(
+    "line",
+    ["这是 a什 么，没ok", '12, 34,  {"a":5} ', "ab\tcd\t", "ab\tcd,\t \te \t(f)\t", "这是，没有。"],
+)
+def test_a_line_of_any_length_is_read_in_parts(tmp_path, monkeypatch, kind, line):
     monkeypatch.setattr(text, "MAX_WORD_CHARACTERS", 9)
     monkeypatch.setattr(text_file, "BLOCK_BYTES", 24)
-    content = "这是 a什 么，没ok" * 20 + "\n"
+    content = line * 20 + "\n"
     (tmp_path / "text.txt").write_text(content, encoding="utf-8")
-    numbers = text.lexicon("wordpunct")
+    numbers = text.lexicon(kind)
     ids = text.read(tmp_path / "text.txt", numbers).ids
-    assert [numbers.tokens[i] for i in ids] == text.split(content, "wordpunct")
+    assert [numbers.tokens[i] for i in ids] == text.split(content, kind)
 
 
-def test_a_line_of_any_length_of_numbers_and_commas_is_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "MAX_WORD_CHARACTERS", 9)
-    monkeypatch.setattr(text_file, "BLOCK_BYTES", 24)
-    content = '12, 34,  {"a":5} ' * 20 + "\n"
-    (tmp_path / "text.txt").write_text(content)
-    numbers = text.lexicon("wordpunct")
-    ids = text.read(tmp_path / "text.txt", numbers).ids
-    assert [numbers.tokens[i] for i in ids] == text.split(content, "wordpunct")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("a的,\t  ", min_size=1), st.text("a的,\t  "), st.sampled_from(["wordpunct", "subword"])
+)
+def test_no_token_crosses_the_place_where_a_text_is_cut(first, then, kind):
+    numbers = text.lexicon(kind)
+    whole, rest = numbers.cut(first)
+    parts = [part for part in (whole, rest + then) if part]
+    assert [token for part in parts for token in numbers.split(part)] == numbers.split(first + then)
 
 
 def test_chinese_prose_has_few_types_and_leads_nowhere_else(tmp_path):

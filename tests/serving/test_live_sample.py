@@ -16,6 +16,6 @@ from tests.serving.conftest import make_trained
 def test_a_live_sample_has_the_words_of_the_served_model(rnn_mode, reset_at):
     trained = make_trained(reset_at=reset_at)
     with served_model(trained) as served:
-        words = list(served.stream(b"", 30, Sampling(), seed=3))
+        words = list(served.stream([], 30, Sampling(), seed=3))
     live = sample_text(trained.build(rnn_mode), trained.vocabulary, "word", 30, 3, trained.borders)
     assert live == "".join(join(words))

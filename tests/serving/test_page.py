@@ -1,12 +1,16 @@
 """The page in a real browser, without a window."""
 
+import contextlib
 import threading
 
 import numpy as np
 import pytest
 
 from ptb.serving import demo
+from ptb.serving.client import LoadedExport
+from ptb.serving.saved_model import export
 from tests import browser as browsers
+from tests.serving.conftest import make_trained
 
 By, Keys, WebDriverWait = browsers.By, browsers.Keys, browsers.WebDriverWait
 pytestmark = browsers.needed
@@ -19,8 +23,9 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
-@pytest.fixture(scope="module")
-def address(loaded):
+@contextlib.contextmanager
+def serving(loaded):
+    """The address of the page of an export."""
     server = demo.listen(demo.create_app(loaded, demo.LOCAL_HOSTS), "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -28,6 +33,12 @@ def address(loaded):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def address(loaded):
+    with serving(loaded) as address:
+        yield address
 
 
 @pytest.fixture
@@ -65,6 +76,18 @@ def test_typing_updates_the_distribution_and_the_surprisal(page, loaded):
     wait_for(page, lambda: rows(page, "#next .word") == shown(expected.next_words))
     first, *others = expected.words
     assert chips(page) == [first.text, *(f"{word.text}{word.bits:.1f}" for word in others)]
+
+
+def test_the_words_that_are_predicted_are_counted_with_documents_and_without(
+    page, tmp_path_factory
+):
+    type_text(page, "the cat")
+    wait_for(page, lambda: rows(page, "#perplexity")[0].endswith("over 1 words"))
+    path = tmp_path_factory.mktemp("documents")
+    export(make_trained(reset_at="line"), path, {})
+    with serving(LoadedExport(path)) as address:
+        page.get(f"{address}/?lang=en#text=the+cat")
+        wait_for(page, lambda: rows(page, "#perplexity")[0].endswith("over 2 words"))
 
 
 def shown(next_words):

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from ptb.data.vocabulary import EOS
 from ptb.serving import model_card, saved_model
-from ptb.serving.limits import MAX_TOKENS, MAX_VALUES, MAX_WORDS, max_rows
+from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS, MAX_VALUES, MAX_WORDS, max_rows
+from ptb.serving.refusal import Refused
 from ptb.serving.sampling import Sampling
 from ptb.serving.saved_model import served_model
 
@@ -50,7 +51,7 @@ def test_the_export_scores_and_writes_as_the_model_in_this_process(loaded, serve
             np.testing.assert_array_equal(given[name], expected[name])
     written = generate(loaded, ["the cat", "", "the cat"], 8, 0.8, 6, 4)
     for row, prefix in enumerate(("the cat", "", "the cat")):
-        words = list(served.stream(prefix.encode(), 8, Sampling(0.8, 6), 4, row))
+        words = list(served.stream(prefix.split(), 8, Sampling(0.8, 6), 4, row))
         text = re.sub(" ?\n ?", "\n", " ".join([prefix, *words]).replace(EOS, "\n")).strip(" ")
         assert written["text"].numpy()[row].decode() == text
     assert written["text"][0] != written["text"][2]
@@ -176,6 +177,18 @@ def test_the_memory_of_a_call_is_bounded(loaded, trained):
         initial_state(loaded, most + 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{MAX_TOKENS:,}"):
         loaded.call["score"](text=tf.fill([MAX_TOKENS + 1], ""))
+    # However few tokens it has.
+    spaces = " " * (MAX_TEXT_BYTES // 2)
+    assert loaded.call["score"](text=tf.constant([spaces, spaces]))["tokens"].shape == (2, 0)
+    message = f"{MAX_TEXT_BYTES + 1} bytes, and one call reads at most {MAX_TEXT_BYTES:,}"
+    for call in (
+        lambda texts: loaded.call["score"](text=texts),
+        lambda texts: generate(loaded, texts),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            call(tf.constant([spaces, f"{spaces} "]))
+    with pytest.raises(Refused, match=message):
+        loaded.look_inside(f"{spaces}{spaces} ", 1, 0, [0])
     assert max_rows(10**9, 24) == 1
 
 
@@ -189,6 +202,7 @@ def test_the_rows_that_get_scores_are_bounded(trained, monkeypatch):
         state = {name: tf.concat([value, value], 0) for name, value in zeros.items()}
         for ask in (
             lambda: call["next_word"](words=tf.fill([6, 1], "a"), **state),
+            lambda: call["score"](text=tf.fill([6], "a")),
             lambda: call["generate"](
                 prefix=tf.fill([6], "a"),
                 num_words=tf.constant(1),

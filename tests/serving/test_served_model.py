@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from models.registry import CELLS
-from ptb.data import reader
+from ptb.data import reader, text
 from ptb.serving.inference import ROWS_AT_ONCE
 from ptb.serving.sampling import Sampling
 from ptb.serving.saved_model import served_model
@@ -100,8 +100,8 @@ def test_no_state_crosses_a_document_when_words_are_read_or_drawn(of_documents):
     at_once = call["next_word"](words=tf.constant([["cat", "<eos>", "<eos>", "on"]]), **first)
     np.testing.assert_allclose(at_once["log_probs"], begun, rtol=1e-5)
     greedy = Sampling(temperature=0.0)
-    texts = (b"the cat\n\non", b"on", b"", b"\n\n")
-    drawn = [list(of_documents.stream(text, 8, greedy, seed=1)) for text in texts]
+    texts = ("the cat\n\non", "on", "", "\n\n")
+    drawn = [list(of_documents.stream(text.split(each), 8, greedy, seed=1)) for each in texts]
     assert drawn[0] == drawn[1]
     assert drawn[2] == drawn[3]
 
@@ -123,34 +123,35 @@ def test_lowercase_and_characters_are_read_as_the_run_read_them():
         assert [word.text for word in module.words("A  É\nB".encode())] == [
             "a", " ", " ", "é", "<eos>", "b",
         ]  # fmt: skip
-        text = "".join(module.stream(b"a", 6, Sampling(), seed=3))
+        text = "".join(module.stream(["a"], 6, Sampling(), seed=3))
     assert set(text.replace("<eos>", "")) <= set("a bé")
 
 
 def test_a_streamed_text_does_not_depend_on_how_long_it_gets(served):
-    short = list(served.stream(b"the cat", 3, Sampling(0.7, 5, 0.9), seed=2))
-    long = list(served.stream(b"the cat", 9, Sampling(0.7, 5, 0.9), seed=2))
+    short = list(served.stream(["the", "cat"], 3, Sampling(0.7, 5, 0.9), seed=2))
+    long = list(served.stream(["the", "cat"], 9, Sampling(0.7, 5, 0.9), seed=2))
     assert long[:3] == short
-    endless = served.stream(b"the cat", 20_000, Sampling(0.7, 5, 0.9), seed=2)
+    endless = served.stream(["the", "cat"], 20_000, Sampling(0.7, 5, 0.9), seed=2)
     assert [next(endless) for _ in range(3)] == short
-    assert list(served.stream(b"the cat", 9, Sampling(), seed=2, row=1)) != long
+    assert list(served.stream(["the", "cat"], 9, Sampling(), seed=2, row=1)) != long
 
 
 def test_unk_is_not_drawn_where_it_must_not_be(served):
-    with_unknown = list(served.stream(b"the", 60, Sampling(1.5), seed=2))
-    without = list(served.stream(b"the", 60, Sampling(1.5), seed=2, never=WORDS.index("<unk>")))
+    with_unknown = list(served.stream(["the"], 60, Sampling(1.5), seed=2))
+    without = list(served.stream(["the"], 60, Sampling(1.5), seed=2, never=WORDS.index("<unk>")))
     assert "<unk>" in with_unknown and "<unk>" not in without
     first = with_unknown.index("<unk>")
     assert without[:first] == with_unknown[:first]
 
 
 def test_a_text_stops_at_the_end_of_its_line(served):
-    text = list(served.stream(b"the", 60, Sampling(1.5), seed=2))
-    line = list(served.stream(b"the", 60, Sampling(1.5), seed=2, stop_at_line=True))
+    text = list(served.stream(["the"], 60, Sampling(1.5), seed=2))
+    line = list(served.stream(["the"], 60, Sampling(1.5), seed=2, stop_at_line=True))
     assert line == text[: text.index("<eos>")]
 
 
 def test_a_prefix_in_parts_is_the_same_prefix(served, monkeypatch):
-    whole = list(served.stream(TEXT.encode(), 9, Sampling(), seed=1))
+    prefix = text.split(TEXT)
+    whole = list(served.stream(prefix, 9, Sampling(), seed=1))
     monkeypatch.setattr("ptb.serving.served_model.MAX_PART_TOKENS", 4)
-    assert list(served.stream(TEXT.encode(), 9, Sampling(), seed=1)) == whole
+    assert list(served.stream(prefix, 9, Sampling(), seed=1)) == whole

@@ -207,3 +207,12 @@ def test_a_nul_is_refused_in_a_word(make):
 
 def test_ids_are_decoded_to_their_words(make):
     assert make().decode(tf.constant([[3, 0]])).numpy().tolist() == [[b"cat", b"<eos>"]]
+
+
+@pytest.mark.parametrize("kind", text.TOKENS)
+def test_the_graph_leaves_out_a_last_space_as_python_does(make, kind):
+    tokenizer = make(tokens=kind)
+    befores = ("", "the", "猫", "the,", "1)", "the ", "the\t", "the\u3000", "the\n", "the\r", "\n ")
+    for content in (*(f"{before} " for before in befores), "the", "the \n", "\xff"):
+        found = tokenizer.without_last_space(tf.constant([content])).numpy()[0].decode()
+        assert found == text.without_last_space(content, kind)

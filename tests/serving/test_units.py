@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tensorflow as tf
 
 from ptb.data import subword, text
 from ptb.data.vocabulary import Vocabulary
@@ -62,6 +63,38 @@ def test_what_is_added_gives_the_text_of_the_tokens(last, token):
 def test_a_space_that_was_typed_is_not_added_again(loaded):
     added = {word.text: word.adds for word in loaded.read("the ").next_words}
     assert all(adds in (word, "\n") for word, adds in added.items())
+
+
+@pytest.fixture(scope="module")
+def of_wordpunct(tmp_path_factory):
+    path = tmp_path_factory.mktemp("wordpunct")
+    words = ("<eos>", "the", "<unk>", "cat", ", ", " (", " ", "sat")
+    export(make_trained(words, tokens="wordpunct"), path, {})
+    return LoadedExport(path)
+
+
+@pytest.mark.parametrize("kind", ["wordpunct", "subword"])
+def test_a_text_with_a_space_at_its_end_is_continued_as_without_it(kind, request):
+    """No text has the space as a token of its own, so the model says nothing of use after it."""
+    of_kind = request.getfixturevalue({"wordpunct": "of_wordpunct", "subword": "of_subwords"}[kind])
+    without, with_space = of_kind.read("the cat"), of_kind.read("the cat ")
+    assert with_space.words == without.words
+    for word, again in zip(without.next_words, with_space.next_words, strict=True):
+        assert (again.text, again.probability) == (word.text, word.probability)
+        assert again.adds == (word.adds and (word.adds.removeprefix(" ") or None))
+    if kind == "wordpunct":
+        added = {word.text: word.adds for word in with_space.next_words}
+        assert (added["sat"], added[" ("], added[", "], added[" "]) == ("sat", "(", ", ", None)
+    assert of_kind.generate("the cat ", 5) == of_kind.generate("the cat", 5)
+    look = of_kind.look_inside("the cat ", 9, 0, [0])
+    assert [word.text for word in look.words] == [word.text for word in without.words]
+    arguments = {name: tf.constant(n) for name, n in (("num_words", 5), ("top_k", 0), ("seed", 1))}
+    texts = tf.constant(["the cat", "the cat"]), tf.constant(["the cat ", "the cat "])
+    first, second = (
+        of_kind.call["generate"](prefix=prefix, temperature=tf.constant(1.0), **arguments)["text"]
+        for prefix in texts
+    )
+    assert first.numpy().tolist() == second.numpy().tolist()
 
 
 def test_the_server_names_the_unit(of_subwords):

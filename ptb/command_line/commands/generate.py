@@ -26,26 +26,25 @@ from ptb.command_line.program import FLAGS, check_output_files, note, run, user_
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
-from ptb.data.text import join, shown
+from ptb.data.text import join, without_last_space
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
-from ptb.serving.limits import MAX_TOKENS
+from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS
 
 flags.disclaim_key_flags()
 
-# A text of this many bytes has more tokens than a call reads, unless its words are very long.
-MAX_TEXT_BYTES = 128 * MAX_TOKENS
 MAX_PREFIX_BYTES = 1 << 26
 
 
 def main() -> None:
     with user_errors():
         _check_flags()
-        text = _text()
+        text = _text().decode(errors="replace")
         trained = load_trained_model()
-        tokens = trained.split(text.decode(errors="replace"))
+        if FLAGS.score is None:
+            text = without_last_space(text, trained.tokens)
+        tokens = trained.split(text)
         ids = _ids(trained, tokens)
-        _note_last_space(trained.tokens, tokens)
         start_tensorflow()
 
     from ptb.serving.saved_model import served_model  # noqa: PLC0415
@@ -54,7 +53,7 @@ def main() -> None:
         with user_errors():
             module = cleanup.enter_context(served_model(trained))
         if FLAGS.score is None:
-            _print_samples(module, trained, text, tokens)
+            _print_samples(module, trained, tokens)
         else:
             _print_score(module, trained.tokens, text)
     num_unknown = sum(ids == trained.vocabulary.unknown_id)
@@ -95,14 +94,7 @@ def _ids(trained, tokens: list[str]):
     return trained.vocabulary.encode(tokens)
 
 
-def _note_last_space(kind: str, tokens: list[str]) -> None:
-    """Warns about a space at the end of a prefix, since the next word adds another."""
-    is_token = kind != "char" and tokens and shown(tokens[-1], kind) == " "
-    if FLAGS.score is None and is_token:
-        note("--prefix ends in a space, and the next word adds another: leave the last space out")
-
-
-def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
+def _print_samples(module, trained, tokens: list[str]) -> None:
     from ptb.serving.sampling import Sampling  # noqa: PLC0415
 
     sampling = Sampling(FLAGS.temperature, FLAGS.top_k, FLAGS.top_p)
@@ -111,16 +103,16 @@ def _print_samples(module, trained, prefix: bytes, tokens: list[str]) -> None:
             print("---")
         never = None if FLAGS.unk else trained.vocabulary.unknown_id
         options = {"never": never, "stop_at_line": FLAGS.stop_at_line}
-        drawn = module.stream(prefix, FLAGS.num_words, sampling, FLAGS.seed, row, **options)
+        drawn = module.stream(tokens, FLAGS.num_words, sampling, FLAGS.seed, row, **options)
         for piece in join(itertools.chain(tokens, drawn), trained.tokens):
             print(escape(piece, keep="\t\n"), end="", flush=True)
         print(flush=True)
 
 
-def _print_score(module, kind: str, text: bytes) -> None:
+def _print_score(module, kind: str, text: str) -> None:
     from ptb.serving import surprisal  # noqa: PLC0415
 
-    words = module.words(text)
+    words = module.words(text.encode())
     bits = [word.bits for word in words if word.bits is not None]
     print(surprisal.table(words, kind))
     nats = math.fsum(bits) * math.log(2)

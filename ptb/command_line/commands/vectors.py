@@ -4,8 +4,9 @@
     ptb vectors --save_path=RUN --of=softmax > FILE
 
 The first line has the number of words and the size of a vector; every other line has a word and its
-vector. Read the file with `gensim.models.KeyedVectors.load_word2vec_format(FILE)`, or start a run
-from it with `ptb train --init_vectors=FILE`.
+vector. Read the file with `gensim.models.KeyedVectors.load_word2vec_format(FILE)`, unless a token
+has a space in it, as with --tokens=char or --tokens=wordpunct. Or start a run from it with
+`ptb train --init_vectors=FILE`.
 """
 
 from __future__ import annotations

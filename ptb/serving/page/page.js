@@ -117,7 +117,7 @@ function showSurprisal(words, perplexity) {
     return chip;
   });
   byId("surprisal").replaceChildren(...chips);
-  const count = number(words.length - 1); // that are predicted
+  const count = number(words.filter((word) => word.bits !== null).length);
   byId("perplexity").textContent =
     perplexity === null ? "" : say("perplexity", { perplexity: perplexity.toPrecision(4), count });
 }

@@ -158,8 +158,8 @@ const STRINGS = {
     "zh": "log p(行) 对列的嵌入的梯度的范数；最浓是最大值，无色是它的千分之一以下"
   },
   "legend_window": {
-    "en": "left of the line: {num_steps} or more back, from where no gradient came in training",
-    "zh": "线的左边：{num_steps} 步或更早之前，训练时没有梯度从那里传来"
+    "en": "left of the line: more than {num_steps} back, from where no gradient came in training",
+    "zh": "线的左边：超过 {num_steps} 步之前，训练时没有梯度从那里传来"
   },
   "at_place": { "en": "{place}. “{text}”", "zh": "{place}. “{text}”" },
   "at_first": { "en": "nothing predicts it", "zh": "没有什么预测它" },
