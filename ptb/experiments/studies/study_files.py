@@ -17,7 +17,7 @@ from ptb.machine.escape import escape
 
 CSV, FIGURE, VERDICT = "measurements.csv", "figure.png", "verdict.md"
 TUNING, UNFINISHED = "tuning.csv", "unfinished.jsonl"
-UNFINISHED_BEGINS = b'{"quick": '
+MAX_FIRST_LINE = 10_000  # bytes of UNFINISHED's first line: at most 100 seeds and a fingerprint
 # What a verdict says made it, the earlier name of the command too.
 COMMANDS = ("ptb study", "python3 -m studies")
 RECHECK_CSV, RECHECK = "recheck.csv", "recheck.md"
@@ -37,7 +37,8 @@ def is_unfinished(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(UNFINISHED_BEGINS)) == UNFINISHED_BEGINS
+        first = _parsed(file.readline(MAX_FIRST_LINE))
+    return isinstance(first, dict) and {"quick", "seeds", "text"} <= first.keys()
 
 
 def read_unfinished(path: Path, what: dict) -> dict:

@@ -1,13 +1,15 @@
 """What a study finds in its folder: whole files, damaged ones, and those of another measurement."""
 
+import dataclasses
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from ptb.experiments.studies.every import write_overview
 from ptb.experiments.studies.study import Study
-from ptb.experiments.studies.study_files import read_unfinished
+from ptb.experiments.studies.study_files import is_unfinished, read_unfinished
 from ptb.experiments.studies.whole import are_quick
 from tests import forked
 from tests.forked import one_line_error
@@ -48,6 +50,19 @@ def tiny():
 
 def run(folder, *flags):
     return forked.run("ptb study truncation", "--out=out", *flags, folder=folder, prepare=[tiny])
+
+
+def only_case(n):
+    """The study stops, as with Ctrl-C, before it measures another case."""
+    from ptb.experiments.studies import truncation  # noqa: PLC0415
+
+    def measure(case, corpus, options):
+        if case["n"] != n:
+            raise KeyboardInterrupt
+        return TINY.measure(case, corpus, options)
+
+    tiny()
+    truncation.STUDY = dataclasses.replace(TINY, measure=measure)
 
 
 def succeed(folder, *flags):
@@ -154,6 +169,28 @@ def test_a_damaged_line_of_what_is_unfinished_is_refused(measured):
         path.write_text(f"{json.dumps(what)}\n{last}\n{cut}", "latin-1")
         assert list(read_unfinished(path, what)) == [case["case"]]
         assert path.read_text() == f"{json.dumps(what)}\n{last}\n"
+
+
+def test_the_command_of_a_study_that_was_stopped_before_its_first_verdict_resumes_it(tmp_path):
+    command = "ptb study truncation", "--out=out"
+    stopped = forked.run(*command, folder=tmp_path, prepare=[partial(only_case, 1)])
+    assert stopped.returncode != 0
+    folder = tmp_path / "out/truncation"
+    assert [path.name for path in folder.iterdir()] == ["unfinished.jsonl"]
+    resumed = forked.run(*command, folder=tmp_path, prepare=[partial(only_case, 2)])
+    assert resumed.returncode == 0, resumed.stderr
+    assert (folder / "measurements.csv").read_text() == CSV
+
+
+@pytest.mark.parametrize("version", [{}, {"version": 1}], ids=["older", "newer"])
+def test_what_is_unfinished_is_known_by_its_first_line(tmp_path, version):
+    path = tmp_path / "unfinished.jsonl"
+    what = version | {"quick": False, "seeds": [1], "text": "0" * 64}
+    path.write_text(json.dumps(what) + "\n")
+    assert is_unfinished(path)
+    for content in ("", "{}\n", "7\n", '{"quick": 1}\n', json.dumps(what)[:-1]):
+        path.write_text(content)
+        assert not is_unfinished(path)
 
 
 def test_a_new_measurement_removes_the_recheck_and_the_pages_of_the_one_before(measured):
