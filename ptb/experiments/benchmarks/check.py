@@ -128,7 +128,8 @@ def replay_error(recording: Path, rnn_mode: str) -> float:
     )
     count = len(arrays["cost"])
     costs, norms = _train(config, arrays["ids"], len(weights["embedding"]), count, weights)
-    return max(_distance(costs, arrays["cost"]), _distance(norms, arrays["grad_norm"]))
+    recorded = np.concatenate([arrays["cost"], arrays["grad_norm"]])
+    return _distance(np.concatenate([costs, norms]), recorded)
 
 
 def _train(config: Config, ids, vocab_size: int, count: int, weights=None, strategy=None):
@@ -160,7 +161,7 @@ def _costs(config: Config, strategy=None):
 
 
 def _distance(values, expected) -> float:
-    """The largest relative error."""
+    """The largest relative error; NaN if one is NaN."""
     return float(np.max(np.abs(values / expected - 1)))
 
 

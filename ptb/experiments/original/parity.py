@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -156,8 +157,8 @@ def differences(actual: dict, expected: dict, forget_bias: float = 0.0) -> dict[
     """The largest relative difference of any window: `cost`, `grad_norm`, `weights`, `state`.
 
     `expected` may have a quantity after the last windows alone. Of arrays, relative to their
-    largest number; that of a bias is the one with `forget_bias`, which Keras keeps in it. Raises
-    ValueError if the windows are not the same.
+    largest number; that of a bias is the one with `forget_bias`, which Keras keeps in it. Infinite
+    where either side is NaN or infinite. Raises ValueError if the windows are not the same.
     """
     if actual.keys() != expected.keys():
         raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
@@ -174,8 +175,13 @@ def differences(actual: dict, expected: dict, forget_bias: float = 0.0) -> dict[
             size = np.maximum(size, np.abs(each + forget_bias).max(axis=1))
         relative = np.divide(error, size, out=error.astype(float), where=size > 0)
         kind = name.partition("/")[0]
-        largest[kind] = max(largest[kind], float(relative.max()))
+        largest[kind] = max(largest[kind], _largest(relative))
     return largest
+
+
+def _largest(errors: np.ndarray) -> float:
+    """The largest error; infinite if one is NaN, which `max` would leave out."""
+    return float(np.nan_to_num(errors, nan=np.inf, posinf=np.inf).max())
 
 
 def save_recording(path: Path, case: Case, first: dict, trajectory: dict) -> None:
@@ -223,7 +229,7 @@ class Comparison:
         """Whether they are within the tolerance, or ours is from float64 only by rounding."""
         if self.ours is None or self.rounding is None:
             return True
-        return self.ours <= max(TOLERANCE, ROUNDINGS * self.rounding)
+        return math.isfinite(self.ours) and self.ours <= max(TOLERANCE, ROUNDINGS * self.rounding)
 
     @property
     def largest(self) -> float:
@@ -321,10 +327,11 @@ def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
         actual |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
     if actual.keys() != expected.keys():
         raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
-    return max(
-        float(np.abs(actual[name] - value).max() / max(np.abs(value).max(), 1e-30))
+    errors = [
+        np.abs(actual[name] - value).max() / max(np.abs(value).max(), 1e-30)
         for name, value in expected.items()
-    )
+    ]
+    return _largest(np.array(errors))
 
 
 def _cells(config: Config, precision: str = "float32") -> list:

@@ -17,6 +17,12 @@ def test_a_row_fails_where_the_error_is_too_large_or_no_number():
     assert check.line_of(Row.absent("cuDNN", "only on a GPU")).startswith("-       cuDNN")
 
 
+def test_a_replay_whose_gradient_norms_are_no_numbers_fails(monkeypatch):
+    train = check._train
+    monkeypatch.setattr(check, "_train", lambda *a: (train(*a)[0], np.full(a[3], np.nan)))
+    assert check._trajectory("fused").passed is False
+
+
 @pytest.mark.slow
 def test_the_processor_passes_every_check_that_it_has(monkeypatch):
     def rate(case, seconds, device):

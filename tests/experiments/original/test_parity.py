@@ -1,6 +1,7 @@
 """Training is the original's, step for step, whatever the model: recorded, and live."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,21 @@ def test_two_trajectories_that_differ_are_judged_by_their_distances_from_float64
     assert not parity.comparison(case, first, far, near).agrees
     assert dataclasses.replace(found, ours=9e-5, rounding=1e-5).agrees
     assert not dataclasses.replace(found, ours=9e-5, rounding=8e-6).agrees
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["first window", "last window"])
+def test_what_is_no_number_is_infinitely_far_away(place):
+    case, first, _ = parity.load_recording(RECORDINGS[0])
+    expected = parity.in_float64(case, first)
+    broken = {name: np.array(value) for name, value in expected.items()}
+    for name in broken.keys() - {"inputs", "targets"}:
+        broken[name][place] = np.nan
+    for actual, other in ((broken, expected), (expected, broken), (broken, broken)):
+        found = parity.differences(actual, other)
+        assert found == dict.fromkeys(("cost", "grad_norm", "weights", "state"), math.inf)
+    found = parity.comparison(case, first, broken, expected)
+    assert not found.agrees
+    assert not dataclasses.replace(found, rounding=math.inf).agrees
 
 
 def test_recordings_have_every_cell_dropout_and_the_clip():
