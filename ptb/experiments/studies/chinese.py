@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import re
 
-NUMBER = r"[-+]?\d[\d.,]*(?:e[+-]\d+)?%?(?: \([^()]*\))?(?<![.,])"
+NUMBER = r"(?:≥ )?[-+]?(?:\d[\d.,]*(?:e[+-]\d+)?%?|\b(?:inf|nan)\b)(?: \([^()]*\))?(?<![.,])"
 WORDS = r"(?:[^.\n*|]|\.(?=\d))+?"
 
 SENTENCES = {
@@ -87,15 +87,15 @@ SENTENCES = {
     "The computed floor is {n1} with full memory. With the state zeroed at each window it is {n2}.": "算出来的下限：有全部记忆时是 {n1}，每个窗口清零时是 {n2}。",
     # what was checked again
     "Checked again": "重新检查",
-    "A verdict holds if no finding is reversed. A finding that is clear on one side only does not count against it.": "没有一个结论反过来，就算成立；只在一边明确的不算反对。",
+    "A verdict holds if no finding is contradicted. A finding without a counterpart, or one that differs in degree or certainty only, does not count against it.": "没有一个结论与之矛盾，就算成立；没有对应的结论，或者只在程度或把握上不同的，不算反对。",
     "[The verdict holds]": "[结论成立]",
     "[The verdict does not hold]": "[结论不成立]",
     "The verdict holds": "结论成立",
     "The verdict does not hold": "结论不成立",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} clear with one set of seeds only, {n6} different.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个只在一组种子下明确，{n6} 个不同。",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} clear with one set of seeds only.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个只在一组种子下明确。",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same, {n5} different.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同，{n5} 个不同。",
-    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same.": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同。",
+    " with seeds {n1} to {n2}: {n3} of {n4} findings are the same": "，种子 {n1} 到 {n2}：{n4} 个结论中有 {n3} 个相同",
+    ", {n} without a counterpart": "，{n} 个没有对应",
+    ", {n} different in degree or certainty": "，{n} 个只在程度或把握上不同",
+    ", {n} contradicted": "，{n} 个相矛盾",
     # detach
     "What happens when the graph is not cut at window ends?": "如果计算图不在窗口末尾切断，会怎样？",
     "**Memory grows with every window that is kept**": "**每留一个窗口，内存都会增长**",
@@ -119,6 +119,7 @@ SENTENCES = {
     "**The gradient of the {w} reaches farther back than the plain RNN's**": "**{w} 的梯度比普通 RNN 的走得更远**",
     "**The gradient of the {w} reaches less far back than the plain RNN's**": "**{w} 的梯度不如普通 RNN 的走得远**",
     "**Whether the gradient of the {w} or of the plain RNN reaches farther depends on how much must be left**": "**{w} 和普通 RNN 的梯度哪个走得更远，取决于要剩下多少**",
+    "**It is not clear whether the gradient of the {w} or of the plain RNN reaches farther**": "**{w} 和普通 RNN 的梯度哪个走得更远并不清楚**",
     "steps back, until less is left than": "往回多少步之后，剩下不到",
     ": {n1} steps until less than {n2} is left, the RNN {n3}": "：{n1} 步之后剩下不到 {n2}，普通 RNN {n3} 步",
     "**Far back, the gradient of the {w} falls more slowly than the plain RNN's**": "**在远处，{w} 的梯度比普通 RNN 的下降得慢**",
@@ -131,6 +132,8 @@ SENTENCES = {
     "**With a forget bias of 1, the trained LSTM's gradient reaches less far than with 0.**": "**训练后的 LSTM，遗忘偏置为 1 时梯度不如为 0 时走得远。**",
     "**It is not clear whether a forget bias of 1 helps the trained LSTM's gradient.**": "**遗忘偏置为 1 对训练后的 LSTM 的梯度有没有帮助，并不清楚。**",
     "**Before training, the {w1} reaches farthest** (init_scale): {w2}.": "**训练之前，{w1} 走得最远**（init_scale）：{w2}。",
+    "**Before training, the {w1} reaches farthest, but not clearly at every scale** (init_scale): {w2}.": "**训练之前，{w1} 走得最远，但并非在每种大小下都明显**（init_scale）：{w2}。",
+    "**Before training, it is not clear which network reaches farthest** (init_scale): {w}.": "**训练之前，哪种网络走得最远并不清楚**（init_scale）：{w}。",
     "**Before training, which network reaches farthest depends on the weights' scale** (init_scale): {w}.": "**训练之前，哪种网络走得最远取决于权重的大小**（init_scale）：{w}。",
     "Vanished: less than {n1} of the norm is left. Exploded: the norm is more than {n2} times as large.": "消失：范数剩下不到 {n1}。爆炸：范数超过原来的 {n2} 倍。",
     "How many steps back the gradient reaches. A seed that reaches farther than {n} counts as that many, and the mean is marked with ≥. Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it is the candidate's matrix.": "梯度往回能走多少步。走得更远的种子按 {n} 步算，这样的平均值标有 ≥。谱半径：循环矩阵的谱半径，在 GRU 和 LSTM 里是候选值的。",
@@ -138,13 +141,13 @@ SENTENCES = {
     "The gate is the LSTM's forget gate, the GRU's update gate, and the slope 1 - h² of the RNN's tanh.": "门是 LSTM 的遗忘门、GRU 的更新门，以及普通 RNN 的 tanh 的斜率 1 - h²。",
     "init_scale {n1}, after epoch {n2}": "init_scale {n1}，第 {n2} 轮之后",
     "{n1}, radius {n2}": "{n1}，谱半径 {n2}",
-    "≥ {n1}, radius {n2}": "≥ {n1}，谱半径 {n2}",
     # memory
     "After how many steps does each cell forget?": "每种单元过多少步就忘了？",
     "Trained with {w}:": "用 {w} 训练：",
     "**With {w1}, the {w2} remembers longer than the {w3} after {n} updates**. They first differ at {n1} words: {n2} of the seeds remember with the {w4}, {n3} with the RNN.": "**用 {w1} 更新 {n} 次之后，{w2} 比 {w3} 记得更久**。间隔 {n1} 个词时开始分出高下：{w4} 有 {n2} 的种子记得住，RNN 有 {n3}。",
     "**With {w1}, it is not clear whether the {w2} or the RNN remembers longer after {n} updates**. Their intervals overlap at every delay up to {n1} words.": "**用 {w1} 更新 {n} 次之后，{w2} 和 RNN 哪个记得更久并不清楚**。间隔不超过 {n1} 个词时，两者的置信区间始终重叠。",
     "How many seeds remember, by delay in words. To remember means to be right at least {n2} of the time. Guessing is right {n1} of the time:": "每种间隔（词数）下有多少种子记得住。答对的比例不低于 {n2} 算记得住；随便猜，答对的比例是 {n1}：",
+    "{n} or more": "{n} 或以上",
     "Longest: the last delay before the lower end of the interval falls to one half. The findings above compare the shares at each delay instead. A dash: not tried, because no seed remembers a shorter delay.": "最长：置信区间的下端降到一半之前的最后一个间隔；上面的结论比较的则是每个间隔的比例。横线：没有试，因为更短的间隔也没有种子记得住。",
     "More training changes the result: between {n1} and {n2} updates, the longest delay grew for {w}.": "再多训练会改变结果：从 {n1} 次更新到 {n2} 次，最长的间隔变长的有 {w}。",
     "The longest delays were the same after {n1} updates as after {n2}.": "更新 {n1} 次和 {n2} 次之后，最长的间隔相同。",
@@ -164,12 +167,13 @@ SENTENCES = {
     "Trained with {w}": "用 {w} 训练",
     # hidden_size
     "Do larger hidden sizes train faster or slower?": "隐藏层越大，训练越快还是越慢？",
-    "**After the same {n} updates (and words), {w1} units have the lowest loss; {w2}**": "**同样更新 {n} 次（读的词也同样多），{w1} 个单元的损失最低；{w2}**",
-    "**After the same {n} updates (and words), {w1} units have the lowest loss (which of them is not clear); {w2}**": "**同样更新 {n} 次（读的词也同样多），{w1} 个单元的损失最低，分不清哪个更低；{w2}**",
-    "{n1} units have a lower loss than {n2}": "{n1} 个单元的损失比 {n2} 个的低",
-    "{n1} units have a higher loss than {n2}": "{n1} 个单元的损失比 {n2} 个的高",
-    "{n1} and {n2} units do not clearly differ": "{n1} 个和 {n2} 个单元分不清高下",
-    ": {n1} nats a word with {n2}, {n3} with {n4}, {n5} with {n6}.": "：{n2} 个单元每词 {n1} 奈特，{n4} 个 {n3}，{n6} 个 {n5}。",
+    "**After the same {n} updates (and words), {w} units have the lowest loss**": "**同样更新 {n} 次（读的词也同样多），{w} 个单元的损失最低**",
+    "**After the same {n} updates (and words), {w} units have the lowest loss (which of them is not clear)**": "**同样更新 {n} 次（读的词也同样多），{w} 个单元的损失最低，分不清哪个更低**",
+    "**After the same {n} updates (and words), {n1} units have a lower loss than {n2} units**": "**同样更新 {n} 次（读的词也同样多），{n1} 个单元的损失比 {n2} 个的低**",
+    "**After the same {n} updates (and words), {n1} units have a higher loss than {n2} units**": "**同样更新 {n} 次（读的词也同样多），{n1} 个单元的损失比 {n2} 个的高**",
+    "**After the same {n} updates (and words), the losses of {n1} units and {n2} units do not clearly differ**": "**同样更新 {n} 次（读的词也同样多），{n1} 个和 {n2} 个单元的损失分不清高下**",
+    ": {n1} nats a word with {n2}, and {n3} with {n4}": "：{n2} 个单元每词 {n1} 奈特，{n4} 个 {n3}",
+    ": {n1} nats a word with {n2};": "：{n2} 个单元每词 {n1} 奈特；",
     "**After the same number of multiplications, no larger size has a lower loss than the next smaller one**": "**乘法次数相同时，没有哪种较大的大小比小一级的损失更低**",
     "**After the same number of multiplications, no larger size has a higher loss than the next smaller one**": "**乘法次数相同时，没有哪种较大的大小比小一级的损失更高**",
     "**After the same number of multiplications, no size is clearly ahead**": "**乘法次数相同时，没有哪种大小明显领先**",
@@ -294,6 +298,8 @@ NAMES = {
     "state reset": "清零状态",
     "not trained": "未训练",
     "not clear": "不清楚",
+    "lower": "更低",
+    "higher": "更高",
     "not counted": "没有计入",
     "several, as far as was measured": "不止一种，走到了测量的尽头",
     "not tried": "未试",
@@ -336,10 +342,11 @@ NAMES = {
     "left out": "未测",
     "none": "没有",
 }
+NETWORK = "(?:RNN|GRU|LSTM)(?:（遗忘偏置 1）)?"
 # Inside of what {w} found, after the names.
 INSIDE = {
     r"untrained RNN with radius ([\d.]+)": r"未训练的 RNN（谱半径 \1）",
-    r"trained (RNN|LSTM)$": r"训练后的 \1",
+    r"\btrained (RNN|GRU|LSTM)": r"训练后的 \1",
     r"RNN, radius ([\d.]+)": r"RNN（谱半径 \1）",
     r"(RNN|LSTM), trained": r"\1（训练后）",
     r"^([\d.]+) for epoch (.+)": r"第 \2 轮：\1",
@@ -347,10 +354,13 @@ INSIDE = {
     r"([\d.]+(?: \([^()]*\))?) for (?:the )?([^;,]+)": r"\2 \1",
     r"([\d.]+(?: \([^()]*\))?) with (\d+)": r"批为 \2 时 \1",
     r"\bafter epoch (\d+)": r"第 \1 轮之后",
-    r"(.+) with (SGD|Adam) \((\d+) words, then (\d+)\)": r"用 \2 的 \1（\3 个词，后来 \4 个）",
+    rf"({NETWORK}) with (SGD|Adam) \((\d+) words, then (\d+)\)": r"用 \2 的 \1（\3 个词，后来 \4 个）",
+    rf"({NETWORK}) with (SGD|Adam) at (\d+)": r"间隔 \3 个词时用 \2 的 \1",
     r"\((\d+%) of windows clipped\)": r"（\1 的窗口被裁剪）",
     r"(.+) at ([\d.]+)$": r"\2 时 \1",
-    r"^(?:of )?the ": "",
+    r"(\d+) to (\d+): ": r"\1 到 \2：",
+    r"\bepoch (\d+)": r"第 \1 轮",
+    r"^(?:of |after )?the ": "",
     r", ": "，",
     r"(?<=[\w）]): ": "：",
 }

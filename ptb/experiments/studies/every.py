@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from ptb.command_line.program import FLAGS, run, user_errors
+from ptb.command_line.program import FLAGS, run, typed_command, user_errors
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.findings import findings
@@ -27,8 +26,8 @@ flags.disclaim_key_flags()
 
 OVERVIEW, TITLE = "README.md", "# Studies"
 HOLDS = (
-    "A verdict holds if no finding is reversed. A finding that is clear on one side only does not "
-    "count against it."
+    "A verdict holds if no finding is contradicted. A finding without a counterpart, or one that "
+    "differs in degree or certainty only, does not count against it."
 )
 
 
@@ -46,20 +45,22 @@ def main() -> int | None:
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    measured = [
-        flag
-        for flag in sys.argv[1:]
-        if flag != "--redraw" and not flag.startswith(("--language", "--beside"))
-    ]
-    made_by = shlex.join(["ptb", "study", *measured])
     with user_errors():
-        write_overview(Path(FLAGS.out), made_by)
+        made_by = command_of_overview(overview)
+        write_overview(overview.parent, made_by)
         if FLAGS.language == "zh":
-            write_overview(Path(FLAGS.out), made_by, in_chinese)
+            write_overview(overview.parent, made_by, in_chinese)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         return 1
     return None
+
+
+def command_of_overview(path: Path) -> str:
+    """The command that measured: this one, or after --recheck or --redraw the one in the file."""
+    keep = (FLAGS.recheck or FLAGS.redraw) and path.exists()
+    kept = re.search(r"^`(.+)`$", read_text(path), re.M) if keep else None
+    return kept[1] if kept else typed_command()
 
 
 def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -> None:

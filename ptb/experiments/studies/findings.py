@@ -9,14 +9,21 @@ import re
 OF_SEVERAL = " (which of them is not clear)"
 # What a finding holds for: "After epoch 2, with the state carried, ...".
 CONDITIONS = re.compile(r"((after|at|before|with) [^,]+, )*", re.I)
-DOUBT = re.compile(r"; whether (.+) would be enough is not clear")
+# The two sizes that a finding compares: "batch 64 has a higher loss than batch 1".
+COMPARED = re.compile(r"\b(batch \d+|\d+ units) .*\b(batch \d+|\d+ units)\b")
+# What leaves the answer open.
+DOUBT = re.compile(r"it is not clear|(?:do|does|is) not clearly|no clear |no \w+ is clearly", re.I)
+LESS = re.compile(r"; whether (.+) would be enough is not clear")
+# What a finding holds for, or holds for clearly: "Memory grows, but not clearly with every window".
+DEGREE = re.compile(r"slightly |(?:, but not clearly)? (?:at|with) every .+")
 NONE = "none"  # instead of a finding that one of two verdicts lacks
 
 
 def paired(verdict: str, other: str) -> list[tuple[str, str]]:
     """Pairs the findings of two verdicts: equal ones, then similar ones, else with NONE.
 
-    A condition in front ("After the same words, ...") must be the same.
+    A condition in front ("After the same words, ...") and the sizes that are compared must be the
+    same.
     """
     ones, others = findings(verdict), findings(other)
     pairs = {one: one for one in ones if one in others}
@@ -24,14 +31,16 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
         (one, each) for one in ones for each in others if one not in pairs and each not in ones
     ]
     for one, each in sorted(candidates, key=lambda pair: -_similarity(*pair)):
-        if one not in pairs and each not in pairs.values() and _same_condition(one, each):
+        if one not in pairs and each not in pairs.values() and _subject(one) == _subject(each):
             pairs[one] = each
     left = [each for each in others if each not in pairs.values()]
     return [(one, pairs.get(one, NONE)) for one in ones] + [(NONE, each) for each in left]
 
 
-def _same_condition(one: str, other: str) -> bool:
-    return CONDITIONS.match(one)[0] == CONDITIONS.match(other)[0]  # type: ignore[index]
+def _subject(finding: str) -> tuple[str, set[str]]:
+    """The conditions of a finding, and the sizes that it compares."""
+    compared = COMPARED.search(finding)
+    return CONDITIONS.match(finding)[0], set(compared.groups()) if compared else set()  # type: ignore[index]
 
 
 def _similarity(one: str, other: str) -> float:
@@ -42,29 +51,30 @@ def _similarity(one: str, other: str) -> float:
 def contradicts(pair: tuple[str, str]) -> bool:
     """Whether two findings differ, and neither is missing or says that the answer is not clear.
 
-    A slight difference agrees with a larger one of the same sign, and with none. A finding that
-    names several settings as the best agrees with one that names some of them. One that doubts
-    whether less would be enough agrees with one to which it is.
+    A difference of degree is no contradiction: a slight difference agrees with a larger one of the
+    same sign, and with none; growth that is not clear at each step agrees with one that is. A
+    finding that names several settings as the best agrees with one that names some of them. One
+    that doubts whether less would be enough agrees with one to which it is.
     """
-    doubt, none = r"it is not clear|not clearly|no clear", "no difference|about the same"
+    if NONE in pair or any(DOUBT.search(each) for each in pair):
+        return False
+    none = "no difference|about the same"
     if any("slightly " in a and re.search(none, b) for a, b in (pair, pair[::-1])):
         return False
-    pair = pair[0].replace("slightly ", ""), pair[1].replace("slightly ", "")
-    if pair[0] == pair[1] or NONE in pair or any(re.search(doubt, each, re.I) for each in pair):
-        return False
-    if any(DOUBT.search(each) for each in pair):
-        (one, rest), (other, other_rest) = map(_enough, pair)
-        return rest != other_rest or not one & other
-    if not any(OF_SEVERAL in each for each in pair):
-        return True
-    (one, rest), (other, other_rest) = map(_best_settings, pair)
-    return rest != other_rest or not (one <= other or other <= one)
+    one, other = (DEGREE.sub("", each) for each in pair)
+    if LESS.search(one) or LESS.search(other):
+        (least, rest), (other_least, other_rest) = _enough(one), _enough(other)
+        return rest != other_rest or not least & other_least
+    if OF_SEVERAL in one or OF_SEVERAL in other:
+        (best, rest), (other_best, other_rest) = _best_settings(one), _best_settings(other)
+        return rest != other_rest or not (best <= other_best or other_best <= best)
+    return one != other
 
 
 def _enough(finding: str) -> tuple[set[str], str]:
     """The settings of which one is the least that is enough, and the text without them."""
-    doubt = DOUBT.search(finding)
-    head = DOUBT.sub("", finding).replace("nothing below ", "")
+    doubt = LESS.search(finding)
+    head = LESS.sub("", finding).replace("nothing below ", "")
     rest, *least = re.split(r"(\d+)(?= is enough)", head)[:2]
     return {*least, *re.findall(r"\d+", doubt[1] if doubt else "")}, rest
 
@@ -76,14 +86,20 @@ def _best_settings(finding: str) -> tuple[set[str], str]:
     return set(re.findall(r"\w+", head)) - {"and"}, "".join(rest)
 
 
-def tally(pairs: list[tuple[str, str]], one_side: str, where: str = "") -> str:
-    """How many findings are the same; `one_side` is what the others that are clear once have."""
-    held = sum(one == other for one, other in pairs)
+def tally(pairs: list[tuple[str, str]], where: str = "") -> str:
+    """How many findings are the same, and what the others are."""
+    same = sum(one == other for one, other in pairs)
+    alone = sum(NONE in pair for pair in pairs)
     against = sum(map(contradicts, pairs))
-    text = f"{held} of {len(pairs)} findings are the same{where}"
-    if unclear := len(pairs) - held - against:
-        text += f", {unclear} clear {one_side} only"
-    return f"{text}, {against} different." if against else f"{text}."
+    text = f"{same} of {len(pairs)} findings are the same{where}"
+    for count, what in (
+        (alone, "without a counterpart"),
+        (len(pairs) - same - alone - against, "different in degree or certainty"),
+        (against, "contradicted"),
+    ):
+        if count:
+            text += f", {count} {what}"
+    return f"{text}."
 
 
 def comparison(pairs: list[tuple[str, str]], heading: str) -> list[str]:

@@ -225,6 +225,12 @@ def mark_of(steps: list[float], farthest: float) -> str:
     return "≥ " if farthest in steps else ""
 
 
+def _steps(rows: list[Row], left: float = VANISHED) -> str:
+    """The mean reach of one network over the seeds, with its mark and interval."""
+    steps = of_seeds(rows, partial(reach, left=left))
+    return f"{mark_of(steps, max(row['k'] for row in rows))}{bootstrap(steps):.1f}"
+
+
 def of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
     """A figure of each seed."""
     return [figure(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
@@ -270,23 +276,32 @@ def _after_training(rows: list[Row]) -> str:
     reaches = {left: _by_network(rows, partial(reach, left=left)) for left in LEFT}
     if "RNN" not in reaches[VANISHED]:
         return "**The plain RNN did not learn, so nothing is compared with it.**"
+    if len(reaches[VANISHED]) < 2:
+        return ""
     farthest = max(row["k"] for row in rows)
     lines = []
-    for network, steps in reaches[VANISHED].items():
+    for network in reaches[VANISHED]:
         if network == "RNN":
             continue
         name = in_words(network)
         said = {compare(each[network], each["RNN"]) for each in reaches.values()}
-        head = {
-            "higher": f"The gradient of the {name} reaches farther back than the plain RNN's",
-            "lower": f"The gradient of the {name} reaches less far back than the plain RNN's",
-        }.get(said.pop() if len(said) == 1 else NOT_CLEAR) or (
-            f"Whether the gradient of the {name} or of the plain RNN reaches farther depends on "
-            "how much must be left"
-        )
+        if {"higher", "lower"} <= said:
+            head = (
+                f"Whether the gradient of the {name} or of the plain RNN reaches farther depends "
+                "on how much must be left"
+            )
+        elif said == {"higher"}:
+            head = f"The gradient of the {name} reaches farther back than the plain RNN's"
+        elif said == {"lower"}:
+            head = f"The gradient of the {name} reaches less far back than the plain RNN's"
+        else:
+            head = (
+                f"It is not clear whether the gradient of the {name} or of the plain RNN reaches "
+                "farther"
+            )
         lines.append(
-            f"- **{head}**: {steps:.1f} steps until less than {VANISHED:g} is left, the RNN "
-            f"{reaches[VANISHED]['RNN']:.1f};"
+            f"- **{head}**: {_steps(where(rows, network=network))} steps until less than "
+            f"{VANISHED:g} is left, the RNN {_steps(where(rows, network='RNN'))};"
         )
     for network, factor in (far := _by_network(_far(rows), decay)).items():
         if network == "RNN":
@@ -368,10 +383,15 @@ def _at_start(rows: list[Row]) -> str:
         alone = all(compare(r, reaches[best]) == "lower" for n, r in reaches.items() if n != best)
         winners[scale] = best if alone else NOT_CLEAR
     named = "; ".join(f"{in_words(winner)} at {scale:g}" for scale, winner in winners.items())
-    if len(set(winners.values())) == 1 and set(winners.values()) <= NETWORKS.keys():
-        head = f"Before training, the {in_words(next(iter(winners.values())))} reaches farthest"
-    else:
+    clear = set(winners.values()) & NETWORKS.keys()
+    if not clear:
+        head = "Before training, it is not clear which network reaches farthest"
+    elif len(clear) > 1:
         head = "Before training, which network reaches farthest depends on the weights' scale"
+    else:
+        head = f"Before training, the {in_words(*clear)} reaches farthest"
+        if clear != set(winners.values()):
+            head += ", but not clearly at every scale"
     return f"**{head}** (init_scale): {named}."
 
 
@@ -391,12 +411,7 @@ def _table(rows: list[Row]) -> str:
         for network in networks:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
             radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
-            steps = of_seeds(some, reach)
-            cells.append(
-                f"{mark_of(steps, farthest)}{bootstrap(steps):.1f}, radius {radius:.2f}"
-                if some
-                else ""
-            )
+            cells.append(f"{_steps(some)}, radius {radius:.2f}" if some else "")
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -418,8 +433,7 @@ def _of_trained(rows: list[Row]) -> str:
         )
         lines.append(f"| {label} | " + " | ".join(f"{figures[n]:{spec}}" for n in networks) + " |")
     for left in LEFT:
-        reaches = _by_network(rows, partial(reach, left=left))
-        cells = " | ".join(f"{reaches[n]:.1f}" for n in networks)
+        cells = " | ".join(_steps(where(rows, network=n), left) for n in networks)
         lines.append(f"| steps back, until less is left than {left:g} | {cells} |")
     for steps, some in [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
         label = f"factor of one step, k = {steps}"

@@ -78,29 +78,31 @@ def verdict(rows: list[Row]) -> str:
 
 
 def _by_update(rows: list[Row]) -> str:
+    """The findings at equal updates; "" if fewer than two sizes can be compared."""
     loss = estimates(rows, "valid_nats", "hidden_size")
+    if len(loss) < 2:
+        return ""
     best, near = lowest(loss)
-    sizes = and_(sorted([best, *near]))
-    head = f"{sizes} units have the lowest loss"
+    head = f"{and_(sorted([best, *near]))} units have the lowest loss"
     if near:
         head += OF_SEVERAL
     small, large = min(loss), max(loss)
-    other = {
-        "lower": f"{large} units have a lower loss than {small}",
-        "higher": f"{large} units have a higher loss than {small}",
-        NOT_CLEAR: f"{large} and {small} units do not clearly differ",
+    said = {
+        "lower": f"{large} units have a lower loss than {small} units",
+        "higher": f"{large} units have a higher loss than {small} units",
+        NOT_CLEAR: f"the losses of {large} units and {small} units do not clearly differ",
     }[compare(loss[large], loss[small])]
-    first, *others = dict.fromkeys((best, small, large))
-    figures = f"{loss[first]:.3f} nats a word with {first}"
-    figures += "".join(f", {loss[size]:.3f} with {size}" for size in others)
+    when = f"After the same {rows[0]['updates']} updates (and words)"
     return (
-        f"**After the same {rows[0]['updates']} updates (and words), {head}; {other}**: {figures}."
+        f"- **{when}, {head}**: {loss[best]:.3f} nats a word with {best};\n"
+        f"- **{when}, {said}**: {loss[large]:.3f} nats a word with {large}, and "
+        f"{loss[small]:.3f} with {small}."
     )
 
 
 def _by_multiplication(rows: list[Row]) -> str:
     """The finding at equal multiplications: each size against the next larger size."""
-    lines, said, shares = [], [], []
+    lines, said, shares = [], {}, []
     sizes = sorted({row["hidden_size"] for row in rows})
     for small, large in itertools.pairwise(sizes):
         ends = last_points(where(rows, hidden_size=small), "seed")
@@ -114,24 +116,22 @@ def _by_multiplication(rows: list[Row]) -> str:
             continue
         others = last_points(in_time, "seed")
         one, other = (bootstrap(row["valid_nats"] for row in each) for each in (ends, others))
-        said.append(compare(other, one))
+        said[f"{small} to {large}"] = compare(other, one)
         shares.append(others[0]["giga_multiplications"] / budget)
         lines.append(
             f"{budget:.3g} billion: {one:.3f} with {small} units, {other:.3f} with {large}"
         )
     if not lines:
         return ""
-    if set(said) == {NOT_CLEAR}:
+    if set(said.values()) == {NOT_CLEAR}:
         head = "no size is clearly ahead"
-    elif "lower" not in said:
+    elif "lower" not in said.values():
         head = "no larger size has a lower loss than the next smaller one"
-    elif "higher" not in said:
+    elif "higher" not in said.values():
         head = "no larger size has a higher loss than the next smaller one"
     else:
-        pairs = [
-            f"{a} to {b}: {s}" for (a, b), s in zip(itertools.pairwise(sizes), said, strict=False)
-        ]
-        head = f"the loss of the larger of two sizes is ({', '.join(pairs)})"
+        pairs = ", ".join(f"{sizes}: {each}" for sizes, each in said.items())
+        head = f"the loss of the larger of two sizes is ({pairs})"
     return (
         f"**After the same number of multiplications, {head}**. Nats a word: {'; '.join(lines)}. "
         "The count includes the LSTM and the softmax, forward and backward. The larger size is "

@@ -97,6 +97,12 @@ def ratio(ones: Iterable[float], others: Iterable[float]) -> Spread:
     return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
 
 
+def perplexity_of(nats: Spread) -> Spread:
+    """The perplexity of a loss in nats a word; infinite from 700 nats on."""
+    ends = (nats.mean, nats.low, nats.high)
+    return Spread(*(math.exp(each) if each < 700 else math.inf for each in ends))
+
+
 def wilson(successes: int, trials: int) -> Spread:
     """The share of successes and its 95% interval (Wilson 1927, DOI 10.2307/2276774)."""
     z, share = 1.959964, successes / trials

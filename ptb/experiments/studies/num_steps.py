@@ -34,6 +34,7 @@ from ptb.experiments.studies.measurements import (
     estimates,
     in_words,
     lowest,
+    perplexity_of,
     ratio,
     sound,
     values_by,
@@ -236,10 +237,8 @@ def _number_of_updates(rows: list[Row]) -> str:
 
 
 def _perplexities(rows: list[Row]) -> dict:
-    return {
-        n: Spread(*(math.exp(value) for value in (nats.mean, nats.low, nats.high)))
-        for n, nats in estimates(rows, "valid_nats", "num_steps").items()
-    }
+    losses = estimates(rows, "valid_nats", "num_steps")
+    return {num_steps: perplexity_of(nats) for num_steps, nats in losses.items()}
 
 
 def _enough(rows: list[Row]) -> str:

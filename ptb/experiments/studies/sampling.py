@@ -23,6 +23,7 @@ from ptb.experiments.studies.measurements import (
     describe_rates,
     describe_size,
     difference,
+    perplexity_of,
     sound,
     where,
     within,
@@ -105,10 +106,9 @@ def verdict(rows: list[Row]) -> str:
     )
 
 
-def _perplexity(rows: list[Row], column: str):
-    """Perplexity from a column of nats: exp of their mean and of its interval."""
-    nats = bootstrap(row[column] for row in rows)
-    return Spread(*(math.exp(value) for value in (nats.mean, nats.low, nats.high)))
+def _perplexity(rows: list[Row], column: str) -> Spread:
+    """Perplexity from a column of nats."""
+    return perplexity_of(bootstrap(row[column] for row in rows))
 
 
 def _gap(rows: list[Row], one: tuple[str, str], other: tuple[str, str]) -> Spread:

@@ -288,7 +288,7 @@ class Study:
         text = next((row for row in kept_provenance(other) if row.startswith("| text |")), "")
         name = text.removeprefix("| text |").partition(":")[0].strip() or other.name
         link = os.path.relpath(other / VERDICT, folder)
-        line = tally(pairs, "on one text", f" on [{name}]({link})")
+        line = tally(pairs, f" on [{name}]({link})")
         return [f"## On another text: {name}", "", line, "", *comparison(pairs, f"on {name}"), ""]
 
     def report(self, rows: list[Row], folder: Path, provenance: list[str] | None) -> None:
@@ -335,8 +335,7 @@ def _outcome(pairs: list[tuple[str, str]], rows: list[Row]) -> tuple[str, str]:
     """Whether the verdict holds with the seeds of `rows`, and how many findings are the same."""
     holds = "does not hold" if any(map(contradicts, pairs)) else "holds"
     seeds = sorted({row["seed"] for row in rows})
-    how = tally(pairs, "with one set of seeds")
-    return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {how}"
+    return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {tally(pairs)}"
 
 
 def _seeds(count: int) -> str:

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from ptb.experiments.studies import NAMES
+from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.every import HOLDS, write_overview
-from ptb.experiments.studies.findings import contradicts, paired
+from ptb.experiments.studies.findings import NONE, contradicts, paired, tally
 from ptb.experiments.studies.measurements import from_csv, to_csv
 from ptb.experiments.studies.study import Options, Study
 from ptb.experiments.studies.study_files import check_text, cost_of, seen_seeds
 from tests import forked
+from tests.experiments.studies.test_chinese import left_in_english
 from tests.forked import one_line_error
 
 ROOT = Path(__file__).parents[3]
@@ -98,7 +100,7 @@ def test_a_verdict_of_too_few_seeds_says_so():
     ("factor", "said"),
     [(3, "**The verdict holds** with seeds 3 to 4: 1 of 1 findings are the same."),
      (0, "**The verdict does not hold** with seeds 3 to 4: 0 of 1 findings are the same, "
-         "1 different.")],
+         "1 contradicted.")],
 )  # fmt: skip
 def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, factor, said):
     STUDY.report_recheck(rows(), rows((3, 4), factor), tmp_path, ["| | |"])
@@ -119,7 +121,7 @@ def test_a_verdict_names_the_findings_that_other_seeds_changed(tmp_path, capsys)
     STUDY.report(rows(), tmp_path, ["| | |"])
     text = (tmp_path / "verdict.md").read_text()
     assert "## [Checked again](recheck.md)" in text
-    assert "0 of 1 findings are the same, 1 different." in text
+    assert "0 of 1 findings are the same, 1 contradicted." in text
     assert "| Yes | No |" in text
     (tmp_path / "recheck.csv").write_text(to_csv(rows((3, 4))))
     STUDY.report(rows(), tmp_path, ["| | |"])
@@ -169,6 +171,36 @@ def test_findings_are_paired_by_their_condition_and_then_by_their_words():
     assert paired(one, other)[0][1] == "After 2, with the state carried, no"
 
 
+def test_findings_on_other_sizes_are_no_counterparts():
+    one = "**After the same words, batch 256 has a higher loss than batch 1**"
+    other = "**After the same words, batch 64 has a higher loss than batch 1**"
+    assert [NONE in pair for pair in paired(one, other)] == [True, True]
+    one = "**After the same 9 updates (and words), 128 units have a lower loss than 8 units**"
+    for other, alone in (("64 units have a lower loss than 8 units", True),
+                         ("128 units have a higher loss than 8 units", False)):  # fmt: skip
+        pairs = paired(one, f"**After the same 9 updates (and words), {other}**")
+        assert [NONE in pair for pair in pairs] == ([True, True] if alone else [False])
+
+
+def test_a_tally_says_what_the_other_findings_are():
+    pairs = [
+        ("a", "a"),
+        ("b", NONE),
+        (NONE, "c"),
+        ("d is lower", "d is slightly lower"),
+        ("e is lower", "It is not clear whether e is lower"),
+        ("f is lower", "f is higher"),
+    ]
+    assert tally(pairs, " here") == (
+        "1 of 6 findings are the same here, 2 without a counterpart, 2 different in degree or "
+        "certainty, 1 contradicted."
+    )
+    assert tally(pairs[:1]) == "1 of 1 findings are the same."
+    for count in range(1, 7):
+        said = f" with seeds 3 to 4: {tally(pairs[:count])}"
+        assert left_in_english(chinese(said)) == []
+
+
 @pytest.mark.parametrize(
     ("one", "other", "against"),
     [("larger is better", "larger is better", False),
@@ -189,7 +221,20 @@ def test_findings_are_paired_by_their_condition_and_then_by_their_words():
      ("At 5, fused and loop are fastest (which of them is not clear)",
       "At 5, static is fastest", True),
      ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
-      "After 9, 8 has the lowest loss", True)],
+      "After 9, 8 has the lowest loss", True),
+     ("no size is clearly ahead", "no larger size has a lower loss than the next", False),
+     ("no larger size has a higher loss than the next",
+      "no larger size has a lower loss than the next", True),
+     ("Memory grows, but not clearly with every window that is kept",
+      "Memory stays about the same", True),
+     ("Memory grows, but not clearly with every window that is kept",
+      "Memory grows with every window that is kept", False),
+     ("A reaches farthest, but not clearly at every scale", "A reaches farthest", False),
+     ("A reaches farthest, but not clearly at every scale", "B reaches farthest", True),
+     ("batch 4 has a slightly lower loss than batch 1",
+      "batch 4 and batch 1 have about the same loss", False),
+     ("batch 4 has a lower loss than batch 1",
+      "the losses of batch 4 and batch 1 do not clearly differ", False)],
 )  # fmt: skip
 def test_findings_that_differ_in_clarity_alone_do_not_contradict(one, other, against):
     assert contradicts((one, other)) is against
@@ -219,6 +264,32 @@ def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
         "| memory | not recorded | not checked | not measured |\n"
         "| unroll | 1,234 s | [The verdict holds](unroll/recheck.md) with seeds 6 to 10: "
         "2 of 2 findings are the same. | 1 of 2 findings are the same on [ptb](../p/v.md). |\n"
+    )
+
+
+def no_studies():
+    from ptb.experiments.studies import every  # noqa: PLC0415
+
+    every.NAMES = ()
+
+
+def test_the_overview_keeps_the_command_that_measured(tmp_path):
+    def command(*flags):
+        result = forked.run("ptb study", *flags, folder=tmp_path, prepare=[no_studies])
+        assert result.returncode == 0, result.stderr
+        pages = (tmp_path / "out").glob("README*.md")
+        (said,) = {page.read_text().splitlines()[2] for page in pages}
+        return said
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other").mkdir()
+    text = ("--data_path=text", "--out=out")
+    measured = "`ptb study --data_path=text --out=out --beside other --language zh`"
+    assert command(*text, "--beside", "other", "--language", "zh") == measured
+    assert command("--out=out", "--redraw", "--language=zh") == measured
+    assert command("--out=out", "--recheck", "--language=zh") == measured
+    assert command(*text, "--language=zh") == (
+        "`ptb study --data_path=text --out=out --language=zh`"
     )
 
 

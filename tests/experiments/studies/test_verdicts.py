@@ -1,6 +1,8 @@
 """Every verdict says the opposite when the numbers do. All numbers here are made up."""
 
 import math
+import random
+import re
 
 import matplotlib
 import pytest
@@ -18,6 +20,8 @@ from ptb.experiments.studies import (
 )
 from ptb.experiments.studies.chinese import chinese
 from ptb.experiments.studies.figure import STYLE
+from ptb.experiments.studies.measurements import has_learned
+from ptb.experiments.studies.study import Options
 from tests.experiments.studies.test_chinese import left_in_english
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -164,8 +168,9 @@ def hidden_rows(curves, **columns):
         (
             {16: (3.0, 2.5), 32: (2.9, 2.2), 64: (2.8, 2.0)},
             [
-                "**After the same 100 updates (and words), 64 units have the lowest loss; 64 units "
-                "have a lower loss than 16**",
+                "**After the same 100 updates (and words), 64 units have the lowest loss**: 2.000",
+                "**After the same 100 updates (and words), 64 units have a lower loss than 16 "
+                "units**: 2.000 (1.988 to 2.012) nats a word with 64, and 2.500",
                 "**After the same number of multiplications, no larger size has a lower loss than "
                 "the next smaller one**",
                 "2 billion: 2.500 (2.488 to 2.512) with 16 units, 2.900",
@@ -174,7 +179,8 @@ def hidden_rows(curves, **columns):
         (
             {16: (3.0, 2.5), 32: (2.0, 1.9), 64: (1.5, 2.5)},
             [
-                "32 units have the lowest loss; 64 and 16 units do not clearly differ",
+                "32 units have the lowest loss**",
+                "the losses of 64 units and 16 units do not clearly differ**",
                 "no larger size has a higher loss than the next smaller one**",
             ],
         ),
@@ -192,8 +198,26 @@ def test_hidden_size(curves, said):
 
 def test_a_hidden_size_that_learned_nothing_supports_no_verdict():
     verdict = hidden_size.verdict(hidden_rows({16: (5.0, 4.5), 32: (3.0, 2.5), 64: (3.0, 2.0)}))
-    assert "64 units have a lower loss than 32" in verdict
+    assert "64 units have a lower loss than 32 units" in verdict
     assert "Not counted: hidden_size 16." in verdict
+
+
+def test_one_hidden_size_that_learned_is_compared_with_nothing():
+    verdict = hidden_size.verdict(hidden_rows({16: (5.0, 4.5), 32: (5.0, 4.5), 64: (3.0, 2.0)}))
+    assert "**" not in verdict
+    assert "Not counted: hidden_size 16 and 32." in verdict
+
+
+def test_equal_multiplications_name_the_sizes_that_were_compared():
+    """Of 16 units nothing is measured within the multiplications of 8."""
+    rows = hidden_rows({8: (3.0, 2.5), 16: (3.0, 2.6), 32: (2.5, 2.4), 64: (2.9, 2.3)})
+    rows = [
+        row | {"giga_multiplications": 9 * row["giga_multiplications"]}
+        if row["hidden_size"] > 8
+        else row
+        for row in rows
+    ]
+    assert "(16 to 32: lower, 32 to 64: higher)" in hidden_size.verdict(rows)
 
 
 def num_steps_rows(carried, reset, norms, floor=8.0, loss=2.0):
@@ -400,44 +424,74 @@ def gradient_rows(factors, losses=None, scales=(0.18,), farthest=10):
 
 
 def test_gradient_flow():
-    # A thousandth is left after log(0.001) / log(factor) steps: 30.96, 65.6, 19.4 and 31.8.
-    factors = {"RNN": 0.8, "GRU": 0.9, "LSTM": 0.7, "LSTM, forget bias 1": 0.805}
+    # A thousandth is left after log(0.001) / log(factor) steps: 30.96, 65.6, 19.4 and 31.1.
+    factors = {"RNN": 0.8, "GRU": 0.9, "LSTM": 0.7, "LSTM, forget bias 1": 0.801}
     verdict = gradient_flow.verdict(gradient_rows(factors, farthest=80))
-    assert "**The gradient of the GRU reaches farther back than the plain RNN's**: 66." in verdict
+    assert "**The gradient of the GRU reaches farther back than the plain RNN's**: ≥ 66." in verdict
     assert "steps until less than 0.001 is left, the RNN 31.1 (" in verdict
     assert "**The gradient of the LSTM reaches less far back than the plain RNN's**" in verdict
     assert (
-        "**Whether the gradient of the LSTM with forget bias 1 or of the plain RNN reaches farther "
-        "depends on how much must be left**"
+        "**It is not clear whether the gradient of the LSTM with forget bias 1 or of the plain RNN "
+        "reaches farther**"
     ) in verdict
     assert "forget bias of 1, the trained LSTM's gradient reaches farther than with 0" in verdict
-    assert "which network reaches farthest depends on the weights' scale" in verdict
-    assert "not clear at 0.18" in verdict
+    assert (
+        "**Before training, it is not clear which network reaches farthest** (init_scale): not "
+        "clear at 0.18." in verdict
+    )
     assert "| init_scale 0.18 | 10.0 (9.8 to 10.1), radius 1.25 |" in verdict
     assert "every trained network has vanished.**" in verdict
     half = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 0.4, "LSTM": 2.5}, farthest=40))
     assert "The gradient of the GRU reaches less far" in half
     assert "| ≥ 40.0, radius 1.25 |" in half  # the farthest step
+    far = gradient_flow.verdict(gradient_rows({"RNN": 0.8, "GRU": 2.5}, farthest=40))
+    assert "**: ≥ 40.0 steps until less than 0.001 is left, the RNN 31.1 (" in far
+    assert re.search(r"until less is left than 0.001 \| 31.1 \(.+\) \| ≥ 40.0 \|", far)
     assert "RNN: vanished; GRU: vanished; LSTM: exploded.**" in half
 
 
 def test_a_gradient_that_falls_fast_at_first_can_fall_slowly_far_back():
-    """What an LSTM does: it reaches no farther than an RNN, and falls more slowly beyond."""
-    rows = gradient_rows({"RNN": 0.6, "LSTM": 0.6}, farthest=60)
+    """What an LSTM does: where less must be left it reaches farther than an RNN."""
+    rows = gradient_rows({"RNN": 0.6, "LSTM": 0.5}, farthest=60)
     slow = [
-        row | {"norm": row["norm"] * (0.8 / 0.6) ** (row["k"] - 20)}
-        if row["network"] == "LSTM" and row["k"] > 20
+        row | {"norm": row["norm"] * (0.8 / 0.5) ** (row["k"] - 5)}
+        if row["network"] == "LSTM" and row["k"] > 5
         else row
         for row in rows
     ]
     verdict = gradient_flow.verdict(slow)
     assert (
-        "**Whether the gradient of the LSTM or of the plain RNN reaches farther depends" in verdict
+        "**Whether the gradient of the LSTM or of the plain RNN reaches farther depends on how "
+        "much must be left**" in verdict
     )
     assert (
         "**Far back, the gradient of the LSTM falls more slowly than the plain RNN's**: one step "
         "back multiplies it by 0.800"
     ) in verdict
+
+
+def test_which_network_reaches_farthest_before_training_is_told_as_far_as_it_is_clear():
+    """`farthest` has the networks whose gradient falls the slowest at each scale."""
+
+    def said(**farthest):
+        rows = gradient_rows({"RNN": 0.8, "GRU": 0.8}, scales=(0.1, 0.2))
+        scale_of = {"low": 0.1, "high": 0.2}
+        slow = {(scale_of[name], each) for name, all_ in farthest.items() for each in all_}
+        return gradient_flow.verdict(
+            [
+                row
+                | {"norm": (0.3 + 0.1 * ((row["init_scale"], row["network"]) in slow)) ** row["k"]}
+                if not row["trained_epochs"]
+                else row
+                for row in rows
+            ]
+        )
+
+    both = ("RNN", "GRU")
+    assert "the GRU reaches farthest**" in said(low=["GRU"], high=["GRU"])
+    assert "farthest, but not clearly at every scale**" in said(low=["GRU"], high=both)
+    assert "it is not clear which network reaches farthest**" in said(low=both, high=both)
+    assert "depends on the weights' scale**" in said(low=["GRU"], high=["RNN"])
 
 
 def test_reach_is_interpolated_on_the_logarithm():
@@ -650,22 +704,23 @@ def test_the_truncated_gradient_of_a_model_that_learned_nothing_supports_no_verd
     assert "Not counted: epoch 5." in verdict
 
 
+MADE_UP = [
+    (batch_size, batch_rows({1: 3, 20: 2, 64: 2.5}, {1: 3, 20: 2, 64: 1.5})),
+    (hidden_size, hidden_rows({16: (3.0, 2.5), 32: (3.0, 2.0)})),
+    (num_steps, num_steps_rows({1: 9, 5: 8}, {1: 9, 5: 8}, NORMS)),
+    (num_steps, num_steps_rows({1: 9, 5: 8}, {1: 9, 5: 400}, NORMS)),  # learned nothing
+    (batch_size, batch_rows({1: 3, 20: 2, 64: 9}, {1: 3, 20: 2, 64: 1.5})),
+    (sampling, sampling_rows((9, 20), (13, 15), (11, 15))),
+    (detach, detach_rows({1: 0, 8: 80}, {1: 10, 8: 40})),
+    (gradient_flow, gradient_rows({"RNN": 0.3, "GRU": 0.9, "LSTM": 1.2})),
+    (memory, memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10, 20: 6}})),
+    (unroll, unroll_rows(OPERATIONS, {"static": 1, "fused": 2, "loop": 3})),
+    (truncation, truncation_rows({0: {1: 0.9, 20: 0.99, 160: 1}})),
+]
+
+
 @pytest.mark.parametrize(
-    ("study", "rows"),
-    [
-        (batch_size, batch_rows({1: 3, 20: 2, 64: 2.5}, {1: 3, 20: 2, 64: 1.5})),
-        (hidden_size, hidden_rows({16: (3.0, 2.5), 32: (3.0, 2.0)})),
-        (num_steps, num_steps_rows({1: 9, 5: 8}, {1: 9, 5: 8}, NORMS)),
-        (num_steps, num_steps_rows({1: 9, 5: 8}, {1: 9, 5: 400}, NORMS)),  # learned nothing
-        (batch_size, batch_rows({1: 3, 20: 2, 64: 9}, {1: 3, 20: 2, 64: 1.5})),
-        (sampling, sampling_rows((9, 20), (13, 15), (11, 15))),
-        (detach, detach_rows({1: 0, 8: 80}, {1: 10, 8: 40})),
-        (gradient_flow, gradient_rows({"RNN": 0.3, "GRU": 0.9, "LSTM": 1.2})),
-        (memory, memory_rows({"RNN": {5: 10, 10: 0}, "GRU": {5: 10, 10: 10, 20: 6}})),
-        (unroll, unroll_rows(OPERATIONS, {"static": 1, "fused": 2, "loop": 3})),
-        (truncation, truncation_rows({0: {1: 0.9, 20: 0.99, 160: 1}})),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ("study", "rows"), MADE_UP, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_every_figure_is_drawn_with_a_unit_on_each_axis(study, rows):
     with matplotlib.rc_context(STYLE):
@@ -676,3 +731,34 @@ def test_every_figure_is_drawn_with_a_unit_on_each_axis(study, rows):
         assert axes.get_xlabel()
         assert axes.get_ylabel()
         assert axes.get_title()
+
+
+# Columns that no training decides.
+GIVEN = {"unigram_nats", "learning_rate", "init_scale", "floor"}
+
+
+@pytest.mark.parametrize(
+    ("study", "rows"),
+    [case for case in MADE_UP if "valid_nats" in case[1][0]],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+@pytest.mark.parametrize("value", [math.inf, math.nan, 800.0])
+def test_a_verdict_is_given_whichever_trainings_failed(study, rows, value):
+    columns = study.STUDY.cases(Options(quick=False, seeds=SEEDS))[0].keys()
+
+    def setting(row):
+        return [row.get(name) for name in columns]
+
+    def failed(row):
+        measured = {name for name, each in row.items() if isinstance(each, float)}
+        return row | dict.fromkeys(measured - GIVEN - columns, value)
+
+    settings = []
+    for row in rows:
+        if has_learned(row) and setting(row) not in settings:
+            settings.append(setting(row))
+    rng = random.Random(0)
+    for count in range(1, len(settings) + 1):
+        some = rng.sample(settings, count)
+        verdict = study.verdict([failed(row) if setting(row) in some else row for row in rows])
+        assert "Not counted: " in verdict
