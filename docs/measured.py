@@ -27,6 +27,7 @@ from statistics import fmean, median
 
 from ptb.data.grammar import default_grammar
 from ptb.experiments.records.record import read_result
+from ptb.experiments.studies.batch_size import noise_over_signal
 from ptb.experiments.studies.gradient_flow import VANISHED, decay, of_seeds, reach
 from ptb.experiments.studies.measurements import Row, where
 from ptb.experiments.studies.num_steps import EPOCHS
@@ -165,10 +166,8 @@ def _batch_size() -> dict:
             where = {"held": held, "batch_size": size}
             losses = (mean(study, f"{split}_nats", **where) for split in ("valid", "train"))
             numbers[f"{held}, batch {size}: generalization gap"] = (".3f", gap(*losses))
-    scale = [s for s in column(study, "noise_scale", held="same words") if not math.isnan(s)]
-    for size in (1, 4, 20, 64, 256):
-        noise = fmean(math.sqrt(each / size) for each in scale)
-        numbers[f"noise, batch {size}"] = (".2f", exact(noise))
+    for size, noise in noise_over_signal(saved_rows(RESULTS / study)).items():
+        numbers[f"noise, batch {size}"] = (".2f", exact(noise.mean))
     return numbers | {
         "batch 256 over batch 1": (
             ".2f",
@@ -179,7 +178,6 @@ def _batch_size() -> dict:
                 )
             ),
         ),
-        "noise equals signal": (".0f", exact(fmean(scale))),
         "frequencies": (".3f", mean(study, "unigram_nats")),
         "frequencies, perplexity": (".1f", perplexity(study, "unigram_nats")),
     }

@@ -109,6 +109,14 @@ def test_numbers_come_from_the_rows_that_are_named(tmp_path, monkeypatch):
         measured.column("some", "nats", held="seconds")
 
 
+def test_the_noise_of_the_pages_is_that_of_the_verdict():
+    verdict = (ROOT / "results/studies/batch_size/verdict.md").read_text("utf-8")
+    (said,) = re.findall(r"after the same words, is (.+?)\. The two", verdict)
+    for size in (1, 4, 20, 64, 256):
+        of_verdict = re.search(rf"([\d.]+) \([^)]*\) with {size}\b", said)
+        assert measured.value(f"noise, batch {size}") == of_verdict[1]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_tables_by_hand_are_those_of_now(page):
     text = page.read_text(encoding="utf-8")

@@ -24,6 +24,7 @@ from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
+    Spread,
     and_,
     bootstrap,
     compare,
@@ -259,19 +260,29 @@ def _generalization(rows: list[Row], held: str, loss: dict) -> str:
     )
 
 
-def _noise(rows: list[Row]) -> str:
-    rows = [row for row in rows if not math.isnan(row["noise_scale"]) and row["held"] == WORDS]
-    if not rows:
-        return ""
-    # Medians: where the signal is small, the estimate of a seed may be many times too large, or
-    # below zero, which stands for no signal at all.
-    scales = [s if (s := row["noise_scale"]) > 0 else math.inf for row in rows]
+def _noise_scales(rows: list[Row]) -> list[float]:
+    """The noise scale of each seed; infinite if its estimate is below zero: no signal is found."""
+    of_words = [row["noise_scale"] for row in where(rows, held=WORDS)]
+    return [each if each > 0 else math.inf for each in of_words if not math.isnan(each)]
+
+
+def noise_over_signal(rows: list[Row]) -> dict[int, Spread]:
+    """The median over the seeds, by batch size.
+
+    A mean would say little: if the signal is small, the estimate of a seed may be many times too
+    large.
+    """
     # The ratio of noise to signal of a batch of B rows is the root of the scale over B.
-    noise = {
-        size: bootstrap((math.sqrt(s / size) for s in scales), np.median)
+    return {
+        size: bootstrap((math.sqrt(each / size) for each in _noise_scales(rows)), np.median)
         for size in (1, 4, 20, 64, 256)
     }
-    scale = bootstrap(scales, np.median)
+
+
+def _noise(rows: list[Row]) -> str:
+    if not (scales := _noise_scales(rows)):
+        return ""
+    noise, scale = noise_over_signal(rows), bootstrap(scales, np.median)
     louder = [size for size, each in noise.items() if each.low > 1]
     head = (
         f"The gradient's noise is larger than its signal up to batch {max(louder)}"
