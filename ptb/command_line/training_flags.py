@@ -92,7 +92,7 @@ def save_options_from_flags() -> SaveOptions:
     return SaveOptions(FLAGS.checkpoint_every, FLAGS.keep, FLAGS.on_divergence)
 
 
-def beginnings_from_flags(corpus) -> list:
+def load_beginnings(init_from: str | None, init_vectors: str | None, corpus) -> list:
     """The weights that the run starts from, if not fresh ones (`ptb.runs.beginning`).
 
     Raises ValueError if they cannot be read.
@@ -102,25 +102,25 @@ def beginnings_from_flags(corpus) -> list:
     from ptb.runs.trained_model import load_run  # noqa: PLC0415
 
     found: list = []
-    if FLAGS.init_from is not None:
-        with _loading("init_from"):
-            found.append(FromRun(load_run(FLAGS.init_from), FLAGS.init_from))
-    if FLAGS.init_vectors is not None:
-        with _loading("init_vectors"):
-            words, rows = word_vectors.read(FLAGS.init_vectors, corpus.vocabulary)
-        found.append(FromVectors(words, rows, FLAGS.init_vectors))
+    if init_from is not None:
+        with _loading("init_from", init_from):
+            found.append(FromRun(load_run(init_from), init_from))
+    if init_vectors is not None:
+        with _loading("init_vectors", init_vectors):
+            words, rows = word_vectors.read(init_vectors, corpus.vocabulary)
+        found.append(FromVectors(words, rows, init_vectors))
     return found
 
 
 @contextlib.contextmanager
-def _loading(name: str) -> Iterator[None]:
+def _loading(name: str, path: str) -> Iterator[None]:
     """Adds the name of the flag to an error, and that a run with checkpoints resumes without it."""
     try:
         yield
     except (OSError, ValueError) as error:
         reason = str(error)
         if isinstance(error, OSError):
-            reason = f"{FLAGS[name].value!r} cannot be read ({error.strerror})"
+            reason = f"{path!r} cannot be read ({error.strerror})"
         run = RunFolder(FLAGS.save_path) if FLAGS.save_path else None
         resumes = run is not None and run.exists and not run.checkpoints.is_empty
         rest = f", or leave out --{name} to resume the run" if resumes else ""

@@ -24,6 +24,8 @@ from ptb.training.model import size_of
 if TYPE_CHECKING:
     from ptb.runs.trained_model import TrainedModel
 
+# What `config.json` has of a beginning: where it was read, and a sha256 of what was read.
+DIGESTS = {"init_from_sha256": "init_from", "init_vectors_sha256": "init_vectors"}
 # The weights that have a row or column for each word, and along which axis.
 WORD_AXES = {"embedding": 0, "softmax_w": 1, "softmax_b": 0}
 
@@ -167,8 +169,7 @@ def refuse_another_beginning(saved: dict, now: dict, has_begun: bool) -> None:
 
     Before it `has_begun`, when no checkpoint has the initial weights yet, all must be named again.
     """
-    for name in ("init_from", "init_vectors"):
-        key = f"{name}_sha256"
+    for key, name in DIGESTS.items():
         if key in saved and saved[key] != now.get(key) and not has_begun:
             raise ValueError(
                 f"the run started with {name}={saved.get(name)}, and has no checkpoint yet: give "

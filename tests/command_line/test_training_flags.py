@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ptb.command_line.training_flags import beginnings_from_flags
+from ptb.command_line.training_flags import load_beginnings
 from tests.command_line.test_config_flags import write_run
 
 
@@ -15,7 +15,8 @@ def test_an_error_names_the_flag_that_cannot_be_loaded_and_whether_a_run_resumes
 ):
     corpus, rest = SimpleNamespace(vocabulary=()), f", or leave out --{flag} to resume the run"
     said = rf"--{flag}: '{re.escape(str(tmp_path))}/gone' {error}"
-    parse(f"--{flag}={tmp_path}/gone", f"--save_path={tmp_path}/run")
+    paths = {"init_from": None, "init_vectors": None, flag: f"{tmp_path}/gone"}
+    parse(f"--save_path={tmp_path}/run")
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)
     for name in (None, "config.json", "00000001.safetensors"):
@@ -24,5 +25,5 @@ def test_an_error_names_the_flag_that_cannot_be_loaded_and_whether_a_run_resumes
         elif name:
             (checkpoints / name).touch()
         with pytest.raises(ValueError, match=said) as raised:
-            beginnings_from_flags(corpus)
+            load_beginnings(**paths, corpus=corpus)
         assert str(raised.value).endswith(rest) == (name == "00000001.safetensors")

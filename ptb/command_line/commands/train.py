@@ -38,9 +38,9 @@ from ptb.command_line.run_report import (
 )
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import (
-    beginnings_from_flags,
     define_training_flags,
     labels_from_flags,
+    load_beginnings,
     save_options_from_flags,
 )
 from ptb.runs.run_folder import CannotSave
@@ -85,7 +85,7 @@ def training_from_flags():
         )
     options = {
         "labels": labels_from_flags(),
-        "beginnings": beginnings_from_flags(corpus),
+        "beginnings": load_beginnings(FLAGS.init_from, FLAGS.init_vectors, corpus),
         "change": FLAGS.change,
         "early_stopping": FLAGS.early_stopping,
     }

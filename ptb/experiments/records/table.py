@@ -2,11 +2,13 @@
 
     ptb table results/ptb
 
-The records are below that folder as MODEL/SEED/result.json.
+The records are below that folder as MODEL/SEED/result.json. Those of a model differ in the seed
+alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from pathlib import Path
 
@@ -14,20 +16,54 @@ from absl import flags
 
 from ptb.command_line.program import run_tool, user_errors
 from ptb.experiments.records.record import column, read_result
-from ptb.training.config import PRESETS
+from ptb.runs.beginning import DIGESTS
+from ptb.runs.description import read_description
+from ptb.training.config import PRESETS, Config
 
 flags.disclaim_key_flags()
 
 
 def rows(folder: Path) -> list[dict]:
-    """Reads the records under `folder`, grouped by model."""
+    """Reads the records under `folder`, grouped by model.
+
+    Raises ValueError if those of a model differ in more than the seed, or share one.
+    """
     by_model: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("*/*/result.json")):
         by_model.setdefault(path.parent.parent.name, []).append(path.parent)
     return [_row(model, records) for model, records in by_model.items()]
 
 
+def _check_alike(records: list[Path]) -> None:
+    """Raises ValueError unless the records differ in the seed alone."""
+    first, *others = ({"record": each} | _identity(each) for each in records)
+    by_seed = {first["seed"]: first}
+    for other in others:
+        named = f"{other['record']} does not belong beside {first['record']}"
+        for name in first:
+            if name not in ("record", "seed") and other[name] != first[name]:
+                raise ValueError(
+                    f"{named}: {name} is {other[name]} and {first[name]}: move it to a folder of "
+                    "another MODEL"
+                )
+        same = by_seed.setdefault(other["seed"], other)
+        if same is not other:
+            raise ValueError(
+                f"{other['record']} has the seed of {same['record']}, {other['seed']}: keep one of "
+                "the two"
+            )
+
+
+def _identity(record: Path) -> dict:
+    """The config, the text and the initial weights of a record."""
+    description = read_description(record / "config.json")
+    config = dataclasses.asdict(Config.from_dict(description["config"]))
+    beginning = {name: description.get(name) for name in DIGESTS}
+    return config | beginning | {"fingerprint": description["corpus"].get("fingerprint")}
+
+
 def _row(model: str, records: list[Path]) -> dict:
+    _check_alike(records)
     results = [read_result(record) for record in records]
     speeds, epochs = [], set()
     for record in records:

@@ -3,10 +3,11 @@
     ptb verify results/ptb/fast/seed-1 --data_path=DIR                  trains anew
     ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
 
-The text must have the fingerprint that the record names. Give its path if it was moved. An
-evaluation must give every recorded figure within a relative 1e-5: perplexity, bits per character,
-share of unknown words. A new training must come within 2%. With the same commit and versions, on
-the same kind of machine, it is bit-identical.
+The text must have the fingerprint that the record names. Give its path if it was moved. Initial
+weights from another run or from a file of vectors must be those of the record. An evaluation must
+give every recorded figure within a relative 1e-5: perplexity, bits per character, share of unknown
+words. A new training must come within 2%. With the same commit and versions, on the same kind of
+machine, it is bit-identical.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
+from ptb.command_line.training_flags import load_beginnings
 from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
+from ptb.runs.beginning import DIGESTS
 from ptb.runs.description import read_description
 from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
@@ -65,11 +68,7 @@ def verify(folder: Path, run: Path | None) -> bool:
             _refuse_to_train(f"is of a run whose {', '.join(others)} changed in training")
     if recorded.get("rollbacks"):
         _refuse_to_train("is of a run that diverged and was rolled back")
-    begun = [
-        f"--{name}={description[name]}"
-        for name in ("init_from", "init_vectors")
-        if name in description
-    ]
+    begun = _beginning_flags(description, corpus)
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "run"
         run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
@@ -77,11 +76,36 @@ def verify(folder: Path, run: Path | None) -> bool:
 
 
 def _check_run(run: Path, recorded: dict) -> None:
-    """Raises ValueError if the run is of another text or config than the record's."""
+    """Raises ValueError if the run has another text, config or beginning than the record's."""
     saved = RunFolder(run).description()
     config = dataclasses.asdict(Config.from_dict(saved["config"]))
-    if found := differences(recorded, saved | {"config": config}):
+    found = differences(recorded, saved | {"config": config})
+    if found := found + _other_beginnings(recorded, saved):
         raise ValueError(f"the run {run} is another than the record's: {'; '.join(found)}")
+
+
+def _beginning_flags(recorded: dict, corpus) -> list[str]:
+    """The flags of the initial weights. Raises ValueError if they are not those of the record."""
+    paths = {name: recorded.get(name) for name in DIGESTS.values()}
+    now: dict[str, str] = {}
+    for beginning in load_beginnings(**paths, corpus=corpus):
+        now |= beginning.description
+    if found := _other_beginnings(recorded, now):
+        _refuse_to_train(f"began with other weights ({'; '.join(found)})")
+    return [f"--{name}={path}" for name, path in paths.items() if path is not None]
+
+
+def _other_beginnings(recorded: dict, now: dict) -> list[str]:
+    """Says in words which initial weights are others than those of the record."""
+    return [
+        f"the sha256 of {name} was {_digest(recorded, key)} and is now {_digest(now, key)}"
+        for key, name in DIGESTS.items()
+        if recorded.get(key) != now.get(key)
+    ]
+
+
+def _digest(description: dict, key: str) -> str:
+    return description.get(key, "none")[:12]
 
 
 def _refuse_to_train(why: str) -> NoReturn:

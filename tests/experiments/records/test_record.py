@@ -1,7 +1,7 @@
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from ptb.runs.identity import describe
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import Config
 from tests.faults import harness
-from tests.forked import Script, run
+from tests.forked import Script, one_line_error, run
 
 FLAGS = ["--model=test", "--num_epochs=2", "--seed=3"]
 
@@ -82,6 +82,24 @@ def test_a_record_is_trained_anew_from_what_it_says(made):
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("the same") == figures(made)
     assert (made / "run" / "metrics.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_record_that_began_with_other_weights_is_not_verified(made):
+    """The run of the record, whose weights have changed since: `init_from` names another sha256."""
+    other = shutil.copytree(made / "test" / "seed-3", made / "begun")
+    description = json.loads((other / "config.json").read_text())
+    begun = {"init_from": str(made / "run"), "init_from_sha256": "0" * 64}
+    (other / "config.json").write_text(json.dumps(description | begun))
+    said = "the sha256 of init_from was 000000000000 and is now "
+    of_run = one_line_error(
+        run("ptb verify", "begun", "--save_path=run", folder=made), "ptb verify"
+    )
+    assert f"the run run is another than the record's: {said}none" in of_run
+    of_training = one_line_error(run("ptb verify", "begun", folder=made), "ptb verify")
+    assert f"the record began with other weights ({said}" in of_training
+    assert "is now none" not in of_training
+    assert "give its run as --save_path" in of_training
 
 
 @pytest.mark.slow
@@ -163,8 +181,12 @@ def test_the_same_command_resumes_a_record_that_was_ended(made):
     assert {path.name for path in ended.iterdir()} == {path.name for path in whole.iterdir()}
 
 
-def _write_record(folder, test, epochs=2, seconds=60.0):
+def _write_record(folder, test, epochs=2, seconds=60.0, fingerprint="f" * 64, **config):
+    """A record of the seed that its folder is named after."""
     folder.mkdir(parents=True)
+    fields = {"seed": int(folder.name.split("-")[1])} | config
+    description = {"config": asdict(Config(**fields)), "corpus": {"fingerprint": fingerprint}}
+    (folder / "config.json").write_text(json.dumps(description))
     values = {"valid": {"perplexity": 2 * test}, "test": {"perplexity": test}, "seconds": seconds}
     (folder / "result.json").write_text(json.dumps(values))
     speeds = [f"{epoch},30,{1000 if epoch == 1 else 3000}\n" for epoch in range(1, epochs + 1)]
@@ -182,6 +204,32 @@ def test_a_row_has_the_mean_and_the_spread_of_the_seeds(tmp_path):
         _write_record(tmp_path / "fast" / f"seed-{seed}", test)
     valid, test = "204.00 (200.00 to 208.00)", "102.00 (100.00 to 104.00)"
     assert _row(tmp_path) == ["fast", "2", "2", valid, test, "60 (60 to 60)", "2,000"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"seed": 1}, "seed-2 has the seed of .*seed-1, 1: keep one"),
+        ({"learning_rate": 0.5}, "seed-2 does not .*seed-1: learning_rate is 0.5 and 1.0: move"),
+        ({"num_epochs": 2}, "num_epochs is 2 and 13"),
+        ({"fingerprint": "e" * 64}, "fingerprint is e{64} and f{64}"),
+    ],
+)
+def test_records_that_do_not_belong_together_are_refused_by_name(tmp_path, other, said):
+    _write_record(tmp_path / "fast" / "seed-1", 100.0)
+    _write_record(tmp_path / "fast" / "seed-2", 104.0, **other)
+    with pytest.raises(ValueError, match=said):
+        table.table(tmp_path)
+
+
+def test_records_that_began_with_other_weights_are_refused(tmp_path):
+    for seed in (1, 2):
+        _write_record(tmp_path / "fast" / f"seed-{seed}", 100.0)
+        path = tmp_path / "fast" / f"seed-{seed}" / "config.json"
+        description = json.loads(path.read_text()) | {"init_vectors_sha256": str(seed)}
+        path.write_text(json.dumps(description))
+    with pytest.raises(ValueError, match="init_vectors_sha256 is 2 and 1"):
+        table.table(tmp_path)
 
 
 def test_a_record_that_was_not_made_in_one_piece_has_no_seconds(tmp_path):
