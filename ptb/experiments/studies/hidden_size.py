@@ -173,13 +173,13 @@ def draw(rows: list[Row]):
     log_axis(at_end, "x", sizes)
     at_end.set(title=f"Loss after the same {ends[0]['updates']} updates")
     at_end.set_xlabel("hidden_size, units (log scale)")
+    log_axis(by_cost, "x")  # first: without a finite loss it could not be set later
     for index, (size, colour) in enumerate(zip(sizes, shades(len(sizes)), strict=True)):
         some, style = where(rows, hidden_size=size), {"color": colour}
         line(by_updates, some, "updates", "valid_nats", index, f"{size} units", **style)
         line(by_cost, some, "giga_multiplications", "valid_nats", index, f"{size} units", **style)
     by_updates.set(title="Loss against updates", xlabel="updates")
     legend_above(by_updates, ncols=2)
-    log_axis(by_cost, "x")
     by_cost.set(
         title="Loss against multiplications", xlabel="multiplications, billions (log scale)"
     )

@@ -175,6 +175,8 @@ def draw(rows: list[Row]):
     width = 0.38
     for axes, num_steps in zip(all_axes, lengths, strict=True):
         some = where(rows, num_steps=num_steps)
+        learned = sound(some, "sampling")[0]
+        places = [i for i, kind in enumerate(KINDS) if where(learned, sampling=kind)]
         top = 0.0
         for index, (column, label) in enumerate(
             (
@@ -182,15 +184,15 @@ def draw(rows: list[Row]):
                 ("nats_if_reset", "scored with it zeroed"),
             )
         ):
-            bars = [_perplexity(where(some, sampling=kind), column) for kind in KINDS]
+            bars = [_perplexity(where(learned, sampling=KINDS[i]), column) for i in places]
             means = [bar.mean for bar in bars]
             errors = [
                 [bar.mean - bar.low for bar in bars],
                 [bar.high - bar.mean for bar in bars],
             ]
-            places = [i + (index - 0.5) * width for i in range(len(KINDS))]
+            middles = [i + (index - 0.5) * width for i in places]
             axes.bar(
-                places,
+                middles,
                 means,
                 width,
                 yerr=errors,
@@ -199,9 +201,9 @@ def draw(rows: list[Row]):
                 label=label,
             )
             # At the foot of the bars, where no floor crosses them.
-            for place, mean in zip(places, means, strict=True):
+            for middle, mean in zip(middles, means, strict=True):
                 at_foot = {"ha": "center", "va": "bottom", "color": "white", "weight": "bold"}
-                axes.text(place, 0.03 * max(means), f"{mean:.2f}", fontsize=9.5, **at_foot)
+                axes.text(middle, 0.03 * max(means), f"{mean:.2f}", fontsize=9.5, **at_foot)
             top = max([top, *(bar.high for bar in bars)])
         for name, style, label in (
             ("floor_window_memory", ":", "floor, state zeroed at each window"),
@@ -210,7 +212,9 @@ def draw(rows: list[Row]):
             if not math.isnan(some[0][name]):
                 axes.axhline(some[0][name], linestyle=style, color=GREY, label=label)
         axes.set_xticks(range(len(KINDS)), KINDS)
-        axes.set(title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.45 * top))
+        axes.set(
+            title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.45 * top or 1)
+        )
         axes.set_xlabel("how it was trained")
         axes.legend(loc="upper center", ncols=2, fontsize=10)
         axes.grid(axis="x", visible=False)

@@ -19,7 +19,7 @@ from ptb.experiments.studies import (
     unroll,
 )
 from ptb.experiments.studies.chinese import chinese
-from ptb.experiments.studies.figure import STYLE
+from ptb.experiments.studies.figure import STYLE, png
 from ptb.experiments.studies.measurements import has_learned
 from ptb.experiments.studies.study import Options
 from tests.experiments.studies.test_chinese import left_in_english
@@ -734,16 +734,16 @@ def test_every_figure_is_drawn_with_a_unit_on_each_axis(study, rows):
 
 
 # Columns that no training decides.
-GIVEN = {"unigram_nats", "learning_rate", "init_scale", "floor"}
-
-
-@pytest.mark.parametrize(
+GIVEN = {"unigram_nats", "learning_rate", "init_scale", "floor", "giga_multiplications"}
+TRAINED = pytest.mark.parametrize(
     ("study", "rows"),
     [case for case in MADE_UP if "valid_nats" in case[1][0]],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-@pytest.mark.parametrize("value", [math.inf, math.nan, 800.0])
-def test_a_verdict_is_given_whichever_trainings_failed(study, rows, value):
+
+
+def with_failures(study, rows, value):
+    """The rows with one failed training, with two, ... and with all: their figures are `value`."""
     columns = study.STUDY.cases(Options(quick=False, seeds=SEEDS))[0].keys()
 
     def setting(row):
@@ -760,5 +760,17 @@ def test_a_verdict_is_given_whichever_trainings_failed(study, rows, value):
     rng = random.Random(0)
     for count in range(1, len(settings) + 1):
         some = rng.sample(settings, count)
-        verdict = study.verdict([failed(row) if setting(row) in some else row for row in rows])
-        assert "Not counted: " in verdict
+        yield [failed(row) if setting(row) in some else row for row in rows]
+
+
+@TRAINED
+@pytest.mark.parametrize("value", [math.inf, math.nan, 800.0])
+def test_a_verdict_is_given_whichever_trainings_failed(study, rows, value):
+    for some in with_failures(study, rows, value):
+        assert "Not counted: " in study.verdict(some)
+
+
+@TRAINED
+def test_a_figure_is_drawn_if_all_trainings_failed(study, rows):
+    (*_, failed) = [rows, *with_failures(study, rows, math.inf)]
+    assert png(study.draw, failed).startswith(b"\x89PNG")
