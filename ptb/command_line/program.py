@@ -193,11 +193,6 @@ def check_output_file(path: str, named: str, begins: bytes) -> None:
         ) from None
 
 
-def exit_status(returncode: int) -> int:
-    """The exit status of a child process as in a shell: 128 + the signal that killed it."""
-    return returncode if returncode >= 0 else 128 - returncode
-
-
 def typed_command() -> str:
     """The command line of this process, as a user can type it again."""
     program = sys.argv[0].split() if sys.argv[0].startswith("ptb ") else None

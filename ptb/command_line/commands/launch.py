@@ -11,22 +11,20 @@ docs/scale.md.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from typing import TextIO
 
 from absl import flags
 
 from ptb.command_line.commands import COMMANDS
 from ptb.command_line.help import flag_group
-from ptb.command_line.program import FLAGS, exit_status, fail, run
-from ptb.machine.process import UTF_8, command_of
-from ptb.machine.system import SIGKILL, send_signal
+from ptb.command_line.program import FLAGS, fail, run
+from ptb.machine.process import Children, command_of, exit_status
+from ptb.machine.system import SIGKILL
 from ptb.training.cluster import cluster_configs
 
 flags.disclaim_key_flags()
@@ -44,70 +42,38 @@ def main(command: list[str]) -> int:
         command = [sys.executable, *command]
     if not any(argument.startswith("--distribution") for argument in command):
         command = [*command, "--distribution=multi_worker"]
-    return Workers().run(command, cluster_configs(FLAGS.num_workers))
+    return _run(command, cluster_configs(FLAGS.num_workers))
 
 
-class Workers:
-    """The worker processes. They get every signal that this process gets."""
-
-    def __init__(self):
-        self._started: list[_Worker] = []
-        self._received: int | None = None
-        # Before the first worker starts: none may outlive this process.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._pass_on)
-
-    def run(self, command: list[str], configs: list[str]) -> int:
-        """Starts a worker for each config; returns the exit status after all have ended."""
-        for index, config in enumerate(configs):
-            if self._received is not None:
-                break
-            try:
-                worker = _start(command, config, index)
-            except OSError as error:
-                self.send(SIGKILL)
-                fail(f"{command[0]!r} cannot be started: {error.strerror}")
-            self._started.append(worker)
-            if self._received is not None:  # it may have come before this worker was known
-                self.send(self._received)
-        return _wait(self._started, self.send) if self._started else 128 + (self._received or 0)
-
-    def send(self, number: int) -> None:
-        for worker in self._started:
-            if worker.poll() is None:
-                send_signal(worker, number)
-
-    def _pass_on(self, number, frame) -> None:
-        self._received = number
-        self.send(number)
+def _run(command: list[str], configs: list[str]) -> int:
+    """Starts a worker for each config; returns the exit status after all have ended."""
+    with Children() as children:
+        workers = [_Worker(children, command, *each) for each in enumerate(configs)]
+        return _wait(workers, children)
 
 
-class _Worker(subprocess.Popen):
+class _Worker:
     """A worker process, and the threads that copy its output."""
 
-    copiers: list[threading.Thread]
-
-
-def _start(command: list[str], config: str, index: int) -> _Worker:
-    """Starts a worker in a session of its own: Ctrl-C reaches it once, through this process."""
-    worker = _Worker(
-        command,
-        env=os.environ | UTF_8 | {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    worker.copiers = [
-        threading.Thread(target=_copy, args=(source, target, f"[worker {index}] "), daemon=True)
-        for source, target in ((worker.stdout, sys.stdout), (worker.stderr, sys.stderr))
-    ]
-    for copier in worker.copiers:
-        copier.start()
-    return worker
+    def __init__(self, children: Children, command: list[str], index: int, config: str):
+        try:
+            self.process = children.start(
+                command,
+                env={"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                errors="replace",
+            )
+        except OSError as error:
+            fail(f"{command[0]!r} cannot be started: {error.strerror}")
+        streams = ((self.process.stdout, sys.stdout), (self.process.stderr, sys.stderr))
+        self.copiers = [
+            threading.Thread(target=_copy, args=(*each, f"[worker {index}] "), daemon=True)
+            for each in streams
+        ]
+        for copier in self.copiers:
+            copier.start()
 
 
 def _copy(source: TextIO, target: TextIO, prefix: str) -> None:
@@ -118,20 +84,23 @@ def _copy(source: TextIO, target: TextIO, prefix: str) -> None:
             target.flush()
 
 
-def _wait(workers: list[_Worker], send: Callable[[int], None]) -> int:
+def _wait(workers: list[_Worker], children: Children) -> int:
     """Waits for all workers; returns the exit status of the first that failed, or 0."""
     ended = queue.Queue()
     for index, worker in enumerate(workers):
         threading.Thread(
-            target=lambda i=index, w=worker: ended.put((i, exit_status(w.wait()))), daemon=True
+            target=lambda i=index, p=worker.process: ended.put((i, exit_status(p.wait()))),
+            daemon=True,
         ).start()
     failed, signals = 0, [signal.SIGTERM, SIGKILL]
     left = len(workers)
     while left:
         try:
-            index, status = ended.get(timeout=GRACE_SECONDS if failed and signals else None)
+            index, status = ended.get(timeout=GRACE_SECONDS)
         except queue.Empty:
-            send(signals.pop(0))
+            # Workers that were asked to stop are saving: a second signal would end them at once.
+            if failed and signals and not children.received:
+                children.send(signals.pop(0))
             continue
         left -= 1
         if status and not failed:

@@ -18,8 +18,6 @@ import csv
 import io
 import json
 import math
-import os
-import signal
 import subprocess
 import time
 from functools import partial
@@ -29,14 +27,14 @@ from typing import Annotated, BinaryIO, NotRequired, TypedDict
 from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags
-from ptb.command_line.program import FLAGS, exit_status, note, run_tool, typed_command, user_errors
+from ptb.command_line.program import FLAGS, note, run_tool, typed_command, user_errors
 from ptb.command_line.text_source import TextSource
 from ptb.command_line.training_flags import define_training_flags
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.checked import Limits, check
 from ptb.machine.environment import commit, machine
-from ptb.machine.process import UTF_8, command_of
+from ptb.machine.process import Children, command_of, exit_status
 from ptb.machine.untrusted import read_json, read_text
 from ptb.runs.identity import describe, refuse_another_run
 from ptb.runs.run_folder import RunFolder
@@ -52,7 +50,6 @@ UNFINISHED, MARK = "unfinished", "A record is being made here: the same command 
 MAX_TABLE_BYTES = 30_000_000
 # No perplexity is higher: that of 700 nats a word, at which it is cut off.
 MAXIMUM = 1.1e304
-STOPS = (signal.SIGINT, signal.SIGTERM)
 # Where the text is, for the scripts that read that of a run.
 TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 
@@ -202,32 +199,15 @@ def run_script(name: str, flags: list[str]) -> str:
 
     A signal that asks this process to stop goes to the command, which saves.
     """
-    command = command_of(name, *flags)
-    # In a session of its own, so that Ctrl-C reaches it once: through this process.
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        env=os.environ | UTF_8,
-        start_new_session=True,
-    )
-    received, lines = [], []
-
-    def pass_on(number, frame):
-        received.append(number)
-        process.send_signal(number)
-
-    handlers = {number: signal.signal(number, pass_on) for number in STOPS}
-    try:
+    lines = []
+    with Children() as children:
+        process = children.start(command_of(name, *flags), stdout=subprocess.PIPE)
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
         status = exit_status(process.wait())
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if status or received:
-        raise SystemExit(status or 128 + received[0])
+    if status or children.received:
+        raise SystemExit(status or 128 + children.received)
     return "".join(lines)
 
 
