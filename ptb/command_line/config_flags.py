@@ -10,6 +10,7 @@ from absl import flags
 from models.registry import CELLS, cells_that_read
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
@@ -79,10 +80,7 @@ def config_from_flags() -> Config:
     for name, (other, values) in PREREQUISITES.items():
         unchanged = given.get(name) in (None, getattr(before, name))
         if not unchanged and getattr(config, other) not in values:
-            raise ValueError(
-                f"--{name}={given[name]} has no effect without --{other}={' or '.join(values)}: "
-                f"add that flag, or leave out --{name}"
-            )
+            refuse_without_effect([name], without=f"--{other}={' or '.join(values)}")
     return config
 
 

@@ -15,6 +15,7 @@ from absl import flags
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS
 from ptb.command_line.temporary import check_temporary_folder
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.machine.cores import available_cores
 from ptb.machine.memory import check_room_for_tensorflow
 
@@ -57,9 +58,10 @@ def cluster_from_flags():
 
     if "distribution" not in FLAGS:
         return None
-    if FLAGS.num_devices and FLAGS.distribution != "mirrored":
-        raise ValueError(f"--num_devices={FLAGS.num_devices} needs --distribution=mirrored")
+    if FLAGS.distribution != "mirrored":
+        refuse_without_effect(["num_devices"], without="--distribution=mirrored")
     if FLAGS.distribution != "multi_worker":
+        refuse_without_effect(["worker_timeout"], without="--distribution=multi_worker")
         return None
     cluster = Cluster.from_environment()
     cluster.check_port()

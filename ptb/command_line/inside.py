@@ -7,7 +7,12 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.program import FLAGS, note, typed_command, user_errors
-from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.command_line.trained_model import (
+    check_text_flags,
+    define_trained_model_flags,
+    load_trained_model,
+)
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.text import shown
 from ptb.data.vocabulary import EOS
 from ptb.machine import strict_json
@@ -23,7 +28,10 @@ READ_WITH_INSIDE = (
     *("save_path", "checkpoint", "tutorial_checkpoint"),
     *("text", "units", "layer", "json"),
 )
-READ_WITHOUT = ("cell", "unroll", "batch_size", "num_steps", "window", "seed")
+READ_WITHOUT = (
+    *("cell", "unroll", "batch_size", "num_steps", "window", "seed"),
+    *("tokens", "lowercase", "min_count", "split"),
+)
 
 
 def define_inside_flags() -> None:
@@ -62,16 +70,10 @@ def define_inside_flags() -> None:
 def check_inside_flags() -> None:
     """Raises ValueError for flags that have no effect: without `--inside`, or beside it."""
     if not FLAGS.inside:
-        for name in READ_WITH_INSIDE:
-            if FLAGS[name].present:
-                raise ValueError(
-                    f"--{name} has no effect without --inside: add it, or leave out --{name}"
-                )
+        refuse_without_effect(READ_WITH_INSIDE, without="--inside")
         return
-    of_text = ("data_path", "dataset") if FLAGS.tutorial_checkpoint is None else ()
-    for name in (*READ_WITHOUT, *of_text):
-        if FLAGS[name].present:
-            raise ValueError(f"--{name} has no effect with --inside: leave out --{name}")
+    refuse_without_effect(READ_WITHOUT, "with --inside")
+    check_text_flags()
     if FLAGS.text is None:
         raise ValueError('--text is missing: give the words to read, such as --text="the company"')
 

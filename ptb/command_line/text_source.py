@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
 flags.disclaim_key_flags()
 
+# Where a text is.
+SOURCE_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 # What one time step reads of each.
 DATASETS = {"ptb": "word", "ptb_char": "char", "grammar": "word"}
 
@@ -98,13 +100,22 @@ def text_options_from_flags():
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """A place of a text: a `data_path` or a `dataset`; the built-in corpus if both are None."""
+    """A place of a text: a `data_path` or a `dataset`; the built-in corpus if both are None.
+
+    Raises ValueError if both are given.
+    """
 
     data_path: str | None = None
     dataset: str | None = None
     data_dir: str | None = None
     cache_dir: str | None = ""
     options: TextOptions | None = None
+
+    def __post_init__(self):
+        if self.data_path is not None and self.dataset is not None:
+            raise ValueError(
+                f"give only one of --data_path={self.data_path} and --dataset={self.dataset}"
+            )
 
     @classmethod
     def from_flags(cls) -> TextSource:
@@ -157,8 +168,7 @@ class TextSource:
 
     def to_flags(self) -> list[str]:
         """The flags from which `from_flags` makes this source."""
-        names = ("data_path", "dataset", "data_dir", "cache_dir")
-        values = {name: getattr(self, name) for name in names}
+        values = {name: getattr(self, name) for name in SOURCE_FLAGS}
         if self.options is not None:
             values |= dataclasses.asdict(self.options)
             shares = values.pop("shares")
@@ -201,10 +211,6 @@ class TextSource:
         from ptb.data import corpus  # noqa: PLC0415
 
         if self.data_path is not None:
-            if self.dataset is not None:
-                raise ValueError(
-                    f"give only one of --data_path={self.data_path} and --dataset={self.dataset}"
-                )
             return corpus.load_text(
                 self.data_path,
                 vocab_size,

@@ -10,7 +10,8 @@ from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS
-from ptb.command_line.text_source import TextSource
+from ptb.command_line.text_source import SOURCE_FLAGS, TextSource
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.options import reading_changed
 
 # These flags belong to the scripts that define them, so that --helpshort lists them there.
@@ -42,6 +43,15 @@ def define_trained_model_flags(group: str = "model") -> None:
         )
 
 
+def check_text_flags() -> None:
+    """Raises ValueError for flags that name a text, unless a tutorial checkpoint needs it.
+
+    For commands that read no text of their own.
+    """
+    if FLAGS.tutorial_checkpoint is None:
+        refuse_without_effect(SOURCE_FLAGS, without="--tutorial_checkpoint")
+
+
 def load_trained_model():
     """The `TrainedModel` that `--save_path` or `--tutorial_checkpoint` names.
 
@@ -58,8 +68,7 @@ def load_trained_model():
         )
     if run_path is not None:
         return trained_model.load_run(run_path, FLAGS.checkpoint)
-    if FLAGS["checkpoint"].present:
-        raise ValueError("--checkpoint has no effect without --save_path: leave out --checkpoint")
+    refuse_without_effect(["checkpoint"], without="--save_path")
     if FLAGS.data_path is None and FLAGS.dataset is None:
         raise ValueError(
             "--data_path is missing: a tutorial checkpoint does not have the words; give the text "

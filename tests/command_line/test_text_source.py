@@ -39,3 +39,11 @@ def test_a_run_is_read_again_as_it_was(parse, tmp_path):
     parse()
     options = TextOptions("char", True, 2)
     assert TextSource.of_run(saved) == TextSource("a", cache_dir=None, options=options)
+
+
+@pytest.mark.parametrize("name", ["text", __file__])
+def test_a_path_and_a_dataset_are_refused_together(parse, name):
+    parse(f"--data_path={name}", "--dataset=grammar")
+    for source in (TextSource.from_flags, lambda: TextSource.of_run({})):
+        with pytest.raises(ValueError, match=f"only one of --data_path={name} and --dataset=gram"):
+            source()

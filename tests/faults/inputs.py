@@ -182,7 +182,10 @@ FLAGS_OF_TRAIN = [
     Case(TRAIN, ("leftover",), "'leftover'"),
     *_bad_flag("early_stopping", "-1", "soon"),
     *_bad_flag("sample_every", "-1", "often"),
-    Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change has no effect without --save_path"),
+    Case(TRAIN, (*MODEL, "--change=learning_rate"), "--change=learning_rate has no effect without"),
+    Case(TRAIN, (*TEXT, "--keep=3"), "--keep=3 has no effect without --save_path: add that, or"),
+    Case(TRAIN, (*TEXT, "--checkpoint_every=9s"), "--checkpoint_every=9s has no effect without"),
+    Case(TRAIN, (*TEXT, "--worker_timeout=9"), "without --distribution=multi_worker"),
     Case(TRAIN, (*TEXT, *RUN, "--change=hidden_size"), "change=hidden_size: within a run"),
     Case(TRAIN, (*TEXT, *RUN, "--learning_rate=0.1"), "--change=learning_rate if"),
     Case(TRAIN, (*TEXT, "--reset_at=blank_line"), "the train split has only one document"),
@@ -201,6 +204,7 @@ FLAGS_OF_TRAIN = [
     Case(RUNS, (".", "--png=text/test.txt"), "exists with other content"),
     Case(VECTORS, (), "--save_path is missing"),
     Case(VECTORS, (*RUN, "--of=cells"), "of"),
+    Case(VECTORS, (*RUN, "--data_path=text"), "has no effect without --tutorial_checkpoint"),
     Case(VECTORS, (*RUN, "--out=text/test.txt"), "exists with other content"),
     Case(VECTORS, (*RUN, "--out=no/vectors.txt"), "cannot be written"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused "),
@@ -319,7 +323,10 @@ FLAGS_OF_EVALUATE = [
         "use --line_state=carried",
     ),
     Case(EVALUATE, (*RUN, "--data_path=nowhere"), "'nowhere' is not a folder"),
-    Case(EVALUATE, (*RUN, "--data_path=text", "--dataset=ptb"), "give only one of --data_path"),
+    *(
+        Case(EVALUATE, (*RUN, f"--data_path={path}", "--dataset=ptb"), "give only one of --data_p")
+        for path in ("text", "text/valid.txt")
+    ),
     Case(
         EVALUATE,
         (*RUN, "--data_path=text/valid.txt", "--split=test"),
@@ -429,7 +436,18 @@ FLAGS_OF_GENERATE = [
         *("--temperature=-1", "--temperature=nan", "--temperature=inf", "--top_p=1.1"),
         *("--top_p=nan", "--top_k=-1", "--top_k=2147483648", "--seed=2147483648", "--seed=x"),
     ),
-    Case(GENERATE, (*RUN, "--plot=x.png"), "--plot"),
+    Case(GENERATE, (*RUN, "--plot=x.png"), "--plot=x.png has no effect without --score"),
+    *(
+        Case(GENERATE, (*RUN, "--score=a b", flag), f"{flag} has no effect with --score")
+        for flag in (
+            *("--prefix=a", "--num_words=3", "--stop_at_line", "--nounk", "--temperature=0.5"),
+            *("--top_k=3", "--top_p=0.5", "--seed=1", "--num_samples=2"),
+        )
+    ),
+    *(
+        Case(GENERATE, (*RUN, flag), f"{flag} has no effect without --tutorial_checkpoint")
+        for flag in ("--data_path=text", "--dataset=ptb", "--data_dir=text", "--cache_dir=")
+    ),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=no/x.png"), "--plot=no/x.png cannot be written"),
     Case(GENERATE, (*RUN, "the", "company"), "'the'"),
@@ -451,6 +469,13 @@ FLAGS_OF_GENERATE = [
 FLAGS_OF_EXPORT = [
     Case(EXPORT, RUN, "--export_path is missing"),
     Case(EXPORT, (*RUN, "--export_path="), "--export_path=: is empty"),
+    Case(EXPORT, (*RUN, OUT, "--tutorial_mode=basic"), "without --write_tutorial_checkpoint"),
+    Case(
+        EXPORT,
+        (*RUN, "--write_tutorial_checkpoint=x", "--noevaluate"),
+        "--noevaluate has no effect without --export_path: add that, or leave out --noevaluate",
+    ),
+    Case(EXPORT, (*RUN, OUT, "--noevaluate", "--data_path=text"), "--data_path=text has no effect"),
     Case(EXPORT, ("--export_path=out",), "--save_path is missing"),
     Case(EXPORT, ("--save_path=nowhere", "--export_path=out"), "'nowhere' holds no run"),
     Case(EXPORT, ("--tutorial_checkpoint=x", "--export_path=out"), "--data_path is missing"),
@@ -483,10 +508,19 @@ FLAGS_OF_EXPLAIN = [
         *("--batch_size=0", "--batch_size=100001", "--num_steps=0", "--num_steps=1001"),
         *("--window=-1", "--window=999999999", "--seed=-1", "--unroll=maybe", "--layer=-1"),
     ),
-    Case(EXPLAIN, RUN, "--save_path has no effect without --inside"),
-    Case(EXPLAIN, ("--units=1",), "--units has no effect without --inside"),
+    Case(EXPLAIN, RUN, "--save_path=run has no effect without --inside"),
+    Case(EXPLAIN, ("--units=1",), "--units=1 has no effect without --inside"),
     Case(EXPLAIN, ("--inside", "--text=a b"), "--save_path is missing"),
     Case(EXPLAIN, (*INSIDE, "--text=a b", "--unroll"), "--unroll has no effect with --inside"),
+    *(
+        Case(EXPLAIN, (*INSIDE, "--text=a b", flag), f"{flag} has no effect with --inside")
+        for flag in ("--tokens=char", "--lowercase", "--min_count=2", "--split=80,10,10")
+    ),
+    Case(
+        EXPLAIN,
+        (*INSIDE, "--text=a b", "--dataset=ptb"),
+        "--dataset=ptb has no effect without --tutorial_checkpoint",
+    ),
     Case(EXPLAIN, INSIDE, "--text is missing"),
     Case(EXPLAIN, (*INSIDE, "--text=a"), "--text has 1 tokens: give from 2 to 200"),
     Case(EXPLAIN, (*INSIDE, "--text=a zebra"), "the word 'zebra' is not among"),
@@ -545,7 +579,8 @@ FLAGS_OF_ORIGINAL = [
     Case(ORIGINAL, ("compare", "train"), "'compare train'"),
     Case(ORIGINAL, ("record",), "--out"),
     Case(ORIGINAL, ("train", "--windows=3"), "--windows=3"),
-    Case(ORIGINAL, ("compare", "--out=out"), "--out=out"),
+    Case(ORIGINAL, ("compare", "--out=out"), "--out=out has no effect in compare"),
+    Case(ORIGINAL, ("compare", "--random=3", "--windows=3"), "--windows=3 has no effect with"),
     Case(ORIGINAL, ("compare", "--model=fast"), "optimizer=adamw"),
     Case(ORIGINAL, ("compare", "--cell=min_gru"), "cell=min_gru"),
     Case(ORIGINAL, ("compare", "--python=nowhere"), "nowhere cannot be run"),
@@ -556,10 +591,10 @@ FLAGS_OF_ORIGINAL = [
 FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--paths=warp",), "warp"),
     Case(BENCHMARK, ("--paths=fused,static,fused",), "--paths=fused,static,fused"),
-    Case(BENCHMARK, ("--tf1_python=nowhere",), "--tf1_python has no effect"),
+    Case(BENCHMARK, ("--tf1_python=nowhere",), "--tf1_python=nowhere has no effect"),
     Case(BENCHMARK, ("--reader_tokens=2500000",), "no effect without --reader"),
-    Case(BENCHMARK, ("--reader", "--model=medium"), "--model has no effect with --reader"),
-    Case(BENCHMARK, ("--export_path=run", "--sweep=num_steps"), "--sweep has no effect"),
+    Case(BENCHMARK, ("--reader", "--model=medium"), "--model=medium has no effect with --reader"),
+    Case(BENCHMARK, ("--export_path=run", "--sweep=num_steps"), "--sweep=num_steps has no effect"),
     Case(BENCHMARK, (*TEXT, "--batch_size=5000"), "batch_size=5000 x num_steps=2 needs"),
     Case(BENCHMARK, (*TEXT, "--sweep=batch_size", "--num_steps=1000"), "needs a text of at least"),
     Case(BENCHMARK, ("--json=new", "--plot=./new"), "--plot=./new is the file of --json"),
@@ -585,8 +620,8 @@ FLAGS_OF_BENCHMARK = [
     Case(BENCHMARK, ("--export_path=nowhere",), "'nowhere' holds no export"),
     Case(BENCHMARK, ("faster",), "'faster'"),
     Case(BENCHMARK, ("--learning_rate=3",), "--learning_rate=3.0"),
-    Case(BENCHMARK, ("--sweep=num_steps", "--peers=torch"), "--peers "),
-    Case(BENCHMARK, ("--sweep=num_steps", "--num_steps=5"), "varied by --sweep=num_steps"),
+    Case(BENCHMARK, ("--sweep=num_steps", "--peers=torch"), "--peers=torch has no effect"),
+    Case(BENCHMARK, ("--sweep=num_steps", "--num_steps=5"), "with --sweep=num_steps: leave out"),
     Case(BENCHMARK, ("--vocab_size=500",), "--vocab_size"),
     Case(BENCHMARK, ("--json=/dev/stdout",), "--json=/dev/stdout cannot be written"),
 ]

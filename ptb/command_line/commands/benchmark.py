@@ -37,6 +37,7 @@ from ptb.command_line.program import (
     write_json,
 )
 from ptb.command_line.text_source import TextSource
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.reader import sequential
 from ptb.machine.cores import available_cores
 from ptb.machine.environment import commit, machine, versions
@@ -116,34 +117,20 @@ def _check_flags() -> None:
     check_output_files("json", "plot")
     if FLAGS.sweep:
         check_output_file(str(_sweep_picture()), f"the picture {_sweep_picture()}", PNG)
-    for name in UNREAD:
-        if FLAGS[name].present:
-            raise ValueError(
-                f"--{name}={FLAGS[name].value} does not change the speed: leave it out"
-            )
-    for measurement, names in _without_effect().items():
-        for name in names:
-            raise ValueError(f"--{name} has no effect {measurement}: leave out --{name}")
-    if FLAGS.sweep and FLAGS[FLAGS.sweep].present:
-        raise ValueError(f"--{FLAGS.sweep} is varied by --sweep={FLAGS.sweep}: leave it out")
-    if FLAGS["vocab_size"].present and FLAGS.data_path is None:
-        raise ValueError("--vocab_size has no effect without --data_path: leave it out")
-
-
-def _without_effect() -> dict[str, list[str]]:
-    """The flags that were given but are not read, by the words for what is measured."""
-    given = [flag.name for flag in own_flags() if flag.present and flag.name != "json"]
+    refuse_without_effect(UNREAD, "on the speed")
     for other, reads in OTHERS.items():
         if FLAGS[other].value:
-            return {f"with --{other}": [n for n in given if n not in (other, *reads)]}
-    tf1 = any(name.startswith("tf1_") for name in FLAGS.peers)
-    return {
-        "without --reader": [n for n in given if n == "reader_tokens"],
-        "with --sweep": [n for n in given if FLAGS.sweep and n in ("paths", "peers")],
-        "without tf1_block or tf1_basic in --peers": [
-            n for n in given if n == "tf1_python" and not tf1
-        ],
-    }
+            read = (other, "json", *reads)
+            unread = [flag.name for flag in own_flags() if flag.name not in read]
+            refuse_without_effect(unread, f"with --{other}")
+            return
+    refuse_without_effect(["reader_tokens"], without="--reader")
+    if FLAGS.sweep:
+        refuse_without_effect(["paths", "peers", FLAGS.sweep], f"with --sweep={FLAGS.sweep}")
+    if not any(name.startswith("tf1_") for name in FLAGS.peers):
+        refuse_without_effect(["tf1_python"], without="tf1_block or tf1_basic in --peers")
+    if FLAGS.data_path is None:
+        refuse_without_effect(["vocab_size"], without="--data_path")
 
 
 def _find_tf1() -> None:

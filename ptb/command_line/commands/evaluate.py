@@ -35,6 +35,7 @@ from ptb.command_line.trained_model import (
     load_train_of,
     load_trained_model,
 )
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.documents import NONE, RESET_AT, borders_of
 from ptb.data.options import WHOLE
 from ptb.machine import strict_json
@@ -233,12 +234,7 @@ def _eos(trained) -> int:
 def _check_lines() -> None:
     """Raises ValueError for flags of `--per_line` that contradict each other."""
     if not FLAGS.per_line:
-        for name in ("format", "line_state"):
-            if FLAGS[name].present:
-                given = f"--{name}={FLAGS[name].value}"
-                raise ValueError(
-                    f"{given} has no effect without --per_line: add it, or leave out --{name}"
-                )
+        refuse_without_effect(("format", "line_state"), without="--per_line")
         return
     if FLAGS.json:
         raise ValueError("--json cannot print lines: with --per_line, use --format=jsonl")
@@ -258,12 +254,8 @@ def _check_method() -> None:
     if FLAGS.neural_cache and FLAGS.dynamic_evaluation:
         raise ValueError("give only one of --neural_cache and --dynamic_evaluation")
     for method, names in METHODS.items():
-        for name in names:
-            given = f"--{name}={FLAGS[name].value}"
-            if FLAGS[name].present and not FLAGS[method].value:
-                raise ValueError(
-                    f"{given} has no effect without --{method}: add it, or leave out --{name}"
-                )
+        if not FLAGS[method].value:
+            refuse_without_effect(names, without=f"--{method}")
 
 
 def _print_what_is_scored(text: Text) -> None:

@@ -22,10 +22,12 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, command_to_type, note, run, user_errors
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
+    check_text_flags,
     define_trained_model_flags,
     load_corpus_of,
     load_trained_model,
 )
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.machine.escape import escape
 from ptb.serving.export_folder import make_export_folder
 
@@ -37,6 +39,7 @@ def main() -> None:
         prefix = FLAGS.write_tutorial_checkpoint
         if FLAGS.export_path is None and prefix is None:
             raise ValueError("--export_path is missing: give a folder for the export")
+        _check_flags()
         trained = load_trained_model()
         if prefix is not None:
             _write_tutorial_checkpoint(trained, prefix)
@@ -62,6 +65,16 @@ def main() -> None:
     print(f"{escape(str(path))}/README.md says how to call the model; next:", file=sys.stderr)
     page = command_to_type("serve", f"--export_path={FLAGS.export_path}")
     print(f"  try it on a page  {escape(page)}", file=sys.stderr)
+
+
+def _check_flags() -> None:
+    """Raises ValueError for flags that have no effect beside the others."""
+    if FLAGS.write_tutorial_checkpoint is None:
+        refuse_without_effect(["tutorial_mode"], without="--write_tutorial_checkpoint")
+    if FLAGS.export_path is None:
+        refuse_without_effect(["evaluate"], without="--export_path")
+    if FLAGS.export_path is None or not FLAGS.evaluate:
+        check_text_flags()
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:

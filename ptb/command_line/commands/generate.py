@@ -25,7 +25,12 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run, user_errors
 from ptb.command_line.standard_input import STANDARD_INPUT, read_standard_input
 from ptb.command_line.text_source import define_data_flags
-from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.command_line.trained_model import (
+    check_text_flags,
+    define_trained_model_flags,
+    load_trained_model,
+)
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.text import join, without_last_space
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
@@ -34,6 +39,11 @@ from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS
 flags.disclaim_key_flags()
 
 MAX_PREFIX_BYTES = 1 << 26
+# The flags of a text that is written, not scored.
+OF_WRITING = (
+    *("prefix", "num_words", "stop_at_line", "unk", "temperature", "top_k", "top_p", "seed"),
+    "num_samples",
+)
 
 
 def main() -> None:
@@ -62,8 +72,11 @@ def main() -> None:
 
 
 def _check_flags() -> None:
-    if FLAGS.plot is not None and FLAGS.score is None:
-        raise ValueError("--plot needs --score: add it, or leave out --plot")
+    if FLAGS.score is None:
+        refuse_without_effect(["plot"], without="--score")
+    else:
+        refuse_without_effect(OF_WRITING, "with --score")
+    check_text_flags()
     check_output_files("plot")
 
 

@@ -43,6 +43,7 @@ from ptb.command_line.training_flags import (
     load_beginnings,
     save_options_from_flags,
 )
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.runs.run_folder import CannotSave
 from ptb.runs.train import Devices, open_training
 
@@ -76,13 +77,11 @@ def training_from_flags():
 
     Raises ValueError for wrong flags or a wrong text.
     """
+    if FLAGS.save_path is None:
+        refuse_without_effect(("change", "checkpoint_every", "keep"), without="--save_path")
     config, save, cluster = config_from_flags(), save_options_from_flags(), cluster_from_flags()
     corpus = TextSource.from_flags().load(("train", "valid"), ("test",), config.vocab_size)
     devices = Devices(start_tensorflow, is_chief=cluster is None or cluster.is_chief)
-    if FLAGS.change and FLAGS.save_path is None:
-        raise ValueError(
-            "--change has no effect without --save_path: add it, or leave out --change"
-        )
     options = {
         "labels": labels_from_flags(),
         "beginnings": load_beginnings(FLAGS.init_from, FLAGS.init_vectors, corpus),

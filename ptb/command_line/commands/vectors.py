@@ -19,7 +19,11 @@ from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_file, run, user_errors
 from ptb.command_line.text_source import define_data_flags
-from ptb.command_line.trained_model import define_trained_model_flags, load_trained_model
+from ptb.command_line.trained_model import (
+    check_text_flags,
+    define_trained_model_flags,
+    load_trained_model,
+)
 from ptb.data import word_vectors
 from ptb.machine.atomic_file import write_atomically
 
@@ -28,6 +32,7 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     with user_errors():
+        check_text_flags()
         trained = load_trained_model()
         weights = trained.weights
         vectors = weights["embedding"]

@@ -25,27 +25,34 @@ from tqdm import tqdm
 from models.tf1_names import MODES
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
-from ptb.command_line.help import flag_group
+from ptb.command_line.help import flag_group, own_flags
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors, write_json
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
 from ptb.machine.own_folder import refuse_foreign
 
 flags.disclaim_key_flags()
 
-TASKS = ("compare", "record", "train")
+# The tasks, and the flags that have no effect in each.
+UNREAD = {
+    "compare": ("out", "tutorial_checkpoint"),
+    "record": ("json", "tutorial_checkpoint"),
+    "train": ("out", "random", "windows"),
+}
+READ_WITH_RANDOM = ("random", "seed", "python", "out", "json")
 # Windows of one command of the oracle: progress is shown between commands.
 CHUNK = 100
 
 
 def main(names: list[str]) -> None:
     with user_errors():
-        if len(names) != 1 or names[0] not in TASKS:
+        if len(names) != 1 or names[0] not in UNREAD:
             given = " ".join(names) or "nothing"
             raise ValueError(
-                f"{given!r} is no task of the original: give one of {', '.join(TASKS)}"
+                f"{given!r} is no task of the original: give one of {', '.join(UNREAD)}"
             )
         _check_flags(names[0])
         config = config_from_flags()
@@ -55,17 +62,10 @@ def main(names: list[str]) -> None:
 
 
 def _check_flags(task: str) -> None:
-    for name, task_of in (
-        ("random", ("compare", "record")),
-        ("windows", ("compare", "record")),
-        ("out", ("record",)),
-        ("json", ("compare", "train")),
-        ("tutorial_checkpoint", ("train",)),
-    ):
-        if FLAGS[name].present and task not in task_of:
-            raise ValueError(
-                f"--{name}={FLAGS[name].value} is of {' and '.join(task_of)}: leave it out"
-            )
+    refuse_without_effect(UNREAD[task], f"in {task}")
+    if FLAGS.random:
+        others = [flag.name for flag in own_flags() if flag.name not in READ_WITH_RANDOM]
+        refuse_without_effect(others, "with --random")
     if task == "record" and not FLAGS.out:
         raise ValueError("--out is missing: give a folder for the recordings")
     check_output_files("json")
@@ -212,7 +212,8 @@ def start() -> None:
         flags.DEFINE_integer(
             "random",
             None,
-            "For compare: number of random models to compare. Default: the model of --model only.",
+            "For compare and record: number of random models, in place of the model of --model. "
+            "Default: none.",
             1,
             100_000,
         )

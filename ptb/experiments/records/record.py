@@ -28,7 +28,7 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.program import FLAGS, note, run_tool, typed_command, user_errors
-from ptb.command_line.text_source import TextSource
+from ptb.command_line.text_source import SOURCE_FLAGS, TextSource
 from ptb.command_line.training_flags import define_training_flags
 from ptb.machine import strict_json
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
@@ -50,8 +50,6 @@ UNFINISHED, MARK = "unfinished", "A record is being made here: the same command 
 MAX_TABLE_BYTES = 30_000_000
 # No perplexity is higher: that of 700 nats a word, at which it is cut off.
 MAXIMUM = 1.1e304
-# Where the text is, for the scripts that read that of a run.
-TEXT_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")
 
 
 Positive = Annotated[float, Limits(1e-6, MAXIMUM)]
@@ -141,7 +139,7 @@ def evaluate(run: Path, split: str, *flags: str) -> dict:
 
     Raises ValueError if the perplexity is infinite, which no record holds.
     """
-    flags += tuple(given_flags(TEXT_FLAGS))
+    flags += tuple(given_flags(SOURCE_FLAGS))
     answer = json.loads(
         run_script("evaluate", [f"--save_path={run}", f"--split={split}", "--json", *flags])
     )
