@@ -314,7 +314,7 @@ def encode(
         num_tokens += len(encoded[-1])
         if 8 * num_tokens > memory:  # the blocks, and the whole that is made of them
             raise ValueError(
-                f"the text has more than {num_tokens:,} tokens, and {there_is()} of memory: "
+                f"the text has more than {num_tokens:,} tokens, and {there_is()}: "
                 "give a shorter one"
             )
     return numbers.join_line_ends(np.concatenate(encoded))

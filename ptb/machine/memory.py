@@ -20,18 +20,20 @@ def memory_bytes() -> int:
 
 
 def there_is() -> str:
-    """`memory_bytes` in words, with what limits it."""
-    num_bytes, limit = _least()
-    return f"{limit} {gib(num_bytes)}"
+    """What limits `memory_bytes`, and to how much, in words."""
+    return _least()[1]
 
 
 def _least() -> tuple[int, str]:
-    limits = [(num_bytes, "its control group allows") for num_bytes in group_limits()]
-    limits.append((machine_bytes(), "this machine has"))
+    """`memory_bytes` and `there_is`."""
+    limits = [
+        (limit, f"its control group allows {gib(limit)} of memory") for limit in group_limits()
+    ]
+    limits.append((machine_bytes(), f"this machine has {gib(machine_bytes())} of memory"))
     if (limit := address_space_limit()) is not None:
-        left = max(limit - max(_mapped(), TENSORFLOW_BYTES), 0)
-        beside = f"beside the {gib(TENSORFLOW_BYTES)} that TensorFlow takes"
-        limits.append((left, f"`ulimit -v` allows, {beside},"))
+        taken = min(limit, max(_mapped(), TENSORFLOW_BYTES))
+        words = f"{gib(limit)} of memory, of which this program takes {gib(taken)}"
+        limits.append((limit - taken, f"`ulimit -v` allows {words}"))
     return min(limits)
 
 

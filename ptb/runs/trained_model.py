@@ -97,7 +97,7 @@ class TrainedModel:
         """Raises the errors of `build` without building the model. Imports TensorFlow."""
         config, vocab_size = self.config, len(self.vocabulary)
         try:
-            check_memory(config, vocab_size, batch_size=1, num_steps=1)
+            check_memory(config, vocab_size, batch_size=1, num_steps=1, trained=True)
             check_weights(self.weights, size_of(config, vocab_size).shapes)
         except ValueError as error:
             raise ValueError(f"the model {self.name!r} does not fit: {error}") from None

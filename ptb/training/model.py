@@ -12,6 +12,7 @@ from ptb.machine.own_models import check_own_models
 from ptb.training.config import Config
 
 FLOAT_BYTES = 4
+MORE_MEMORY = "use a machine with more memory"
 
 
 def build_model(config: Config, vocab_size: int):
@@ -62,6 +63,12 @@ class Size:
         """Weights of the model, biases included."""
         return sum(map(math.prod, self.shapes.values()))
 
+    @property
+    def num_vocabulary_weights(self) -> int:
+        """Weights of the embedding and of the softmax, which grow with the vocabulary."""
+        of_words = [n for n in self.shapes if n.startswith(("embedding", "softmax"))]
+        return sum(math.prod(self.shapes[name]) for name in of_words)
+
 
 def size_of(config: Config, vocab_size: int) -> Size:
     """The size of the model that `config` describes. Allocates none of its weights.
@@ -94,12 +101,17 @@ def _size_of(config: Config, vocab_size: int) -> Size:
 
 
 def check_memory(
-    config: Config, vocab_size: int, batch_size: int, num_steps: int, training: bool = False
+    config: Config,
+    vocab_size: int,
+    batch_size: int,
+    num_steps: int,
+    training: bool = False,
+    trained: bool = False,
 ) -> None:
     """Raises ValueError if a model cannot fit into memory. Imports TensorFlow.
 
     Counts the weights, for `training` also gradients and optimizer state, and the values of one
-    window of `batch_size` x `num_steps` words.
+    window of `batch_size` x `num_steps` words. The sizes of a `trained` model cannot be changed.
     """
     present = memory_bytes()
     size = size_of(config, vocab_size)
@@ -107,10 +119,13 @@ def check_memory(
     if training:
         weights = 2 * weights + FLOAT_BYTES * size.slots
     if weights > present:
+        other = f"num_layers={config.num_layers}"
+        if 2 * size.num_vocabulary_weights > size.num_weights:
+            other = f"vocab_size={vocab_size}"
         raise ValueError(
-            f"hidden_size={config.hidden_size} and num_layers={config.num_layers} need "
-            f"{gib(weights)} for weights{' and gradients' if training else ''}, "
-            f"and {there_is()}: make one of the two smaller"
+            f"hidden_size={config.hidden_size} and {other} need "
+            f"{gib(weights)} for weights{' and gradients' if training else ''}, and {there_is()}: "
+            + (MORE_MEMORY if trained else "make one of the two smaller")
         )
     # Logits and probabilities of each word, and the values of each layer.
     per_token = 2 * vocab_size + size.values_per_token
@@ -118,5 +133,6 @@ def check_memory(
     if weights + window > present:
         raise ValueError(
             f"batch_size={batch_size} and num_steps={num_steps} need {gib(window)} for one window, "
-            f"beside {gib(weights)} for weights, and {there_is()}: make one of the two smaller"
+            f"beside {gib(weights)} for weights, and {there_is()}: "
+            + ("make one of the two smaller" if batch_size * num_steps > 1 else MORE_MEMORY)
         )

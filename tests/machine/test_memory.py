@@ -20,8 +20,20 @@ def test_a_limit_on_address_space_is_what_there_is_beside_tensorflow(monkeypatch
     assert memory.memory_bytes() == before
     limit_address_space(monkeypatch, GIB)
     assert memory.memory_bytes() == 0
-    with pytest.raises(ValueError, match=r"2 MiB for weights.*`ulimit -v`.* 0 MiB"):
+    allowed = r"`ulimit -v` allows 1\.0 GiB of memory, of which this program takes 1\.0 GiB"
+    with pytest.raises(ValueError, match=f"2 MiB for weights, and {allowed}: "):
         check_memory(Config(hidden_size=100), 1000, 1, 1)
+
+
+def test_a_limit_on_address_space_names_the_limit_and_what_is_taken(monkeypatch):
+    limit_address_space(monkeypatch, 8 * GIB)
+    for mapped, taken in ((GIB, "2.0 GiB"), (6 * GIB, "6.0 GiB"), (8 * GIB, "8.0 GiB")):
+        monkeypatch.setattr(memory, "_mapped", lambda mapped=mapped: mapped)
+        monkeypatch.setattr(memory, "machine_bytes", lambda: 1000 * GIB)
+        monkeypatch.setattr(memory, "group_limits", list)
+        assert memory.memory_bytes() == 8 * GIB - max(mapped, 2 * GIB)
+        allowed = f"`ulimit -v` allows 8.0 GiB of memory, of which this program takes {taken}"
+        assert memory.there_is() == allowed
 
 
 def test_too_little_address_space_to_import_tensorflow_is_said_before(monkeypatch):
