@@ -10,6 +10,9 @@ from typing import BinaryIO
 
 from ptb.machine.system import UNSUPPORTED, WINDOWS
 
+# Characters, each of at most 4 bytes: beside the token they fit into the 255 bytes of a file name.
+MAX_NAME = 50
+
 
 def new_token() -> str:
     """32 hexadecimal digits that nobody can guess."""
@@ -21,9 +24,10 @@ def write_atomically(
 ) -> None:
     """Calls `write` with a new file beside `path`, syncs it, and renames it to `path`.
 
-    The new file is called `.NAME.TOKEN`, with a new token if none is given.
+    The new file is called `.NAME.TOKEN`, with a new token if none is given, and only the first
+    characters of a long NAME.
     """
-    temporary = path.with_name(f".{path.name}.{token or new_token()}")
+    temporary = path.with_name(f".{path.name[:MAX_NAME]}.{token or new_token()}")
     # "x": a file that has this name already is not ours. It is not written through, and it stays.
     file = temporary.open("x+b")
     try:
