@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from statistics import median
 
 from absl import flags
@@ -113,8 +114,9 @@ def _measure_pair(name: str, times: int) -> tuple[Network, float]:
     preset = PRESETS[name]
     config = dataclasses.replace(preset, batch_size=times * preset.batch_size)
     half = dataclasses.replace(config, batch_size=config.batch_size // 2)
-    one, part = Team("none", config, ["0"]), Team("none", half, ["0"])
-    two = Team("multi_worker", config, ["0", "1"])
+    cores = [str(core) for core in sorted(os.sched_getaffinity(0))[:2]]
+    one, part = Team("none", config, cores[:1]), Team("none", half, cores[:1])
+    two = Team("multi_worker", config, cores)
     try:
         _race([one, part, two])
         num_bytes = message_bytes(config, VOCAB_SIZE)
