@@ -18,6 +18,7 @@ import time
 
 import numpy as np
 
+from ptb.command_line.devices import start_tensorflow
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
@@ -29,7 +30,7 @@ from ptb.experiments.studies.measurements import (
     values_by,
     within,
 )
-from ptb.experiments.studies.study import Options, Study, start_quietly
+from ptb.experiments.studies.study import Options, Study
 from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
@@ -67,7 +68,7 @@ def _measure_here(all_kept: list[int], case: Row, ids, vocab_size: int) -> list[
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
-    start_quietly()
+    start_tensorflow()
     ids = np.asarray(ids, np.int32)
     config = Config(rnn_mode="static", **case)
     model = build_model(config, vocab_size)

@@ -135,7 +135,7 @@ class Study:
                     self.report_recheck(recorded, rows, folder, kept_provenance(folder, RECHECK))
             return
         if not self.in_children:
-            start_quietly()
+            start_tensorflow()
         count = FLAGS.seeds or (self.quick_seeds if FLAGS.quick else self.seeds)
         tuning = [1000 + first + i for i in range(2 if FLAGS.quick else TUNING_SEEDS)]
         options = Options(FLAGS.quick, tuple(range(first, first + count)), tuple(tuning))
@@ -345,15 +345,6 @@ def _seeds(count: int) -> str:
 def cpu_seconds() -> float:
     """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
-
-
-def start_quietly() -> None:
-    """Starts TensorFlow without its warnings about retracing."""
-    start_tensorflow()
-    import tensorflow as tf  # noqa: PLC0415
-
-    # A study traces the same step for many settings on purpose, and need not be warned of it.
-    tf.get_logger().setLevel("ERROR")
 
 
 def _language() -> str:

@@ -20,9 +20,10 @@ from statistics import fmean, geometric_mean
 
 import numpy as np
 
+from ptb.command_line.devices import start_tensorflow
 from ptb.experiments.studies.findings import OF_SEVERAL
 from ptb.experiments.studies.measurements import Row, and_, estimates, ratio, values_by, where
-from ptb.experiments.studies.study import Options, Study, start_quietly
+from ptb.experiments.studies.study import Options, Study
 from ptb.machine.child import call
 from ptb.machine.environment import peak_bytes
 
@@ -55,7 +56,7 @@ def _measure_here(mode: str, lengths, seconds: float, seed: int, ids, vocab_size
     from ptb.training.config import Config  # noqa: PLC0415
     from ptb.training.model import build_model  # noqa: PLC0415
 
-    start_quietly()
+    start_tensorflow()
     ids = np.asarray(ids, np.int32)
     config = Config(rnn_mode=mode, num_layers=1, seed=seed)
     model = build_model(config, vocab_size)
