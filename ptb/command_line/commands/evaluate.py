@@ -148,19 +148,20 @@ def _print_scores(evaluator, texts: list[Text], trained) -> None:
     for text in texts:
         with _bar(text) as bar:
             scores.append(evaluator(text.windows, progress=bar.update))
+    total = _total(scores)
     if FLAGS.json:
         each = [_as_json(*pair, trained) for pair in zip(scores, texts, strict=True)]
-        print(strict_json.dumps(each[0] if len(each) == 1 else _total(scores) | {"texts": each}))
+        sums = {name: getattr(total, name) for name in ("perplexity", "nats", "tokens")}
+        print(strict_json.dumps(each[0] if len(each) == 1 else sums | {"texts": each}))
         return
     for score, text in zip(scores, texts, strict=True):
         if len(texts) > 1:
             print(f"{escape(text.name)}:")
         _print_score(score, text, _reset_at(trained))
     if len(texts) > 1:
-        total = _total(scores)
-        print(f"all {len(texts)} texts: perplexity {total['perplexity']:.3f}")
-        print(f"{total['nats']:.3f} nats over {total['tokens']:,} tokens")
-    print(f"{scores[-1].words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
+        print(f"all {len(texts)} texts: perplexity {total.perplexity:.3f}")
+        print(f"{total.nats:.3f} nats over {total.tokens:,} tokens")
+    print(f"{total.words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
 
 
 def _bar(text: Text):
@@ -170,13 +171,13 @@ def _bar(text: Text):
     return tqdm(total=total, desc=text.split, unit="word", unit_scale=True, disable=None)
 
 
-def _total(scores) -> dict:
+def _total(scores):
+    """The `Score` of all texts or lines together."""
     from ptb.training.perplexity import Score  # noqa: PLC0415
 
     seconds = sum(score.seconds for score in scores)
     nats, tokens = math.fsum(s.nats for s in scores), sum(s.tokens for s in scores)
-    total = Score(nats, tokens, seconds)
-    return {"perplexity": total.perplexity, "nats": total.nats, "tokens": total.tokens}
+    return Score(nats, tokens, seconds)
 
 
 def _print_score(score, text: Text, reset_at: str) -> None:
@@ -216,8 +217,8 @@ def _print_lines(evaluator, texts: list[Text], trained) -> None:
             carried = FLAGS.line_state == "carried"
             state = _zeroed(reset_at) if carried and reset_at != NONE else FLAGS.line_state
             print(
-                f"sum of {len(scores.tokens):,} lines: perplexity {total['perplexity']:.3f}, "
-                f"{total['nats']:.3f} nats over {total['tokens']:,} tokens, state {state}"
+                f"sum of {len(scores.tokens):,} lines: perplexity {total.perplexity:.3f}, "
+                f"{total.nats:.3f} nats over {total.tokens:,} tokens, state {state}"
                 f"{_with_method()}"
             )
 
@@ -327,7 +328,8 @@ def _check_memory(trained, windows: list, train_windows) -> None:
     for each, training in (*((each, False) for each in windows), (train_windows, True)):
         if each is not None:
             sizes = each.batch_size, each.num_steps
-            check_memory(trained.config, len(trained.vocabulary), *sizes, training=training)
+            vocab_size = len(trained.vocabulary)
+            check_memory(trained.config, vocab_size, *sizes, training=training, trained=True)
 
 
 def _evaluator(model, train_windows):
