@@ -161,7 +161,10 @@ FLAGS_OF_TRAIN = [
     *_bad_flag("dataset", "wikitext"),
     *_bad_flag("ema_momentum", "1", "-0.1", "nan"),
     *_bad_flag("keep", "0", "1001", "all"),
-    *_bad_flag("checkpoint_every", "", "soon", "5", "0s", "-5s", "1e9s", "99999999999w"),
+    *(
+        Case(TRAIN, (*MODEL, "--save_path=new", f"--checkpoint_every={every}"), "checkpoint_every=")
+        for every in ("", "soon", "5", "0s", "-5s", "1e9s", "99999999999w")
+    ),
     *_bad_flag("on_divergence", "pray"),
     *_bad_flag("distribution", "telepathy"),
     *_bad_flag("num_devices", "0", "65"),
