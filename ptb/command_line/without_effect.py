@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from ptb.command_line.help import own_flags
 from ptb.command_line.program import FLAGS
 
 
@@ -20,3 +21,8 @@ def refuse_without_effect(names: Iterable[str], where: str = "", without: str = 
             raise ValueError(
                 f"{given} has no effect {where}: {remedy}leave out {given.partition('=')[0]}"
             )
+
+
+def refuse_all_but(read: Collection[str], where: str) -> None:
+    """Raises ValueError if any flag of the command but those in `read` was given."""
+    refuse_without_effect((f.name for f in own_flags() if f.name not in read), where)

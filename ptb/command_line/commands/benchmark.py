@@ -24,7 +24,7 @@ from absl import flags
 
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import import_tensorflow
-from ptb.command_line.help import flag_group, own_flags
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import (
     FLAGS,
@@ -37,7 +37,7 @@ from ptb.command_line.program import (
     write_json,
 )
 from ptb.command_line.text_source import TextSource
-from ptb.command_line.without_effect import refuse_without_effect
+from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.data.reader import sequential
 from ptb.machine.cores import available_cores
 from ptb.machine.environment import commit, machine, versions
@@ -120,9 +120,7 @@ def _check_flags() -> None:
     refuse_without_effect(UNREAD, "on the speed")
     for other, reads in OTHERS.items():
         if FLAGS[other].value:
-            read = (other, "json", *reads)
-            unread = [flag.name for flag in own_flags() if flag.name not in read]
-            refuse_without_effect(unread, f"with --{other}")
+            refuse_all_but((other, "json", *reads), f"with --{other}")
             return
     refuse_without_effect(["reader_tokens"], without="--reader")
     if FLAGS.sweep:

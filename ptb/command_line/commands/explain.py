@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from absl import flags
 
-from ptb.command_line.help import flag_group, own_flags
+from ptb.command_line.help import flag_group
 from ptb.command_line.inside import check_inside_flags, define_inside_flags, look, print_inside
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors
@@ -34,6 +34,7 @@ from ptb.command_line.text_source import (
     define_data_flags,
     define_text_flags,
 )
+from ptb.command_line.without_effect import refuse_all_but
 from ptb.explain.phrases import LANGUAGES
 from ptb.machine.atomic_file import write_atomically
 
@@ -47,7 +48,8 @@ def main() -> None:
     with user_errors():
         check_output_files("png")
         check_inside_flags()
-        _check_cell_flags()
+        if FLAGS.cell:
+            refuse_all_but(READ_WITH_CELL, "with --cell")
     # A terminal that lacks a letter of the text shows a question mark in its place.
     sys.stdout.reconfigure(errors="replace")
     if FLAGS.inside:
@@ -61,13 +63,6 @@ def main() -> None:
     _print(sequential, random)
     if FLAGS.png:
         _draw(lambda file: _draw_batch(sequential, random, file))
-
-
-def _check_cell_flags() -> None:
-    """Raises ValueError for flags that have no effect with `--cell`."""
-    for flag in own_flags() if FLAGS.cell else []:
-        if flag.present and flag.name not in READ_WITH_CELL:
-            raise ValueError(f"--{flag.name} has no effect with --cell: leave out --{flag.name}")
 
 
 def _show_inside() -> None:

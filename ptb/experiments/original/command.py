@@ -25,11 +25,11 @@ from tqdm import tqdm
 from models.tf1_names import MODES
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
-from ptb.command_line.help import flag_group, own_flags
+from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, fail, run, user_errors, write_json
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
-from ptb.command_line.without_effect import refuse_without_effect
+from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
 from ptb.machine.own_folder import refuse_foreign
@@ -64,8 +64,7 @@ def main(names: list[str]) -> None:
 def _check_flags(task: str) -> None:
     refuse_without_effect(UNREAD[task], f"in {task}")
     if FLAGS.random:
-        others = [flag.name for flag in own_flags() if flag.name not in READ_WITH_RANDOM]
-        refuse_without_effect(others, "with --random")
+        refuse_all_but(READ_WITH_RANDOM, "with --random")
     if task == "record" and not FLAGS.out:
         raise ValueError("--out is missing: give a folder for the recordings")
     check_output_files("json")
