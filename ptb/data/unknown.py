@@ -58,14 +58,17 @@ def reasons(
     is_lost = is_word & ~is_kept & (train > 0)
     too_rare = is_lost & (train < limits.min_count)
     new = is_word & ~is_kept & (train == 0)
-    # Then a word of train must become `<unk>`, or nothing could stand for the new ones.
-    needs_loss = bool(new.any()) and not train[[token == UNKNOWN for token in tokens]].any()
+    # Then a word of train must become `<unk>`, or nothing could stand for those that train lacks,
+    # a written `<unk>` among them.
+    is_unknown = np.array([token == UNKNOWN for token in tokens])
+    needs_loss = bool((new | is_unknown).any()) and not train[is_unknown].any()
     if too_rare.any():
         why = f"occur fewer than {limits.min_count} times in train"
         if not limits.is_given:
             why += " and stand for words that train lacks"
         more, is_full = int(train[too_rare].max()), len(vocabulary) == limits.vocab_size
-        helps = limits.is_given and not is_full and (more > 1 or not needs_loss)
+        still_loses = (is_lost & (train < more)).any()
+        helps = limits.is_given and not is_full and (still_loses or not needs_loss)
         change = f"--min_count={more} keeps more" if helps else f"fewer with {finer}"
         yield f"{UNKNOWN}: {units} that {why}: {_amount(too_rare, counts)}; {change}"
     if (cut := is_lost & ~too_rare).any():

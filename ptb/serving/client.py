@@ -31,7 +31,7 @@ class NextWord:
     """A likely next token: as it is shown, what it adds to the text, and its probability.
 
     `adds` is None for a subword that is only a part of a character, and for a space that the text
-    ends with already.
+    ends with already. What `Reading.left_out` has is to be removed before it is added.
     """
 
     text: str
@@ -41,10 +41,14 @@ class NextWord:
 
 @dataclass(frozen=True)
 class Reading:
-    """The tokens of a text and the most likely next tokens."""
+    """The tokens of a text and the most likely next tokens.
+
+    `left_out` is the end of the text that was left out: a space or nothing.
+    """
 
     words: list[Word]
     next_words: list[NextWord]
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,17 +134,16 @@ class LoadedExport:
         following = self._ask("next_word", words=words, **state)
         best = zip(*(following[n][0].numpy() for n in ("top_words", "top_log_probs")), strict=True)
         kind, last = self.card["tokens"], words[0, -1].numpy().decode()
-        has_space = without_last_space(text, kind) != text
-        if kind == "word":
-            has_space = text[-1:].isspace()
+        if kind == "word" and text[-1:].isspace():
+            last = EOS  # the space is there already
+        left_out = text.removeprefix(without_last_space(text, kind))
         next_words = []
         for token, log_prob in best:
             word = token.decode()
             adds = addition(word, kind, last)
-            if has_space and adds is not None:
-                adds = adds.removeprefix(" ") or None
+            adds = None if adds == left_out else adds
             next_words.append(NextWord(shown(word, kind), adds, math.exp(log_prob)))
-        return Reading(words_of(score, kind), next_words)
+        return Reading(words_of(score, kind), next_words, left_out)
 
     def generate(
         self, prefix: str, num_words: int, temperature: float = 1.0, top_k: int = 0, seed: int = 1

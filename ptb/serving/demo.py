@@ -187,7 +187,12 @@ def _read(export: LoadedExport):
     ]
     bits = [word.bits for word in reading.words if word.bits is not None]
     perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
-    return jsonify(words=_words(reading.words), next_words=following, perplexity=perplexity)
+    return jsonify(
+        words=_words(reading.words),
+        next_words=following,
+        left_out=reading.left_out,
+        perplexity=perplexity,
+    )
 
 
 def _continue(export: LoadedExport):

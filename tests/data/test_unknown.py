@@ -76,6 +76,19 @@ def test_with_a_min_count_only_what_is_not_refused_is_told(tmp_path):
     assert all("vocab_size" not in line for line in reasons(tmp_path, vocab_size=5, min_count=2))
 
 
+@pytest.mark.parametrize("new", ["z", "<unk>"])
+def test_a_smaller_min_count_that_keeps_all_is_not_told_where_another_split_has_new_words(
+    tmp_path, new
+):
+    write(tmp_path, train="a a a b b c c\n", valid=f"a {new}\n", test="b\n")
+    assert "fewer with --tokens=wordpunct" in reasons(tmp_path, min_count=3)[0]
+    with pytest.raises(ValueError, match=f"'{new}' is not among"):
+        reasons(tmp_path, min_count=2)
+    write(tmp_path, train="a a a b b c\n")
+    assert "--min_count=2 keeps more" in reasons(tmp_path, min_count=3)[0]
+    assert reasons(tmp_path, min_count=2)
+
+
 @pytest.mark.parametrize("tokens", ["word", "wordpunct"])
 def test_a_text_without_spaces_leads_to_characters_at_once(tmp_path, tokens):
     first = {"word": 0x4E00, "wordpunct": 0x30A1}[tokens]  # ideographs; kana, which form words

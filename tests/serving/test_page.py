@@ -90,6 +90,21 @@ def test_the_words_that_are_predicted_are_counted_with_documents_and_without(
         wait_for(page, lambda: rows(page, "#perplexity")[0].endswith("over 2 words"))
 
 
+def test_a_next_token_takes_the_place_of_a_space_that_was_typed(page, tmp_path_factory):
+    path = tmp_path_factory.mktemp("wordpunct")
+    words = ("<eos>", "the", "<unk>", "cat", ", ", " (", " ", "sat")
+    export(make_trained(words, tokens="wordpunct"), path, {})
+    with serving(LoadedExport(path)) as address:
+        for token, text in ((",␣", "the cat, "), ("sat", "the cat sat"), ("↵", "the cat\n")):
+            page.get("about:blank")
+            page.get(f"{address}/?lang=en#text=the+cat+")
+            wait_for(page, lambda: rows(page, "#next .word"))
+            wait_for(page, lambda: len(chips(page)) == 2)
+            place = rows(page, "#next .word").index(token)
+            page.find_elements(By.CSS_SELECTOR, "#next button")[place].click()
+            wait_for(page, lambda text=text: value(page) == text)
+
+
 def shown(next_words):
     return ["↵" if word.text == "<eos>" else word.text for word in next_words]
 

@@ -73,6 +73,17 @@ def of_wordpunct(tmp_path_factory):
     return LoadedExport(path)
 
 
+def test_a_next_token_comes_in_the_place_of_a_space_that_was_left_out(of_wordpunct):
+    """With the space, a comma or the end of the line would be read as another token."""
+    reading = of_wordpunct.read("the cat ")
+    added = {word.text: word.adds for word in reading.next_words}
+    assert added.pop(" ") is None
+    assert added.pop("<unk>") == " <unk>"  # which is read as three tokens
+    assert {", ", " (", "<eos>", "sat"} < added.keys()
+    for word, adds in added.items():
+        assert of_wordpunct.read(f"the cat{adds}").words[-1].text == word
+
+
 @pytest.mark.parametrize("kind", ["wordpunct", "subword"])
 def test_a_text_with_a_space_at_its_end_is_continued_as_without_it(kind, request):
     """No text has the space as a token of its own, so the model says nothing of use after it."""
@@ -81,10 +92,8 @@ def test_a_text_with_a_space_at_its_end_is_continued_as_without_it(kind, request
     assert with_space.words == without.words
     for word, again in zip(without.next_words, with_space.next_words, strict=True):
         assert (again.text, again.probability) == (word.text, word.probability)
-        assert again.adds == (word.adds and (word.adds.removeprefix(" ") or None))
-    if kind == "wordpunct":
-        added = {word.text: word.adds for word in with_space.next_words}
-        assert (added["sat"], added[" ("], added[", "], added[" "]) == ("sat", "(", ", ", None)
+        assert again.adds == (None if word.adds == " " else word.adds)
+    assert (without.left_out, with_space.left_out) == ("", " ")
     assert of_kind.generate("the cat ", 5) == of_kind.generate("the cat", 5)
     look = of_kind.look_inside("the cat ", 9, 0, [0])
     assert [word.text for word in look.words] == [word.text for word in without.words]

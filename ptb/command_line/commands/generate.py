@@ -88,7 +88,7 @@ def _text() -> bytes:
     """
     if FLAGS.score == STANDARD_INPUT:
         remedy = f"give at most {MAX_TOKENS:,} tokens, or the file to evaluate.py --data_path"
-        text = read_standard_input(MAX_TEXT_BYTES, remedy)
+        text = read_standard_input(MAX_TEXT_BYTES - 1, remedy)  # and the line break
         return text if not text or text.endswith((b"\n", b"\r")) else text + b"\n"
     if FLAGS.score is None and FLAGS.prefix == STANDARD_INPUT:
         text = read_standard_input(MAX_PREFIX_BYTES, "give the end of it")

@@ -98,7 +98,7 @@ function showNext(nextWords) {
     bar.style.width = `${(100 * probability) / highest}%`;
     button.append(bar, element("span", visible(word), "word"));
     button.append(element("span", `${(100 * probability).toFixed(1)}%`));
-    button.disabled = adds === null; // a part of a character
+    button.disabled = adds === null; // a part of a character, or a space that is there
     button.addEventListener("click", () => append(adds));
     const row = element("li", "");
     row.append(button);
@@ -169,7 +169,9 @@ function change(value) {
 
 async function append(added) {
   const place = [...byId("next").querySelectorAll("button")].indexOf(document.activeElement);
-  await change(text.value + added);
+  const end = reading.left_out; // a space, in whose place the token brings its own or has none
+  const size = text.value.length - (text.value.endsWith(end) ? end.length : 0);
+  await change(text.value.slice(0, size) + added);
   // The list is new: the keyboard stays where it was in it.
   if (place >= 0) byId("next").querySelectorAll("button")[place]?.focus();
 }
