@@ -53,7 +53,8 @@ class Session:
         `changed` has the hyperparameters that this start changes, with both values. A new learning
         rate is used as it is, since rollbacks have halved the one before it.
 
-        Raises ValueError if all checkpoints of the run are damaged.
+        Raises ValueError if all checkpoints of the run are damaged, or the workers have different
+        flags or texts.
         """
         checkpoint = self._newest()
         if checkpoint is None:
@@ -67,12 +68,15 @@ class Session:
             self._recover_best()
             self._folder.save_reports(self._state.progress.reports)
             self._note(f"resuming {self._folder.path} from {self.where()}")
-        if changed:
-            if "learning_rate" in changed:
-                self._state.progress = dataclasses.replace(self._state.progress, rate_factor=1.0)
-                self._save()
-            self.tell(f"changed at {self.where()}: {'; '.join(in_words(changed))}")
+        new_rate = "learning_rate" in (changed or {})
+        if new_rate:
+            self._state.progress = dataclasses.replace(self._state.progress, rate_factor=1.0)
         self._training.share((self._options, self._early_stopping))
+        # Only now: workers that are given different flags change nothing.
+        if new_rate:
+            self._save()
+        if changed:
+            self.tell(f"changed at {self.where()}: {'; '.join(in_words(changed))}")
         return self._state.progress
 
     def epochs(self, check: Callable[[], None] = lambda: None) -> Iterator[EpochReport]:

@@ -386,6 +386,24 @@ def test_a_changed_learning_rate_is_used_as_it_is_and_may_be_halved_anew(trainer
     assert [": rollback 1 of 3: " in line for line in log[4:]] == [True, False]
 
 
+def test_workers_with_different_flags_change_nothing(trainer, tmp_path, monkeypatch):
+    with pytest.raises(Diverged, match="stopped after 3 rollbacks"):
+        derailed(trainer, tmp_path / "run", 0.0, "rollback").train()
+    log = (tmp_path / "run" / "log.txt").read_text()
+    again = derailed(trainer, tmp_path / "run", 0.0, "rollback")
+    before = newest(tmp_path / "run")
+
+    def share(self, flags):
+        raise ValueError("the workers have different flags")
+
+    monkeypatch.setattr(Training, "share", share)
+    with pytest.raises(ValueError, match="different flags"):
+        again.session.start({"learning_rate": (1.0, 0.25)})
+    again.folder.release()
+    assert newest(tmp_path / "run") == before
+    assert (tmp_path / "run" / "log.txt").read_text() == log
+
+
 def test_another_change_leaves_the_learning_rate_that_rollbacks_halved(trainer, tmp_path):
     with pytest.raises(Diverged, match="stopped after 3 rollbacks"):
         derailed(trainer, tmp_path / "run", 0.0, "rollback").train()

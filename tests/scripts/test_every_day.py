@@ -24,7 +24,7 @@ def test_train_compare_change_score_sample_and_fine_tune(tmp_path):
     printed = succeed(*train, "--save_path=runs/a", "--sample_every=1", folder=tmp_path)
     assert "sample after epoch 1:\n    " in printed
     again = run(*train, "--save_path=runs/a", folder=tmp_path)
-    assert "the run is complete" in again.stderr
+    assert "the run is complete: to train longer, give --num_epochs=2 or more\n" in again.stderr
     longer = (*train, "--save_path=runs/a", "--num_epochs=2", "--learning_rate=0.25")
     refused = one_line_error(run(*longer, folder=tmp_path), "train.py")
     assert "--change=learning_rate if the change is meant" in refused

@@ -127,11 +127,12 @@ def _train(cleanup: contextlib.ExitStack) -> None:
 
 
 def _how_to_train_longer(training) -> str:
-    if len(training.reports) < training.config.num_epochs:
+    done = len(training.reports)
+    if done < training.config.num_epochs:
         return "the same command without --early_stopping"
-    if training.config.schedule == "linear":
-        return "a higher --num_epochs with --change=num_epochs"
-    return "a higher --num_epochs"
+    # Its own num_epochs may be fewer, if it was lowered.
+    change = ", with --change=num_epochs" if training.config.schedule == "linear" else ""
+    return f"--num_epochs={done + 1} or more{change}"
 
 
 def _print_stopped(where: str) -> None:
