@@ -31,7 +31,8 @@ def _least() -> tuple[int, str]:
     ]
     limits.append((machine_bytes(), f"this machine has {gib(machine_bytes())} of memory"))
     if (limit := address_space_limit()) is not None:
-        taken = min(limit, max(_mapped(), TENSORFLOW_BYTES))
+        # Under a limit that is too low for TensorFlow, this process will not import it.
+        taken = min(limit, max(_mapped(), TENSORFLOW_BYTES if limit >= TENSORFLOW_BYTES else 0))
         words = f"{gib(limit)} of memory, of which this program takes {gib(taken)}"
         limits.append((limit - taken, f"`ulimit -v` allows {words}"))
     return min(limits)

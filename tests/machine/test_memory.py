@@ -18,9 +18,9 @@ def test_a_limit_on_address_space_is_what_there_is_beside_tensorflow(monkeypatch
     before = memory.memory_bytes()
     limit_address_space(monkeypatch, 1000 * GIB)
     assert memory.memory_bytes() == before
-    limit_address_space(monkeypatch, GIB)
+    limit_address_space(monkeypatch, 2 * GIB)
     assert memory.memory_bytes() == 0
-    allowed = r"`ulimit -v` allows 1\.0 GiB of memory, of which this program takes 1\.0 GiB"
+    allowed = r"`ulimit -v` allows 2\.0 GiB of memory, of which this program takes 2\.0 GiB"
     with pytest.raises(ValueError, match=f"2 MiB for weights, and {allowed}: "):
         check_memory(Config(hidden_size=100), 1000, 1, 1)
 
@@ -34,6 +34,13 @@ def test_a_limit_on_address_space_names_the_limit_and_what_is_taken(monkeypatch)
         assert memory.memory_bytes() == 8 * GIB - max(mapped, 2 * GIB)
         allowed = f"`ulimit -v` allows 8.0 GiB of memory, of which this program takes {taken}"
         assert memory.there_is() == allowed
+
+
+def test_under_a_limit_too_low_for_tensorflow_a_text_may_take_what_is_left(monkeypatch):
+    """As for `ptb explain --data_path=FILE`, which does not import it."""
+    monkeypatch.setattr(memory, "_mapped", lambda: GIB // 4)
+    limit_address_space(monkeypatch, GIB)
+    assert memory.memory_bytes() == 3 * GIB // 4
 
 
 def test_too_little_address_space_to_import_tensorflow_is_said_before(monkeypatch):

@@ -88,8 +88,11 @@ def _beginning_flags(recorded: dict, corpus) -> list[str]:
     """The flags of the initial weights. Raises ValueError if they are not those of the record."""
     paths = {name: recorded.get(name) for name in DIGESTS.values()}
     now: dict[str, str] = {}
-    for beginning in load_beginnings(**paths, corpus=corpus):
-        now |= beginning.description
+    try:
+        for beginning in load_beginnings(**paths, corpus=corpus):
+            now |= beginning.description
+    except ValueError as error:
+        _refuse_to_train(f"began with weights that cannot be read ({error})")
     if found := _other_beginnings(recorded, now):
         _refuse_to_train(f"began with other weights ({'; '.join(found)})")
     return [f"--{name}={path}" for name, path in paths.items() if path is not None]

@@ -100,6 +100,12 @@ def test_a_record_that_began_with_other_weights_is_not_verified(made):
     assert f"the record began with other weights ({said}" in of_training
     assert "is now none" not in of_training
     assert "give its run as --save_path" in of_training
+    begun["init_from"] = str(made / "gone")
+    (other / "config.json").write_text(json.dumps(description | begun))
+    of_training = one_line_error(run("ptb verify", "begun", folder=made), "ptb verify")
+    assert "the record began with weights that cannot be read (" in of_training
+    assert "gone' holds no run" in of_training
+    assert "give its run as --save_path" in of_training
 
 
 @pytest.mark.slow
