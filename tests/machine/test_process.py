@@ -25,10 +25,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Those of this process, which every test must leave as they were."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """Those of a program in a terminal, which every test must leave as they were.
+
+    The tests themselves may run under nohup, which ignores SIGHUP.
+    """
+    of_the_tests = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     yield
-    assert {number: signal.getsignal(number) for number in SIGNALS} == before
+    left = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in of_the_tests.items():
+        signal.signal(number, handler)
+    assert left == dict.fromkeys(SIGNALS, signal.SIG_DFL)
 
 
 def start_listener(children):
