@@ -43,13 +43,13 @@ def define_trained_model_flags(group: str = "model") -> None:
         )
 
 
-def check_text_flags() -> None:
+def check_text_flags(where: str = "with --save_path") -> None:
     """Raises ValueError for flags that name a text, unless a tutorial checkpoint needs it.
 
-    For commands that read no text of their own.
+    For commands that read no text of their own. `where` completes "has no effect".
     """
     if FLAGS.tutorial_checkpoint is None:
-        refuse_without_effect(SOURCE_FLAGS, without="--tutorial_checkpoint")
+        refuse_without_effect(SOURCE_FLAGS, where)
 
 
 def load_trained_model():

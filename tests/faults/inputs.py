@@ -207,7 +207,7 @@ FLAGS_OF_TRAIN = [
     Case(RUNS, (".", "--png=text/test.txt"), "exists with other content"),
     Case(VECTORS, (), "--save_path is missing"),
     Case(VECTORS, (*RUN, "--of=cells"), "of"),
-    Case(VECTORS, (*RUN, "--data_path=text"), "has no effect without --tutorial_checkpoint"),
+    Case(VECTORS, (*RUN, "--data_path=text"), "has no effect with --save_path"),
     Case(VECTORS, (*RUN, "--out=text/test.txt"), "exists with other content"),
     Case(VECTORS, (*RUN, "--out=no/vectors.txt"), "cannot be written"),
     Case(TRAIN, ("--cell=gru", "--rnn_mode=fused"), "rnn_mode=fused "),
@@ -448,7 +448,7 @@ FLAGS_OF_GENERATE = [
         )
     ),
     *(
-        Case(GENERATE, (*RUN, flag), f"{flag} has no effect without --tutorial_checkpoint")
+        Case(GENERATE, (*RUN, flag), f"{flag} has no effect with --save_path")
         for flag in ("--data_path=text", "--dataset=ptb", "--data_dir=text", "--cache_dir=")
     ),
     Case(GENERATE, (*RUN, "--score=a b", "--plot=text"), "--plot=text cannot be written"),
@@ -522,7 +522,7 @@ FLAGS_OF_EXPLAIN = [
     Case(
         EXPLAIN,
         (*INSIDE, "--text=a b", "--dataset=ptb"),
-        "--dataset=ptb has no effect without --tutorial_checkpoint",
+        "--dataset=ptb has no effect with --save_path",
     ),
     Case(EXPLAIN, INSIDE, "--text is missing"),
     Case(EXPLAIN, (*INSIDE, "--text=a"), "--text has 1 tokens: give from 2 to 200"),

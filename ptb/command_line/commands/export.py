@@ -74,7 +74,7 @@ def _check_flags() -> None:
     if FLAGS.export_path is None:
         refuse_without_effect(["evaluate"], without="--export_path")
     if FLAGS.export_path is None or not FLAGS.evaluate:
-        check_text_flags()
+        check_text_flags("where no perplexity is measured")
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:
