@@ -162,10 +162,11 @@ def _batch_size() -> dict:
                 f"{held}, batch {size}: updates": (",.0f", mean(study, "updates", **where)),
                 f"{held}, batch {size}: clipped": (".0f", per_cent(study, "clipped", **where)),
             }
-        for size in (1, 256):
-            where = {"held": held, "batch_size": size}
-            losses = (mean(study, f"{split}_nats", **where) for split in ("valid", "train"))
-            numbers[f"{held}, batch {size}: generalization gap"] = (".3f", gap(*losses))
+        for size in (1, 4, 256):
+            for text, name in ((study, ""), ("studies_ptb/batch_size", "Penn Treebank, ")):
+                where = {"held": held, "batch_size": size}
+                losses = (mean(text, f"{split}_nats", **where) for split in ("valid", "train"))
+                numbers[f"{name}{held}, batch {size}: generalization gap"] = (".3f", gap(*losses))
     for size, noise in noise_over_signal(saved_rows(RESULTS / study)).items():
         numbers[f"noise, batch {size}"] = (".2f", exact(noise.mean))
     return numbers | {
