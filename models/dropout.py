@@ -27,7 +27,7 @@ def dropout(steps: list, keep_prob: float, seed, rows=None) -> list:
         draws = tf.random.stateless_uniform(shape, seed)
     else:
         draws = _draws_of_rows(shape, seed, *rows)
-    masks = tf.cast(tf.where(draws < keep_prob, 1 / keep_prob, 0.0), steps[0].dtype)
+    masks = tf.cast(_mask(draws, keep_prob), steps[0].dtype)
     return [step * mask for step, mask in zip(steps, tf.unstack(masks, len(steps)), strict=True)]
 
 
@@ -46,8 +46,7 @@ def embedding_dropout(embedded, tokens, vocab_size: int, keep_prob: float, seed)
       seed: int32 `[2]`. The same seed drops the same words, whichever rows of the batch are given.
     """
     draws = tf.random.stateless_uniform([vocab_size], seed)
-    mask = tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
-    return embedded * tf.gather(mask, tokens)[:, :, None]
+    return embedded * tf.gather(_mask(draws, keep_prob), tokens)[:, :, None]
 
 
 def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
@@ -64,12 +63,17 @@ def weight_dropout(layer, keep_prob: float, seed) -> keras.StatelessScope:
         draws = tf.random.stateless_uniform(
             [end - begin for begin, end, _ in limits], tf.random.fold_in(seed, i)
         )
-        mask = layer.in_own_layout(tf.where(draws < keep_prob, 1 / keep_prob, 0.0))
+        mask = layer.in_own_layout(_mask(draws, keep_prob))
         around = [
             [begin, size - end] for (begin, end, _), size in zip(limits, weight.shape, strict=True)
         ]
         masked.append((weight, weight.value * tf.pad(mask, around, constant_values=1.0)))
     return keras.StatelessScope(masked)
+
+
+def _mask(draws, keep_prob: float):
+    """What to multiply by: 1 / keep_prob where a draw from 0 to 1 keeps a value, else 0."""
+    return tf.where(draws < keep_prob, 1 / keep_prob, 0.0)
 
 
 def _draws_of_rows(shape, seed, first, batch_size):
