@@ -16,6 +16,11 @@ from ptb.data.vocabulary import EOS, Vocabulary
 MAX_NATS = 700
 
 
+def exp_of_nats(nats: float) -> float:
+    """The perplexity of a cross-entropy in nats; infinite from `MAX_NATS` on."""
+    return math.exp(nats) if nats < MAX_NATS else math.inf
+
+
 @dataclass(frozen=True)
 class SplitSummary:
     """Counts of one split.
@@ -62,8 +67,7 @@ class SplitSummary:
         words = self.words + first * self.first_words
         if not words:
             return None
-        nats = math.log(perplexity) * (self.tokens - 1 + first) / words
-        return math.exp(nats) if nats < MAX_NATS else math.inf
+        return exp_of_nats(math.log(perplexity) * (self.tokens - 1 + first) / words)
 
 
 class Extents:

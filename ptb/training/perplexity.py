@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from models.static_rnn import zero_rows
 from ptb.data.documents import Borders
 from ptb.data.reader import every_token, window_resets, window_tokens
+from ptb.data.summary import exp_of_nats
 from ptb.training.distribution import Replicas
 
 WINDOWS_PER_CALL = 20
@@ -34,8 +34,7 @@ class Score:
     @property
     def perplexity(self) -> float:
         """exp(nats / tokens); infinite if that exceeds float64."""
-        nats_per_token = self.nats / self.tokens
-        return math.exp(nats_per_token) if nats_per_token < 700 else math.inf
+        return exp_of_nats(self.nats / self.tokens)
 
     @property
     def words_per_second(self) -> float:

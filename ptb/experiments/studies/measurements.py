@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ptb.data.summary import exp_of_nats
+
 Row = dict[str, Any]
 CONFIDENCE = 0.95
 _RESAMPLES = 4000
@@ -98,9 +100,8 @@ def ratio(ones: Iterable[float], others: Iterable[float]) -> Spread:
 
 
 def perplexity_of(nats: Spread) -> Spread:
-    """The perplexity of a loss in nats a word; infinite from 700 nats on."""
-    ends = (nats.mean, nats.low, nats.high)
-    return Spread(*(math.exp(each) if each < 700 else math.inf for each in ends))
+    """The perplexity of a loss in nats a word; infinite where it exceeds float64."""
+    return Spread(*map(exp_of_nats, (nats.mean, nats.low, nats.high)))
 
 
 def wilson(successes: int, trials: int) -> Spread:
