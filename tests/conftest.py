@@ -25,6 +25,9 @@ def pytest_configure(config):
     # Started in the background of a script, the tests would inherit that Ctrl-C is ignored.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Under nohup, that SIGHUP is. It still ends no tests, but children do not inherit that.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
     folder = config.getoption("--golden_dir")
     if not [*folder.glob("cells*.npz"), *folder.glob("lstm_sgd*.npz")]:
         raise pytest.UsageError(f"--golden_dir={folder} has neither cells*.npz nor lstm_sgd*.npz")

@@ -28,6 +28,7 @@ from ptb.machine.child import ChildFailed
 from ptb.machine.escape import escape
 from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
+from ptb.machine.system import HANGUP, STOP_SIGNALS
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -63,8 +64,9 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
 
     prepare_streams()
     _prepare_surroundings()
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _unwind)
+    for number in STOP_SIGNALS:  # Python itself handles SIGINT
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _unwind)
 
     def parse(argv):
         define_help_flags()
@@ -122,10 +124,11 @@ def _prepare_surroundings() -> None:
 
 
 def _unwind(number, frame) -> None:
-    """Handles SIGTERM: exits through `finally` blocks, which remove temporary files. A second
-    SIGTERM ends the process at once.
+    """Handles SIGTERM and SIGHUP: exits through `finally` blocks, which remove temporary files.
+
+    A second SIGTERM ends the process at once. A second SIGHUP does nothing, as in training.
     """
-    signal.signal(number, signal.SIG_DFL)
+    signal.signal(number, signal.SIG_IGN if number == HANGUP else signal.SIG_DFL)
     raise SystemExit(128 + number)
 
 

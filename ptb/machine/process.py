@@ -9,18 +9,12 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from ptb.machine.system import send_signal
+from ptb.machine.system import STOP_SIGNALS, send_signal
 
 PROGRAM = Path(__file__).parents[1] / "__main__.py"
 
 # The environment of a child whose output is read: it writes UTF-8, whatever the console has.
 UTF_8 = {"PYTHONIOENCODING": "utf-8"}
-
-# What asks this process to stop, and what its children get. A closed terminal sends SIGHUP (not on
-# Windows), which would end a training before it has saved.
-HANDED_ON: dict[int, int] = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}
-if hasattr(signal, "SIGHUP"):
-    HANDED_ON[signal.SIGHUP] = signal.SIGTERM
 
 
 def command_of(name: str, *arguments: str) -> list[str]:
@@ -46,7 +40,7 @@ class Children:
         self.received = 0
 
     def __enter__(self) -> Self:
-        handled = [n for n in HANDED_ON if signal.getsignal(n) is not signal.SIG_IGN]
+        handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
         self._handlers = {number: signal.signal(number, self._hand_on) for number in handled}
         return self
 
@@ -64,7 +58,7 @@ class Children:
         )
         self._started.append(child)
         if self.received:  # it may have come before this child was known
-            send_signal(child, HANDED_ON[self.received])
+            send_signal(child, self.received)
         return child
 
     def send(self, number: int) -> None:
@@ -74,4 +68,4 @@ class Children:
 
     def _hand_on(self, number, frame) -> None:
         self.received = number
-        self.send(HANDED_ON[number])
+        self.send(number)

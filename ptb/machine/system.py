@@ -17,6 +17,8 @@ from pathlib import Path
 
 WINDOWS = os.name == "nt"
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+HANGUP: int | None = getattr(signal, "SIGHUP", None)  # the terminal was closed
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([HANGUP] if HANGUP else []))
 # How file systems say that they cannot do what was asked, whatever the file.
 UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 # Of a lock: Windows locks a part of a file, which nobody else can read. No lock file is as long.

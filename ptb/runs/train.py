@@ -58,7 +58,7 @@ def train(
       TypeError: an argument has the wrong type.
       ValueError: a value is wrong, the text is too short, or the folder holds another run. Nothing
         is changed.
-      Stopped: Ctrl-C or SIGTERM stopped the run. A checkpoint was saved.
+      Stopped: Ctrl-C, SIGTERM or SIGHUP stopped the run. A checkpoint was saved.
       Diverged: the loss is NaN or infinite, or keeps rising.
       CannotSave: the run folder cannot be written. Earlier checkpoints are intact.
     """

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ptb.machine.system import STOP_SIGNALS
 from ptb.machine.untrusted import parse_json
 
 # Machines of a cluster may start minutes apart.
@@ -242,13 +243,14 @@ def lost_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_end_the_process() -> Iterator[None]:
-    """Makes Ctrl-C end the process during TensorFlow's wait, when Python's handler cannot run.
+    """Makes signals end the process during TensorFlow's wait, when Python's handlers cannot run.
 
-    An ignored Ctrl-C stays ignored. TensorFlow catches SIGTERM; afterwards Python does again.
+    What is ignored stays so. TensorFlow catches SIGTERM; afterwards Python does again.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if handlers[signal.SIGINT] is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number, handler in handlers.items():
+        if number != signal.SIGTERM and handler is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:

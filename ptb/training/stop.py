@@ -1,4 +1,8 @@
-"""Handles Ctrl-C and SIGTERM: the first saves and stops the run, the second ends it at once."""
+"""Handles Ctrl-C, SIGTERM and SIGHUP: the first one saves and stops the run.
+
+A second Ctrl-C or SIGTERM ends it at once. A second SIGHUP does not: when a terminal is closed, the
+shell and the system may each send one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from ptb.machine.system import HANGUP, STOP_SIGNALS
 
 
 class Stopped(Exception):
@@ -25,7 +29,7 @@ class StopRequest:
     """While entered, the first signal is kept for `check`; the second one ends the process.
 
     If several are entered, each of them gets the signal, and one that comes when all have theirs
-    ends the process. Outside the main thread, it does nothing.
+    ends the process, unless it is SIGHUP. Outside the main thread, it does nothing.
     """
 
     def __enter__(self) -> StopRequest:
@@ -76,7 +80,7 @@ class _Listener:
         self._writer.setblocking(False)
         self._requests = (request,)
         # What is ignored, as under nohup, stays so.
-        handled = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+        handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
         self._handlers = {number: signal.signal(number, _ignore) for number in handled}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -92,9 +96,11 @@ class _Listener:
 
     def _listen(self) -> None:
         while received := self._reader.recv(1):
-            if received[0] not in SIGNALS:
+            if received[0] not in STOP_SIGNALS:
                 continue
             waiting = [request for request in self._requests if request.signal is None]
+            if not waiting and received[0] == HANGUP:
+                continue
             if not waiting:
                 os._exit(128 + received[0])
             for request in waiting:

@@ -40,7 +40,8 @@ def test_ctrl_c_during_the_imports_is_quiet(tmp_path, script):
     assert process.returncode == -signal.SIGINT  # which a shell shows as 130
 
 
-def test_sigterm_leaves_no_temporary_file(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_stop_leaves_no_temporary_file(tmp_path, number):
     main = [
         "import tempfile, threading",
         "with tempfile.TemporaryDirectory(dir='.'):",
@@ -50,28 +51,39 @@ def test_sigterm_leaves_no_temporary_file(tmp_path):
     process = run_main(main, tmp_path)
     process.stdout.readline()
     assert len(list(tmp_path.iterdir())) == 1
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     assert process.communicate() == ("", "")
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
 
 
+WAITS_TWICE = [
+    "import threading",
+    "try:",
+    "    print('waiting', flush=True)",
+    "    threading.Event().wait()",
+    "finally:",
+    "    print('leaving', flush=True)",
+    "    threading.Event().wait(2)",
+]
+
+
 def test_a_second_sigterm_ends_what_the_first_does_not(tmp_path):
-    main = [
-        "import threading",
-        "try:",
-        "    print('waiting', flush=True)",
-        "    threading.Event().wait()",
-        "finally:",
-        "    print('leaving', flush=True)",
-        "    threading.Event().wait()",
-    ]
-    process = run_main(main, tmp_path)
+    process = run_main(WAITS_TWICE, tmp_path)
     for expected in ("waiting\n", "leaving\n"):
         assert process.stdout.readline() == expected
         process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == -signal.SIGTERM
+
+
+def test_a_second_sighup_ends_nothing(tmp_path):
+    process = run_main(WAITS_TWICE, tmp_path)
+    for expected in ("waiting\n", "leaving\n"):
+        assert process.stdout.readline() == expected
+        process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("during", ["with user_errors():", "if True:"], ids=["checks", "work"])

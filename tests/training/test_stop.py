@@ -11,7 +11,9 @@ import pytest
 from ptb.training.stop import Stopped, StopRequest
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_is_kept_until_it_is_asked_for(number, status, capfd):
     before = signal.getsignal(number)
     with StopRequest() as stop:
@@ -58,6 +60,15 @@ def until(check):
     for _ in range(500):
         check()
         time.sleep(0.01)
+
+
+def test_a_closed_terminal_may_send_two_signals_and_neither_ends_the_process():
+    with StopRequest() as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+        with pytest.raises(Stopped):
+            until(stop.check)
 
 
 def test_outside_the_main_thread_signals_stay_with_their_handlers():
