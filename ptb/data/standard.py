@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptb.data.parts import PART_TOKENS
+from ptb.data.parts import parts
 
 CUT_BY_BYTES = ("text8", "enwik8")
 # Train of WikiText-2 or of WikiText-103; the other splits are the same texts.
@@ -33,16 +33,17 @@ def cut_by_bytes(
     `lengths` int64 says how many bytes each number has. A line break beyond a multiple of 20 bytes,
     such as the one that ends a file that has none, is left out.
     """
-    total = sum(int(lengths[part].sum()) for _, part in _parts(stream))
+    total = sum(int(lengths[part].sum()) for part in parts(stream))
     total -= total % 20
     borders = np.rint(total * np.cumsum(shares) / 100).astype(np.int64)
     places: list[int] = []
-    before = 0
-    for start, part in _parts(stream):
+    before = start = 0
+    for part in parts(stream):
         sums = before + np.cumsum(lengths[part])
         here = borders[(borders > before) & (borders <= sums[-1])]
         places += (start + 1 + np.searchsorted(sums, here)).tolist()
         before = int(sums[-1])
+        start += len(part)
     places = [0] * (len(borders) - len(places)) + places
     return np.split(stream, places)[: len(shares)]
 
@@ -58,8 +59,3 @@ def notes(files: Mapping[str, Path], lengths: Mapping[str, int], tokens: str) ->
             f"{path} has {found:,} tokens, and WikiText's {split} split has "
             f"{' or '.join(f'{count:,}' for count in known)}: published perplexities do not compare"
         )
-
-
-def _parts(stream: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, len(stream), PART_TOKENS):
-        yield start, stream[start : start + PART_TOKENS]

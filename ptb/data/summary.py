@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptb.data.parts import PART_TOKENS
+from ptb.data.parts import parts
 from ptb.data.text import is_spaced
 from ptb.data.vocabulary import EOS, Vocabulary
 
@@ -92,9 +92,7 @@ class Extents:
     def predicted(self, numbers: np.ndarray) -> tuple[int, int]:
         """Characters and words of tokens `[N]` but the first."""
         characters = words = 0
-        for start in range(1, len(numbers), PART_TOKENS):
-            after = numbers[start : start + PART_TOKENS]
-            before = numbers[start - 1 : start - 1 + len(after)]
+        for before, after in zip(parts(numbers[:-1]), parts(numbers[1:]), strict=True):
             spaces = self._spaced[after] & self._spaced[before]
             begins = self._begins[after] & (spaces | ~self._ends[before])
             characters += int(self._lengths[after].sum() + spaces.sum())

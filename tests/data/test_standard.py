@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptb.data import corpus, standard
+from ptb.data import corpus, parts
 from ptb.data.options import TextOptions
 from tests.conftest import PTB_DIR
 
@@ -43,18 +43,18 @@ def test_text8_is_cut_by_its_characters_wherever_they_are(tmp_path):
 
 @pytest.mark.parametrize("part_tokens", [7, 1 << 20])
 def test_enwik8_is_cut_by_its_bytes_and_no_character_apart(tmp_path, monkeypatch, part_tokens):
-    monkeypatch.setattr(standard, "PART_TOKENS", part_tokens)
+    monkeypatch.setattr(parts, "PART_TOKENS", part_tokens)
     text = "<page>é\n“𝄞”</page>\n" * 40
     (tmp_path / "enwik8").write_text(text)
     loaded = corpus.load_text(tmp_path / "enwik8", options=TextOptions("char"))
-    parts = [
+    splits = [
         "".join(loaded.vocabulary.decode(ids)).replace("<eos>", "\n")
         for ids in (loaded.train, loaded.valid, loaded.test)
     ]
-    assert "".join(parts) == text
+    assert "".join(splits) == text
     total = len(text.encode())
     assert total % 20 == 0
-    ends = np.cumsum([len(part.encode()) for part in parts])
+    ends = np.cumsum([len(split.encode()) for split in splits])
     # Up to three bytes late, those of a character that the border is in.
     late = ends - [total * 9 // 10, total * 19 // 20, total]
     assert late.min() >= 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptb.data import text, text_file
+from ptb.data import parts, text, text_file
 from ptb.data.corpus import load_text
 from ptb.data.options import TextOptions
 from ptb.data.summary import Extents
@@ -95,8 +95,8 @@ def test_a_line_of_any_length_is_read_in_parts(tmp_path, monkeypatch, kind, line
 def test_no_token_crosses_the_place_where_a_text_is_cut(first, then, kind):
     numbers = text.lexicon(kind)
     whole, rest = numbers.cut(first)
-    parts = [part for part in (whole, rest + then) if part]
-    assert [token for part in parts for token in numbers.split(part)] == numbers.split(first + then)
+    both = [each for each in (whole, rest + then) if each]
+    assert [token for each in both for token in numbers.split(each)] == numbers.split(first + then)
 
 
 def test_chinese_prose_has_few_types_and_leads_nowhere_else(tmp_path):
@@ -113,8 +113,10 @@ def extents(content, kind):
     return Extents(numbers.tokens, kind).predicted(ids)
 
 
+@pytest.mark.parametrize("part_tokens", [2, parts.PART_TOKENS])
 @pytest.mark.parametrize("kind", text.TOKENS)
-def test_every_kind_of_tokens_counts_the_same_characters_and_words(kind):
+def test_every_kind_of_tokens_counts_the_same_characters_and_words(kind, part_tokens, monkeypatch):
+    monkeypatch.setattr(parts, "PART_TOKENS", part_tokens)
     # Without the first token: "a", of every kind.
     content = "a cat (it's) é, so.\nb\n\n"
     assert extents(content, kind) == (len(content) - 1, 5 + 2 + 1)
