@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from ptb.machine.system import STOP_SIGNALS, send_signal
+from ptb.machine.system import handle_stop_signals, restore_handlers, send_signal
 
 PROGRAM = Path(__file__).parents[1] / "__main__.py"
 
@@ -40,15 +40,13 @@ class Children:
         self.received = 0
 
     def __enter__(self) -> Self:
-        handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-        self._handlers = {number: signal.signal(number, self._hand_on) for number in handled}
+        self._handlers = handle_stop_signals(self._hand_on)
         return self
 
     def __exit__(self, kind, *_) -> None:
         if kind is not None and not self.received:
             self.send(signal.SIGTERM)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(self._handlers)
 
     def start(self, command: list[str], **options) -> subprocess.Popen:
         """Starts a child; `options` as for `Popen`, in text mode. Raises OSError."""

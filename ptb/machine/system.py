@@ -84,6 +84,21 @@ def may_run(pid: int) -> bool:
     return True
 
 
+def handle_stop_signals(handler) -> dict:
+    """Makes `handler` handle STOP_SIGNALS, but for those that are ignored, as SIGHUP under nohup.
+
+    Returns what handled each of them before, for `restore_handlers`.
+    """
+    handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}
+
+
+def restore_handlers(handlers: dict) -> None:
+    """Sets the handler of each signal."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def send_signal(process: subprocess.Popen, number: int) -> None:
     """Sends a signal to a child process. On Windows, which has no signals, ends the child."""
     if WINDOWS:

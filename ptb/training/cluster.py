@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ptb.machine.system import STOP_SIGNALS
+from ptb.machine.system import STOP_SIGNALS, restore_handlers
 from ptb.machine.untrusted import parse_json
 
 # Machines of a cluster may start minutes apart.
@@ -254,8 +254,7 @@ def _signals_end_the_process() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(handlers)
 
 
 def _connect(address: str, seconds: float) -> socket.socket:

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from ptb.machine.system import HANGUP, STOP_SIGNALS
+from ptb.machine.system import HANGUP, STOP_SIGNALS, handle_stop_signals, restore_handlers
 
 
 class Stopped(Exception):
@@ -79,17 +79,14 @@ class _Listener:
         self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here
         self._writer.setblocking(False)
         self._requests = (request,)
-        # What is ignored, as under nohup, stays so.
-        handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-        self._handlers = {number: signal.signal(number, _ignore) for number in handled}
+        self._handlers = handle_stop_signals(_ignore)
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def _stop(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(self._handlers)
         self._writer.close()
         self._thread.join()
         self._reader.close()

@@ -57,33 +57,28 @@ def test_a_signal_to_stop_leaves_no_temporary_file(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
-WAITS_TWICE = [
-    "import threading",
-    "try:",
-    "    print('waiting', flush=True)",
-    "    threading.Event().wait()",
-    "finally:",
-    "    print('leaving', flush=True)",
-    "    threading.Event().wait(2)",
-]
-
-
-def test_a_second_sigterm_ends_what_the_first_does_not(tmp_path):
-    process = run_main(WAITS_TWICE, tmp_path)
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
+)
+def test_a_second_sigterm_ends_what_the_first_does_not_and_a_second_sighup_nothing(
+    tmp_path, number, status
+):
+    main = [
+        "import threading",
+        "try:",
+        "    print('waiting', flush=True)",
+        "    threading.Event().wait()",
+        "finally:",
+        "    print('leaving', flush=True)",
+        "    threading.Event().wait(2)",
+    ]
+    process = run_main(main, tmp_path)
     for expected in ("waiting\n", "leaving\n"):
         assert process.stdout.readline() == expected
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
     process.communicate()
-    assert process.returncode == -signal.SIGTERM
-
-
-def test_a_second_sighup_ends_nothing(tmp_path):
-    process = run_main(WAITS_TWICE, tmp_path)
-    for expected in ("waiting\n", "leaving\n"):
-        assert process.stdout.readline() == expected
-        process.send_signal(signal.SIGHUP)
-    process.communicate()
-    assert process.returncode == 128 + signal.SIGHUP
+    assert process.returncode == status
 
 
 @pytest.mark.parametrize("during", ["with user_errors():", "if True:"], ids=["checks", "work"])
