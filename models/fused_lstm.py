@@ -4,7 +4,7 @@ Autodiff of an unrolled cell multiplies a small matrix for every weight gradient
 follows cuDNN instead (Appleyard, Kociský, Blunsom 2016, arXiv 1604.01946):
 
     forward    x_t W_x for a block of steps in one product; only h_{t-1} W_h inside the loop
-    backward   only dz_t W_h^T inside the loop, with W_h transposed once; the gates were kept
+    backward   only dz_t W_h^T inside the loop; the gates were kept
     after it   one product for the gradient of each weight: dW_x = X^T dZ, dW_h = H^T dZ
 
 Axis letters: B = batch_size, T = num_steps, D = input size, H = hidden size; z_t `[B, 4H]` are the
@@ -81,13 +81,14 @@ def fused_lstm(
     @tf.custom_gradient
     def run(kernel, bias, c, h, *inputs):
         w_x, w_h = _split_rows(tf.cast(kernel, product_dtype), input_size)
+        forward_x, forward_h = _second_factor(w_x), _second_factor(w_h)
         outputs, read, tape = [], [], []  # `read` has the h that each step reads
         for block in _blocks(inputs, rows):
-            projected = tf.nn.bias_add(product(tf.concat(block, 0), w_x), bias)
+            projected = tf.nn.bias_add(_product(tf.concat(block, 0), forward_x), bias)
             for z in tf.split(projected, len(block)):
                 c, h = zeroed(len(tape), (c, h))
                 read.append(h)
-                i, j, f, o = tf.split(z + product(h, w_h), 4, axis=1)
+                i, j, f, o = tf.split(z + _product(h, forward_h), 4, axis=1)
                 i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f), tf.sigmoid(o)
                 c_previous, c = c, c * f + i * j
                 tanh_c = tf.tanh(c)
@@ -97,7 +98,8 @@ def fused_lstm(
 
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
-            w_x_transposed, w_h_transposed = transposed(w_x), transposed(w_h)
+            backward_x = _second_factor(w_x, of_transpose=True)
+            backward_h = _second_factor(w_h, of_transpose=True)
             factors = [each for block in _blocks(tape, rows) for each in _gradient_factors(block)]
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
@@ -105,10 +107,10 @@ def fused_lstm(
                 d_h = d_h + d_outputs[t]
                 d_c = d_c + d_h * from_h
                 d_z[t] = tf.concat([d_c, d_c, d_c, d_h], axis=1) * from_both
-                d_c, d_h = zeroed(t, (d_c * f, product(d_z[t], w_h_transposed)))
+                d_c, d_h = zeroed(t, (d_c * f, _product(d_z[t], backward_h)))
             d_inputs = []
             for block in _blocks(d_z, rows):
-                d_block = product(tf.concat(block, 0), w_x_transposed)
+                d_block = _product(tf.concat(block, 0), backward_x)
                 d_inputs.extend(tf.split(d_block, len(block)))
             all_d_z = tf.concat(d_z, 0)
             d_bias = tf.reduce_sum(all_d_z, axis=0)
@@ -122,6 +124,24 @@ def fused_lstm(
 
     *outputs, c, h = run(kernel, bias, c, h, *inputs)
     return outputs, (c, h)
+
+
+def _second_factor(matrix, of_transpose: bool = False):
+    """The matrix, or its transpose, in the layout that `_product` wants.
+
+    In bfloat16 a product is faster if the columns of its second factor lie in memory one after the
+    other, in float32 if the rows do. So one direction reads the weights as they are, and the other
+    a transpose that is written out once in a window.
+    """
+    return matrix if of_transpose == _by_columns(matrix) else transposed(matrix)
+
+
+def _product(a, second_factor):
+    return product(a, second_factor, transpose_b=_by_columns(second_factor))
+
+
+def _by_columns(matrix) -> bool:
+    return matrix.dtype == tf.bfloat16
 
 
 def _split_rows(matrix, size: int) -> tuple:
