@@ -7,11 +7,15 @@ follows cuDNN instead (Appleyard, Kociský, Blunsom 2016, arXiv 1604.01946):
     backward   only dz_t W_h^T inside the loop; the gates were kept
     after it   one product for the gradient of each weight: dW_x = X^T dZ, dW_h = H^T dZ
 
+A transpose of W_x and of W_h is written out once in a window, for one of the two directions.
+
 Axis letters: B = batch_size, T = num_steps, D = input size, H = hidden size; z_t `[B, 4H]` are the
 gates before their nonlinearities, in the order i, j, f, o.
 """
 
 from __future__ import annotations
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -20,6 +24,7 @@ from models.row_parts import join_parts, row_parts
 from models.softmax import product, transposed
 from models.static_rnn import StaticRNN, zero_rows
 from ptb.machine.cores import on_gpu
+from ptb.machine.processor import units
 
 # The inputs of a block of steps are projected in one product: so many steps, or as many as it takes
 # to have so many rows. Short blocks let the next layer begin, on another core, before this one has
@@ -78,17 +83,26 @@ def fused_lstm(
         """The state before step t, or its gradient, with zeros where the step begins anew."""
         return state if resets is None else zero_rows(state, resets[t])
 
+    by_columns = _by_columns(product_dtype)
+
+    def times(a, b):
+        return product(a, b, transpose_b=by_columns)
+
+    def factor(matrix, of_transpose: bool = False):
+        """The matrix, or its transpose, as the second factor of `times`."""
+        return matrix if of_transpose == by_columns else transposed(matrix)
+
     @tf.custom_gradient
     def run(kernel, bias, c, h, *inputs):
         w_x, w_h = _split_rows(tf.cast(kernel, product_dtype), input_size)
-        forward_x, forward_h = _second_factor(w_x), _second_factor(w_h)
+        forward_x, forward_h = factor(w_x), factor(w_h)
         outputs, read, tape = [], [], []  # `read` has the h that each step reads
         for block in _blocks(inputs, rows):
-            projected = tf.nn.bias_add(_product(tf.concat(block, 0), forward_x), bias)
+            projected = tf.nn.bias_add(times(tf.concat(block, 0), forward_x), bias)
             for z in tf.split(projected, len(block)):
                 c, h = zeroed(len(tape), (c, h))
                 read.append(h)
-                i, j, f, o = tf.split(z + _product(h, forward_h), 4, axis=1)
+                i, j, f, o = tf.split(z + times(h, forward_h), 4, axis=1)
                 i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f), tf.sigmoid(o)
                 c_previous, c = c, c * f + i * j
                 tanh_c = tf.tanh(c)
@@ -98,8 +112,8 @@ def fused_lstm(
 
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
-            backward_x = _second_factor(w_x, of_transpose=True)
-            backward_h = _second_factor(w_h, of_transpose=True)
+            backward_x = factor(w_x, of_transpose=True)
+            backward_h = factor(w_h, of_transpose=True)
             factors = [each for block in _blocks(tape, rows) for each in _gradient_factors(block)]
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
@@ -107,10 +121,10 @@ def fused_lstm(
                 d_h = d_h + d_outputs[t]
                 d_c = d_c + d_h * from_h
                 d_z[t] = tf.concat([d_c, d_c, d_c, d_h], axis=1) * from_both
-                d_c, d_h = zeroed(t, (d_c * f, _product(d_z[t], backward_h)))
+                d_c, d_h = zeroed(t, (d_c * f, times(d_z[t], backward_h)))
             d_inputs = []
             for block in _blocks(d_z, rows):
-                d_block = _product(tf.concat(block, 0), backward_x)
+                d_block = times(tf.concat(block, 0), backward_x)
                 d_inputs.extend(tf.split(d_block, len(block)))
             all_d_z = tf.concat(d_z, 0)
             d_bias = tf.reduce_sum(all_d_z, axis=0)
@@ -126,22 +140,15 @@ def fused_lstm(
     return outputs, (c, h)
 
 
-def _second_factor(matrix, of_transpose: bool = False):
-    """The matrix, or its transpose, in the layout that `_product` wants.
+@functools.cache
+def _by_columns(product_dtype: str) -> bool:
+    """Whether a product is faster if the columns of its second factor lie one after the other.
 
-    In bfloat16 a product is faster if the columns of its second factor lie in memory one after the
-    other, in float32 if the rows do. So one direction reads the weights as they are, and the other
-    a transpose that is written out once in a window.
+    In float32 the rows should. In bfloat16 it depends on the processor (results/performance.md).
     """
-    return matrix if of_transpose == _by_columns(matrix) else transposed(matrix)
-
-
-def _product(a, second_factor):
-    return product(a, second_factor, transpose_b=_by_columns(second_factor))
-
-
-def _by_columns(matrix) -> bool:
-    return matrix.dtype == tf.bfloat16
+    found = units() or []
+    fast = "AVX-512 bfloat16" in found and "AMX bfloat16" not in found
+    return product_dtype == "bfloat16" and fast and not on_gpu()
 
 
 def _split_rows(matrix, size: int) -> tuple:

@@ -50,7 +50,13 @@ def block_steps(monkeypatch, request):
     assert sizes == {None: [4], 1: [1, 1, 1, 1], 3: [3, 1]}[request.param]
 
 
-@pytest.mark.usefixtures("block_steps")
+@pytest.fixture(params=[False, True])
+def by_columns(monkeypatch, request):
+    """Whether products read their second factor by columns."""
+    monkeypatch.setattr(fused_lstm, "_by_columns", lambda product_dtype: request.param)
+
+
+@pytest.mark.usefixtures("block_steps", "by_columns")
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize(("cores", "sizes"), [(1, [5]), (2, [2, 3]), (8, [1, 1, 1, 2])])
 def test_rows_on_several_cores_give_what_one_unroll_gives(monkeypatch, documents, cores, sizes):
@@ -87,7 +93,7 @@ def test_nothing_is_split_on_a_gpu_or_in_a_graph_for_any_number_of_rows(monkeypa
     assert seen == [1]
 
 
-@pytest.mark.usefixtures("block_steps")
+@pytest.mark.usefixtures("block_steps", "by_columns")
 def test_parts_in_bfloat16_give_what_one_unroll_in_bfloat16_gives(monkeypatch):
     monkeypatch.setattr(fused_lstm, "ROWS_OF_A_PART", 1)
     inputs, state, resets = windows()
@@ -100,3 +106,26 @@ def test_parts_in_bfloat16_give_what_one_unroll_in_bfloat16_gives(monkeypatch):
         lambda a, b: np.testing.assert_allclose(a, b, rtol=0.02, atol=0.05),
         *found,
     )
+
+
+AVX512, AMX = "AVX-512 bfloat16", "AMX bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("product_dtype", "units", "gpu", "expected"),
+    [
+        ("bfloat16", [AVX512], False, True),
+        ("bfloat16", [AVX512, AMX], False, False),
+        ("bfloat16", [], False, False),
+        ("bfloat16", None, False, False),
+        ("bfloat16", [AVX512], True, False),
+        ("float32", [AVX512], False, False),
+        ("float16", [AVX512], False, False),
+    ],
+)
+def test_factors_are_read_by_columns_where_that_is_faster(
+    monkeypatch, product_dtype, units, gpu, expected
+):
+    monkeypatch.setattr(fused_lstm, "units", lambda: units)
+    monkeypatch.setattr(fused_lstm, "on_gpu", lambda: gpu)
+    assert fused_lstm._by_columns.__wrapped__(product_dtype) == expected
