@@ -72,6 +72,7 @@ def test_the_results_of_the_readme_are_those_of_the_records():
     assert f"`--model=best --precision=mixed_bfloat16` reaches {best} in an hour" in readme
     assert f"`--model=overnight --precision=mixed_bfloat16` reached {overnight}" in readme
     for processor, folder in (
+        ("AMD EPYC of family 26", "amd_epyc_family_26"),
         ("AMD EPYC of family 25", "amd_epyc_family_25"),
         ("Intel Xeon", "xeon_amx"),
     ):

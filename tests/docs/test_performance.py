@@ -12,7 +12,8 @@ FIRST, *SECTIONS = re.split(
     r"^## On an? ", (RESULTS / "performance.md").read_text("utf-8"), flags=re.M
 )
 # The sections that have what every side measured, by the folder of their records.
-BESIDE_PEERS = dict(zip(("xeon_amx", "amd_epyc_family_25"), SECTIONS, strict=True))
+FOLDERS = "xeon_amx", "amd_epyc_family_25", "amd_epyc_family_26"
+BESIDE_PEERS = dict(zip(FOLDERS, SECTIONS, strict=True))
 MODELS = "small", "medium", "large"
 SIDES = {
     "fused": "`{}`: here, float32",
