@@ -23,7 +23,7 @@ from absl import flags
 from ptb.command_line.config_flags import PREREQUISITES
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS, run_tool, user_errors
+from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
 from ptb.command_line.training_flags import load_beginnings
 from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
@@ -37,6 +37,9 @@ from ptb.training.config import Config
 flags.disclaim_key_flags()
 
 EVALUATED, TRAINED = 1e-5, 0.02
+# When and how fast the learning rate falls. Changed before, these leave the run as it would have
+# been with them from the start.
+FALL = ("constant_epochs", "learning_rate_decay")
 FIGURES = tuple(Figure.__annotations__)
 
 
@@ -64,15 +67,28 @@ def verify(folder: Path, run: Path | None) -> bool:
         _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs")
     if changes := description.get("changes"):
         names = dict.fromkeys(name for change in changes for name in change["now"])
-        if others := [name for name in names if name not in changeable(description["config"])]:
+        free = (*changeable(description["config"]), *FALL)
+        if others := [name for name in names if name not in free]:
             _refuse_to_train(f"is of a run whose {', '.join(others)} changed in training")
+        if not _has_rates(column(folder / "metrics.csv", "learning_rate"), config):
+            _refuse_to_train("is of a run that had other learning rates than its config says")
     if recorded.get("rollbacks"):
         _refuse_to_train("is of a run that diverged and was rolled back")
     begun = _beginning_flags(description, corpus)
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "run"
-        run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
+        try:
+            run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
+        except SystemExit:
+            note("no run was kept: ptb verify trains from the beginning again")
+            raise
         return _compare(recorded, run, TRAINED)
+
+
+def _has_rates(recorded: list[float], config: Config) -> bool:
+    """Whether each epoch had the learning rate of the config."""
+    rates = map(config.learning_rate_at, range(len(recorded)))
+    return all(math.isclose(*pair, rel_tol=1e-6) for pair in zip(recorded, rates, strict=True))
 
 
 def _check_run(run: Path, recorded: dict) -> None:

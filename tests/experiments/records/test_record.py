@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ptb.data.corpus import built_in
-from ptb.experiments.records import curves, table
+from ptb.experiments.records import curves, table, verify
 from ptb.experiments.records.record import COPIED, _check_run
 from ptb.runs.identity import describe
 from ptb.runs.run_folder import RunFolder
@@ -126,6 +126,39 @@ def test_a_record_that_no_training_repeats_is_verified_from_its_run_only(made):
         assert "give its run as --save_path" in result.stderr
         result = run("ptb verify", reason, "--save_path=run", folder=made)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_a_record_whose_learning_rate_falls_earlier_than_planned_is_trained_anew(made):
+    """With the rates that the epochs had: if they are those of its config."""
+    change = {"was": {"constant_epochs": 7}, "now": {"constant_epochs": 1}}
+    for name, config, returncode in (
+        ("earlier", {}, 0),
+        ("other_rates", {"constant_epochs": 2}, 1),
+    ):
+        other = shutil.copytree(made / "test" / "seed-3", made / name)
+        content = json.loads((other / "config.json").read_text()) | {"changes": [change]}
+        assert content["config"]["constant_epochs"] == 1
+        content["config"] |= config
+        (other / "config.json").write_text(json.dumps(content))
+        result = run("ptb verify", name, folder=made)
+        assert result.returncode == returncode, result.stderr
+        assert result.stdout.count("the same") == (0 if returncode else figures(made))
+        assert ("other learning rates" in result.stderr) == bool(returncode)
+
+
+def _stop_training():
+    def stopped(*arguments):
+        raise SystemExit(143)
+
+    verify.run_script = stopped
+
+
+@pytest.mark.slow
+def test_a_verification_that_is_stopped_says_that_it_keeps_no_run(made):
+    result = run("ptb verify", "test/seed-3", folder=made, prepare=[_stop_training])
+    assert result.returncode == 143
+    assert "no run was kept" in result.stderr
 
 
 @pytest.mark.slow

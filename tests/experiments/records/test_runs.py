@@ -47,6 +47,12 @@ def test_a_row_for_each_run_and_a_column_for_each_field_that_differs(folder, cap
     assert [len(line) for line in runs.lines(runs.rows(found))] == [60] * 4
 
 
+def test_a_run_has_no_fewer_epochs_than_have_ended(tmp_path):
+    """Its number was lowered afterwards."""
+    make_run(tmp_path / "lowered", [9, 7, 8], num_epochs=1)
+    assert runs.rows(runs.find_runs(tmp_path))[1][3] == "3/3"
+
+
 def test_runs_of_another_text_stand_apart(folder):
     make_run(folder / "d", [1.5], fingerprint="beef" * 3)
     table = runs.rows(runs.find_runs(folder))
