@@ -144,7 +144,8 @@ def fused_lstm(
 def _by_columns(product_dtype: str) -> bool:
     """Whether a product is faster if the columns of its second factor lie one after the other.
 
-    In float32 the rows should. In bfloat16 it depends on the processor (results/performance.md).
+    In float32 it is faster if the rows do. In bfloat16 the processor decides
+    (results/performance.md).
     """
     found = units() or []
     fast = "AVX-512 bfloat16" in found and "AMX bfloat16" not in found

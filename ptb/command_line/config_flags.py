@@ -53,7 +53,7 @@ def define_config_flags() -> None:
             "small",
             "The preset, which sets the defaults of other flags. small, medium, large: the "
             "tutorial's. fast: the quality of small in less time. best: the lowest perplexity "
-            "in an hour. overnight: in a night. "
+            "in an hour. overnight: in hours. "
             f"test: tiny, to try things out. One of: {', '.join(PRESETS)}.",
         )
     for field in dataclasses.fields(Config):

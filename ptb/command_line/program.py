@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from ptb.machine.child import ChildFailed
 from ptb.machine.escape import escape
 from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
-from ptb.machine.system import HANGUP, STOP_SIGNALS
+from ptb.machine.system import HANGUP, REPEAT_SECONDS, STOP_SIGNALS
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -126,9 +127,18 @@ def _prepare_surroundings() -> None:
 def _unwind(number, frame) -> None:
     """Handles SIGTERM and SIGHUP: exits through `finally` blocks, which remove temporary files.
 
-    A second SIGTERM ends the process at once. A second SIGHUP does nothing, as in training.
+    As in training, a later SIGTERM ends the process at once, and a later SIGHUP does nothing.
     """
-    signal.signal(number, signal.SIG_IGN if number == HANGUP else signal.SIG_DFL)
+    began = time.monotonic()
+
+    def once_more(number, frame):
+        if number != HANGUP and time.monotonic() > began + REPEAT_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for each in STOP_SIGNALS:
+        if signal.getsignal(each) is _unwind:
+            signal.signal(each, once_more)
     raise SystemExit(128 + number)
 
 

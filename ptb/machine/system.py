@@ -18,6 +18,9 @@ from pathlib import Path
 WINDOWS = os.name == "nt"
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HANGUP: int | None = getattr(signal, "SIGHUP", None)  # the terminal was closed
+# So soon after the first, a signal is no second request: `timeout` sends each to the process and to
+# its group.
+REPEAT_SECONDS = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([HANGUP] if HANGUP else []))
 # How file systems say that they cannot do what was asked, whatever the file.
 UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}

@@ -179,7 +179,7 @@ class Cluster:
 
         If a worker ends, or sends no sign of life, the others learn of it within
         `worker_timeout` seconds. Ctrl-C and SIGTERM end the process while it waits, but in the
-        moment from the last worker's arrival until TensorFlow has joined them, only Ctrl-C does.
+        moment from the last worker's arrival until TensorFlow has joined them, SIGTERM does not.
         """
         import tensorflow as tf  # noqa: PLC0415
 

@@ -357,7 +357,7 @@ PRESETS = {
         softmax_bias="unigram",
     ),
 }
-# The lowest perplexity of a night on two cores: results/ptb/overnight.md.
+# The lowest perplexity here, in two hours on two fast cores: results/ptb/overnight.md.
 PRESETS["overnight"] = dataclasses.replace(
     PRESETS["best"],
     hidden_size=900,

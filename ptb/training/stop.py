@@ -1,7 +1,7 @@
 """Handles Ctrl-C, SIGTERM and SIGHUP: the first one saves and stops the run.
 
-A second Ctrl-C or SIGTERM ends it at once. A second SIGHUP does not: when a terminal is closed, the
-shell and the system may each send one.
+A second Ctrl-C or SIGTERM ends it at once, unless it comes within REPEAT_SECONDS. A second SIGHUP
+does not: when a terminal is closed, the shell and the system may each send one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,16 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 
-from ptb.machine.system import HANGUP, STOP_SIGNALS, handle_stop_signals, restore_handlers
+from ptb.machine.system import (
+    HANGUP,
+    REPEAT_SECONDS,
+    STOP_SIGNALS,
+    handle_stop_signals,
+    restore_handlers,
+)
 
 
 class Stopped(Exception):
@@ -29,7 +36,7 @@ class StopRequest:
     """While entered, the first signal is kept for `check`; the second one ends the process.
 
     If several are entered, each of them gets the signal, and one that comes when all have theirs
-    ends the process, unless it is SIGHUP. Outside the main thread, it does nothing.
+    ends the process, as the module says. Outside the main thread, it does nothing.
     """
 
     def __enter__(self) -> StopRequest:
@@ -79,27 +86,30 @@ class _Listener:
         self._reader, self._writer = socket.socketpair()  # Windows takes no pipe here
         self._writer.setblocking(False)
         self._requests = (request,)
-        self._handlers = handle_stop_signals(_ignore)
+        # In this order, and the other way round at the end: no signal is lost in between.
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._handlers = handle_stop_signals(_ignore)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def _stop(self) -> None:
-        signal.set_wakeup_fd(self._wakeup)
         restore_handlers(self._handlers)
+        signal.set_wakeup_fd(self._wakeup)
         self._writer.close()
         self._thread.join()
         self._reader.close()
 
     def _listen(self) -> None:
+        heard = 0.0
         while received := self._reader.recv(1):
             if received[0] not in STOP_SIGNALS:
                 continue
             waiting = [request for request in self._requests if request.signal is None]
-            if not waiting and received[0] == HANGUP:
-                continue
             if not waiting:
-                os._exit(128 + received[0])
+                if received[0] != HANGUP and time.monotonic() > heard + REPEAT_SECONDS:
+                    os._exit(128 + received[0])
+                continue
+            heard = time.monotonic()
             for request in waiting:
                 request.signal = received[0]
             with contextlib.suppress(OSError):  # the terminal may have gone

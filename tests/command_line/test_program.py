@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from ptb.machine.system import REPEAT_SECONDS
 from tests.forked import ROOT
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
@@ -58,11 +60,11 @@ def test_a_signal_to_stop_leaves_no_temporary_file(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
+    ("number", "status", "left"),
+    [(signal.SIGTERM, -signal.SIGTERM, ""), (signal.SIGHUP, 128 + signal.SIGHUP, "left\n")],
 )
 def test_a_second_sigterm_ends_what_the_first_does_not_and_a_second_sighup_nothing(
-    tmp_path, number, status
+    tmp_path, number, status, left
 ):
     main = [
         "import threading",
@@ -72,13 +74,33 @@ def test_a_second_sigterm_ends_what_the_first_does_not_and_a_second_sighup_nothi
         "finally:",
         "    print('leaving', flush=True)",
         "    threading.Event().wait(2)",
+        "    print('left', flush=True)",
     ]
     process = run_main(main, tmp_path)
     for expected in ("waiting\n", "leaving\n"):
         assert process.stdout.readline() == expected
         process.send_signal(number)
-    process.communicate()
+    time.sleep(1.1 * REPEAT_SECONDS)
+    process.send_signal(number)
+    assert process.communicate()[0] == left
     assert process.returncode == status
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_come_together_are_one_request(tmp_path, first):
+    main = [
+        "import tempfile, threading",
+        "with tempfile.TemporaryDirectory(dir='.'):",
+        "    print('waiting', flush=True)",
+        "    threading.Event().wait()",
+    ]
+    process = run_main(main, tmp_path)
+    process.stdout.readline()
+    for number in (first, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+        process.send_signal(number)
+    _, errors = process.communicate()
+    assert (process.returncode - 128, errors) in [(signal.SIGTERM, ""), (signal.SIGHUP, "")]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("during", ["with user_errors():", "if True:"], ids=["checks", "work"])

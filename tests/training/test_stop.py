@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from ptb.machine.system import REPEAT_SECONDS
 from ptb.training.stop import Stopped, StopRequest
 
 
@@ -103,7 +104,7 @@ def test_a_second_signal_leaves_at_once_even_from_a_long_call(number, status):
         "from ptb.training.stop import StopRequest\n"
         "with StopRequest():\n"
         "    print('ready', flush=True)\n"
-        "    ctypes.CDLL(None).sleep(60); ctypes.CDLL(None).sleep(60)\n"
+        "    for _ in range(3): ctypes.CDLL(None).sleep(60)\n"  # which a signal ends
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -112,5 +113,8 @@ def test_a_second_signal_leaves_at_once_even_from_a_long_call(number, status):
     process.send_signal(number)
     assert process.stderr.readline() == "\n"
     assert "stopping after this window" in process.stderr.readline()
+    process.send_signal(number)  # so soon, it is the same request
+    time.sleep(1.1 * REPEAT_SECONDS)
+    assert process.poll() is None
     process.send_signal(number)
     assert process.wait(30) == status

@@ -139,7 +139,8 @@ def _print_stopped(where: str) -> None:
     rest = "the run is saved; the same command resumes it"
     if FLAGS.save_path is None:
         rest = "nothing was saved; add --save_path=FOLDER to be able to resume"
-    print(f"stopped at {where}: {rest}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may have gone
+        print(f"stopped at {where}: {rest}", file=sys.stderr)
 
 
 def start() -> None:
