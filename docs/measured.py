@@ -372,9 +372,8 @@ def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
     folders = "amd_epyc", "amd_epyc_family_25", "amd_epyc_family_26", "xeon_amx"
-    for model in (
-        f"{folder}/{each}" for folder in folders for each in ("small", "medium", "large")
-    ):
+    for folder, size in itertools.product(folders, ("small", "medium", "large")):
+        model = f"{folder}/{size}"
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]

@@ -88,14 +88,14 @@ def fused_lstm(
     def times(a, b):
         return product(a, b, transpose_b=by_columns)
 
-    def factor(matrix, of_transpose: bool = False):
+    def laid_out(matrix, of_transpose: bool = False):
         """The matrix, or its transpose, as the second factor of `times`."""
         return matrix if of_transpose == by_columns else transposed(matrix)
 
     @tf.custom_gradient
     def run(kernel, bias, c, h, *inputs):
         w_x, w_h = _split_rows(tf.cast(kernel, product_dtype), input_size)
-        forward_x, forward_h = factor(w_x), factor(w_h)
+        forward_x, forward_h = laid_out(w_x), laid_out(w_h)
         outputs, read, tape = [], [], []  # `read` has the h that each step reads
         for block in _blocks(inputs, rows):
             projected = tf.nn.bias_add(times(tf.concat(block, 0), forward_x), bias)
@@ -112,8 +112,8 @@ def fused_lstm(
 
         def gradient(*upstream):
             d_outputs, (d_c, d_h) = upstream[:num_steps], upstream[num_steps:]
-            backward_x = factor(w_x, of_transpose=True)
-            backward_h = factor(w_h, of_transpose=True)
+            backward_x = laid_out(w_x, of_transpose=True)
+            backward_h = laid_out(w_h, of_transpose=True)
             factors = [each for block in _blocks(tape, rows) for each in _gradient_factors(block)]
             d_z = [None] * num_steps
             for t in reversed(range(num_steps)):
@@ -147,9 +147,10 @@ def _by_columns(product_dtype: str) -> bool:
     In float32 it is faster if the rows do. In bfloat16 the processor decides
     (results/performance.md).
     """
+    if product_dtype != "bfloat16" or on_gpu():
+        return False
     found = units() or []
-    fast = "AVX-512 bfloat16" in found and "AMX bfloat16" not in found
-    return product_dtype == "bfloat16" and fast and not on_gpu()
+    return "AVX-512 bfloat16" in found and "AMX bfloat16" not in found
 
 
 def _split_rows(matrix, size: int) -> tuple:

@@ -29,7 +29,7 @@ from ptb.machine.child import ChildFailed
 from ptb.machine.escape import escape
 from ptb.machine.memory import ran_out, there_is
 from ptb.machine.own_folder import PNG, refuse_other_content
-from ptb.machine.system import HANGUP, REPEAT_SECONDS, STOP_SIGNALS
+from ptb.machine.system import STOP_SIGNALS, ends_at_once
 
 SIGPIPE = 13  # not among `signal`'s names on Windows
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -132,7 +132,7 @@ def _unwind(number, frame) -> None:
     began = time.monotonic()
 
     def once_more(number, frame):
-        if number != HANGUP and time.monotonic() > began + REPEAT_SECONDS:
+        if ends_at_once(number, began):
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 WINDOWS = os.name == "nt"
@@ -85,6 +86,14 @@ def may_run(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def ends_at_once(number: int, first: float) -> bool:
+    """Whether a signal to stop, after one at the time `first` (`time.monotonic`), ends the process.
+
+    SIGHUP never does: when a terminal is closed, the shell and the system may each send one.
+    """
+    return number != HANGUP and time.monotonic() > first + REPEAT_SECONDS
 
 
 def handle_stop_signals(handler) -> dict:

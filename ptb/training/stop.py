@@ -1,7 +1,6 @@
 """Handles Ctrl-C, SIGTERM and SIGHUP: the first one saves and stops the run.
 
-A second Ctrl-C or SIGTERM ends it at once, unless it comes within REPEAT_SECONDS. A second SIGHUP
-does not: when a terminal is closed, the shell and the system may each send one.
+A second one ends it at once where `ptb.machine.system.ends_at_once` says so.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ import time
 from collections.abc import Callable
 
 from ptb.machine.system import (
-    HANGUP,
-    REPEAT_SECONDS,
     STOP_SIGNALS,
+    ends_at_once,
     handle_stop_signals,
     restore_handlers,
 )
@@ -106,7 +104,7 @@ class _Listener:
                 continue
             waiting = [request for request in self._requests if request.signal is None]
             if not waiting:
-                if received[0] != HANGUP and time.monotonic() > heard + REPEAT_SECONDS:
+                if ends_at_once(received[0], heard):
                     os._exit(128 + received[0])
                 continue
             heard = time.monotonic()

@@ -42,15 +42,17 @@ def test_ctrl_c_during_the_imports_is_quiet(tmp_path, script):
     assert process.returncode == -signal.SIGINT  # which a shell shows as 130
 
 
+WAITS_WITH_A_TEMPORARY_FOLDER = [
+    "import tempfile, threading",
+    "with tempfile.TemporaryDirectory(dir='.'):",
+    "    print('waiting', flush=True)",
+    "    threading.Event().wait()",
+]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_stop_leaves_no_temporary_file(tmp_path, number):
-    main = [
-        "import tempfile, threading",
-        "with tempfile.TemporaryDirectory(dir='.'):",
-        "    print('waiting', flush=True)",
-        "    threading.Event().wait()",
-    ]
-    process = run_main(main, tmp_path)
+    process = run_main(WAITS_WITH_A_TEMPORARY_FOLDER, tmp_path)
     process.stdout.readline()
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(number)
@@ -88,13 +90,7 @@ def test_a_second_sigterm_ends_what_the_first_does_not_and_a_second_sighup_nothi
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_that_come_together_are_one_request(tmp_path, first):
-    main = [
-        "import tempfile, threading",
-        "with tempfile.TemporaryDirectory(dir='.'):",
-        "    print('waiting', flush=True)",
-        "    threading.Event().wait()",
-    ]
-    process = run_main(main, tmp_path)
+    process = run_main(WAITS_WITH_A_TEMPORARY_FOLDER, tmp_path)
     process.stdout.readline()
     for number in (first, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
         process.send_signal(number)

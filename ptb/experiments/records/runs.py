@@ -105,8 +105,8 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
         best = "-" if run.best is None else f"{run.best:.3f}"
         row = [run.name, best, str(run.best_epoch or "-")]
         # Where num_epochs was lowered, more may have ended before.
-        epochs = len(run.valid), max(len(run.valid), run.config["num_epochs"])
-        row += ["{}/{}".format(*epochs), f"{run.seconds / 60:.1f}"]
+        num_epochs = max(len(run.valid), run.config["num_epochs"])
+        row += [f"{len(run.valid)}/{num_epochs}", f"{run.seconds / 60:.1f}"]
         row += [run.text] if texts else []
         table.append([*row, *(_shown(run.config[name]) for name in fields)])
     return [[escape(cell) for cell in row] for row in table]
