@@ -2,8 +2,9 @@
 
     ptb curves results/ptb results/ptb/curves.png
 
-An unfinished run is drawn up to its last epoch. The tutorial's results are those of its last epoch
-in block mode, from the pull request that added this mode (tensorflow/models, 2276).
+A record belongs to the preset whose recipe it follows, in any precision. An unfinished run is drawn
+up to its last epoch. The tutorial's results are those of its last epoch in block mode, from the
+pull request that added this mode (tensorflow/models, 2276).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ptb.command_line.program import check_output_file, run_tool, user_errors
-from ptb.experiments.records.record import column
+from ptb.experiments.records.record import column, preset_of
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.colours import shades
 from ptb.machine.own_folder import PNG
@@ -37,9 +38,11 @@ def draw(folder: Path) -> Figure:
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    followed: dict[str | None, list[Path]] = {}
+    for path in sorted(folder.glob("*/*/metrics.csv")):
+        followed.setdefault(preset_of(path.parent), []).append(path)
     for (model, published), colour in zip(PUBLISHED.items(), shades(len(PUBLISHED)), strict=True):
-        records = sorted(folder.glob(f"{model}/*/metrics.csv"))
-        if not records:
+        if not (records := followed.get(model)):
             continue
         num_epochs = preset(model).num_epochs
         lengths = set()
@@ -47,7 +50,7 @@ def draw(folder: Path) -> Figure:
             valid = column(record, "valid_perplexity")
             lengths.add(len(valid))
             axes.plot(range(1, len(valid) + 1), valid, color=colour, marker=".", lw=1.2)
-        trained = ", ".join(map(str, sorted(lengths)))
+        trained = " and ".join(map(str, sorted(lengths)))
         label = f"{model}, {trained} of {num_epochs} epochs; published: {published:.2f}"
         axes.plot(num_epochs, published, "*", color=colour, markersize=13, label=label)
     if not axes.lines:

@@ -20,6 +20,7 @@ import json
 import math
 import subprocess
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, NotRequired, TypedDict
@@ -36,9 +37,10 @@ from ptb.machine.checked import Limits, check
 from ptb.machine.environment import commit, machine
 from ptb.machine.process import Children, command_of, exit_status
 from ptb.machine.untrusted import read_json, read_text
+from ptb.runs.description import read_description
 from ptb.runs.identity import describe, refuse_another_run
 from ptb.runs.run_folder import RunFolder
-from ptb.training.config import Config
+from ptb.training.config import PRESETS, Config
 
 flags.disclaim_key_flags()
 
@@ -185,6 +187,24 @@ def read_result(folder: Path) -> dict:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
     return result
+
+
+def recorded_config(folder: Path) -> Config:
+    """The hyperparameters of a record. Raises ValueError for a bad value."""
+    return Config.from_dict(read_description(folder / "config.json")["config"])
+
+
+def preset_of(folder: Path) -> str | None:
+    """The preset whose recipe a record follows, for as many epochs as it trains.
+
+    Its precision and its seed may be others. None: its recipe is not that of a preset.
+    """
+    recipe = _recipe(recorded_config(folder))
+    return next((name for name, preset in PRESETS.items() if _recipe(preset) == recipe), None)
+
+
+def _recipe(config: Config) -> Config:
+    return replace(config, num_epochs=1, precision="float32", seed=1)
 
 
 def given_flags(names) -> list[str]:

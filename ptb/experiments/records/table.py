@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from ptb.command_line.program import run_tool, user_errors
-from ptb.experiments.records.record import column, read_result
+from ptb.experiments.records.record import column, preset_of, read_result
 from ptb.runs.beginning import DIGESTS
 from ptb.runs.description import read_description
 from ptb.training.config import PRESETS, Config
@@ -69,7 +69,7 @@ def _row(model: str, records: list[Path]) -> dict:
     for record in records:
         own = column(record / "timing.csv", "words_per_second")
         speeds += own
-        epochs.add(_epochs(model, len(own)))
+        epochs.add(_epochs(record, len(own)))
     return {
         "model": model,
         "seeds": len(records),
@@ -81,9 +81,10 @@ def _row(model: str, records: list[Path]) -> dict:
     }
 
 
-def _epochs(model: str, trained: int) -> str:
-    """The number of epochs, as "4 of 55" if the recipe has more."""
-    whole = PRESETS[model].num_epochs if model in PRESETS else trained
+def _epochs(record: Path, trained: int) -> str:
+    """The number of epochs, as "4 of 55" if the preset that the record follows has more."""
+    followed = preset_of(record)
+    whole = PRESETS[followed].num_epochs if followed else trained
     return f"{trained}" if trained == whole else f"{trained} of {whole}"
 
 

@@ -11,7 +11,7 @@ from ptb.experiments.records import curves, table, verify
 from ptb.experiments.records.record import COPIED, _check_run
 from ptb.runs.identity import describe
 from ptb.runs.run_folder import RunFolder
-from ptb.training.config import Config
+from ptb.training.config import PRESETS, Config
 from tests.faults import harness
 from tests.forked import Script, one_line_error, run
 
@@ -242,7 +242,7 @@ def test_a_row_has_the_mean_and_the_spread_of_the_seeds(tmp_path):
     for seed, test in ((1, 100.0), (2, 104.0)):
         _write_record(tmp_path / "fast" / f"seed-{seed}", test)
     valid, test = "204.00 (200.00 to 208.00)", "102.00 (100.00 to 104.00)"
-    assert _row(tmp_path) == ["fast", "2", "2", valid, test, "60 (60 to 60)", "2,000"]
+    assert _row(tmp_path) == ["fast", "2", "2 of 13", valid, test, "60 (60 to 60)", "2,000"]
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,13 @@ def test_a_record_that_was_not_made_in_one_piece_has_no_seconds(tmp_path):
 
 
 def test_a_run_that_ended_early_is_marked_in_table_and_picture(tmp_path):
-    _write_record(tmp_path / "medium" / "seed-1", 100.0, epochs=5)
+    recipe = asdict(replace(PRESETS["medium"], num_epochs=5, precision="mixed_bfloat16"))
+    del recipe["seed"]
+    _write_record(tmp_path / "other_name" / "seed-1", 100.0, epochs=5, **recipe)
     assert _row(tmp_path)[2] == "5 of 39"
+    changed = recipe | {"learning_rate": 0.5}
+    _write_record(tmp_path / "other_recipe" / "seed-1", 100.0, epochs=5, **changed)
+    assert _row(tmp_path)[2] == "5"
     (axes,) = curves.draw(tmp_path).axes
     trained, published = axes.lines
     np.testing.assert_allclose(trained.get_xydata(), [(n, 1000 / n) for n in range(1, 6)])
