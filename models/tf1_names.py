@@ -30,6 +30,8 @@ SCOPES = {
     "gru": "gru_cell",
     "rnn": "basic_rnn_cell",
 }
+# The files of a checkpoint after its path; the last makes it one.
+FILES = (".data-00000-of-00001", ".index")
 SLOT = re.compile(r"(m|v|average)(\d+)")
 
 

@@ -42,6 +42,8 @@ OF_THE_TUTORIAL = {
     "num_gpus": "--distribution=mirrored and --num_devices",
     "use_fp16": "--precision=mixed_float16",
 }
+# Of these, the tutorial's defaults, which are the defaults here.
+ITS_DEFAULTS = ("--nouse_fp16", "--use_fp16=False", "--use_fp16=false", "--num_gpus=1")
 
 
 def run_tool(main: Callable[[list[str]], int | None]) -> None:
@@ -74,10 +76,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         try:
             rest = FLAGS([argv[0], *expand_flag_files(argv[1:])])
         except flags.UnrecognizedFlagError as error:
-            if error.flagname not in OF_THE_TUTORIAL:
-                fail(_with_similar_names(error))
-            new = OF_THE_TUTORIAL[error.flagname]
-            fail(f"--{error.flagname} is the tutorial's name: give {new} (docs/from_tf1.md)")
+            fail(_of_the_tutorial(error) or _with_similar_names(error))
         except (flags.Error, ValueError) as error:
             fail(_without_python(" ".join(str(error).split())))
         if rest[1:] and not takes_arguments:
@@ -216,6 +215,17 @@ def command_to_type(name: str, *arguments: str) -> str:
     """A command of this project, as a user can type it on this machine."""
     program = ["ptb"] if shutil.which("ptb") else ["python3", "-m", "ptb"]
     return shlex.join([*program, name, *arguments])
+
+
+def _of_the_tutorial(error: flags.UnrecognizedFlagError) -> str | None:
+    """The message for a flag that only the tutorial has; None for any other."""
+    given = error.flagvalue
+    if given in ITS_DEFAULTS:
+        return f"{given} is the tutorial's name of what is the default here: leave it out"
+    if error.flagname not in OF_THE_TUTORIAL:
+        return None
+    new = OF_THE_TUTORIAL[error.flagname]
+    return f"--{error.flagname} is the tutorial's name: give {new} (docs/from_tf1.md)"
 
 
 def _with_similar_names(error: flags.UnrecognizedFlagError) -> str:

@@ -9,7 +9,7 @@ from absl import flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
-from ptb.command_line.program import FLAGS
+from ptb.command_line.program import FLAGS, note
 from ptb.command_line.text_source import SOURCE_FLAGS, TextSource
 from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.options import reading_changed
@@ -74,9 +74,47 @@ def load_trained_model():
             "--data_path is missing: a tutorial checkpoint does not have the words; give the text "
             "that it was trained on"
         )
-    train = TextSource.of_run({}).load(("train",))
+    words = TextSource.of_run({}).load(("train",)).vocabulary
     start_tensorflow()
-    return trained_model.load_tutorial_checkpoint(prefix, train.vocabulary)
+    trained = trained_model.load_tutorial_checkpoint(prefix, words)
+    if len(words) < len(trained.vocabulary):
+        note(
+            f"the text has {len(words):,} words and the checkpoint {len(trained.vocabulary):,}: "
+            "the rest are named <unused_N>; if it was trained on another text, all figures are "
+            "wrong"
+        )
+    return trained
+
+
+def check_words_of_the_tutorial(trained) -> None:
+    """Raises ValueError if the tutorial would give the words of a run other ids.
+
+    Its checkpoints have no words: it numbers all words of the train split, as they are written.
+    Prints a note if the text of the run cannot be read.
+    """
+    if not trained.corpus:  # the words of a checkpoint of the tutorial come from there
+        return
+    named = {"tokens": trained.tokens, "lowercase": trained.lowercase}
+    if others := [f"{k}={v}" for k, v in named.items() if v not in ("word", False)]:
+        raise ValueError(
+            f"the tutorial has no {', '.join(others)}: this model cannot be written as a "
+            "checkpoint of the tutorial"
+        )
+    try:
+        source = TextSource.of_run(trained.source)
+        if source.options:
+            every_word = dataclasses.replace(source.options, min_count=1)
+            source = dataclasses.replace(source, options=every_word)
+        words = source.load(("train",)).vocabulary.words
+    except ValueError as error:
+        note(f"not checked whether the tutorial would number the words as the run does: {error}")
+        return
+    if words != trained.vocabulary.words:
+        raise ValueError(
+            f"the tutorial would number the {len(words):,} words of the train split otherwise than "
+            f"this run its {len(trained.vocabulary):,}: train with --min_count=1 and a vocab_size "
+            "that leaves no word out, on a text whose valid and test have no words that train lacks"
+        )
 
 
 def load_corpus_of(trained, split: str):

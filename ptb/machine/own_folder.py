@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def refuse_foreign(
             f"{named} has files that this program did not make ({', '.join(foreign[:SHOWN])}"
             f"{more}): nothing was changed; give a new folder or an empty one"
         )
+
+
+def refuse_existing(path: str) -> None:
+    """Raises ValueError if something has the name `path`."""
+    if os.path.lexists(path):
+        raise ValueError(f"{path} exists: give another name")
 
 
 def refuse_other_content(path: Path, named: str, begins: bytes) -> None:

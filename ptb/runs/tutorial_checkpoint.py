@@ -19,6 +19,7 @@ from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.atomic_file import new_token, why_not_written
 from ptb.machine.memory import gib, memory_bytes, there_is
+from ptb.machine.own_folder import refuse_existing
 from ptb.training.config import Config
 from ptb.training.model import size_of
 
@@ -29,6 +30,9 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
     `prefix` is the path without `.index`, or the tutorial's `--save_path`, whose latest checkpoint
     is then read. Raises ValueError where there is none, it is damaged, or it is no tutorial's.
     """
+    for suffix in tf1_names.FILES:
+        if prefix.endswith(suffix):
+            raise ValueError(f"{prefix} is a file of a checkpoint: leave out {suffix}")
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()
@@ -62,10 +66,8 @@ def write_tutorial_checkpoint(
     with the step 0. Raises ValueError for a model that the tutorial lacks, if the checkpoint exists
     or if it cannot be written.
     """
-    parts = (".data-00000-of-00001", ".index")  # the index last: it makes a checkpoint of the data
-    for suffix in parts:
-        if os.path.lexists(prefix + suffix):
-            raise ValueError(f"{prefix}{suffix} exists: give another name")
+    for suffix in tf1_names.FILES:
+        refuse_existing(prefix + suffix)
     others = {
         name: getattr(config, name)
         for name, only in (("cell", "lstm"), ("tie_weights", False), ("softmax", "full"))
@@ -95,7 +97,7 @@ def write_tutorial_checkpoint(
             shape_and_slices=[""] * len(names),
             tensors=[tensors[name] for name in names],
         )
-        for suffix in parts:
+        for suffix in tf1_names.FILES:
             os.replace(temporary + suffix, prefix + suffix)
     except (tf.errors.OpError, OSError) as error:
         for file in glob.glob(f"{glob.escape(temporary)}*"):

@@ -17,15 +17,12 @@ from ptb.training.config import Config
 from ptb.training.distribution import Replicas
 from ptb.training.perplexity import Evaluator
 from ptb.training.progress import STRETCH, Progress
-from ptb.training.report import EpochReport
+from ptb.training.report import MAX_NATS, EpochReport
 from ptb.training.state import Snapshot, TrainingState
 from ptb.training.step import TrainStep, train_step
 
 # Long enough that starting a call costs nothing, short enough to answer a signal soon.
 SECONDS_PER_CALL = 0.5
-# Nats a word beyond which nothing is learned any more: perplexity 5e34, and uniform guessing among
-# a million words costs 14.
-MAX_NATS = 80.0
 
 
 class Diverged(ArithmeticError):

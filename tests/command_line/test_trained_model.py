@@ -6,7 +6,12 @@ import unicodedata
 
 import pytest
 
-from ptb.command_line.trained_model import load_corpus_of, load_text_to_score, load_train_of
+from ptb.command_line.trained_model import (
+    check_words_of_the_tutorial,
+    load_corpus_of,
+    load_text_to_score,
+    load_train_of,
+)
 from ptb.data.corpus import load_text
 from ptb.data.options import TextOptions
 from ptb.runs.trained_model import TrainedModel
@@ -194,3 +199,42 @@ def test_what_was_left_out_of_a_text_is_said(parse, folder, capsys):
         True,
         2,
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (TextOptions("char"), "no tokens=char: "),
+        (TextOptions(lowercase=True), "no lowercase=True: "),
+        (TextOptions(min_count=40), "the 5 words of the train split otherwise than this run its 4"),
+    ],
+)
+def test_a_run_whose_words_the_tutorial_numbers_otherwise_is_no_checkpoint_of_it(
+    parse, folder, options, said
+):
+    parse()
+    with pytest.raises(ValueError, match=said):
+        check_words_of_the_tutorial(trained_on(folder / "text", options))
+
+
+def test_a_new_word_of_another_split_adds_one_that_the_tutorial_lacks(parse, folder, capsys):
+    parse()
+    check_words_of_the_tutorial(trained_on(folder / "text"))
+    with (folder / "text" / "test.txt").open("a") as file:
+        file.write("new\n")
+    with pytest.raises(ValueError, match=r"5 words .* 6: .*--min_count=1"):
+        check_words_of_the_tutorial(trained_on(folder / "text"))
+    assert capsys.readouterr().err == ""
+
+
+def test_without_its_text_the_words_of_a_run_are_not_compared_with_the_tutorials(
+    parse, folder, capsys
+):
+    trained = trained_on(folder / "text")
+    shutil.move(folder / "text", folder / "moved")
+    parse()
+    check_words_of_the_tutorial(trained)
+    assert "not checked" in capsys.readouterr().err
+    parse(f"--data_path={folder / 'moved'}")
+    check_words_of_the_tutorial(trained)
+    assert capsys.readouterr().err == ""

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ptb.training.config import Config
-
 PAGE = (Path(__file__).parents[2] / "docs" / "from_tf1.md").read_text("utf-8")
 (IMPORTS,) = re.findall("^```python\n(.*?)^```", PAGE, re.M | re.S)
 CODE = re.findall(r"^\|.*\| `([^`|]+)` \|$", PAGE.partition("## Flags")[0], re.M)
@@ -20,10 +18,9 @@ def test_each_line_of_code_runs_in_the_order_of_the_page(tmp_path, eagerly):
         "path": tmp_path,
         "ids": np.arange(40, dtype=np.int32),
         "x": tf.ones([3, 4, 2]),
-        "config": Config(hidden_size=5, num_steps=4, batch_size=3, num_epochs=1),
     }
     exec(IMPORTS, names)
-    assert len(CODE) == 23
+    assert len(CODE) == 26
     for line in CODE:
         exec(line, names)
     assert names["inputs"].shape == (3, 4)

@@ -98,6 +98,8 @@ def test_what_is_no_checkpoint_of_the_tutorial_is_refused(tmp_path):
         read_tutorial_checkpoint(str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match="cannot be read"):
         read_tutorial_checkpoint(str(tmp_path))
+    with pytest.raises(ValueError, match=r"leave out \.index"):
+        read_tutorial_checkpoint(write(tmp_path / "model", weights()) + ".index")
     for lacking in ("Model/softmax_b", "cell_0"):
         some = {name: w for name, w in weights().items() if lacking not in name}
         prefix = write(tmp_path / "some", some)

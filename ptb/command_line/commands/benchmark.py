@@ -17,8 +17,10 @@ import dataclasses
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 
 from absl import flags
 
@@ -79,8 +81,7 @@ def main() -> None:
         _check_recipe()
         paths = _chosen("paths", (*sides.PATHS, *sides.LOW_PATHS))
         names = [*paths, *_chosen("peers", (*sides.PEERS, *sides.LOW_PEERS)), *sides.PRODUCTS_ONLY]
-        if any(name.startswith("tf1_") for name in names):
-            _find_tf1()
+        others = _find_tf1() if any(name.startswith("tf1_") for name in names) else {}
         workload = _workload()
     if FLAGS.sweep:
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
@@ -99,7 +100,7 @@ def main() -> None:
         f"{available_cores()} cores"
     )
     print(report.table(result, title))
-    _write_record(result)
+    _write_record(result, others)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
     if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
@@ -131,13 +132,17 @@ def _check_flags() -> None:
         refuse_without_effect(["vocab_size"], without="--data_path")
 
 
-def _find_tf1() -> None:
-    """Tells the workers where TensorFlow 1 is. Raises ValueError if it is not found."""
+def _find_tf1() -> dict[str, str]:
+    """Tells the workers where TensorFlow 1 is, and returns its version.
+
+    Raises ValueError if it is not found.
+    """
     from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle  # noqa: PLC0415
 
     if FLAGS.tf1_python:
         os.environ[PYTHON_VARIABLE] = FLAGS.tf1_python
-    Oracle(flag="tf1_python").close()
+    with Oracle(flag="tf1_python") as oracle:
+        return {"tensorflow_1": oracle.version}
 
 
 def _check_recipe() -> None:
@@ -178,9 +183,10 @@ def _measure_export() -> None:
     _write_record(result)
 
 
-def _write_record(result: dict) -> None:
-    """Writes --json: the figures, and what they depend on."""
-    write_json({"machine": machine(), "versions": versions(), "commit": commit()} | result)
+def _write_record(result: dict, others: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Writes --json: the figures, and what they depend on. `others` are more versions."""
+    known = {"machine": machine(), "versions": versions() | dict(others), "commit": commit()}
+    write_json(known | result)
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:

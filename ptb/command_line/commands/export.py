@@ -23,6 +23,7 @@ from ptb.command_line.program import FLAGS, command_to_type, note, run, user_err
 from ptb.command_line.text_source import define_data_flags
 from ptb.command_line.trained_model import (
     check_text_flags,
+    check_words_of_the_tutorial,
     define_trained_model_flags,
     load_corpus_of,
     load_trained_model,
@@ -73,11 +74,12 @@ def _check_flags() -> None:
         refuse_without_effect(["tutorial_mode"], without="--write_tutorial_checkpoint")
     if FLAGS.export_path is None:
         refuse_without_effect(["evaluate"], without="--export_path")
-    if FLAGS.export_path is None or not FLAGS.evaluate:
+    if FLAGS.write_tutorial_checkpoint is None and not FLAGS.evaluate:
         check_text_flags("where no perplexity is measured")
 
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:
+    check_words_of_the_tutorial(trained)
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
     start_tensorflow()
     from ptb.runs.tutorial_checkpoint import write_tutorial_checkpoint  # noqa: PLC0415

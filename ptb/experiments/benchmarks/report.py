@@ -121,7 +121,7 @@ def draw(result: dict, title: str, path: Path) -> None:
     colors = [OTHERS if name in (*PEERS, *LOW_PEERS) else OURS for name in names]
     style = {"ecolor": GREY, "error_kw": {"linewidth": 2}, "capsize": 3}
     axes.barh(names, medians, xerr=errors, color=colors, **style)
-    for colour, label in ((OURS, "this project"), (OTHERS, "PyTorch, and plain Keras")):
+    for colour, label in ((OURS, "this project"), (OTHERS, "other programs")):
         axes.barh(0, 0, color=colour, label=label)
     axes.errorbar([], [], xerr=[], color=GREY, capsize=3, label="lowest to highest round")
     # Below the axes: inside, a bar may be anywhere.

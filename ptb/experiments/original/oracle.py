@@ -53,8 +53,10 @@ class Oracle:
             raise ValueError(f"{python} cannot be run ({error.strerror}): {remedy}") from None
         try:
             answer = self._program.ask("version")
+            if not isinstance(answer, dict) or answer.keys() != {"version", "peak_bytes"}:
+                raise ChildFailed(python, f"it answered {str(answer)[:80]!r}")
             self.version, self.import_bytes = answer["version"], answer["peak_bytes"]
-            if not self.version.startswith("1.15"):
+            if not str(self.version).startswith("1.15"):
                 raise ChildFailed(python, f"it has {self.version}")
         except ChildFailed as error:
             self._program.close()

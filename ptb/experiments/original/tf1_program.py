@@ -15,6 +15,7 @@ import os
 import resource
 import sys
 import time
+import traceback
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF2_BEHAVIOR"] = "0"  # which TensorFlow 2 sets in every process that it starts
@@ -37,7 +38,13 @@ def main():
     }
     for line in sys.stdin:
         name, *arguments = json.loads(line)
-        print(json.dumps(commands[name](*arguments)), file=answers, flush=True)
+        try:
+            answer = commands[name](*arguments)
+        except Exception as error:
+            traceback.print_exc()
+            # The last line is the reason: what TensorFlow says, and not how its graph was built.
+            sys.exit("%s: %s" % (type(error).__name__, (str(error).splitlines() or [""])[0]))
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 class Original:
@@ -96,9 +103,10 @@ class Original:
         costs, norms, recorded = [], [], {}
         if from_zero:
             self._state = session.run(graph.initial_state)
+        graph.learning_rate.load(learning_rate, session)
         began = time.time()
         for _ in range(count):
-            feeds = {graph.learning_rate: learning_rate}
+            feeds = {}
             for placeholder, value in zip(flat(graph.initial_state), flat(self._state)):
                 feeds[placeholder] = value
             if graph.masks is not None:
@@ -146,13 +154,16 @@ class Original:
         return {}
 
     def save(self, prefix):
-        """Writes a checkpoint as the tutorial's saver did; its path."""
+        """Writes a checkpoint with every variable of the tutorial's graph; its path.
+
+        The file `checkpoint`, which names the newest one of a folder, is left as it is.
+        """
         saver = tf.compat.v1.train.Saver()
-        return saver.save(self._session, prefix, write_meta_graph=False)
+        return saver.save(self._session, prefix, write_meta_graph=False, write_state=False)
 
     def restore(self, prefix):
-        """Reads the weights of a checkpoint."""
-        tf.compat.v1.train.Saver(tf.compat.v1.trainable_variables()).restore(self._session, prefix)
+        """Reads a checkpoint, which must have every variable of the tutorial's graph."""
+        tf.compat.v1.train.Saver().restore(self._session, prefix)
         return {}
 
     def unroll(self, settings, path, result):
@@ -234,15 +245,16 @@ class Graph:
         self.cost = tf.reduce_sum(nats)
         if not is_training:
             return
-        self.learning_rate = tf.compat.v1.placeholder(tf.float32, [])
+        # Under the tutorial's names, which its saver asks a checkpoint for.
+        self.learning_rate = tf.Variable(0.0, trainable=False, name="Train/Model/Variable")
+        with tf.compat.v1.variable_scope(MODEL):
+            step = tf.compat.v1.train.get_or_create_global_step()
         variables = tf.compat.v1.trainable_variables()
         gradients, self.norm = tf.clip_by_global_norm(
             tf.gradients(self.cost, variables), settings["max_grad_norm"]
         )
         optimizer = tf.compat.v1.train.GradientDescentOptimizer(self.learning_rate)
-        self.update = optimizer.apply_gradients(
-            zip(gradients, variables), tf.compat.v1.train.get_or_create_global_step()
-        )
+        self.update = optimizer.apply_gradients(zip(gradients, variables), step)
 
 
 def stack(settings, keep_prob, masks=None):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models import tf1_names
 from models.registry import rnn_modes
@@ -39,26 +40,54 @@ def test_the_replay_in_float64_is_what_both_sides_round(path):
     assert max(found.values()) <= parity.TOLERANCE, found
 
 
-def test_two_trajectories_that_differ_are_judged_by_their_distances_from_float64():
-    case, first, _ = parity.load_recording(RECORDINGS[0])
+def _longest() -> tuple[parity.Case, dict]:
+    """The recorded case with the most windows, and its first weights."""
+    cases = [parity.load_recording(path) for path in RECORDINGS]
+    case, first, _ = max(cases, key=lambda each: each[0].num_windows)
+    assert case.num_windows >= 4
+    return case, first
+
+
+def test_rounding_that_grows_from_window_to_window_is_no_difference(eagerly):
+    case, first = _longest()
     exact = parity.in_float64(case, first)
-
-    def off_by(error: float) -> dict:
-        return exact | {"cost": exact["cost"] * (1 + error)}
-
-    near, far = off_by(1e-6), off_by(3e-5)
-    assert parity.comparison(case, first, near, exact).ours is None
-    found = parity.comparison(case, first, near, far)
+    assert parity.comparison(case, first, exact, "static").ours is None
+    growth = 1 + 5e-6 * np.arange(1, case.num_windows + 1)
+    expected = {
+        name: values.astype(np.float32)
+        * growth.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+        if name.startswith("weights/")
+        else values
+        for name, values in exact.items()
+    }
+    found = parity.comparison(case, first, expected, "static")
+    assert found.apart["weights"] == pytest.approx(5e-6 * case.num_windows, rel=0.1)
+    assert found.ours < parity.TOLERANCE
+    assert 1e-6 < found.theirs < 5e-5
     assert found.agrees
-    assert found.theirs == pytest.approx(3e-5, rel=1e-6)
-    assert 0 < found.rounding < 1e-6
-    assert not parity.comparison(case, first, far, near).agrees
-    assert dataclasses.replace(found, ours=9e-5, rounding=1e-5).agrees
-    assert not dataclasses.replace(found, ours=9e-5, rounding=8e-6).agrees
+
+
+@pytest.mark.parametrize(("error", "agrees"), [(5e-5, True), (2e-4, False)])
+def test_a_window_that_is_far_from_float64_by_itself_differs(error, agrees, eagerly):
+    case, first = _longest()
+    exact = parity.in_float64(case, first)
+    wrong = exact["cost"] * (1 + error * (np.arange(case.num_windows) == 2))
+    found = parity.comparison(case, first, exact | {"cost": wrong}, "static")
+    assert found.theirs == pytest.approx(error, rel=1e-2)
+    assert found.agrees == agrees
+    assert not dataclasses.replace(found, ours=2e-5).agrees
+
+
+def test_other_first_weights_are_a_difference(eagerly):
+    case, first = _longest()
+    other = {name: weight * np.float32(1.001) for name, weight in first.items()}
+    found = parity.comparison(case, first, parity.in_float64(case, other), "static")
+    assert found.ours < parity.TOLERANCE
+    assert not found.agrees
 
 
 @pytest.mark.parametrize("place", [0, -1], ids=["first window", "last window"])
-def test_what_is_no_number_is_infinitely_far_away(place):
+def test_what_is_no_number_is_infinitely_far_away(place, eagerly):
     case, first, _ = parity.load_recording(RECORDINGS[0])
     expected = parity.in_float64(case, first)
     broken = {name: np.array(value) for name, value in expected.items()}
@@ -67,9 +96,7 @@ def test_what_is_no_number_is_infinitely_far_away(place):
     for actual, other in ((broken, expected), (expected, broken), (broken, broken)):
         found = parity.differences(actual, other)
         assert found == dict.fromkeys(("cost", "grad_norm", "weights", "state"), math.inf)
-    found = parity.comparison(case, first, broken, expected)
-    assert not found.agrees
-    assert not dataclasses.replace(found, rounding=math.inf).agrees
+    assert not parity.comparison(case, first, broken, "static").agrees
 
 
 def test_recordings_have_every_cell_dropout_and_the_clip():
@@ -168,6 +195,10 @@ def test_checkpoints_travel_both_ways_and_training_continues(oracle, mode, tmp_p
     np.testing.assert_allclose(trained["cost"], expected["cost"], rtol=parity.TOLERANCE)
 
     oracle.save(str(tmp_path / "theirs"))
+    ours, theirs = (tf.train.list_variables(str(tmp_path / name)) for name in ("ours", "theirs"))
+    assert [(name, tuple(shape)) for name, shape in theirs] == [(n, tuple(s)) for n, s in ours]
+    step = tf.train.load_variable(str(tmp_path / "theirs"), "Model/global_step")
+    assert step == case.num_windows
     read_config, weights = read_tutorial_checkpoint(str(tmp_path / "theirs"))
     assert (read_config.hidden_size, read_config.num_layers) == (6, 2)
     for name, weight in weights.items():
