@@ -126,7 +126,8 @@ def generate(
       stop_at_line: whether to end before the first sampled line break.
 
     Returns:
-      `prefix` and the added tokens, as text.
+      `prefix` and the added tokens, as text: what the model reads of `prefix`, so with words one
+      space between two of them, and in lower case for a model that reads so.
 
     Raises:
       ValueError: a word of `prefix` is not in the vocabulary, or a value is out of bounds.

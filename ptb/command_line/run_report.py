@@ -15,6 +15,8 @@ from ptb.machine.processor import slow_precision
 SAMPLE_TOKENS = {"word": 40, "char": 200}
 # Valid perplexity that many times the lowest counts as risen: less is within an epoch's noise.
 MEMORIZED = 1.02
+# A perplexity per word from which on a text has no spaces between words: its words are lines.
+MOST_PER_WORD = 1e9
 COLUMNS = ("epoch", "learn rate", "train ppl", "valid ppl", "|gradient|", "words/s", "seconds")
 
 
@@ -188,15 +190,14 @@ def _print_bits(split: str, perplexity: float, corpus, first: int) -> None:
 def print_comparable(part: str, perplexity: float, counts, tokens: str, first: int = 0) -> None:
     """Prints scores that compare models with different tokens: per character and per word.
 
-    They are comparable only without `<unk>`, which is easier to predict than what it replaces.
     `counts` is the `SplitSummary` of the text. `first` is 1 if its first token was predicted too.
     """
+    caveat = f" (not comparable: {why})" if (why := counts.not_comparable) else ""
     by_word = counts.word_perplexity(perplexity, first)
-    if tokens not in ("word", "char") and by_word is not None:
-        print(f"{part} perplexity per word {by_word:.3f}")
+    if tokens not in ("word", "char") and by_word is not None and by_word < MOST_PER_WORD:
+        print(f"{part} perplexity per word {by_word:.3f}{caveat}")
     bits = counts.bits_per_character(perplexity, first)
     if bits is not None:
-        caveat = " (not comparable: the text has <unk>)" if counts.unknown else ""
         print(f"{part} bits per character {bits:.4f}{caveat}")
 
 

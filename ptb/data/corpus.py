@@ -30,7 +30,7 @@ class Corpus:
       name: the name of the text.
       vocabulary: the words, in the order of their ids.
       splits: int32 ids `[N]` for each split: "train", "valid", "test". A split may be absent.
-      summary: counts of each split: tokens, lines, words outside the vocabulary.
+      summary: a `ptb.data.summary.SplitSummary` of each split.
       tokens: what one token is: one of `ptb.data.text.TOKENS`.
       source: how to find the same text again, as plain values: `dataset` and `data_dir`, or
         `data_path`; the `TextOptions`; the version of the reading rules (`ptb.data.text.READING`),
@@ -52,6 +52,11 @@ class Corpus:
     files: dict[str, Path] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Raises ValueError for ids that are no vector of integers; others become int32."""
+        ids = {split: _vector(split, each) for split, each in self.splits.items()}
+        object.__setattr__(self, "splits", ids)
 
     @property
     def train(self) -> np.ndarray:
@@ -90,6 +95,19 @@ class Corpus:
             name: hashlib.sha256(np.ascontiguousarray(ids, "<i4")).hexdigest()
             for name, ids in self.splits.items()
         }
+
+
+def _vector(split: str, ids) -> np.ndarray:
+    """The ids of a split as int32 `[N]`. Raises ValueError for anything else than a vector."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise ValueError(
+            f"the {split} split is {ids.dtype} of shape {list(ids.shape)}: give integers [N]"
+        )
+    if ids.dtype == np.int32:
+        return ids
+    limits = np.iinfo(np.int32)
+    return np.clip(ids, limits.min, limits.max).astype(np.int32)
 
 
 def load_text(
@@ -159,7 +177,7 @@ def _load(
             path.name, texts, (numbers.tokens, options.tokens), vocabulary, limits, kept, files
         )
         notes = tuple(line for content in contents.values() for line in content.notes)
-        corpus = dataclasses.replace(corpus, notes=notes)
+        corpus = _with_spaces(dataclasses.replace(corpus, notes=notes), numbers)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
     lengths = {split: len(ids) for split, ids in corpus.splits.items()}
     resolved = path.resolve()
@@ -205,7 +223,7 @@ def load_tfds(
     texts = {split: text.encode(blocks(split), numbers, options.lowercase)[0] for split in names}
     kept = tuple(split for split in names if split in splits + optional_splits)
     named, limits = (numbers.tokens, options.tokens), (vocab_size, options.min_count)
-    corpus = _corpus(wanted.name, texts, named, vocabulary, limits, kept)
+    corpus = _with_spaces(_corpus(wanted.name, texts, named, vocabulary, limits, kept), numbers)
     settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, **settings}
@@ -300,6 +318,15 @@ def _corpus(
         summary[split] = summarize(texts[split], counts[split], vocabulary, sizes)
     ids = {split: texts[split] for split in kept}
     return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
+
+
+def _with_spaces(corpus: Corpus, numbers) -> Corpus:
+    """The corpus, whose summaries say whether the lexicon `numbers` left out white space."""
+    summary = {
+        split: dataclasses.replace(row, lacks_spaces=numbers.lacks_spaces)
+        for split, row in corpus.summary.items()
+    }
+    return dataclasses.replace(corpus, summary=summary)
 
 
 def _subword_corpus(

@@ -48,8 +48,13 @@ class Borders:
         return is_eos & np.concatenate([[False], is_eos[:-1]])
 
     def count(self, ids: np.ndarray) -> int:
-        """The number of documents in a text. The border at the end of the text starts none."""
-        return 1 + int(self.resets(self.stream(ids))[1:-1].sum())
+        """The number of documents in a text: of lines, or of blocks between blank lines."""
+        stream = self.stream(ids)
+        starts = self.resets(stream)
+        if self.at == LINE:
+            return 1 + int(starts[1:-1].sum())
+        starts[0] = True  # the first block may have no blank line before it
+        return int((starts[:-1] & (stream[1:] != self.eos)).sum())
 
 
 def borders_of(reset_at: str, vocabulary: Vocabulary) -> Borders | None:

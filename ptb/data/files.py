@@ -68,8 +68,9 @@ def read(
     parts = dict(zip(SPLITS, cuts, strict=True))
     if empty := [split for split in files if not len(parts[split])]:
         raise ValueError(
-            f"{path} is too short for --split: nothing is left for {empty[0]}: "
-            "give it a larger share or a longer text"
+            f"{path} is too short for --split: of its {len(stream):,} tokens nothing is left for "
+            f"{empty[0]}: give it a larger share or a longer text, or, without spaces between "
+            "words, --tokens=char or --tokens=subword"
         )
     return {split: parts[split] for split in files}, contents
 

@@ -29,7 +29,9 @@ class SplitSummary:
     its `<eos>`. `characters` and `words` are those of all tokens but the first, which nothing
     predicts, as they were written before any became `<unk>`: a line break is one of each.
     `first_characters` and `first_words` are those of the first token, which is predicted too if
-    documents are told apart (`ptb.data.documents`).
+    documents are told apart (`ptb.data.documents`). `lacks_spaces` says that the text has white
+    space which is neither a token nor counted: more than one space between words, tabs, or spaces
+    at the ends of lines, with `--tokens=word`.
     """
 
     tokens: int
@@ -40,6 +42,7 @@ class SplitSummary:
     words: int = 0
     first_characters: int = 0
     first_words: int = 0
+    lacks_spaces: bool = False
 
     @property
     def unknown_share(self) -> float:
@@ -49,8 +52,8 @@ class SplitSummary:
     def bits_per_character(self, perplexity: float, first: int = 0) -> float | None:
         """The bits per character of a perplexity, which compare models with different tokens.
 
-        They do so only without `<unk>`: the letters of a word that became `<unk>` are counted, but
-        not predicted.
+        They do so only if `not_comparable` is None.
+
         `first` is 1 if the first token is predicted too (`Windows.first`), else 0. None for a split
         without a predicted character.
         """
@@ -58,6 +61,17 @@ class SplitSummary:
         if not characters:
             return None
         return math.log2(perplexity) * (self.tokens - 1 + first) / characters
+
+    @property
+    def not_comparable(self) -> str | None:
+        """Why scores per character or word do not compare with those of other tokens, in words.
+
+        The letters of a word that became `<unk>` are counted, but not predicted. White space that
+        is left out is neither. None if they compare.
+        """
+        if self.unknown:
+            return "the text has <unk>"
+        return "the text has white space that is left out" if self.lacks_spaces else None
 
     def word_perplexity(self, perplexity: float, first: int = 0) -> float | None:
         """The perplexity per word of a perplexity per token; words end at white space.

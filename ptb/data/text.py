@@ -70,6 +70,10 @@ TOKENS = tuple(UNITS)
 # two words and none at a line's ends, kept byte order marks, and wrote `<eos>` after `<eos>`. Words
 # of 2 with `wordpunct` could have several ideographs.
 READING = 3
+# White space beside the one space that is between two words and at the end of no line.
+OTHER_SPACES = "".join(
+    chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in (" ", "\n")
+)
 # No text has it, so it can stand for a line break among words.
 LINE_BREAK = "\0"
 MAX_WORD_CHARACTERS = 100_000
@@ -95,6 +99,9 @@ class WordLexicon:
 
     def __init__(self):
         self._ids = defaultdict(itertools.count().__next__)
+        # Whether white space was left out that `join` does not give back.
+        self.lacks_spaces = False
+        self._last = "\n"
 
     @property
     def tokens(self) -> list[str]:
@@ -108,8 +115,21 @@ class WordLexicon:
 
     def encode(self, text: str) -> np.ndarray:
         """The numbers of the words of a text that no word crosses the end of, int32 `[N]`."""
+        self._note_spaces(text)
         words = self.split(text)
         return np.fromiter(map(self._ids.__getitem__, words), np.int32, len(words))
+
+    def _note_spaces(self, text: str) -> None:
+        """Notes in `lacks_spaces` whether this block has white space that is left out."""
+        if not self.lacks_spaces:
+            pairs = ("  ", " \n", "\n ")
+            between = self._last + text[:1]
+            self.lacks_spaces = (
+                between in pairs
+                or any(pair in text for pair in pairs)
+                or any(space in text for space in OTHER_SPACES)
+            )
+            self._last = text[-1:]
 
     @staticmethod
     def split(text: str) -> list[str]:
@@ -142,6 +162,9 @@ class WordpunctLexicon(WordLexicon):
     split = staticmethod(wordpunct.split)
     cut = staticmethod(wordpunct.cut)
 
+    def _note_spaces(self, text: str) -> None:
+        """No space is left out."""
+
     def join_line_ends(self, ids: np.ndarray) -> tuple[np.ndarray, int]:
         """The numbers as they are: a written `<eos>` is three tokens."""
         return ids, 0
@@ -156,6 +179,8 @@ class PieceLexicon(WordpunctLexicon):
 
 class CharLexicon:
     """Numbers characters from 0; a line break is `<eos>`."""
+
+    lacks_spaces = False
 
     def __init__(self):
         self.eos = 0

@@ -31,7 +31,13 @@ SIGNATURES = (
     (0, b"\x28\xb5\x2f\xfd", "compressed by zstd"),
 )
 GZIP = b"\x1f\x8b"
-UTF_16_MARKS = {b"\xff\xfe": "UTF-16LE", b"\xfe\xff": "UTF-16BE"}
+# The longer ones first, as they begin with a shorter one.
+OTHER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32LE",
+    b"\0\0\xfe\xff": "UTF-32BE",
+    b"\xff\xfe": "UTF-16LE",
+    b"\xfe\xff": "UTF-16BE",
+}
 
 
 class TextFile:
@@ -116,8 +122,9 @@ class TextFile:
                 raise ValueError(
                     f"{self.path} is {what}: unpack it and give the text that is in it"
                 )
-        if encoding := UTF_16_MARKS.get(head[:2]):
-            raise ValueError(f"{self.path} is {_remedy(encoding)}")
+        for mark, encoding in OTHER_MARKS.items():
+            if head.startswith(mark):
+                raise ValueError(f"{self.path} is {_remedy(encoding)}")
 
     def _refuse_nul(self, block: bytes, place: int) -> None:
         # Of text in UTF-16, every other byte is mostly zero.

@@ -65,11 +65,38 @@ def differences(saved: dict, now: dict) -> list[str]:
     found = in_words(_changed(saved, now))
     old, new = saved["corpus"], now["corpus"]
     if old.get("fingerprint") != new.get("fingerprint"):
-        then, here = (f"{e.get('name')} ({str(e.get('fingerprint'))[:12]})" for e in (old, new))
-        found.append(
-            f"the corpus was {then} and is now {here}{reading_changed(old.get('source', {}))}"
-        )
+        found += _of_the_text(old, new)
     return found
+
+
+def _of_the_text(old: dict, new: dict) -> list[str]:
+    """Says in words how the text described by `old` differs from `new`: how it is read, or what."""
+    then, now = (_reading(each.get("source", {})) for each in (old, new))
+    both = then.keys() & now.keys()
+    if read_otherwise := {n: (then[n], now[n]) for n in now if n in both and then[n] != now[n]}:
+        return in_words(read_otherwise)
+    splits = [", ".join(each.get("tokens") or {}) for each in (old, new)]
+    if splits[0] != splits[1]:
+        return [f"the text had {splits[0]} and has now {splits[1]}"]
+    named = [f"{each.get('name')} ({str(each.get('fingerprint'))[:12]})" for each in (old, new)]
+    digests = [each.get("split_fingerprints") or {} for each in (old, new)]
+    others = [split for split in digests[0] if digests[0][split] != digests[1].get(split)]
+    where = f" (other tokens in {', '.join(others)})" if others else ""
+    return [
+        f"the corpus was {named[0]} and is now {named[1]}{where}"
+        f"{reading_changed(old.get('source', {}))}"
+    ]
+
+
+def _reading(source: dict) -> dict:
+    """The flags that say how a text is read, with their values: `split` only for one file."""
+    flags = {
+        "tokens": source.get("tokens", "word"),
+        "lowercase": source.get("lowercase", False),
+        "min_count": source.get("min_count") or "the default",
+    }
+    shares = source.get("shares")
+    return flags | ({"split": ",".join(f"{share:g}" for share in shares)} if shares else {})
 
 
 def _changed(saved: dict, now: dict) -> dict[str, tuple]:

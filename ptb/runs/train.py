@@ -334,7 +334,21 @@ def borders_of(config: Config, corpus: Corpus) -> Borders | None:
 
 
 def check_fits(config: Config, corpus: Corpus) -> None:
-    """Raises ValueError if a split is too short for a window, or train is a single document."""
+    """Raises ValueError if a split cannot be trained on, or tested.
+
+    It may be missing, or too short for a window, or have ids outside the vocabulary; or train may
+    be a single document.
+    """
+    for split in ("train", "valid"):
+        if split not in corpus.splits:
+            raise ValueError(f"the corpus has no {split} split: give it one")
+    for split, ids in corpus.splits.items():
+        last = len(corpus.vocabulary) - 1
+        if len(ids) and (ids.min() < 0 or ids.max() > last):
+            raise ValueError(
+                f"the {split} split has ids from {ids.min()} to {ids.max()}, and the vocabulary "
+                f"from 0 to {last}: give the vocabulary of these ids"
+            )
     borders_of(config, corpus)
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (

@@ -237,7 +237,7 @@ def _bar(windows, progress: Progress, config: Config) -> tqdm:
         initial=progress.window * words_per_window,
         total=windows.num_tokens,
         desc=f"epoch {progress.epoch + 1}/{config.num_epochs}",
-        unit="word",
+        unit="token",
         unit_scale=True,
         disable=None,
         leave=False,

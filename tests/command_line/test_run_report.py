@@ -52,15 +52,29 @@ def test_a_model_that_memorizes_the_train_split_is_told_of_once(train, valid, wa
     assert bool(told) is warned
 
 
+COUNTS = SplitSummary(tokens=5, types=5, unknown=0, longest_line=5, characters=16, words=4)
+
+
 @pytest.mark.parametrize(
-    ("unknown", "caveat"), [(0, ""), (1, " (not comparable: the text has <unk>)")]
+    ("changes", "caveat"),
+    [
+        ({}, ""),
+        ({"unknown": 1}, " (not comparable: the text has <unk>)"),
+        ({"lacks_spaces": True}, " (not comparable: the text has white space that is left out)"),
+    ],
 )
-def test_bits_per_character_are_called_comparable_only_without_unk(unknown, caveat, capsys):
-    counts = SplitSummary(
-        tokens=5, types=5, unknown=unknown, longest_line=5, characters=16, words=4
-    )
+def test_scores_are_called_comparable_only_if_all_of_the_text_is_predicted(changes, caveat, capsys):
+    counts = dataclasses.replace(COUNTS, **changes)
     print_comparable("test", 16.0, counts, "word")
-    assert capsys.readouterr().out == f"test bits per character 1.0000{caveat}\n"
+    bits = f"test bits per character 1.0000{caveat}\n"
+    assert capsys.readouterr().out == bits
+    print_comparable("test", 16.0, counts, "subword")
+    assert capsys.readouterr().out == f"test perplexity per word 16.000{caveat}\n{bits}"
+
+
+def test_a_text_whose_words_are_lines_has_no_perplexity_per_word(capsys):
+    print_comparable("test", 16.0, dataclasses.replace(COUNTS, tokens=40, words=4), "subword")
+    assert "per word" not in capsys.readouterr().out
 
 
 def test_the_perplexity_of_a_test_split_is_told_with_what_it_means():

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptb.data import corpus, files
+from ptb.data import corpus, files, text
 from ptb.data.options import SPLITS, TextOptions
 from ptb.data.summary import SplitSummary
+from ptb.data.vocabulary import Vocabulary
 
 
 def write(folder, **splits):
-    for split, text in splits.items():
-        (folder / f"{split}.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for split, each in splits.items():
+        (folder / f"{split}.txt").write_bytes(each if isinstance(each, bytes) else each.encode())
     return folder
 
 
@@ -267,6 +268,64 @@ def test_a_folder_is_not_cut(tmp_path):
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere'"):
         corpus.load_text(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("lines", "lacks"),
+    [
+        ("a b\nc\n\nd", False),
+        ("a  b\n", True),
+        ("a b \n", True),
+        ("a\n b\n", True),
+        (" a\n", True),
+        ("a\tb\n", True),
+        ("a\u3000b\n", True),
+        ("a b \n", True),
+        (66_000 * "a " + "\n", True),
+    ],
+)
+@pytest.mark.parametrize("tokens", ["word", "char", "wordpunct", "subword"])
+def test_white_space_that_words_leave_out_is_noticed(tmp_path, lines, lacks, tokens):
+    write(tmp_path, train=lines * 9)
+    options = TextOptions(tokens)
+    loaded = corpus.load_text(
+        tmp_path, None if tokens == "word" else 300, ("train",), (), None, options
+    )
+    assert loaded.summary["train"].lacks_spaces is (lacks and tokens == "word")
+
+
+def test_white_space_is_noticed_where_two_blocks_meet():
+    for blocks, lacks in (
+        (["a ", " b\n"], True),
+        (["a ", "b\n", "c"], False),
+        (["a ", "\n"], True),
+        (["a\n", " b"], True),
+        (["a\n", "\n", "b"], False),
+    ):
+        numbers = text.lexicon("word")
+        text.encode(blocks, numbers)
+        assert numbers.lacks_spaces is lacks, blocks
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (np.zeros(5), r"float64 of shape \[5\]"),
+        (np.zeros((5, 2), np.int32), r"int32 of shape \[5, 2\]"),
+        (["a"], "train split is <U1"),
+    ],
+)
+def test_ids_that_are_no_vector_of_integers_are_refused(ids, said):
+    with pytest.raises(ValueError, match=said):
+        corpus.Corpus("mine", Vocabulary(["a"]), {"train": ids})
+
+
+def test_other_integers_become_int32():
+    made = corpus.Corpus("mine", Vocabulary(["a", "b"]), {"train": np.array([0, 1, 2**40])})
+    assert made.train.dtype == np.int32
+    assert made.train.tolist() == [0, 1, 2**31 - 1]
+    given = np.array([0, 1], np.int32)
+    assert corpus.Corpus("mine", Vocabulary(["a", "b"]), {"train": given}).train is given
 
 
 def test_the_fingerprint_follows_the_text(tmp_path):

@@ -222,6 +222,8 @@ def test_an_archive_is_named_as_what_it_is(tmp_path, make, message):
     ("content", "message"),
     [
         ("a text\n".encode("utf-16"), "is UTF-16LE"),
+        ("a text\n".encode("utf-32"), "is UTF-32LE"),
+        (b"\0\0\xfe\xff" + "a text\n".encode("utf-32-be"), "is UTF-32BE"),
         ("a text\n".encode("utf-16-le"), "(byte 1); it looks like UTF-16LE"),
         ("a text\n".encode("utf-16-be"), "(byte 0); it looks like UTF-16BE"),
         (b"a text\nof \0 lines\n", "NUL (byte 10)"),

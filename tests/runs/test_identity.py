@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from ptb.data import corpus
+from ptb.data.options import TextOptions, parse_shares
 from ptb.runs.identity import (
     check_meant,
     describe,
@@ -84,6 +85,42 @@ def test_a_run_is_resumed_with_its_text_at_another_place_which_is_then_remembere
     ]
     assert sources[0] | {"data_path": ""} == sources[1] | {"data_path": ""}
     assert folder.description()["corpus"]["name"] == "old"
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "said"),
+    [
+        (TextOptions("char"), {}, "run: tokens was word and is now char: give"),
+        (TextOptions(lowercase=True), {}, "run: lowercase was False and is now True: give"),
+        (TextOptions(min_count=99), {}, "run: min_count was the default and is now 99: give"),
+        (TextOptions(), {"test": ""}, "the text had train, valid, test and has now train, valid:"),
+        (TextOptions(), {"valid": "c b A\n"}, r"\(other tokens in valid\)"),
+        (TextOptions("char"), {"valid": "c b A\n"}, "run: tokens was word and is now char: give"),
+    ],
+)
+def test_another_text_is_told_by_how_it_is_read_or_by_its_splits(tmp_path, options, changes, said):
+    lines = "".join(f"A b c {i % 7 // 6}\n" for i in range(400))
+    for split in corpus.SPLITS:
+        (tmp_path / f"{split}.txt").write_text(lines)
+    start(tmp_path / "run", CONFIG, corpus.load_text(tmp_path))
+    for split, content in changes.items():
+        (tmp_path / f"{split}.txt").write_text(content * 400)
+    left_out = [split for split, content in changes.items() if not content]
+    kept = tuple(split for split in corpus.SPLITS if split not in left_out)
+    with pytest.raises(ValueError, match=said):
+        start(tmp_path / "run", CONFIG, corpus.load_text(tmp_path, splits=kept, options=options))
+
+
+@pytest.mark.parametrize("now", ["80,10,10", "90,5,5"])
+def test_another_cut_of_one_file_is_told_by_its_shares(tmp_path, now):
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"a b c {i % 7}\n" for i in range(400)))
+    start(tmp_path / "run", CONFIG, corpus.load_text(path))
+    options = TextOptions(shares=parse_shares(now))
+    path.write_text("".join(f"a b c {i % 7}\n" for i in range(410)))
+    with pytest.raises(ValueError, match="holds another run") as caught:
+        start(tmp_path / "run", CONFIG, corpus.load_text(path, options=options))
+    assert ("split was 90,5,5 and is now 80,10,10" in str(caught.value)) is (now == "80,10,10")
 
 
 def test_what_changes_on_purpose_keeps_the_run_its_name_and_is_recorded(tmp_path):

@@ -18,6 +18,28 @@ def corpus(tmp_path_factory):
     return load_text(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"valid": None}, "the corpus has no valid split"),
+        ({"train": None}, "the corpus has no train split"),
+        ({"valid": 1}, "the valid split has ids from 1 to 4, and the vocabulary from 0 to 3"),
+        ({"test": -1}, "the test split has ids from -1 to 2"),
+    ],
+)
+def test_a_corpus_that_cannot_be_trained_on_is_refused_at_once(corpus, change, said, tmp_path):
+    ids = dict(corpus.splits)
+    for split, shift in change.items():
+        if shift is None:
+            del ids[split]
+        else:
+            ids[split] = ids[split] + np.int32(shift)
+    wrong = dataclasses.replace(corpus, splits=ids)
+    with pytest.raises(ValueError, match=said), open_training(CONFIG, wrong, tmp_path / "run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_number_of_epochs_below_zero_to_stop_after_is_refused(corpus):
     refused = pytest.raises(ValueError, match="early_stopping=-1 is out of bounds")
     with refused, open_training(CONFIG, corpus, early_stopping=-1):

@@ -45,13 +45,29 @@ def alone(evaluator, document):
     return evaluator(reader.every_token(np.array([EOS, *document]), 1, 4)).nats
 
 
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("a||b||c|", 3),
+        ("a||||b||||c|", 3),
+        ("|||a|", 1),
+        ("a|||||", 1),
+        ("a|b|c", 1),
+        ("|a||b||", 2),
+    ],
+)
+def test_a_document_is_a_block_however_many_blank_lines_are_around_it(text, blocks):
+    ids = np.array(["|abc".index(letter) for letter in text])
+    assert Borders(BLANK_LINE, 0).count(ids) == blocks
+
+
 def test_documents_are_told_apart_by_lines_or_by_blank_lines():
     vocabulary = Vocabulary(["<eos>", "a"])
     stream = np.array([0, 1, 0, 1, 0, 0, 0, 1, 0])
     line, blank = (borders_of(at, vocabulary) for at in (LINE, BLANK_LINE))
     assert np.flatnonzero(line.resets(stream)).tolist() == [0, 2, 4, 5, 6, 8]
     assert np.flatnonzero(blank.resets(stream)).tolist() == [5, 6]
-    assert [each.count(TEXT) for each in (Borders(LINE, 0), Borders(BLANK_LINE, 0))] == [7, 4]
+    assert [each.count(TEXT) for each in (Borders(LINE, 0), Borders(BLANK_LINE, 0))] == [7, 3]
     assert borders_of("none", vocabulary) is None
     with pytest.raises(ValueError, match="reset_at=line needs <eos>"):
         borders_of(LINE, Vocabulary(["a"]))

@@ -161,14 +161,15 @@ def _print_scores(evaluator, texts: list[Text], trained) -> None:
     if len(texts) > 1:
         print(f"all {len(texts)} texts: perplexity {total.perplexity:.3f}")
         print(f"{total.nats:.3f} nats over {total.tokens:,} tokens")
-    print(f"{total.words_per_second:,.0f} words/s, weights of {escape(trained.name)}")
+    unit = "words" if trained.tokens == "word" else "tokens"
+    print(f"{total.words_per_second:,.0f} {unit}/s, weights of {escape(trained.name)}")
 
 
 def _bar(text: Text):
     from tqdm import tqdm  # noqa: PLC0415
 
     total = text.windows.num_tokens
-    return tqdm(total=total, desc=text.split, unit="word", unit_scale=True, disable=None)
+    return tqdm(total=total, desc=text.split, unit="token", unit_scale=True, disable=None)
 
 
 def _total(scores):

@@ -115,8 +115,10 @@ def _text():
 
         options = dataclasses.replace(source.options or TextOptions(), shares=ALL_OF_IT)
         source = dataclasses.replace(source, options=options)
+    from ptb.data.text import shown  # noqa: PLC0415
+
     corpus = source.load(("train",))
-    return corpus.train, corpus.vocabulary.words
+    return corpus.train, [shown(word, corpus.tokens) for word in corpus.vocabulary.words]
 
 
 def _alphabet():

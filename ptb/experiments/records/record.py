@@ -247,6 +247,8 @@ def main(arguments: list[str]) -> None:
         result = record(folder, path, given_flags(names), typed_command())
         if is_own and not RunFolder(path).remove():
             note(f"{path} has files that are not of the run, and stays")
+        elif is_own:
+            note(f"the run in {path} is removed; to keep one, name its folder by --save_path")
     valid, test, seconds = result["valid"], result["test"], result["seconds"]
     in_all = "" if seconds is None else f", {seconds:.0f} s in all"
     print(f"valid {valid['perplexity']:.3f}, test {test['perplexity']:.3f}{in_all}")

@@ -32,7 +32,7 @@ from ptb.runs.beginning import DIGESTS
 from ptb.runs.description import read_description
 from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
-from ptb.training.config import Config
+from ptb.training.config import PRESETS, Config
 
 flags.disclaim_key_flags()
 
@@ -78,7 +78,9 @@ def verify(folder: Path, run: Path | None) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "run"
         try:
-            run_script("train", [*_flags(config), *begun, *source.to_flags(), f"--save_path={run}"])
+            flags = [*_model(description), *_flags(config), *begun, *source.to_flags()]
+            run_script("train", [*flags, f"--save_path={run}"])
+            note("this run is for the comparison only, and is removed after it")
         except SystemExit:
             note("no run was kept: ptb verify trains from the beginning again")
             raise
@@ -129,6 +131,12 @@ def _digest(description: dict, key: str) -> str:
 
 def _refuse_to_train(why: str) -> NoReturn:
     raise ValueError(f"the record {why}, and cannot be trained again: give its run as --save_path")
+
+
+def _model(description: dict) -> list[str]:
+    """The flag of the preset, which train.py prints; the other flags say the same."""
+    name = description.get("model")
+    return [f"--model={name}"] if name in PRESETS else []
 
 
 def _flags(config: Config) -> list[str]:
