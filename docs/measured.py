@@ -372,8 +372,9 @@ def _benchmarks() -> dict:
     """Of results/benchmark: words per second, and medians of the ratios of each round."""
     numbers = {}
     folders = "amd_epyc", "amd_epyc_family_25", "amd_epyc_family_26", "xeon_amx"
-    for folder, size in itertools.product(folders, ("small", "medium", "large")):
-        model = f"{folder}/{size}"
+    sizes = "small", "medium", "large"
+    models = [f"{folder}/{size}" for folder, size in itertools.product(folders, sizes)]
+    for model in (*models, *(f"amd_epyc_family_26/{size}_tf1" for size in sizes)):
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]
