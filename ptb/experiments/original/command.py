@@ -33,6 +33,7 @@ from ptb.command_line.program import (
     check_output_files,
     fail,
     run,
+    typed_command,
     user_errors,
     write_json,
 )
@@ -40,6 +41,7 @@ from ptb.command_line.text_source import TextSource, define_data_flags, define_t
 from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
+from ptb.machine.environment import commit, machine, versions
 from ptb.machine.own_folder import refuse_existing, refuse_foreign
 from ptb.training.report import MAX_NATS
 
@@ -123,7 +125,7 @@ def _compare(oracle: Oracle, config) -> None:
             results.append({"model": _name(case, mode), **dataclasses.asdict(each)})
             found.append(each)
     largest = max(each.largest for each in found)
-    write_json({"tensorflow": oracle.version, "largest": largest, "models": results})
+    _write_figures(oracle, {"largest": largest, "models": results})
     wrong = [each for each in found if not each.agrees]
     if wrong:
         worst = max(each.largest for each in wrong)
@@ -217,7 +219,14 @@ def _train(oracle: Oracle, config) -> None:
     test = _score(oracle, texts["test"], "test", 1, 1)
     print(f"test {test:.2f}, of the last epoch, one word at a time")
     mode = FLAGS.tutorial_mode
-    write_json({"tensorflow": oracle.version, "mode": mode, "epochs": epochs, "test": test})
+    figures = {"fingerprint": corpus.fingerprint, "mode": mode, "epochs": epochs, "test": test}
+    _write_figures(oracle, figures)
+
+
+def _write_figures(oracle: Oracle, figures: dict) -> None:
+    """Writes --json: the figures, and where they come from."""
+    known = {"command": typed_command(), "commit": commit(), "machine": machine()}
+    write_json(known | {"versions": versions() | {"tensorflow_1": oracle.version}} | figures)
 
 
 def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:
