@@ -67,7 +67,10 @@ def load_trained_model():
             f"give only one of --save_path={run_path} and --tutorial_checkpoint={prefix}"
         )
     if run_path is not None:
-        return trained_model.load_run(run_path, FLAGS.checkpoint)
+        trained = trained_model.load_run(run_path, FLAGS.checkpoint)
+        if changed := reading_changed(trained.source):
+            note(f"a text may become other tokens here than in training{changed}")
+        return trained
     refuse_without_effect(["checkpoint"], without="--save_path")
     if FLAGS.data_path is None and FLAGS.dataset is None:
         raise ValueError(

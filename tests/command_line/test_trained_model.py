@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from ptb.command_line.trained_model import (
     load_corpus_of,
     load_text_to_score,
     load_train_of,
+    load_trained_model,
 )
 from ptb.data.corpus import load_text
 from ptb.data.options import TextOptions
@@ -181,6 +183,20 @@ def test_another_unicode_is_named_where_the_text_has_become_another(
     then = trained.source["unicode"]
     with pytest.raises(ValueError, match=rf"read with Unicode {then}, .* has Unicode 99.0.0"):
         scored(trained)
+
+
+def test_a_model_that_was_trained_with_another_unicode_is_used_with_a_note(
+    folder, monkeypatch, capsys
+):
+    trained = trained_on(folder / "text", TextOptions(lowercase=True))
+    monkeypatch.setattr("ptb.runs.trained_model.load_run", lambda *_: trained)
+    given = SimpleNamespace(save_path="run", checkpoint="best", tutorial_checkpoint=None)
+    monkeypatch.setattr("ptb.command_line.trained_model.FLAGS", given)
+    assert load_trained_model() is trained
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
+    assert load_trained_model() is trained
+    assert "this Python has Unicode 99.0.0" in capsys.readouterr().err
 
 
 def test_tokens_that_no_version_of_unicode_changes_keep_none(folder):
