@@ -44,6 +44,11 @@ def machine(cpuinfo: Path = CPUINFO) -> dict:
     }
 
 
+def origin(**others: str | None) -> dict:
+    """What the figures of a measurement depend on. `others` are versions of more programs."""
+    return {"machine": machine(), "versions": versions() | others, "commit": commit()}
+
+
 def commit(root: Path = ROOT) -> str | None:
     """The commit of the tree at `root`, marked "-dirty" if files differ from it.
 

@@ -17,10 +17,8 @@ import dataclasses
 import math
 import os
 import tempfile
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
 
 from absl import flags
 
@@ -42,7 +40,7 @@ from ptb.command_line.text_source import TextSource
 from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.data.reader import sequential
 from ptb.machine.cores import available_cores
-from ptb.machine.environment import commit, machine, versions
+from ptb.machine.environment import origin
 from ptb.machine.own_folder import PNG
 from ptb.training.config import Config, preset
 from ptb.training.model import check_memory
@@ -86,7 +84,7 @@ def main() -> None:
     if FLAGS.sweep:
         _note_duration(sweep.expected_seconds(FLAGS.sweep, FLAGS.rounds, FLAGS.seconds))
         result = sweep.run(FLAGS.sweep, workload, FLAGS.rounds, FLAGS.seconds, _sweep_picture())
-        _write_record(_description(workload) | result)
+        _write_record(_description(workload) | result, torch=_torch())
         return
     with tempfile.TemporaryDirectory() as folder:
         workload.save(Path(folder))
@@ -100,7 +98,7 @@ def main() -> None:
         f"{available_cores()} cores"
     )
     print(report.table(result, title))
-    _write_record(result, others)
+    _write_record(result, torch=_torch(), **others)
     if FLAGS.plot:
         report.draw(result, title, Path(FLAGS.plot))
     if absent := [entry.name for entry in entries if entry.name in paths and entry.absent]:
@@ -183,10 +181,9 @@ def _measure_export() -> None:
     _write_record(result)
 
 
-def _write_record(result: dict, others: Mapping[str, str] = MappingProxyType({})) -> None:
+def _write_record(result: dict, **others: str | None) -> None:
     """Writes --json: the figures, and what they depend on. `others` are more versions."""
-    known = {"machine": machine(), "versions": versions() | dict(others), "commit": commit()}
-    write_json(known | result)
+    write_json(origin(**others) | result)
 
 
 def _chosen(flag: str, known: tuple[str, ...]) -> list[str]:
@@ -227,18 +224,21 @@ def _configs_of_sweep(config: Config) -> list[Config]:
     return [dataclasses.replace(config, **{FLAGS.sweep: n}) for n in VALUES[FLAGS.sweep]]
 
 
-def _description(workload) -> dict:
+def _torch() -> str | None:
+    """The version of PyTorch; None if it is not installed."""
     try:
-        torch = version("torch")
+        return version("torch")
     except PackageNotFoundError:
-        torch = None
+        return None
+
+
+def _description(workload) -> dict:
     return {
         "model": FLAGS.model,
         "text": Path(FLAGS.data_path).name if FLAGS.data_path else "random words",
         "tokens": len(workload.ids),
         "rounds": FLAGS.rounds,
         "seconds_per_round": FLAGS.seconds,
-        "versions": versions() | {"torch": torch},
     }
 
 

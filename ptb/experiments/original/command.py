@@ -41,7 +41,7 @@ from ptb.command_line.text_source import TextSource, define_data_flags, define_t
 from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
-from ptb.machine.environment import commit, machine, versions
+from ptb.machine.environment import origin
 from ptb.machine.own_folder import refuse_existing, refuse_foreign
 from ptb.training.report import MAX_NATS
 
@@ -225,8 +225,8 @@ def _train(oracle: Oracle, config) -> None:
 
 def _write_figures(oracle: Oracle, figures: dict) -> None:
     """Writes --json: the figures, and where they come from."""
-    known = {"command": typed_command(), "commit": commit(), "machine": machine()}
-    write_json(known | {"versions": versions() | {"tensorflow_1": oracle.version}} | figures)
+    known = {"command": typed_command()} | origin(tensorflow_1=oracle.version)
+    write_json(known | figures)
 
 
 def _score(oracle: Oracle, ids, split: str, batch_size: int, num_steps: int) -> float:

@@ -189,17 +189,13 @@ def read_result(folder: Path) -> dict:
     return result
 
 
-def recorded_config(folder: Path) -> Config:
-    """The hyperparameters of a record. Raises ValueError for a bad value."""
-    return Config.from_dict(read_description(folder / "config.json")["config"])
-
-
 def preset_of(folder: Path) -> str | None:
     """The preset whose recipe a record follows, for as many epochs as it trains.
 
-    Its precision and its seed may be others. None: its recipe is not that of a preset.
+    Its precision and its seed may be others. None: its recipe is not that of a preset. Raises
+    ValueError for a damaged `config.json`.
     """
-    recipe = _recipe(recorded_config(folder))
+    recipe = _recipe(Config.from_dict(read_description(folder / "config.json")["config"]))
     return next((name for name, preset in PRESETS.items() if _recipe(preset) == recipe), None)
 
 
