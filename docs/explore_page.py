@@ -35,7 +35,7 @@ def up_to_date(page: str) -> str:
 
 
 def curves(path: Path) -> list[dict]:
-    """For each cell and setting, the norm at each k that was measured, over that at k = 0.
+    """For each cell and setting, the norm at each k that was measured, over that at k = 1.
 
     The norm is the geometric mean over the seeds. `reach` is the study's figure.
     """
@@ -44,6 +44,8 @@ def curves(path: Path) -> list[dict]:
         for row in csv.DictReader(file):
             setting = row["network"], row["init_scale"], row["trained_epochs"]
             k, norm = int(row["k"]), float(row["norm"])
+            if not k:  # the loss reads h alone
+                continue
             logs[setting][k].append(math.log(max(norm, 1e-300)))
             rows[setting].append({"seed": row["seed"], "k": k, "norm": norm})
     names = "cell", "init_scale", "trained_epochs"
@@ -62,8 +64,8 @@ def _reach(rows: list[dict]) -> str:
 
 def _curve(logs: dict[int, list[float]]) -> dict:
     means = {k: math.fsum(values) / len(values) for k, values in sorted(logs.items())}
-    shown = [k for k in means if k == 0 or means[k] > math.log(UNDERFLOW)]
-    return {"k": shown, "norm": [float(f"{math.exp(means[k] - means[0]):.3g}") for k in shown]}
+    shown = [k for k in means if k == 1 or means[k] > math.log(UNDERFLOW)]
+    return {"k": shown, "norm": [float(f"{math.exp(means[k] - means[1]):.3g}") for k in shown]}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from statistics import fmean, median
 from ptb.data.grammar import default_grammar
 from ptb.experiments.records.record import read_result
 from ptb.experiments.studies.batch_size import noise_over_signal
-from ptb.experiments.studies.gradient_flow import VANISHED, decay, of_seeds, reach
+from ptb.experiments.studies.gradient_flow import VANISHED, decay, of_seeds, reach, recurrent
 from ptb.experiments.studies.measurements import Row, where
 from ptb.experiments.studies.num_steps import EPOCHS
 from ptb.experiments.studies.sampling import CLOSE_NATS
@@ -134,7 +134,7 @@ def remember(optimizer: str, network: str, delay: int) -> Callable[[], float]:
 
 @functools.cache
 def _gradients() -> list[Row]:
-    return saved_rows(RESULTS / "studies/gradient_flow")
+    return recurrent(saved_rows(RESULTS / "studies/gradient_flow"))
 
 
 def factor_of_a_step(wanted: dict, first: int = 0) -> Callable[[], float]:
@@ -162,13 +162,20 @@ def _batch_size() -> dict:
                 f"{held}, batch {size}: updates": (",.0f", mean(study, "updates", **where)),
                 f"{held}, batch {size}: clipped": (".0f", per_cent(study, "clipped", **where)),
             }
+        for size in (1, 4, 64):
+            where = {"held": held, "batch_size": size}
+            numbers[f"Penn Treebank, {held}, batch {size}"] = (
+                ".3f",
+                mean("studies_ptb/batch_size", "valid_nats", **where),
+            )
         for size in (1, 4, 256):
             for text, name in ((study, ""), ("studies_ptb/batch_size", "Penn Treebank, ")):
                 where = {"held": held, "batch_size": size}
                 losses = (mean(text, f"{split}_nats", **where) for split in ("valid", "train"))
                 numbers[f"{name}{held}, batch {size}: generalization gap"] = (".3f", gap(*losses))
-    for size, noise in noise_over_signal(saved_rows(RESULTS / study)).items():
-        numbers[f"noise, batch {size}"] = (".2f", exact(noise.mean))
+    for name, file in (("noise", "measurements.csv"), ("noise again", "recheck.csv")):
+        for size, noise in noise_over_signal(saved_rows(RESULTS / study, file)).items():
+            numbers[f"{name}, batch {size}"] = (".2f", exact(noise.mean))
     return numbers | {
         "batch 256 over batch 1": (
             ".2f",
@@ -221,21 +228,24 @@ def _sampling(study: str = "studies/sampling", text: str = "") -> dict:
         "random": "random",
     }
     for steps in (5, 20):
+        loss = {}
         for kind, sampling in kinds.items():
             for scored in ("carried", "reset"):
                 where = {"num_steps": steps, "sampling": sampling}
+                where |= {"scored": "zeroed" if scored == "reset" else scored}
+                loss[kind, scored] = mean(study, "valid_nats", **where)
                 numbers[f"{text}{steps} steps, trained {kind}, scored {scored}"] = (
                     ".2f",
-                    perplexity(study, f"nats_if_{scored}", **where),
+                    perplexity(study, "valid_nats", **where),
                 )
-        loss = {
-            kind: mean(study, f"nats_if_{kind}", num_steps=steps, sampling=kinds[kind])
-            for kind in ("carried", "reset")
-        }
-        random = mean(study, "nats_if_carried", num_steps=steps, sampling="random")
-        worth = gap(loss["reset"], loss["carried"])
-        numbers[f"{text}{steps} steps, worth of carrying"] = (".3f", worth)
-        cost = gap(random, loss["carried"])
+        best = loss["carried", "carried"]
+        for name, value in (
+            ("worth of carrying", gap(loss["reset", "reset"], best)),
+            ("cost of resetting in training", gap(loss["reset", "carried"], best)),
+            ("cost of resetting in scoring", gap(loss["carried", "reset"], best)),
+        ):
+            numbers[f"{text}{steps} steps, {name}"] = (".3f", value)
+        cost = gap(loss["random", "carried"], best)
         numbers[f"{text}{steps} steps, cost of random"] = (".3f", cost)
         numbers[f"{text}{steps} steps, gain of random"] = (".0f", in_per_cent(cost))
     return numbers
@@ -245,12 +255,13 @@ def _gradient_flow() -> dict:
     study, numbers = "studies/gradient_flow", {}
     for network in ("RNN", "GRU", "LSTM", "LSTM, forget bias 1"):
         wanted = {"network": network, "trained_epochs": 3}
-        near = ratio(*(geometric_mean(study, "norm", k=k, **wanted) for k in (20, 0)))
-        loss = {"k": 0, **wanted}
+        near = ratio(*(geometric_mean(study, "norm", k=k, **wanted) for k in (20, 1)))
+        loss = {"k": 1, **wanted}
         numbers |= {
             f"{network}: factor": (".3f", factor_of_a_step(wanted)),
             f"{network}: factor, far": (".3f", factor_of_a_step(wanted, 20)),
             f"{network}: reach": (".1f", reach_of(wanted)),
+            f"{network}: reach, 10%": (".1f", reach_of(wanted, 0.1)),
             f"{network}: reach, 1%": (".1f", reach_of(wanted, 0.01)),
             f"{network}: reach, 0.01%": (".1f", reach_of(wanted, 1e-4)),
             f"{network}: left after 20 steps": (".5f", near),
@@ -271,13 +282,18 @@ def _others() -> dict:
         )
         for steps in (1, 5, 10, 20, 40)
     }
+    everything = {"trained_epochs": 4, "num_steps": 20, "weights": "all weights"}
+    numbers["cosine, 20 steps, all weights"] = (
+        ".3f",
+        mean("studies/truncation", "cosine", **everything),
+    )
     rows = _rows("studies/memory")
     tried = dict.fromkeys((row["optimizer"], row["network"], row["delay"]) for row in rows)
     for optimizer, network, delay in tried:
         share = remember(optimizer, network, int(delay))
         numbers[f"{network} remembers {delay}, {optimizer}"] = (".0f", share)
     for size in (8, 64, 128):
-        where = {"hidden_size": size, "updates": 450}
+        where = {"hidden_size": size, "as_many_as": size, "updates": 450}
         numbers[f"{size} units"] = (".3f", mean("studies/hidden_size", "valid_nats", **where))
         numbers[f"{size} units: multiplications"] = (
             ".1f",
@@ -289,7 +305,10 @@ def _others() -> dict:
         "1 window kept: ms": (".1f", time[1]),
         "16 windows kept: ms": (".1f", time[16]),
         "16 windows kept: times as long": (".1f", ratio(time[16], time[1])),
-        "16 windows kept: MB": (".0f", mean("studies/detach", "extra_mb", **kept[16])),
+        "16 windows kept: MB": (
+            ".0f",
+            gap(*(mean("studies/detach", "extra_mb", **kept[each]) for each in (16, 1))),
+        ),
     }
     for unroll in ("static", "fused", "loop"):
         where = {"unroll": unroll, "num_steps": 160}

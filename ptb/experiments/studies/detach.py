@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from statistics import fmean
 
 import numpy as np
 
@@ -23,8 +24,7 @@ from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
     Spread,
-    bootstrap,
-    compare,
+    estimate,
     estimates,
     ratio,
     values_by,
@@ -126,27 +126,28 @@ def _differentiate(window, model, windows, first: int, count: int) -> None:
 
 
 def verdict(rows: list[Row]) -> str:
-    memory = estimates(rows, "extra_mb", "kept_windows")
     times = estimates(rows, "ms_per_window", "kept_windows")
     kept = max(times)
     megabytes = values_by(rows, "extra_mb", "kept_windows")
-    more = bootstrap(most - one for most, one in zip(megabytes[kept], megabytes[1], strict=True))
-    per_window = Spread(*(each / (kept - 1) for each in (more.mean, more.low, more.high)))
+    more = estimate(most - one for most, one in zip(megabytes[kept], megabytes[1], strict=True))
+    per_window = more.map(lambda each: each / (kept - 1))
     milliseconds = values_by(rows, "ms_per_window", "kept_windows")
     slower = ratio(milliseconds[kept], milliseconds[1])
-    memory_growth = _growth(memory, within(more, SAME_MB))
+    memory_growth = _growth(megabytes, within(more, SAME_MB))
     # A factor is the same within SLOWER as its logarithm is within that of SLOWER.
-    time_growth = _growth(times, within(_log(slower), math.log(SLOWER)))
+    time_growth = _growth(milliseconds, within(slower.map(math.log), math.log(SLOWER)))
     size, num_steps = rows[0]["num_layers"], rows[0]["num_steps"]
     return "\n\n".join(
         [
-            f"**{MEMORY[memory_growth]}**: {kept} windows take {memory[kept]:.0f} MB more than "
-            f"one, about {per_window:.1f} MB a window.",
+            f"**{MEMORY[memory_growth]}**: {kept} windows take {more:.0f} MB more than one, about "
+            f"{per_window:.1f} MB a window. A difference of up to {SAME_MB:.0f} MB counts as about "
+            "the same.",
             f"**{TIME[time_growth]}**: {times[1]:.1f} ms if the graph is cut after every window. "
             f"If it is cut after {kept} windows, it holds 1 to {kept} of them, {(1 + kept) / 2:g} "
             f"on average, and a window takes {times[kept]:.1f} ms on average. That is {slower:.1f} "
             "times as long. Over the last settings, the time grows as the windows held to the "
-            f"power {_power(milliseconds):.2f} (1 is linear).",
+            f"power {_power(milliseconds):.2f} (1 is linear). A time of up to {SLOWER:g} times as "
+            "long counts as about the same.",
             "If the graph is never cut, both grow until memory runs out."
             if memory_growth == time_growth == GROWS
             else "Memory and time did not both clearly grow in this measurement.",
@@ -155,24 +156,23 @@ def verdict(rows: list[Row]) -> str:
     )
 
 
-def _growth(spreads: dict[int, Spread], same: bool | None) -> str:
+def _growth(values: dict[int, list[float]], same: bool | None) -> str:
     """A key of MEMORY and TIME: how a figure grows with the windows that are kept.
 
-    `same` says whether those of the most and of one window are the same, in effect; None for not
-    clear.
+    `values` has it for each seed, whose process kept more and more windows: compared are the values
+    of the same seed. `same` says whether those of the most and of one window are the same, in
+    effect; None for not clear.
     """
     if same:
         return SAME
-    if same is None or spreads[max(spreads)].mean < spreads[1].mean:
+    most = max(values)
+    if same is None or fmean(values[most]) < fmean(values[1]):
         return NOT_CLEAR
-    pairs = itertools.pairwise(sorted(spreads))
-    if all(compare(spreads[more], spreads[fewer]) == "higher" for fewer, more in pairs):
-        return GROWS
-    return GROWS_IN_ALL
-
-
-def _log(factor: Spread) -> Spread:
-    return Spread(*(math.log(each) for each in (factor.mean, factor.low, factor.high)))
+    steps = [
+        estimate(after - before for before, after in zip(values[fewer], values[more], strict=True))
+        for fewer, more in itertools.pairwise(sorted(values))
+    ]
+    return GROWS if all(step.low > 0 for step in steps) else GROWS_IN_ALL
 
 
 def _power(times: dict[int, list[float]]) -> Spread:
@@ -182,8 +182,7 @@ def _power(times: dict[int, list[float]]) -> Spread:
     """
     counts = sorted(times)[-3:]
     span = math.log((1 + counts[-1]) / (1 + counts[0]))
-    log = _log(ratio(times[counts[-1]], times[counts[0]]))
-    return Spread(*(each / span for each in (log.mean, log.low, log.high)))
+    return ratio(times[counts[-1]], times[counts[0]]).map(lambda each: math.log(each) / span)
 
 
 def draw(rows: list[Row]):

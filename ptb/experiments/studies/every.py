@@ -27,7 +27,16 @@ flags.disclaim_key_flags()
 OVERVIEW, TITLE = "README.md", "# Studies"
 HOLDS = (
     "A verdict holds if no finding is contradicted. A finding without a counterpart, or one that "
-    "differs in degree or certainty only, does not count against it."
+    "differs in degree or certainty only, does not count against it. It is not confirmed if most "
+    "findings have no counterpart, or if there were too few other seeds."
+)
+
+
+# What a verdict says against itself, in both languages.
+CAVEATS = re.compile(
+    r"^(?:A first look|初步结果).+$|At the edge of the grid, so [^.\n]*(?:\.\d[^.\n]*)*\.|"
+    r"在网格的边上，因而[^。\n]+。",  # noqa: RUF001
+    re.M,
 )
 
 
@@ -75,6 +84,8 @@ def write_overview(folder: Path, command: str, of: Callable[[str], str] = str) -
             question = title.removeprefix("# ")
             lines += ["", f"## [{question}]({name}/{of(VERDICT)})", ""]
             lines += [f"- {capital(each)}" for each in findings(answer)]
+            if caveats := CAVEATS.findall(answer):
+                lines += ["", " ".join(caveats)]
     # What another text says is said in English only.
     table = checked_again(folder, beside=of is str)
     lines += ["", *map(say, ["## Checked again", "", HOLDS, "", *table])]

@@ -74,8 +74,8 @@ def line(
     axes.plot(xs, [points[value].mean for value in xs], label=label, **style)
     axes.fill_between(
         xs,
-        [points[value].low for value in xs],
-        [points[value].high for value in xs],
+        [points[value].band[0] for value in xs],
+        [points[value].band[1] for value in xs],
         color=style["color"],
         alpha=0.2,
         linewidth=0,

@@ -11,19 +11,26 @@ OF_SEVERAL = " (which of them is not clear)"
 CONDITIONS = re.compile(r"((after|at|before|with) [^,]+, )*", re.I)
 # The two sizes that a finding compares: "batch 64 has a higher loss than batch 1".
 COMPARED = re.compile(r"\b(batch \d+|\d+ units) .*\b(batch \d+|\d+ units)\b")
+# The networks that a finding compares: "the RNN remembers longer than the LSTM".
+NETWORK = re.compile(
+    r"\b(?:un)?(?:trained )?(?:RNN|GRU|LSTM)(?: with (?:forget bias|radius) \d+(?:\.\d+)?)?"
+)
 # What leaves the answer open.
 DOUBT = re.compile(r"it is not clear|(?:do|does|is) not clearly|no clear |no \w+ is clearly", re.I)
 LESS = re.compile(r"; whether (.+) would be enough is not clear")
 # What a finding holds for, or holds for clearly: "Memory grows, but not clearly with every window".
-DEGREE = re.compile(r"slightly |(?:, but not clearly)? (?:at|with) every .+")
+DEGREE = re.compile(
+    r"slightly |(?:, but not clearly)? (?:at|with) every .+|"
+    r", but not clearly (?:if the share is|for the) (?:[^.]|\.\d)+"
+)
 NONE = "none"  # instead of a finding that one of two verdicts lacks
 
 
 def paired(verdict: str, other: str) -> list[tuple[str, str]]:
     """Pairs the findings of two verdicts: equal ones, then similar ones, else with NONE.
 
-    A condition in front ("After the same words, ...") and the sizes that are compared must be the
-    same.
+    A condition in front ("After the same words, ...") and the sizes or networks that are compared
+    must be the same.
     """
     ones, others = findings(verdict), findings(other)
     pairs = {one: one for one in ones if one in others}
@@ -38,9 +45,15 @@ def paired(verdict: str, other: str) -> list[tuple[str, str]]:
 
 
 def _subject(finding: str) -> tuple[str, set[str]]:
-    """The conditions of a finding, and the sizes that it compares."""
-    compared = COMPARED.search(finding)
-    return CONDITIONS.match(finding)[0], set(compared.groups()) if compared else set()  # type: ignore[index]
+    """The conditions of a finding, and the sizes or networks that it compares.
+
+    A finding that names the best of all networks, or speaks of all of them, compares none.
+    """
+    compared, networks = COMPARED.search(finding), set(NETWORK.findall(finding))
+    subject = set(compared.groups()) if compared else set()
+    if "networks" not in finding and (len(networks) > 1 or "gradient of the " in finding):
+        subject |= networks
+    return CONDITIONS.match(finding)[0], subject  # type: ignore[index]
 
 
 def _similarity(one: str, other: str) -> float:
@@ -53,7 +66,7 @@ def contradicts(pair: tuple[str, str]) -> bool:
 
     A difference of degree is no contradiction: a slight difference agrees with a larger one of the
     same sign, and with none; growth that is not clear at each step agrees with one that is. A
-    finding that names several settings as the best agrees with one that names some of them. One
+    finding that names several settings as the best agrees with one that names one of them. One
     that doubts whether less would be enough agrees with one to which it is.
     """
     if NONE in pair or any(DOUBT.search(each) for each in pair):
@@ -67,7 +80,7 @@ def contradicts(pair: tuple[str, str]) -> bool:
         return rest != other_rest or not least & other_least
     if OF_SEVERAL in one or OF_SEVERAL in other:
         (best, rest), (other_best, other_rest) = _best_settings(one), _best_settings(other)
-        return rest != other_rest or not (best <= other_best or other_best <= best)
+        return rest != other_rest or not best & other_best
     return one != other
 
 
@@ -80,10 +93,12 @@ def _enough(finding: str) -> tuple[set[str], str]:
 
 
 def _best_settings(finding: str) -> tuple[set[str], str]:
-    """The words before what the best settings are, and the text after it."""
-    best = r" ha(?:s|ve) the lowest loss| (?:is|are) fastest"
-    head, *rest = re.split(best, finding.replace(OF_SEVERAL, ""), maxsplit=1)
-    return set(re.findall(r"\w+", head)) - {"and"}, "".join(rest)
+    """The names of the best settings, and the text around them."""
+    best = r" (?:units )?ha(?:s|ve) the lowest loss| (?:is|are) fastest"
+    condition = CONDITIONS.match(finding)[0]  # type: ignore[index]
+    said = finding.removeprefix(condition).replace(OF_SEVERAL, "").removeprefix("batch_size ")
+    names, *rest = re.split(best, said, maxsplit=1)
+    return set(re.findall(r"\w+", names)) - {"and"}, condition + "".join(rest)
 
 
 def tally(pairs: list[tuple[str, str]], where: str = "") -> str:

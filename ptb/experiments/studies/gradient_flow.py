@@ -3,10 +3,11 @@
     ptb study gradient_flow [--quick] [--out=DIR] [--data_path=DIR]
 
 For the loss at one step t, the norm of its gradient with respect to the state k steps earlier,
-d loss_t / d state_{t-k}, over the norm for k = 0. Measured at the start, with weights uniform in
-+-init_scale, and after training at a learning rate tuned for each network. For a linear RNN the
-gradient is (W^T)^k times that of k = 0 exactly, which a test compares (Pascanu et al. 2013,
-arXiv 1211.5063).
+d loss_t / d state_{t-k}, over the norm for k = 1, the state that step t receives. (For k = 0 the
+loss reads h alone: in an LSTM the gradient enters c only in the step from k = 0 to k = 1, which is
+taken once for each loss.) Measured at the start, with weights uniform in +-init_scale, and after
+training at a learning rate tuned for each network. For a linear RNN the gradient is (W^T)^k times
+that of k = 0 exactly, which a test compares (Pascanu et al. 2013, arXiv 1211.5063).
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
     Spread,
-    bootstrap,
     compare,
     describe_failed,
     describe_rates,
     describe_size,
+    estimate,
     estimates,
     in_words,
+    or_,
     sound,
     where,
+    wilson,
 )
 from ptb.experiments.studies.study import Options, Study
 
@@ -197,12 +201,22 @@ def backward_norms(cell, steps: list, state, loss):
     return np.array(norms)
 
 
+def recurrent(rows: list[Row]) -> list[Row]:
+    """The rows whose state a step has received: all but k = 0, at which the loss reads h alone."""
+    return [row for row in rows if row["k"] > 0]
+
+
 def decay(rows: list[Row]) -> float:
-    """The mean factor of one step back for one seed: geometric, before the norm underflows."""
+    """The mean factor of one step back for one seed: geometric, before the norm underflows.
+
+    If it underflows at once, that is at most the factor. NaN if the first norm has done so.
+    """
     norms = {row["k"]: row["norm"] for row in rows}
-    first = min(norms)
-    last = max(k for k, norm in norms.items() if k == first or norm > UNDERFLOW)
-    return (norms[last] / norms[first]) ** (1 / max(last - first, 1))
+    first, *others = sorted(norms)
+    if norms[first] <= UNDERFLOW:
+        return math.nan
+    last = max((k for k in others if norms[k] > UNDERFLOW), default=others[0])
+    return (max(norms[last], UNDERFLOW) / norms[first]) ** (1 / (last - first))
 
 
 def reach(rows: list[Row], left: float = VANISHED) -> float:
@@ -214,10 +228,13 @@ def reach(rows: list[Row], left: float = VANISHED) -> float:
     norms = {row["k"]: max(row["norm"], 1e-300) for row in rows}
     steps = sorted(norms)
     above = {k: math.log(norms[k] / norms[steps[0]] / left) for k in steps}
-    for one, other in itertools.pairwise(steps):
-        if above[other] < 0:
+    if not above[steps[-1]] < 0:
+        return float(steps[-1])
+    # From the far end: a gradient that falls and rises again reaches as far as it rises.
+    for one, other in reversed([*itertools.pairwise(steps)]):
+        if above[one] >= 0:
             return one + (other - one) * above[one] / (above[one] - above[other])
-    return float(steps[-1])
+    return float(steps[0])
 
 
 def mark_of(steps: list[float], farthest: float) -> str:
@@ -228,22 +245,32 @@ def mark_of(steps: list[float], farthest: float) -> str:
 def _steps(rows: list[Row], left: float = VANISHED) -> str:
     """The mean reach of one network over the seeds, with its mark and interval."""
     steps = of_seeds(rows, partial(reach, left=left))
-    return f"{mark_of(steps, max(row['k'] for row in rows))}{bootstrap(steps):.1f}"
+    return f"{mark_of(steps, max(row['k'] for row in rows))}{estimate(steps):.1f}"
 
 
-def of_seeds(rows: list[Row], figure: Callable[[list[Row]], float]) -> list[float]:
+def of_seeds(rows: list[Row], figure: Callable[[list[Row]], Any]) -> list:
     """A figure of each seed."""
     return [figure(where(rows, seed=seed)) for seed in dict.fromkeys(row["seed"] for row in rows)]
 
 
 def region(rows: list[Row]) -> str:
-    """What became of the gradient at the farthest step: "vanished", "exploded" or "reaches"."""
-    farthest = max(row["k"] for row in rows)
-    ratio = bootstrap(of_seeds(rows, decay)).mean ** farthest
+    """What became of the gradient at the farthest step, for clearly more than half of the seeds.
+
+    "vanished", "exploded" or "reaches"; else NOT_CLEAR.
+    """
+    regions = of_seeds(rows, _region_of_seed)
+    said = max(set(regions), key=regions.count)
+    return said if wilson(regions.count(said), len(regions)).low > 0.5 else NOT_CLEAR
+
+
+def _region_of_seed(rows: list[Row]) -> str:
+    norms = {row["k"]: row["norm"] for row in rows}
+    ratio = norms[max(norms)] / max(norms[min(norms)], 1e-300)
     return "vanished" if ratio < VANISHED else "exploded" if ratio > EXPLODED else "reaches"
 
 
 def verdict(rows: list[Row]) -> str:
+    rows = recurrent(rows)
     trained, failed = sound([row for row in rows if row["trained_epochs"]], "network")
     start = [row for row in rows if not row["trained_epochs"]]
     return "\n\n".join(
@@ -266,7 +293,7 @@ def verdict(rows: list[Row]) -> str:
 def _by_network(rows: list[Row], figure: Callable[[list[Row]], float]) -> dict[str, Spread]:
     """The mean of a figure over the seeds, for each network that has rows."""
     return {
-        network: bootstrap(of_seeds(some, figure))
+        network: estimate(of_seeds(some, figure))
         for network in NETWORKS
         if (some := where(rows, network=network))
     }
@@ -284,21 +311,25 @@ def _after_training(rows: list[Row]) -> str:
         if network == "RNN":
             continue
         name = in_words(network)
-        said = {compare(each[network], each["RNN"]) for each in reaches.values()}
-        if {"higher", "lower"} <= said:
+        said = {left: compare(each[network], each["RNN"]) for left, each in reaches.items()}
+        unclear = [f"{left:g}" for left, each in said.items() if each == NOT_CLEAR]
+        clear = {each for each in said.values() if each != NOT_CLEAR}
+        if len(clear) == 2:
             head = (
                 f"Whether the gradient of the {name} or of the plain RNN reaches farther depends "
                 "on how much must be left"
             )
-        elif said == {"higher"}:
+        elif clear == {"higher"}:
             head = f"The gradient of the {name} reaches farther back than the plain RNN's"
-        elif said == {"lower"}:
+        elif clear == {"lower"}:
             head = f"The gradient of the {name} reaches less far back than the plain RNN's"
         else:
             head = (
                 f"It is not clear whether the gradient of the {name} or of the plain RNN reaches "
                 "farther"
             )
+        if clear and unclear:
+            head += f", but not clearly if the share is {or_(unclear)}"
         lines.append(
             f"- **{head}**: {_steps(where(rows, network=network))} steps until less than "
             f"{VANISHED:g} is left, the RNN {_steps(where(rows, network='RNN'))};"
@@ -319,9 +350,10 @@ def _after_training(rows: list[Row]) -> str:
             f"{far['RNN']:.3f};"
         )
     head = (
-        "After training on the same words, each network at its best learning rate. A gradient "
-        f"reaches as far back as a share of its norm is left: {', '.join(f'{x:g}' for x in LEFT)}. "
-        "What is said of it holds for each of these shares."
+        "After training on the same words, each network at its best learning rate. The norm at k "
+        "steps back is divided by that at k = 1, the state that the last step receives. A gradient "
+        f"reaches as far back as a share of that is left: {', '.join(f'{x:g}' for x in LEFT)}. "
+        "A finding holds for each of these shares, except those that it names."
     )
     if far:
         head += f" Far back is from step {NEAR} to {farthest}."
@@ -342,33 +374,53 @@ def _what_is_left(rows: list[Row]) -> str:
         "vanished": "vanished",
         "exploded": "exploded",
         "reaches": "neither vanished nor exploded",
+        NOT_CLEAR: NOT_CLEAR,
     }
     regions = {
         network: named[region(where(rows, network=network))]
         for network in dict.fromkeys(row["network"] for row in rows)
     }
-    if len(set(regions.values())) == 1:
-        (said,) = set(regions.values())
-        head = f"the gradient of every trained network has {said}"
+    unclear = [in_words(network) for network, said in regions.items() if said == NOT_CLEAR]
+    clear = set(regions.values()) - {NOT_CLEAR}
+    if not clear:
+        head = "it is not clear what became of the trained networks' gradients"
+    elif len(clear) == 1:
+        head = f"the gradient of every trained network has {clear.pop()}"
+        if unclear:
+            head += f", but not clearly for the {or_(unclear)}"
     else:
         said = "; ".join(f"{in_words(network)}: {said}" for network, said in regions.items())
         head = f"the gradients of the trained networks differ: {said}"
     return (
         f"**{farthest} steps back, {head}.** Vanished: less than {VANISHED:g} of the norm is left. "
-        f"Exploded: the norm is more than {EXPLODED:g} times as large."
+        f"Exploded: the norm is more than {EXPLODED:g} times as large. A network is clear if that "
+        "holds for clearly more than half of its seeds."
     )
 
 
 def _forget_bias(rows: list[Row]) -> str:
-    reaches = _by_network(rows, reach)
-    if not {"LSTM", "LSTM, forget bias 1"} <= reaches.keys():
+    names = ("LSTM, forget bias 1", "LSTM")
+    reaches = [_by_network(rows, partial(reach, left=left)) for left in LEFT]
+    if not set(names) <= reaches[0].keys():
         return ""
+    said = {compare(*(each[name] for name in names)) for each in reaches} - {NOT_CLEAR}
+    unclear = [
+        f"{left:g}"
+        for left, each in zip(LEFT, reaches, strict=True)
+        if compare(*(each[name] for name in names)) == NOT_CLEAR
+    ]
     subject = "With a forget bias of 1, the trained LSTM's gradient reaches"
-    head = {
-        "higher": f"{subject} farther than with 0",
-        "lower": f"{subject} less far than with 0",
-        NOT_CLEAR: "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
-    }[compare(reaches["LSTM, forget bias 1"], reaches["LSTM"])]
+    if said == {"higher"}:
+        head = f"{subject} farther than with 0"
+    elif said == {"lower"}:
+        head = f"{subject} less far than with 0"
+    else:
+        head, unclear = (
+            "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
+            [],
+        )
+    if unclear:
+        head += f", but not clearly if the share is {or_(unclear)}"
     return f"**{head}.**"
 
 
@@ -399,9 +451,10 @@ def _table(rows: list[Row]) -> str:
     farthest = max(row["k"] for row in rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     lines = [
-        f"How many steps back the gradient reaches. A seed that reaches farther than {farthest} "
-        "counts as that many, and the mean is marked with ≥. Radius: the spectral radius of the "
-        "recurrent matrix. In GRU and LSTM it is the candidate's matrix.",
+        f"How many steps back the gradient reaches, until less than {VANISHED:g} is left. A seed "
+        f"that reaches farther than {farthest} counts as that many, and the mean is marked with ≥. "
+        "Radius: the spectral radius of the recurrent matrix. In GRU and LSTM it is the "
+        "candidate's matrix.",
         "",
         "| weights | " + " | ".join(networks) + " |",
         "|---|" + "---|" * len(networks),
@@ -410,7 +463,7 @@ def _table(rows: list[Row]) -> str:
         cells = []
         for network in networks:
             some = where(rows, network=network, init_scale=scale, trained_epochs=epochs)
-            radius = bootstrap(row["spectral_radius"] for row in where(some, k=0)).mean
+            radius = estimate(row["spectral_radius"] for row in where(some, k=1)).mean
             cells.append(f"{_steps(some)}, radius {radius:.2f}" if some else "")
         lines.append(f"| {_weights(scale, epochs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -420,7 +473,7 @@ def _of_trained(rows: list[Row]) -> str:
     """A table of the trained networks: factors, loss, share of clipped windows, gate."""
     farthest = max(row["k"] for row in rows)
     near, far = [row for row in rows if row["k"] <= NEAR], _far(rows)
-    starts = where(rows, k=0)
+    starts = where(rows, k=1)
     networks = list(dict.fromkeys(row["network"] for row in starts))
     lines = ["| after training | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
     for column, label, scale, spec in (
@@ -435,7 +488,7 @@ def _of_trained(rows: list[Row]) -> str:
     for left in LEFT:
         cells = " | ".join(_steps(where(rows, network=n), left) for n in networks)
         lines.append(f"| steps back, until less is left than {left:g} | {cells} |")
-    for steps, some in [(f"0 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
+    for steps, some in [(f"1 to {NEAR}", near), (f"{NEAR} to {farthest}", far)] if far else []:
         label = f"factor of one step, k = {steps}"
         factors = _by_network(some, decay)
         lines.append(f"| {label} | " + " | ".join(f"{factors[n]:.3f}" for n in networks) + " |")
@@ -458,6 +511,7 @@ def draw(rows: list[Row]):
     from ptb.experiments.studies.figure import DASHES, panels  # noqa: PLC0415
     from ptb.machine.colours import GREY, NETWORKS, SERIES  # noqa: PLC0415
 
+    rows = recurrent(rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
     farthest = max(row["k"] for row in rows)
     before = [row for row in rows if not row["trained_epochs"]]
@@ -470,27 +524,25 @@ def draw(rows: list[Row]):
     ):
         for index, network in enumerate(networks):
             of_network = where(some, network=network)
-            first = {row["seed"]: row["norm"] for row in where(of_network, k=0)}
+            first = {row["seed"]: row["norm"] for row in where(of_network, k=1)}
             points = {
-                k: bootstrap(
+                k: estimate(
                     math.log10(max(row["norm"], 1e-300) / first[row["seed"]])
                     for row in where(of_network, k=k)
                 )
                 for k in sorted({row["k"] for row in of_network})
             }
-            mean, low, high = (
-                [10 ** getattr(each, end) for each in points.values()]
-                for end in ("mean", "low", "high")
-            )
+            mean = [10**each.mean for each in points.values()]
+            low, high = ([10 ** each.band[end] for each in points.values()] for end in (0, 1))
             colour = SERIES[NETWORKS[network]]
             style = {"color": colour, "linestyle": DASHES[index]}
             axes.plot(list(points), mean, label=network, **style)
             axes.fill_between(list(points), low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.set(yscale="log", ylim=(1e-9, 1e3), xlim=(0, farthest), title=title)
+        axes.set(yscale="log", ylim=(1e-9, 1e3), xlim=(1, farthest), title=title)
         axes.axhspan(1e-9, VANISHED, color=GREY, alpha=0.1, linewidth=0)
         place = {"transform": axes.get_yaxis_transform(), "rotation": 270, "va": "center"}
         axes.text(1.02, 1e-6, "vanished", **place)
-        axes.set(xlabel="k, steps back", ylabel="gradient norm, times k = 0")
+        axes.set(xlabel="k, steps back", ylabel="gradient norm, times k = 1")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper right", fontsize=10.5, ncols=2)
     return figure

@@ -3,8 +3,9 @@
     ptb study hidden_size [--quick] [--out=DIR] [--data_path=DIR]
 
 Three things can be held equal: the updates, and with them the words; the multiplications; the
-seconds. The first two are compared here, each hidden size at a learning rate tuned for it. Seconds
-depend on the machine: `ptb benchmark --hidden_size=N` measures them.
+seconds. The first two are compared here. Each hidden size has a learning rate tuned for it, once
+for the same updates as all others, and once for as many multiplications as the next smaller size
+needs for them. Seconds depend on the machine: `ptb benchmark --hidden_size=N` measures them.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Row,
     and_,
-    bootstrap,
-    compare,
     describe_failed,
     describe_rates,
+    difference,
+    estimate,
     estimates,
     last_points,
     lowest,
+    sign_of,
     sound,
+    values_by,
     where,
 )
 from ptb.experiments.studies.study import Options, Study
@@ -34,8 +37,12 @@ UPDATES = 450
 
 
 def cases(options: Options) -> list[Row]:
-    sizes = (16, 32, 64) if options.quick else (8, 16, 32, 64, 128)
-    return [{"hidden_size": size, "budget": 100 if options.quick else UPDATES} for size in sizes]
+    """`as_many_as`: the size whose multiplications this one may make."""
+    sizes, budget = ((16, 32, 64), 100) if options.quick else ((8, 16, 32, 64, 128), UPDATES)
+    pairs = [(size, size) for size in sizes] + [
+        (large, small) for small, large in itertools.pairwise(sizes)
+    ]
+    return [{"hidden_size": size, "as_many_as": other, "budget": budget} for size, other in pairs]
 
 
 def measure(case: Row, corpus, options: Options) -> list[Row]:
@@ -46,12 +53,16 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     config = Config(
         hidden_size=case["hidden_size"], num_layers=1, num_epochs=100, constant_epochs=100
     )
+    each, other = (
+        multiplications(case[name], len(corpus.vocabulary))
+        for name in ("hidden_size", "as_many_as")
+    )
+    updates = case["budget"] * other // each
     rows = tune_and_measure(
-        lambda rates, seeds: Stack(corpus, config, rates, seeds).train(case["budget"], POINTS),
+        lambda rates, seeds: Stack(corpus, config, rates, seeds).train(updates, POINTS),
         RATES,
         options,
     )
-    each = multiplications(case["hidden_size"], len(corpus.vocabulary))
     return [row | {"giga_multiplications": row["words"] * each / 1e9} for row in rows]
 
 
@@ -61,28 +72,41 @@ def multiplications(hidden_size: int, vocab_size: int) -> int:
 
 
 def verdict(rows: list[Row]) -> str:
-    usable, failed = sound(last_points(rows, "hidden_size", "seed"), "hidden_size")
-    curves = [row for row in rows if row["hidden_size"] not in failed]
+    ends = last_points(rows, "hidden_size", "as_many_as", "seed")
+    usable, failed = sound(ends, "hidden_size", "as_many_as")
     return "\n\n".join(
         part
         for part in (
-            _by_update(usable),
-            _by_multiplication(curves),
-            _table(last_points(rows, "hidden_size", "seed")),
-            describe_failed(failed, "hidden_size"),
-            describe_rates(rows, "hidden_size"),
+            _by_update(_same_updates(usable)),
+            _by_multiplication(usable),
+            _table(_same_updates(ends)),
+            describe_failed([_named(*each) for each in failed], "hidden_size"),
+            describe_rates(
+                [row | {"named": _named(row["hidden_size"], row["as_many_as"])} for row in rows],
+                "named",
+            ),
             "This study does not compare seconds: `ptb benchmark --hidden_size=N` measures speed.",
         )
         if part
     )
 
 
+def _same_updates(rows: list[Row]) -> list[Row]:
+    """The rows of trainings with as many updates as those of every other size."""
+    return [row for row in rows if row["as_many_as"] == row["hidden_size"]]
+
+
+def _named(size: int, as_many_as: int) -> str:
+    return f"{size}" if size == as_many_as else f"{size} with the multiplications of {as_many_as}"
+
+
 def _by_update(rows: list[Row]) -> str:
     """The findings at equal updates; "" if fewer than two sizes can be compared."""
-    loss = estimates(rows, "valid_nats", "hidden_size")
-    if len(loss) < 2:
+    losses = values_by(rows, "valid_nats", "hidden_size")
+    if len(losses) < 2:
         return ""
-    best, near = lowest(loss)
+    loss = {size: estimate(values) for size, values in losses.items()}
+    best, near = lowest(losses)
     head = f"{and_(sorted([best, *near]))} units have the lowest loss"
     if near:
         head += OF_SEVERAL
@@ -91,7 +115,7 @@ def _by_update(rows: list[Row]) -> str:
         "lower": f"{large} units have a lower loss than {small} units",
         "higher": f"{large} units have a higher loss than {small} units",
         NOT_CLEAR: f"the losses of {large} units and {small} units do not clearly differ",
-    }[compare(loss[large], loss[small])]
+    }[sign_of(difference(losses[large], losses[small]))]
     when = f"After the same {rows[0]['updates']} updates (and words)"
     return (
         f"- **{when}, {head}**: {loss[best]:.3f} nats a word with {best};\n"
@@ -102,42 +126,35 @@ def _by_update(rows: list[Row]) -> str:
 
 def _by_multiplication(rows: list[Row]) -> str:
     """The finding at equal multiplications: each size against the next larger size."""
-    lines, said, shares = [], {}, []
-    sizes = sorted({row["hidden_size"] for row in rows})
-    for small, large in itertools.pairwise(sizes):
-        ends = last_points(where(rows, hidden_size=small), "seed")
-        budget = ends[0]["giga_multiplications"]
-        in_time = [
-            row
-            for row in where(rows, hidden_size=large)
-            if row["giga_multiplications"] <= budget * (1 + 1e-6)
-        ]
-        if not in_time:
+    lines, said = [], {}
+    sizes = sorted({row["as_many_as"] for row in rows})
+    for small in sizes:
+        with_as_many = where(rows, as_many_as=small)
+        losses = values_by(with_as_many, "valid_nats", "hidden_size")
+        if small not in losses or len(losses) < 2:
             continue
-        others = last_points(in_time, "seed")
-        one, other = (bootstrap(row["valid_nats"] for row in each) for each in (ends, others))
-        said[f"{small} to {large}"] = compare(other, one)
-        shares.append(others[0]["giga_multiplications"] / budget)
+        large = max(losses)
+        said[f"{small} to {large}"] = sign_of(difference(losses[large], losses[small]))
+        budget = where(with_as_many, hidden_size=small)[0]["giga_multiplications"]
         lines.append(
-            f"{budget:.3g} billion: {one:.3f} with {small} units, {other:.3f} with {large}"
+            f"{budget:.3g} billion: {estimate(losses[small]):.3f} with {small} units, "
+            f"{estimate(losses[large]):.3f} with {large}"
         )
     if not lines:
         return ""
     if set(said.values()) == {NOT_CLEAR}:
         head = "no size is clearly ahead"
     elif "lower" not in said.values():
-        head = "no larger size has a lower loss than the next smaller one"
+        head = "no larger size has a clearly lower loss than the next smaller one"
     elif "higher" not in said.values():
-        head = "no larger size has a higher loss than the next smaller one"
+        head = "no larger size has a clearly higher loss than the next smaller one"
     else:
         pairs = ", ".join(f"{sizes}: {each}" for sizes, each in said.items())
         head = f"the loss of the larger of two sizes is ({pairs})"
     return (
         f"**After the same number of multiplications, {head}**. Nats a word: {'; '.join(lines)}. "
-        "The count includes the LSTM and the softmax, forward and backward. The larger size is "
-        "read at its last measurement before that count, after "
-        f"{min(shares):.0%} to {max(shares):.0%} of it, and at the learning rate that is best "
-        "after all updates."
+        "The count includes the LSTM and the softmax, forward and backward. Each size has the "
+        "learning rate that is best after that many."
     )
 
 
@@ -150,7 +167,7 @@ def _table(rows: list[Row]) -> str:
     loss = estimates(rows, "valid_nats", "hidden_size")
     for size, each in loss.items():
         some = where(rows, hidden_size=size)
-        clipped = 100 * bootstrap(row["clipped"] for row in some).mean
+        clipped = 100 * estimate(row["clipped"] for row in some).mean
         lines.append(
             f"| {size} | {some[0]['giga_multiplications']:.3g} | {each:.3f} | {clipped:.0f} |"
         )
@@ -166,6 +183,7 @@ def draw(rows: list[Row]):
     from ptb.machine.colours import LOSS, shades  # noqa: PLC0415
     from ptb.runs.curve import log_axis  # noqa: PLC0415
 
+    rows = _same_updates(rows)
     sizes = sorted({row["hidden_size"] for row in rows})
     ends = last_points(rows, "hidden_size", "seed")
     figure, (at_end, by_updates, by_cost) = panels(3, height=3.9)
@@ -195,4 +213,5 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
+    version=2,
 )

@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,6 @@ import numpy as np
 from ptb.data.summary import exp_of_nats
 
 Row = dict[str, Any]
-CONFIDENCE = 0.95
-_RESAMPLES = 4000
 NOT_CLEAR = "not clear"
 
 
@@ -25,7 +23,8 @@ NOT_CLEAR = "not clear"
 class Spread:
     """One figure measured several times: its mean, and an interval around it.
 
-    `estimates` gives a bootstrap interval of the mean, and `wilson` the interval of a share.
+    `estimate` gives the interval of a mean, `median` of a median, and `wilson` of a share. An
+    infinite interval says that nothing is known of it: one value, or one that is not finite.
     """
 
     mean: float
@@ -35,7 +34,19 @@ class Spread:
     def __format__(self, spec: str) -> str:
         """The mean, and the interval where it has one: `2.41 (2.38 to 2.45)`."""
         mean, low, high = (format(value, spec) for value in (self.mean, self.low, self.high))
-        return mean if low == high else f"{mean} ({low} to {high})"
+        unknown = math.isinf(self.low) and math.isinf(self.high)
+        return mean if low == high or unknown else f"{mean} ({low} to {high})"
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """The interval as a figure shows it: without width where it is infinite."""
+        unknown = math.isinf(self.low) or math.isinf(self.high)
+        return (self.mean, self.mean) if unknown else (self.low, self.high)
+
+    def map(self, function: Callable[[float], float]) -> Spread:
+        """An increasing function of the mean and of the ends; an infinite end stays infinite."""
+        low, high = (end if math.isinf(end) else function(end) for end in (self.low, self.high))
+        return Spread(function(self.mean), low, high)
 
     def overlaps(self, other: Spread) -> bool:
         """Whether one value lies in both intervals."""
@@ -45,63 +56,98 @@ class Spread:
 def values_by(rows: list[Row], value: str, *by: str) -> dict:
     """Groups the values of the column `value` by the columns `by`, in their order.
 
-    The keys are tuples if `by` names several columns.
+    The keys are tuples if `by` names several columns. Each group is in the order of the seeds, so
+    that two groups can be paired.
     """
     groups = defaultdict(list)
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.get("seed", 0)):
         key = tuple(row[name] for name in by)
         groups[key if len(by) > 1 else key[0]].append(float(row[value]))
     return dict(groups)
 
 
 def estimates(rows: list[Row], value: str, *by: str) -> dict:
-    """The mean of the column `value` and its bootstrap interval for each value of `by`."""
-    return {key: bootstrap(values) for key, values in values_by(rows, value, *by).items()}
+    """The mean of the column `value` and its interval for each value of `by`."""
+    return {key: estimate(values) for key, values in values_by(rows, value, *by).items()}
 
 
-def bootstrap(values: Iterable[float], of=np.mean) -> Spread:
-    """A statistic of the values (`of`) with its 95% bootstrap interval.
+# Student's t that 97.5% of the draws are below, for 1, 2, ..., 10 degrees of freedom.
+_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
-    The percentile interval of Efron 1979 (DOI 10.1214/aos/1176344552), the same for the same
-    values. `of` takes an array and the keyword `axis`. If it is infinite, so is the interval.
+
+def t_975(degrees: float) -> float:
+    """The 97.5% quantile of Student's t; of the next lower number of degrees if not an integer.
+
+    Beyond the table by the expansion of Fisher and Cornish 1960 (DOI 10.2307/1266546).
     """
+    degrees = max(1, int(degrees))
+    if degrees <= len(_T_975):
+        return _T_975[degrees - 1]
+    z = 1.959964
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / degrees**power for power, term in enumerate(terms))
+
+
+def estimate(values: Iterable[float]) -> Spread:
+    """The mean of the values and its 95% interval (Student's t)."""
     values = np.asarray(list(values), float)
-    if not np.isfinite(of(values, axis=0)):
-        return Spread(math.inf, math.inf, math.inf)
-    rng = np.random.default_rng(0)
-    drawn = of(values[rng.integers(len(values), size=(_RESAMPLES, len(values)))], axis=1)
-    tail = (1 - CONFIDENCE) / 2
-    with np.errstate(invalid="ignore"):  # infinity less infinity: medians of some infinite values
-        low, high = np.nan_to_num(
-            np.quantile(drawn, [tail, 1 - tail]), nan=math.inf, posinf=math.inf
-        )
-    return Spread(float(of(values, axis=0)), float(low), float(high))
+    if len(values) < 2 or not np.isfinite(values).all():
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            return Spread(float(values.mean()), -math.inf, math.inf)
+    half = t_975(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    mean = float(values.mean())
+    return Spread(mean, mean - half, mean + half)
+
+
+def median(values: Iterable[float]) -> Spread:
+    """The median of the values, some of which may be infinite, and its interval of at least 95%.
+
+    The interval goes from one of the values to another: as many values are below the median as
+    tosses of a coin are heads. Fewer than 6 values have none.
+    """
+    ordered = np.sort(np.asarray(list(values), float))
+    count, cut, below = len(ordered), 0, 0.5 ** len(ordered)
+    while below <= 0.025:
+        cut += 1
+        below += math.comb(count, cut) * 0.5**count
+    ends = (ordered[cut - 1], ordered[-cut]) if cut else (-math.inf, math.inf)
+    with np.errstate(invalid="ignore"):
+        return Spread(float(np.median(ordered)), *map(float, ends))
 
 
 def difference(ones: Iterable[float], others: Iterable[float]) -> Spread:
-    """The mean of `ones` less that of `others`, with a bootstrap interval: both are drawn again."""
-    ones, others = np.asarray(list(ones), float), np.asarray(list(others), float)
-    if not (np.isfinite(ones).all() and np.isfinite(others).all()):
+    """The mean of `ones` less that of `others`, and its 95% interval (Welch 1947)."""
+    groups = [np.asarray(list(each), float) for each in (ones, others)]
+    if not all(np.isfinite(each).all() for each in groups):
         return Spread(math.nan, -math.inf, math.inf)
-    rng = np.random.default_rng(0)
-    drawn = [
-        each[rng.integers(len(each), size=(_RESAMPLES, len(each)))].mean(axis=1)
-        for each in (ones, others)
-    ]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn[0] - drawn[1], [tail, 1 - tail])
-    return Spread(float(ones.mean() - others.mean()), float(low), float(high))
+    gap = float(groups[0].mean() - groups[1].mean())
+    if min(map(len, groups)) < 2:
+        return Spread(gap, -math.inf, math.inf)
+    variances = [float(each.var(ddof=1)) / len(each) for each in groups]
+    if not (total := sum(variances)):
+        return Spread(gap, gap, gap)
+    shares = zip(variances, groups, strict=True)
+    degrees = total**2 / sum(variance**2 / (len(each) - 1) for variance, each in shares)
+    half = t_975(degrees) * math.sqrt(total)
+    return Spread(gap, gap - half, gap + half)
 
 
 def ratio(ones: Iterable[float], others: Iterable[float]) -> Spread:
-    """The geometric mean of `ones` over `others`, seed by seed, with a bootstrap interval."""
-    logs = bootstrap(math.log(one / other) for one, other in zip(ones, others, strict=True))
-    return Spread(*(math.exp(each) for each in (logs.mean, logs.low, logs.high)))
+    """The geometric mean of `ones` over `others`, pair by pair, and its 95% interval."""
+    pairs = np.array([*zip(ones, others, strict=True)], float)
+    with np.errstate(all="ignore"):  # zeros and infinities: the ratio is then not clear
+        logs = estimate(np.log(pairs[:, 0]) - np.log(pairs[:, 1]))
+        return logs.map(lambda log: float(np.exp(log)))
 
 
 def perplexity_of(nats: Spread) -> Spread:
     """The perplexity of a loss in nats a word; infinite where it exceeds float64."""
-    return Spread(*map(exp_of_nats, (nats.mean, nats.low, nats.high)))
+    return nats.map(exp_of_nats)
 
 
 def wilson(successes: int, trials: int) -> Spread:
@@ -124,6 +170,13 @@ def compare(one: Spread, other: Spread) -> str:
     return "lower" if one.mean < other.mean else "higher"
 
 
+def sign_of(gap: Spread) -> str:
+    """ "lower" or "higher", of a difference; NOT_CLEAR where its interval includes 0."""
+    if gap.low <= 0 <= gap.high or math.isnan(gap.mean):
+        return NOT_CLEAR
+    return "lower" if gap.mean < 0 else "higher"
+
+
 def within(gap: Spread, margin: float) -> bool | None:
     """Whether a difference is at most `margin` either way; None where its interval says both."""
     if -margin <= gap.low and gap.high <= margin:
@@ -131,17 +184,23 @@ def within(gap: Spread, margin: float) -> bool | None:
     return False if gap.low > margin or gap.high < -margin else None
 
 
-def lowest(spreads: dict) -> tuple[object, list]:
-    """The key with the lowest mean, and the others whose intervals overlap with its."""
-    best = min(spreads, key=lambda key: spreads[key].mean)
-    others = [key for key in spreads if key != best]
-    return best, [key for key in others if spreads[key].overlaps(spreads[best])]
+def lowest(groups: dict) -> tuple[object, list]:
+    """The key of the values with the lowest mean, and those whose mean is not clearly above it."""
+    means = {key: float(np.mean(values)) for key, values in groups.items()}
+    best = min(means, key=lambda key: math.inf if math.isnan(means[key]) else means[key])
+    others = [key for key in groups if key != best]
+    return best, [key for key in others if difference(groups[key], groups[best]).low <= 0]
 
 
-def and_(words: Iterable) -> str:
+def and_(words: Iterable, join: str = "and") -> str:
     """`1`, `1 and 2`, `1, 2 and 3`."""
     *most, last = map(str, words)
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {join} {last}" if most else last
+
+
+def or_(words: Iterable) -> str:
+    """`1`, `1 or 2`, `1, 2 or 3`."""
+    return and_(words, "or")
 
 
 def where(rows: list[Row], **wanted) -> list[Row]:
@@ -179,7 +238,7 @@ def describe_failed(failed: list, what: str) -> str:
         return ""
     names = and_([" ".join(map(str, f)) if isinstance(f, tuple) else str(f) for f in failed])
     return (
-        f"Not counted: {what} {names}. At least one seed diverged there, or learned only the "
+        f"Not counted: {what} {names}. At least one seed diverged there, or is not better than the "
         "words' frequencies."
     )
 
@@ -200,7 +259,8 @@ def describe_rates(rows: list[Row], *by: str, what: str = "") -> str:
     )
     head = (
         "Each setting has the learning rate with the lowest mean valid loss, chosen on separate "
-        f"seeds. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note}"
+        f"seeds. The grids spanned {tried[0]:g} to {tried[-1]:g}. {note} An interval is over the "
+        "seeds at that rate. It does not say how much the choice of the rate adds."
     )
     table = [f"| {rate:g} | {'; '.join(settings[rate])} |" for rate in sorted(settings)]
     return "\n".join([head, "", "| learning rate | settings |", "|---|---|", *table])
@@ -212,8 +272,13 @@ def describe_size(units: int) -> str:
 
 
 def last_points(rows: list[Row], *by: str) -> list[Row]:
-    """The last row of each training curve; a curve has one value in each column of `by`."""
-    return list({tuple(row[name] for name in by): row for row in rows}.values())
+    """The row of each training curve with the most updates.
+
+    A curve has one value in each column of `by`.
+    """
+    ordered = sorted(rows, key=lambda row: row["updates"])
+    last = {tuple(row[name] for name in by): row for row in ordered}
+    return [last[key] for key in dict.fromkeys(tuple(row[name] for name in by) for row in rows)]
 
 
 def to_csv(rows: list[Row]) -> str:

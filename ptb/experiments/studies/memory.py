@@ -294,24 +294,32 @@ def _others(rows: list[Row]) -> list[str]:
 def _part(rows: list[Row], network: str) -> tuple[str, int, Spread, Spread]:
     """Which of the network and the RNN remembers longer, with one optimizer.
 
-    They part at the first delay at which their shares differ beyond doubt: its name, the delay and
-    the two shares. NOT_CLEAR where there is no such delay.
+    They part at the first delay at which their shares clearly differ: the name of the one with the
+    larger share, the delay and the two shares. NOT_CLEAR if there is no such delay, with the last
+    delay, or if they clearly differ the other way at a longer one, with that.
     """
+    parted = []
     for delay in _delays(rows):
         one, rnn = (passes(where(rows, network=n), delay) for n in (network, RNN))
         difference = compare(one, rnn)
         if difference != NOT_CLEAR:
-            return (network if difference == "higher" else RNN), delay, one, rnn
-    return NOT_CLEAR, delay, one, rnn
+            parted.append((network if difference == "higher" else RNN, delay, one, rnn))
+    if len({longer for longer, *_ in parted}) == 1:
+        return parted[0]
+    return (NOT_CLEAR, *parted[-1][1:]) if parted else (NOT_CLEAR, delay, one, rnn)
 
 
 def _against_rnn(rows: list[Row], network: str, optimizer: str) -> str:
     longer, delay, one, rnn = _part(rows, network)
     if longer == NOT_CLEAR:
+        why = (
+            f"Their intervals overlap at every delay up to {delay} words."
+            if compare(one, rnn) == NOT_CLEAR
+            else "Each is clearly ahead at some delay."
+        )
         return (
             f"- **With {optimizer}, it is not clear whether the {in_words(network)} or the RNN "
-            f"remembers longer {_after(rows)}**. Their intervals overlap at every delay up to "
-            f"{delay} words."
+            f"remembers longer {_after(rows)}**. {why}"
         )
     shorter = RNN if longer == network else network
     return (
@@ -423,7 +431,8 @@ def _notes(rows: list[Row]) -> list[str]:
         "The learning rate is tuned for each network, delay and optimizer on separate seeds. The "
         f"grids spanned {spans}.{note}{_rates_not_tried(rows)}",
         f"Measured with {HIDDEN_SIZE} units and batches of {BATCH_SIZE} sequences. The gradient is "
-        f"clipped at a norm of {MAX_GRAD_NORM:g}.",
+        f"clipped at a norm of {MAX_GRAD_NORM:g}. The biases of the GRU's gates start at 1, as in "
+        "TensorFlow 1, and all other biases at 0.",
     ]
 
 

@@ -4,11 +4,12 @@
 
     sequential, carried   windows follow each other, the state goes from each to the next
     sequential, reset     the same windows in the same order, the state zeroed before each
-    random                windows in random order, so the state must be zeroed
+    random                windows in random order, so the state must be zeroed; another border
+                          between the windows in each epoch
+    shuffled              as random, with the same borders in each epoch
 
-Each is trained on the same words at a learning rate tuned for it, and scored twice: with the state
-zeroed before each window, and with the state carried. The rate is the one that is best in the
-scoring that belongs to the training.
+Each is trained on the same words and scored in two ways: with the state zeroed before each window,
+and with the state carried. For each way it has the learning rate that is best in that way.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import math
 from ptb.experiments.studies.measurements import (
     Row,
     Spread,
-    bootstrap,
     describe_failed,
     describe_rates,
     describe_size,
     difference,
+    estimate,
     perplexity_of,
     sound,
     where,
@@ -31,7 +32,10 @@ from ptb.experiments.studies.measurements import (
 from ptb.experiments.studies.study import Options, Study
 
 CARRIED, RESET, RANDOM = "sequential, carried", "sequential, reset", "random"
-KINDS = (CARRIED, RESET, RANDOM)
+SHUFFLED = "shuffled"
+KINDS = (CARRIED, RESET, SHUFFLED, RANDOM)
+# How the state is treated in scoring.
+CARRY, ZERO = "carried", "zeroed"
 LOWERS, RAISES = "lowers the loss", "raises the loss"
 CLOSE_NATS = 0.02  # losses this near are called equal
 HIDDEN_SIZE = 32
@@ -52,6 +56,13 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
     from ptb.experiments.studies.tuning import tune_and_measure  # noqa: PLC0415
     from ptb.training.config import Config  # noqa: PLC0415
 
+    class Shuffled(Stack):
+        def _windows(self, epoch):
+            """Random windows, moved to where a window starts in every epoch."""
+            starts = super()._windows(epoch)
+            return starts - starts % self.config.num_steps
+
+    kind = case["sampling"]
     config = Config(
         hidden_size=HIDDEN_SIZE,
         num_layers=1,
@@ -61,90 +72,136 @@ def measure(case: Row, corpus, options: Options) -> list[Row]:
         num_epochs=case["num_epochs"],
         constant_epochs=max(1, case["num_epochs"] - 2),
         learning_rate_decay=0.4,
-        sampling="random" if case["sampling"] == RANDOM else "sequential",
+        sampling="random" if kind in (RANDOM, SHUFFLED) else "sequential",
     )
-    stacks = []
+    trained = {}  # by rate and seed: the row of each scoring, of the same training
 
     def train(rates, seeds):
-        stacks.append(Stack(corpus, config, rates, seeds, reset_state=case["sampling"] == RESET))
-        return stacks[-1].train()
+        pairs = list(zip(rates, seeds, strict=True))
+        if new := [pair for pair in pairs if pair not in trained]:
+            new_rates, new_seeds = zip(*new, strict=True)
+            stack = (Shuffled if kind == SHUFFLED else Stack)(
+                corpus, config, new_rates, new_seeds, reset_state=kind == RESET
+            )
+            rows = stack.train()
+            nats = {each: stack.nats(corpus.valid, each == CARRY) for each in (CARRY, ZERO)}
+            for g, pair in enumerate(new):
+                trained[pair] = {
+                    scored: rows[g] | {"scored": scored, "valid_nats": finite(values[g])}
+                    for scored, values in nats.items()
+                }
+        return [trained[pair] for pair in pairs]
 
-    rows = tune_and_measure(train, RATES, options)
-    carried, reset = (stacks[-1].nats(corpus.valid, carries) for carries in (True, False))
+    rows = [
+        row
+        for scored in (CARRY, ZERO)
+        for row in tune_and_measure(
+            lambda *pairs, scored=scored: [rows[scored] for rows in train(*pairs)], RATES, options
+        )
+    ]
     floors = (math.nan, math.nan)
     if corpus.grammar:
         memories = (None, case["num_steps"])
         floors = tuple(corpus.grammar.perplexity_floor(memory) for memory in memories)
     return [
-        row
-        | {
-            "nats_if_carried": finite(carried[g]),
-            "nats_if_reset": finite(reset[g]),
-            "floor_full_memory": floors[0],
-            "floor_window_memory": floors[1],
-        }
-        for g, row in enumerate(rows)
+        row | {"floor_full_memory": floors[0], "floor_window_memory": floors[1]} for row in rows
     ]
 
 
 def verdict(rows: list[Row]) -> str:
-    rows_, failed = sound(rows, "num_steps", "sampling")
+    rows_, failed = sound(rows, "num_steps", "sampling", "scored")
     parts = []
     for length in sorted({row["num_steps"] for row in rows}):
         some = where(rows_, num_steps=length)
-        if {row["sampling"] for row in some} == set(KINDS):
+        if some:
             parts.append(_of_length(some, length))
     return "\n\n".join(
         part
         for part in (
             *parts,
-            describe_failed(failed, "num_steps"),
-            describe_rates(rows, "num_steps", "sampling", what="num_steps"),
+            "Shuffled windows are random windows with the same borders in each epoch. The borders "
+            "of random windows move from epoch to epoch."
+            if parts
+            else "",
+            describe_failed(
+                [(*each, f"(scored {scored})") for *each, scored in failed], "num_steps"
+            ),
+            describe_rates(
+                [row | {"scored": f"(scored {row['scored']})"} for row in rows],
+                *("num_steps", "sampling", "scored"),
+                what="num_steps",
+            ),
             describe_size(HIDDEN_SIZE),
         )
         if part
     )
 
 
-def _perplexity(rows: list[Row], column: str) -> Spread:
-    """Perplexity from a column of nats."""
-    return perplexity_of(bootstrap(row[column] for row in rows))
+def _perplexity(rows: list[Row], kind: str, scored: str) -> Spread:
+    some = where(rows, sampling=kind, scored=scored)
+    return perplexity_of(estimate(row["valid_nats"] for row in some))
 
 
 def _gap(rows: list[Row], one: tuple[str, str], other: tuple[str, str]) -> Spread:
-    """The mean nats of one (kind, column) minus the mean of another."""
-    nats = [[row[column] for row in where(rows, sampling=kind)] for kind, column in (one, other)]
+    """The mean nats of one (kind, scoring) minus the mean of another."""
+    nats = [
+        [row["valid_nats"] for row in where(rows, sampling=kind, scored=scored)]
+        for kind, scored in (one, other)
+    ]
     return difference(*nats)
 
 
 def _of_length(rows: list[Row], num_steps: int) -> str:
-    worth = _gap(rows, (RESET, "nats_if_reset"), (CARRIED, "nats_if_carried"))
-    order = _gap(rows, (RANDOM, "nats_if_reset"), (RESET, "nats_if_reset"))
-    later = _gap(rows, (RANDOM, "nats_if_carried"), (CARRIED, "nats_if_carried"))
-    lines = [
-        f"At num_steps {num_steps}, after the same {rows[0]['words']:,} words. Slightly means "
-        f"not clearly by more than {CLOSE_NATS:g} nats a word:",
-        "",
-        f"- **At num_steps {num_steps}, carrying the state {_verb(worth, LOWERS)}**, compared with "
-        f"zeroing it in training and in scoring: {worth:+.3f} nats a word;",
-        f"- **At num_steps {num_steps}, with the state zeroed, random order "
-        f"{_verb(order, RAISES)}**, compared with sequential order: {order:+.3f} nats a word;",
-        f"- **At num_steps {num_steps}, with the state carried in scoring, training on random "
-        f"windows {_verb(later, RAISES)}**, compared with training with the carried state: "
-        f"{later:+.3f} nats a word.",
-        "",
+    at = f"At num_steps {num_steps}"
+    head = (
+        f"{at}, after the same {rows[0]['words']:,} words. Slightly means not clearly by more than "
+        f"{CLOSE_NATS:g} nats a word:"
+    )
+    lines, counted = [], {(row["sampling"], row["scored"]) for row in rows}
+    if {(RESET, ZERO), (CARRIED, CARRY)} <= counted:
+        worth = _gap(rows, (RESET, ZERO), (CARRIED, CARRY))
+        lines.append(
+            f"- **{at}, carrying the state {_verb(worth, LOWERS)}**, compared with zeroing it in "
+            f"training and in scoring: {worth:+.3f} nats a word;"
+        )
+    zeroed, carried = "with the state zeroed", "with the state carried in scoring"
+    trained_carried = "training with the carried state"
+    for said, than, one, other in (
+        (f"{zeroed}, training on random windows", "training on sequential ones",
+         (RANDOM, ZERO), (RESET, ZERO)),
+        (f"{zeroed}, training on shuffled windows", "training on sequential ones",
+         (SHUFFLED, ZERO), (RESET, ZERO)),
+        (f"{carried}, training on random windows", trained_carried,
+         (RANDOM, CARRY), (CARRIED, CARRY)),
+        (f"{carried}, training with the state zeroed", trained_carried,
+         (RESET, CARRY), (CARRIED, CARRY)),
+        ("with the state zeroed in scoring, training with the carried state",
+         "training with it zeroed", (CARRIED, ZERO), (RESET, ZERO)),
+    ):  # fmt: skip
+        if not {one, other} <= counted:
+            continue
+        gap = _gap(rows, one, other)
+        lines.append(
+            f"- **{at}, {said} {_verb(gap, RAISES)}**, compared with {than}: {gap:+.3f} nats a "
+            "word;"
+        )
+    if lines:
+        lines = [head, "", *lines[:-1], lines[-1][:-1] + ".", ""]
+    lines += [
         f"| valid perplexity at num_steps {num_steps} | scored with the state carried | scored "
-        "with "
-        "it zeroed at each window | windows clipped, % |",
+        "with it zeroed at each window | windows clipped, % |",
         "|---|---|---|---|",
     ]
     for kind in KINDS:
-        some = where(rows, sampling=kind)
-        clipped = 100 * bootstrap(row["clipped"] for row in some).mean
-        lines.append(
-            f"| trained {kind} | {_perplexity(some, 'nats_if_carried'):.2f} | "
-            f"{_perplexity(some, 'nats_if_reset'):.2f} | {clipped:.0f} |"
-        )
+        cells = [
+            f"{_perplexity(rows, kind, each):.2f}" if (kind, each) in counted else ""
+            for each in (CARRY, ZERO)
+        ]
+        own = CARRY if kind == CARRIED else ZERO
+        if (kind, own) in counted:
+            some = where(rows, sampling=kind, scored=own)
+            cells.append(f"{100 * estimate(row['clipped'] for row in some).mean:.0f}")
+        lines.append(" | ".join([f"| trained {kind}", *cells, *[""] * (3 - len(cells))]) + " |")
     floors = [float(rows[0][f"floor_{name}_memory"]) for name in ("full", "window")]
     if not math.isnan(floors[0]):
         lines += [
@@ -175,20 +232,21 @@ def draw(rows: list[Row]):
     width = 0.38
     for axes, num_steps in zip(all_axes, lengths, strict=True):
         some = where(rows, num_steps=num_steps)
-        learned = sound(some, "sampling")[0]
-        places = [i for i, kind in enumerate(KINDS) if where(learned, sampling=kind)]
-        top = 0.0
-        for index, (column, label) in enumerate(
+        learned, top = sound(some, "sampling", "scored")[0], 0.0
+        for index, (scored, label) in enumerate(
             (
-                ("nats_if_carried", "scored with the state carried"),
-                ("nats_if_reset", "scored with it zeroed"),
+                (CARRY, "scored with the state carried"),
+                (ZERO, "scored with it zeroed"),
             )
         ):
-            bars = [_perplexity(where(learned, sampling=KINDS[i]), column) for i in places]
+            places = [
+                i for i, kind in enumerate(KINDS) if where(learned, sampling=kind, scored=scored)
+            ]
+            bars = [_perplexity(learned, KINDS[i], scored) for i in places]
             means = [bar.mean for bar in bars]
             errors = [
-                [bar.mean - bar.low for bar in bars],
-                [bar.high - bar.mean for bar in bars],
+                [bar.mean - bar.band[0] for bar in bars],
+                [bar.band[1] - bar.mean for bar in bars],
             ]
             middles = [i + (index - 0.5) * width for i in places]
             axes.bar(
@@ -203,15 +261,15 @@ def draw(rows: list[Row]):
             # At the foot of the bars, where no floor crosses them.
             for middle, mean in zip(middles, means, strict=True):
                 at_foot = {"ha": "center", "va": "bottom", "color": "white", "weight": "bold"}
-                axes.text(middle, 0.03 * max(means), f"{mean:.2f}", fontsize=9.5, **at_foot)
-            top = max([top, *(bar.high for bar in bars)])
+                axes.text(middle, 0.03 * max(means), f"{mean:.2f}", fontsize=8.5, **at_foot)
+            top = max([top, *(bar.band[1] for bar in bars)])
         for name, style, label in (
             ("floor_window_memory", ":", "floor, state zeroed at each window"),
             ("floor_full_memory", "--", "floor, full memory"),
         ):
             if not math.isnan(some[0][name]):
                 axes.axhline(some[0][name], linestyle=style, color=GREY, label=label)
-        axes.set_xticks(range(len(KINDS)), KINDS)
+        axes.set_xticks(range(len(KINDS)), KINDS, fontsize=9.5)
         axes.set(
             title=f"num_steps {num_steps}", ylabel="valid perplexity", ylim=(0, 1.45 * top or 1)
         )
@@ -229,4 +287,5 @@ STUDY = Study(
     measure=measure,
     verdict=verdict,
     draw=draw,
+    version=2,
 )

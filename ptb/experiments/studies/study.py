@@ -14,7 +14,7 @@ from absl import flags
 
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run, user_errors
-from ptb.experiments.studies.findings import comparison, contradicts, paired, tally
+from ptb.experiments.studies.findings import NONE, comparison, contradicts, paired, tally
 from ptb.experiments.studies.measurements import Row, from_csv, to_csv
 from ptb.experiments.studies.study_files import (
     CSV,
@@ -90,7 +90,7 @@ class Study:
     `in_children`     whether `measure` works in child processes, which start TensorFlow
     `seeds`           as many as each setting is measured with in a full run
     `quick_seeds`     as many with --quick
-    `min_seeds`     fewer than these support no verdict: 10 where the outcome is pass or fail
+    `min_seeds`       fewer than these support no verdict: 10 where the outcome is pass or fail
     `brackets`        what the brackets after a figure are
     `may_lack(case)`  whether older measurements may be without this case
     `version`         of what `measure` gives: an unfinished measurement of another begins anew
@@ -106,7 +106,7 @@ class Study:
     seeds: int = 10
     quick_seeds: int = QUICK_SEEDS
     min_seeds: int = 5
-    brackets: str = "95% intervals of the mean (bootstrap)"
+    brackets: str = "95% intervals of the mean (Student's t)"
     may_lack: Callable[[Row], bool] = lambda case: False
     version: int = 1
 
@@ -266,9 +266,22 @@ class Study:
     def recheck(self, recorded: list[Row], rows: list[Row]) -> list[str]:
         """Lines of Markdown: whether the findings of `rows` are those of the `recorded` rows."""
         pairs = paired(self.verdict(recorded), self.verdict(rows))
-        holds, how = _outcome(pairs, rows)
+        holds, how = self._outcome(pairs, rows)
         table = comparison(pairs, OTHER_SEEDS)
         return [f"# Checked again: {self.question}", "", f"**{holds}** {how}", "", *table, ""]
+
+    def _outcome(self, pairs: list[tuple[str, str]], rows: list[Row]) -> tuple[str, str]:
+        """Whether the verdict holds with the seeds of `rows`, and how many findings are the same.
+
+        It is not confirmed by fewer than `min_seeds` seeds, or if most findings lack a counterpart.
+        """
+        seeds = sorted({row["seed"] for row in rows})
+        holds = "holds"
+        if any(map(contradicts, pairs)):
+            holds = "does not hold"
+        elif len(seeds) < self.min_seeds or 2 * sum(NONE in pair for pair in pairs) > len(pairs):
+            holds = "is not confirmed"
+        return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {tally(pairs)}"
 
     def checked_again(self, rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
         """Lines with the outcome of a recheck, and with the findings that other seeds changed.
@@ -280,7 +293,12 @@ class Study:
         pairs = paired(self.verdict(rows), self.verdict(again))
         changed = [(one, other) for one, other in pairs if one != other]
         table = [*comparison(changed, OTHER_SEEDS), ""] if changed else []
-        return [f"## [Checked again]({RECHECK})", "", " ".join(_outcome(pairs, again)), ""], table
+        return [
+            f"## [Checked again]({RECHECK})",
+            "",
+            " ".join(self._outcome(pairs, again)),
+            "",
+        ], table
 
     def beside(self, rows: list[Row], folder: Path, other: Path) -> list[str]:
         """Markdown lines: which findings hold on the text that was measured in `other`."""
@@ -329,13 +347,6 @@ class Study:
         write_atomically(folder / in_chinese(FIGURE), lambda file: file.write(content))
         write_text_atomically(folder / in_chinese(VERDICT), verdict)
         print(verdict)
-
-
-def _outcome(pairs: list[tuple[str, str]], rows: list[Row]) -> tuple[str, str]:
-    """Whether the verdict holds with the seeds of `rows`, and how many findings are the same."""
-    holds = "does not hold" if any(map(contradicts, pairs)) else "holds"
-    seeds = sorted({row["seed"] for row in rows})
-    return f"The verdict {holds}", f"with seeds {seeds[0]} to {seeds[-1]}: {tally(pairs)}"
 
 
 def _seeds(count: int) -> str:

@@ -215,7 +215,8 @@ def _enough(rows: list[Row], epochs: int) -> str:
         False: f"num_steps {usual} is not enough for the recurrent weights",
         None: f"it is not clear whether num_steps {usual} is enough for the recurrent weights",
     }[_at_least(cosine[usual])]
-    enough = min(n for n, each in cosine.items() if _at_least(each))
+    # The whole stretch, whose cosine is 1, is enough whatever its rounding.
+    enough = min([max(cosine), *(n for n, each in cosine.items() if _at_least(each))])
     doubtful = [n for n, each in cosine.items() if n < enough and _at_least(each) is None]
     note = f" Not clear: num_steps {and_(doubtful)}." if doubtful else ""
     short = min(cosine)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from statistics import fmean, geometric_mean
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -31,6 +31,7 @@ MODES = {"static": "static", "fused": "fused", "loop": "keras"}
 LENGTHS = (5, 10, 20, 40, 80, 160)
 SECONDS, QUICK_SECONDS = 0.7, 0.3  # of training that is timed for each setting
 WINDOWS_PER_CALL = 5
+ABOUT_THE_SAME = 2  # operations grow by no more than this where the graph is not unrolled
 
 
 def cases(options: Options) -> list[Row]:
@@ -140,7 +141,7 @@ def _graph(rows: list[Row], short: int, long: int) -> str:
     for mode in MODES:
         operations = values_by(where(rows, unroll=mode), "operations", "num_steps")
         growth[mode] = ratio(operations[long], operations[short])
-    unrolled = [mode for mode, factor in growth.items() if factor.low > 2]
+    unrolled = [mode for mode, factor in growth.items() if factor.low > ABOUT_THE_SAME]
     constant = [mode for mode in MODES if mode not in unrolled]
     parts = []
     if unrolled:
@@ -150,7 +151,8 @@ def _graph(rows: list[Row], short: int, long: int) -> str:
     factors = ", ".join(f"{mode} {factor:.1f}" for mode, factor in growth.items())
     return (
         f"**The graph {' and '.join(parts)}**. From num_steps {short} to {long} is a factor of "
-        f"{long / short:.0f}. The number of operations grows by these factors: {factors}."
+        f"{long / short:.0f}. The number of operations grows by these factors: {factors}. A factor "
+        f"of up to {ABOUT_THE_SAME} counts as about the same."
     )
 
 
@@ -180,8 +182,8 @@ def _paid_back(rows: list[Row], num_steps: int) -> str:
     longer = ratio(trace["fused"], trace["loop"])
     if faster.low <= 1 or longer.low <= 1:
         return ""
-    gained = 1 / fmean(speed["loop"]) - 1 / fmean(speed["fused"])
-    words = (fmean(trace["fused"]) - fmean(trace["loop"])) / gained
+    gained = 1 / geometric_mean(speed["loop"]) - 1 / geometric_mean(speed["fused"])
+    words = (geometric_mean(trace["fused"]) - geometric_mean(trace["loop"])) / gained
     return (
         f" At num_steps {num_steps}, fused takes longer to trace than loop. Its speed makes up for "
         f"that after about {float(f'{words:.1e}'):,.0f} words of training."

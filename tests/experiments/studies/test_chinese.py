@@ -73,3 +73,11 @@ def test_every_sentence_has_the_same_places_in_both_languages():
 def test_the_question_of_each_study_is_there(name):
     study = importlib.import_module(f"ptb.experiments.studies.{name}").STUDY
     assert study.question in SENTENCES
+
+
+def test_an_interval_without_an_end_is_in_chinese_too():
+    said = chinese(
+        "- **After the same words, batch 4 has a higher loss than batch 1**: a difference of "
+        "4.87 (4.13 to inf) nats a word, 2.00 times the perplexity;"
+    )
+    assert "（4.13 到 inf）" in said  # noqa: RUF001

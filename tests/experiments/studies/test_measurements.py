@@ -7,18 +7,22 @@ from ptb.experiments.studies.measurements import (
     NOT_CLEAR,
     Spread,
     and_,
-    bootstrap,
     compare,
     describe_failed,
     describe_rates,
     difference,
+    estimate,
     estimates,
     from_csv,
     last_points,
     lowest,
+    median,
     ratio,
+    sign_of,
     sound,
+    t_975,
     to_csv,
+    values_by,
     where,
     wilson,
     within,
@@ -32,40 +36,69 @@ ROWS = [
 
 
 def test_an_estimate_is_of_the_rows_that_share_a_value():
-    assert estimates(ROWS, "loss", "cell") == {"rnn": Spread(2.5, 1, 4), "gru": Spread(2, 2, 2)}
-    assert estimates(ROWS, "loss", "cell", "seed")["rnn", 2] == Spread(4, 4, 4)
+    of_cells = estimates(ROWS, "loss", "cell")
+    # Two values: 12.706 standard errors, of half their distance each.
+    assert of_cells["rnn"] == Spread(2.5, 2.5 - 12.706 * 1.5, 2.5 + 12.706 * 1.5)
+    # One value says nothing of how far others lie from it.
+    assert of_cells["gru"] == Spread(2, -math.inf, math.inf)
+    assert estimates(ROWS, "loss", "cell", "seed")["rnn", 2].mean == 4
 
 
 def test_a_spread_is_written_with_its_interval_where_the_seeds_differ():
     assert f"{Spread(2.5, 1, 4):.1f}" == "2.5 (1.0 to 4.0)"
     assert f"{Spread(2.01, 2.0, 2.02):.1f}" == "2.0"
+    assert f"{Spread(2.01, -math.inf, math.inf):.1f}" == "2.0"
 
 
 def test_where_and_last_points_choose_rows():
     assert where(ROWS, cell="rnn", seed=2) == [ROWS[1]]
-    assert last_points(ROWS, "cell") == [ROWS[1], ROWS[2]]
+    curve = [{"size": 1, "updates": updates} for updates in (10, 30, 20)]
+    assert last_points(curve, "size") == [curve[1]]
 
 
-def test_a_bootstrap_interval_covers_the_mean_as_often_as_it_says():
+@pytest.mark.parametrize("count", [5, 10])
+def test_an_interval_covers_the_mean_as_often_as_it_says(count):
     rng = np.random.default_rng(1)
-    covered = [
-        each.low <= 0 <= each.high
-        for each in (bootstrap(rng.standard_normal(30)) for _ in range(100))
-    ]
-    assert 88 <= sum(covered) <= 99
+    intervals = [estimate(rng.standard_normal(count)) for _ in range(2000)]
+    gaps = [difference(*rng.standard_normal((2, count))) for _ in range(2000)]
+    for covered in (intervals, gaps):
+        share = sum(each.low <= 0 <= each.high for each in covered) / len(covered)
+        assert share == pytest.approx(0.95, abs=0.015)
 
 
-def test_a_bootstrap_interval_is_the_same_for_the_same_values():
-    values = [1.0, 2.0, 4.0]
-    assert bootstrap(values) == bootstrap(values)
-    assert bootstrap(values).mean == pytest.approx(7 / 3)
-    assert bootstrap([3.0, 3.0]) == Spread(3, 3, 3)
-    assert bootstrap(values, of=np.median).mean == 2
+@pytest.mark.parametrize(
+    ("degrees", "quantile"), [(1, 12.706), (9, 2.262), (11, 2.201), (20.9, 2.086), (100, 1.984)]
+)
+def test_the_quantile_of_students_t_is_that_of_the_tables(degrees, quantile):
+    assert t_975(degrees) == pytest.approx(quantile, abs=6e-4)
 
 
-def test_one_infinite_value_makes_the_estimate_infinite():
-    rows = [{"size": 1, "loss": 2.0}, {"size": 1, "loss": math.inf}, {"size": 2, "loss": 1.0}]
-    assert estimates(rows, "loss", "size") == {1: Spread(*[math.inf] * 3), 2: Spread(1, 1, 1)}
+def test_equal_values_have_an_interval_without_width():
+    assert estimate([3.0, 3.0]) == Spread(3, 3, 3)
+    assert difference([3.0, 3.0], [2.0, 2.0]) == Spread(1, 1, 1)
+
+
+def test_the_median_has_the_interval_of_its_ranks():
+    # 2 of 10 coins show heads with probability 0.055, at most one with 0.011.
+    assert median([*range(1, 9), math.inf, math.inf]) == Spread(5.5, 2, math.inf)
+    rng = np.random.default_rng(1)
+    intervals = [median(rng.standard_normal(10)) for _ in range(2000)]
+    assert sum(each.low <= 0 <= each.high for each in intervals) / 2000 >= 0.95
+    assert median([1.0, 2.0, 4.0]) == Spread(2, -math.inf, math.inf)
+
+
+def test_nothing_is_clear_of_values_of_which_one_is_not_finite():
+    rows = [{"size": 1, "loss": 2.0}, {"size": 1, "loss": math.inf}]
+    assert estimates(rows, "loss", "size") == {1: Spread(math.inf, -math.inf, math.inf)}
+    assert estimate([1.0, -math.inf]) == Spread(-math.inf, -math.inf, math.inf)
+    unknown = ratio([math.inf, 2.0], [1.0, 1.0])
+    assert (unknown.low, unknown.high) == (-math.inf, math.inf)
+    assert compare(estimate([1.0, math.nan]), Spread(9, 8, 10)) == NOT_CLEAR
+
+
+def test_values_are_in_the_order_of_the_seeds():
+    rows = [{"mode": "a", "seed": seed, "loss": float(seed)} for seed in (3, 1, 2)]
+    assert values_by(rows, "loss", "mode") == {"a": [1.0, 2.0, 3.0]}
 
 
 def test_a_wilson_interval_is_that_of_the_textbook():
@@ -78,8 +111,11 @@ def test_a_wilson_interval_is_that_of_the_textbook():
 def test_a_difference_has_the_interval_of_both():
     gap = difference([3.0, 3.0, 3.0], [1.0, 2.0, 3.0])
     assert gap.mean == 1
-    assert gap.low < 0.5
-    assert 1.5 < gap.high <= 2
+    # The error of the second mean is 1 / sqrt(3), with 2 degrees of freedom.
+    assert (gap.low, gap.high) == pytest.approx((1 - 4.303 / 3**0.5, 1 + 4.303 / 3**0.5))
+    assert sign_of(gap) == NOT_CLEAR
+    assert sign_of(Spread(1, 0.5, 1.5)) == "higher"
+    assert sign_of(Spread(-1, -1.5, -0.5)) == "lower"
     diverged = difference([math.inf], [1.0])
     assert (diverged.low, diverged.high) == (-math.inf, math.inf)
 
@@ -98,8 +134,8 @@ def test_a_difference_is_within_a_margin_beyond_it_or_neither():
 
 
 def test_the_lowest_comes_with_those_that_may_be_as_low():
-    spreads = {1: Spread(3, 2.9, 3.1), 4: Spread(2, 1.8, 2.2), 20: Spread(2.1, 1.9, 2.3)}
-    assert lowest(spreads) == (4, [20])
+    losses = {1: [3.0, 3.1, 2.9], 4: [2.0, 2.2, 1.8], 20: [2.1, 2.3, 1.9]}
+    assert lowest(losses) == (4, [20])
 
 
 def test_a_setting_with_a_seed_that_did_not_learn_supports_nothing():
@@ -149,5 +185,7 @@ def test_a_ratio_compares_seed_by_seed():
     # Each seed doubles, though the seeds lie far apart.
     twice = ratio([2.0, 20.0, 200.0], [1.0, 10.0, 100.0])
     assert (twice.mean, twice.low, twice.high) == pytest.approx((2.0, 2.0, 2.0))
-    apart = ratio([2.0, 8.0], [1.0, 1.0])
-    assert (apart.mean, apart.low, apart.high) == pytest.approx((4.0, 2.0, 8.0))
+    apart = ratio([2.0, 8.0, 4.0], [1.0, 1.0, 1.0])
+    # The error of the mean logarithm is log(2) / sqrt(3).
+    times = 2 ** (4.303 / 3**0.5)
+    assert (apart.mean, apart.low, apart.high) == pytest.approx((4.0, 4 / times, 4 * times))

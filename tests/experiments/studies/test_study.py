@@ -93,7 +93,7 @@ def test_the_verdict_keeps_where_the_figures_came_from(tmp_path, capsys):
 def test_a_verdict_of_too_few_seeds_says_so():
     assert STUDY.answer(rows(seeds=(1,))).startswith("A first look: 1 seed, and a verdict needs 2.")
     assert STUDY.answer(rows()).startswith("**Yes**")
-    assert STUDY.answer(rows()).endswith("95% intervals of the mean (bootstrap), over 2 seeds.")
+    assert STUDY.answer(rows()).endswith("95% intervals of the mean (Student's t), over 2 seeds.")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,19 @@ def test_a_recheck_says_whether_the_findings_hold_with_other_seeds(tmp_path, fac
     text = (tmp_path / "recheck.md").read_text()
     assert said in text
     assert f"| Yes | {'the same' if factor else 'No'} |" in text
+
+
+def test_a_recheck_that_confirms_nothing_is_no_confirmation(tmp_path):
+    verdicts = {2: "**After 1, one** **After 2, two**", 3: "**After 3, three**"}
+    study = dataclasses.replace(STUDY, verdict=lambda rows: verdicts[len(rows)])
+    assert study.recheck(rows()[:2], rows()[:3])[2].startswith(
+        "**The verdict is not confirmed** with seeds 1 to 2: 0 of 3 findings are the same, "
+        "3 without a counterpart."
+    )
+    # A verdict needs two seeds, and so does a confirmation.
+    assert "**The verdict is not confirmed** with seeds 3 to 3: 1 of 1" in "\n".join(
+        STUDY.recheck(rows(), rows((3,)))
+    )
 
 
 def test_a_further_recheck_takes_seeds_that_neither_verdict_nor_recheck_has_seen(tmp_path):
@@ -182,6 +195,25 @@ def test_findings_on_other_sizes_are_no_counterparts():
         assert [NONE in pair for pair in pairs] == ([True, True] if alone else [False])
 
 
+def test_findings_on_other_networks_are_no_counterparts():
+    farther = "**The gradient of the {} reaches farther back than the plain RNN's**"
+    unclear = "**It is not clear whether the gradient of the {} or of the plain RNN is farther**"
+    one = farther.format("GRU") + unclear.format("LSTM")
+    other = unclear.format("GRU") + farther.format("LSTM")
+    for pair in paired(one, other):
+        assert NONE not in pair
+        assert not contradicts(pair)
+        assert (
+            len({network for each in pair for network in ("GRU", "LSTM") if network in each}) == 1
+        )
+    bias = "**The gradient of the LSTM with forget bias 1 reaches farther back than the RNN's**"
+    assert NONE in paired(farther.format("LSTM"), bias)[0]
+    # Of the best of all networks there is one.
+    (pair,) = paired("**Before training, the GRU reaches farthest**",
+                     "**Before training, the LSTM reaches farthest**")  # fmt: skip
+    assert contradicts(pair)
+
+
 def test_a_tally_says_what_the_other_findings_are():
     pairs = [
         ("a", "a"),
@@ -216,12 +248,20 @@ def test_a_tally_says_what_the_other_findings_are():
      ("A, T 10 is enough; whether T 5 would be enough is not clear", "B, T 5 is enough", True),
      ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
       "After 9, 1 has the lowest loss", False),
+     ("After 9, batch_size 1 and 4 have the lowest loss (which of them is not clear)",
+      "After 9, batch_size 4 and 20 have the lowest loss (which of them is not clear)", False),
      ("At 5, fused and loop are fastest (which of them is not clear)",
       "At 5, loop is fastest", False),
      ("At 5, fused and loop are fastest (which of them is not clear)",
       "At 5, static is fastest", True),
      ("After 9, 1 and 4 have the lowest loss (which of them is not clear)",
       "After 9, 8 has the lowest loss", True),
+     ("It reaches farther than with 0, but not clearly if the share is 0.1.",
+      "It reaches farther than with 0.", False),
+     ("It reaches farther than with 0, but not clearly if the share is 0.1 or 0.01.",
+      "It reaches less far than with 0, but not clearly if the share is 0.1.", True),
+     ("60 steps back, every gradient has vanished, but not clearly for the GRU or LSTM.",
+      "60 steps back, every gradient has vanished.", False),
      ("no size is clearly ahead", "no larger size has a lower loss than the next", False),
      ("no larger size has a higher loss than the next",
       "no larger size has a lower loss than the next", True),
@@ -265,6 +305,19 @@ def test_the_overview_has_the_question_and_the_findings_of_each_study(tmp_path):
         "| unroll | 1,234 s | [The verdict holds](unroll/recheck.md) with seeds 6 to 10: "
         "2 of 2 findings are the same. | 1 of 2 findings are the same on [ptb](../p/v.md). |\n"
     )
+
+
+def test_the_overview_says_what_a_verdict_says_against_itself(tmp_path):
+    (tmp_path / "memory").mkdir()
+    caveats = [
+        "A first look: 2 seeds, and a verdict needs 10.",
+        "At the edge of the grid, so a better rate may exist: 0.1 RNN; GRU.",
+    ]
+    (tmp_path / "memory/verdict.md").write_text(
+        f"# Why?\n\n{caveats[0]}\n\n**So**.\n\nThe grids spanned 1 to 2. {caveats[1]} More.\n"
+    )
+    write_overview(tmp_path, "ptb study")
+    assert f"- So\n\n{' '.join(caveats)}\n" in (tmp_path / "README.md").read_text()
 
 
 def no_studies():
