@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from models import tf1_names
 from models.static_rnn import static_rnn_with_resets
+from models.weights import check_weights
 
 # The variables of Keras's layer, in its order.
 OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
@@ -120,8 +121,9 @@ class StatefulLanguageModel(keras.Model):
     Train it with `compile` and `fit`, and with the loss, metric and callback of
     `models.keras_training`. Use `shuffle=False`: a window continues the one before. For the
     tutorial's recipe, use `keras.optimizers.SGD(global_clipnorm=...)`, and take initial weights
-    from a `LanguageModel` with `import_weights(language_model.export_weights())`. A new model
-    has the initial weights of Keras.
+    from a `LanguageModel` with
+    `import_weights(language_model.export_weights(), config.forget_bias)`. A new model has the
+    initial weights of Keras.
 
     `save` and `save_weights` save the weights and the state, so a loaded model continues the text.
     Into a model of another `batch_size`, `load_weights` loads the weights alone.
@@ -182,9 +184,23 @@ class StatefulLanguageModel(keras.Model):
         for lstm in self.lstms:
             lstm.reset_state()
 
-    def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float = 0.0) -> None:
-        """Loads weights from `LanguageModel.export_weights()`."""
+    def import_weights(self, weights: dict[str, np.ndarray], forget_bias: float) -> None:
+        """Loads weights from `LanguageModel.export_weights()`.
+
+        `forget_bias` is that of the language model's layers, such as `config.forget_bias`: TF1 adds
+        it in each step, Keras has it in the bias. Raises ValueError for weights of another model:
+        of another cell, other sizes, tied weights or an adaptive softmax.
+        """
         weights = tf1_names.renamed(weights)
+        vocab_size, size = (self._arguments[name] for name in ("vocab_size", "hidden_size"))
+        shapes = {
+            "embedding": (vocab_size, size),
+            "softmax_w": (size, vocab_size),
+            "softmax_b": (vocab_size,),
+        }
+        for i in range(len(self.lstms)):
+            shapes |= {f"layers/{i}/kernel": (2 * size, 4 * size), f"layers/{i}/bias": (4 * size,)}
+        check_weights(weights, shapes)
         self.embedding.set_weights([weights["embedding"]])
         for i, lstm in enumerate(self.lstms):
             layer = {name: weights[f"layers/{i}/{name}"] for name in ("kernel", "bias")}

@@ -51,8 +51,11 @@ def recurrent_layers(
     Raises:
       ValueError: the `cell` is unknown, or has no such `rnn_mode`.
     """
-    if cell not in CELLS or rnn_mode not in rnn_modes(cell):
-        raise ValueError(f"there is no cell={cell} with rnn_mode={rnn_mode}: use rnn_mode=static")
+    if cell not in CELLS:
+        raise ValueError(f"cell={cell} is unknown: choose from {', '.join(CELLS)}")
+    if rnn_mode not in rnn_modes(cell):
+        modes = ", ".join(rnn_modes(cell))
+        raise ValueError(f"cell={cell} has no rnn_mode={rnn_mode}: choose from {modes}")
     make_cell, make_layer = CELLS[cell].cell_class(), CELLS[cell].layer_class(rnn_mode).of_cell
     options = {"forget_bias": forget_bias} if "forget_bias" in CELLS[cell].reads else {}
     cells = [make_cell(hidden_size, **options, dtype=precision) for _ in range(num_layers)]
@@ -289,7 +292,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         return weight_dropout(layer, self.weight_keep_prob, _fold_in(seed, index))
 
     def initialize(self, init_scale: float, seed: int, counts: np.ndarray | None = None) -> None:
-        """Draws all trainable weights and biases uniformly from +-init_scale, as the tutorial does.
+        """Draws all trainable weights and biases uniformly from +-init_scale, as the paper does.
 
         With `counts` `[V]`, the count of each word in train, the softmax bias starts at the log of
         the word frequencies instead. The model then begins as a unigram model.

@@ -42,7 +42,7 @@ def static_rnn(
     Raises:
       ValueError: `inputs` is empty; both `initial_state` and `dtype` are missing; `dtype` differs
         from the inputs'; `scope` is given; `sequence_length` is not a vector of B integers, or is
-        given for a scalar output; or the cell returns a state of another structure.
+        given for a scalar output, or for a cell that returns a state of another structure.
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of one [B, D] tensor for each time step")

@@ -147,6 +147,7 @@ def generate(
     ):
         check(name, value, wanted, limits)
     tokens = trained.split(text.without_last_space(prefix, trained.tokens))
+    trained.vocabulary.check_readable()
     trained.vocabulary.encode(tokens)  # raises ValueError
     sampling = Sampling(temperature, top_k, top_p)
     with served_model(trained) as module:

@@ -1,6 +1,7 @@
 """`import ptb` as docs/index.md shows it."""
 
 import contextlib
+import dataclasses
 import math
 import re
 import subprocess
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 import ptb
+from ptb.data.corpus import Corpus
 from ptb.data.options import TextOptions
+from ptb.data.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,6 +105,28 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
 def _with_long_train(corpus):
     train = np.tile(corpus.train, 20)
     return type(corpus)(corpus.name, corpus.vocabulary, corpus.splits | {"train": train})
+
+
+@pytest.mark.parametrize("parse", [False, True])
+def test_a_program_may_have_a_flag_named_distribution_of_its_own(parse):
+    code = (
+        "import ptb; from absl import flags; flags.DEFINE_string('distribution', 'mirrored', '');"
+        f"{'flags.FLAGS([chr(120)]);' * parse} print(ptb.start_tensorflow())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
+
+
+def test_a_corpus_made_by_hand_keeps_its_tokens(tmp_path):
+    ids = np.tile(np.arange(4, dtype=np.int32), 60)
+    words = Vocabulary(["a", "b", "c", "<eos>"])
+    made = Corpus("hand", words, {"train": ids, "valid": ids}, tokens="char")
+    config = dataclasses.replace(ptb.preset("test"), num_epochs=1)
+    ptb.train(config, made, tmp_path / "run")
+    trained = ptb.load_run(tmp_path / "run")
+    assert trained.tokens == "char"
+    assert trained.split("abc") == ["a", "b", "c"]
 
 
 def test_an_unknown_name_is_no_attribute():

@@ -82,6 +82,9 @@ def config_from_flags() -> Config:
         unchanged = given.get(name) in (None, getattr(before, name))
         if not unchanged and getattr(config, other) not in values:
             refuse_without_effect([name], without=f"--{other}={' or '.join(values)}")
+    name = "temporal_activation_regularization"
+    if config.num_steps == 1 and getattr(config, name) not in (0, getattr(before, name)):
+        refuse_without_effect([name], "with --num_steps=1")  # a window has no next output
     return config
 
 

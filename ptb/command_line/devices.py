@@ -23,13 +23,16 @@ from ptb.machine.memory import check_room_for_tensorflow
 flags.disclaim_key_flags()
 
 
+DISTRIBUTIONS = ["none", "mirrored", "multi_worker"]
+
+
 def define_distribution_flags() -> None:
     """Flags that say which devices and machines train."""
     with flag_group("devices"):
         flags.DEFINE_enum(
             "distribution",
             "none",
-            ["none", "mirrored", "multi_worker"],
+            DISTRIBUTIONS,
             "Data parallelism: the rows of each batch are divided among the devices of this "
             "machine (mirrored), or among the machines that TF_CONFIG names (multi_worker).",
         )
@@ -51,12 +54,19 @@ def define_distribution_flags() -> None:
         )
 
 
+def _has_distribution_flags() -> bool:
+    """Whether --distribution is defined here: a program that uses `ptb` may define its own."""
+    if "distribution" not in FLAGS:
+        return False
+    return getattr(FLAGS["distribution"].parser, "enum_values", None) == DISTRIBUTIONS
+
+
 @functools.cache
 def cluster_from_flags():
     """The `Cluster` of --distribution=multi_worker, else None. Raises ValueError."""
     from ptb.training.cluster import Cluster  # noqa: PLC0415
 
-    if "distribution" not in FLAGS:
+    if not _has_distribution_flags():
         return None
     if FLAGS.distribution != "mirrored":
         refuse_without_effect(["num_devices"], without="--distribution=mirrored")
@@ -139,7 +149,7 @@ def _strategy_from_flags():
 
     if cluster := cluster_from_flags():
         return cluster.strategy(FLAGS.worker_timeout)
-    if "distribution" in FLAGS and FLAGS.distribution == "mirrored":
+    if _has_distribution_flags() and FLAGS.distribution == "mirrored":
         return mirrored_strategy(FLAGS.num_devices)
     return None
 

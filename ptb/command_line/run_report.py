@@ -10,6 +10,7 @@ from ptb.data.documents import NONE
 from ptb.machine.cores import on_gpu
 from ptb.machine.escape import escape
 from ptb.machine.processor import slow_precision
+from ptb.training.report import best_of
 
 # Tokens of a sample while training.
 SAMPLE_TOKENS = {"word": 40, "char": 200}
@@ -91,7 +92,7 @@ def note_nothing_learned(report, corpus) -> None:
 
 def note_memorized(reports) -> None:
     """Warns if valid perplexity has been higher for two epochs while train perplexity fell."""
-    last, best = reports[-1], min(reports, key=lambda report: report.valid_perplexity)
+    last, best = reports[-1], best_of(reports)
     if (
         last.epoch == best.epoch + 2
         and last.valid_perplexity > MEMORIZED * best.valid_perplexity

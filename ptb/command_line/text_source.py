@@ -13,6 +13,7 @@ from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.tfds_text import TfdsText
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class TextSource:
     def from_flags(cls) -> TextSource:
         """The source that the flags name. Raises ValueError for a bad value."""
         options = text_options_from_flags()
+        _check_folders(FLAGS.data_path, FLAGS.dataset)
         return cls(FLAGS.data_path, FLAGS.dataset, FLAGS.data_dir, FLAGS.cache_dir, options)
 
     @classmethod
@@ -154,6 +156,8 @@ class TextSource:
                 f"--dataset={dataset} is not read in lower case, as the run read its text: give "
                 "the text as --data_path"
             )
+        if read_flags:
+            _check_folders(data_path, dataset)
         data_dir = FLAGS.data_dir
         if data_dir is None and dataset is not None:
             data_dir = saved.get("data_dir")
@@ -248,6 +252,14 @@ class TextSource:
             (*splits, *optional_splits),
             vocabulary,
         )
+
+
+def _check_folders(data_path: str | None, dataset: str | None) -> None:
+    """Raises ValueError for a flag of a folder that the text does not use."""
+    if dataset in (None, "grammar"):
+        refuse_without_effect(["data_dir"], without="--dataset=ptb, ptb_char or tfds:NAME")
+    if data_path is None and FLAGS.cache_dir:
+        refuse_without_effect(["cache_dir"], without="--data_path")
 
 
 def _with_notes(corpus):

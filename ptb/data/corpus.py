@@ -54,8 +54,15 @@ class Corpus:
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self):
-        """Raises ValueError for ids that are no vector of integers; others become int32."""
+        """Raises ValueError for ids that are no vector, or outside the vocabulary."""
         ids = {split: _vector(split, each) for split, each in self.splits.items()}
+        for split, each in ids.items():
+            last = len(self.vocabulary) - 1
+            if len(each) and (each.min() < 0 or each.max() > last):
+                raise ValueError(
+                    f"the {split} split has ids from {each.min()} to {each.max()}, and the "
+                    f"vocabulary from 0 to {last}: give the vocabulary of these ids"
+                )
         object.__setattr__(self, "splits", ids)
 
     @property

@@ -81,7 +81,7 @@ def reading_changed(source: dict) -> str:
 
 def _check_shares(shares) -> None:
     train_is_there = len(shares) == len(SPLITS) and shares[0] > 0 and min(shares) >= 0
-    if not train_is_there or abs(sum(shares) - 100) > 1e-9:
+    if not (train_is_there and abs(sum(shares) - 100) <= 1e-9):  # NaN is refused too
         raise ValueError(
             f"split={','.join(f'{share:g}' for share in shares)} is not a list of percentages "
             "of train, valid and test: give three numbers that sum to 100, such as --split=90,5,5"

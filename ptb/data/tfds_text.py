@@ -10,6 +10,7 @@ that ends a line.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def blocks_of_texts(
     from ptb.data.penn_treebank.sentences import prepare, without_notes  # noqa: PLC0415
 
     def make():
-        return tfds.builder(text.name, data_dir=data_dir)
+        with _features_of_tfds_only(tfds.features.FeatureConnector):
+            return tfds.builder(text.name, data_dir=data_dir)
 
     builder = _fetched(text, lambda: prepare(make, data_dir))
     name = _field(builder, text, tf)
@@ -81,6 +83,27 @@ def blocks_of_texts(
             yield written if written.endswith("\n") else f"{written}\n"
 
     return blocks, splits
+
+
+@contextlib.contextmanager
+def _features_of_tfds_only(connector) -> Iterator[None]:
+    """While it is open, only TFDS's own features are made: of others, their module is not imported.
+
+    A prepared dataset names the class of each feature in features.json, and TFDS imports whatever
+    module that names. `connector` is TFDS's `FeatureConnector`.
+    """
+    find = connector.cls_from_name
+
+    def find_own(name: str):
+        if not name.startswith("tensorflow_datasets."):
+            raise ValueError(f"features.json names the class {name[:100]!r}, which is not TFDS's")
+        return find(name)
+
+    connector.cls_from_name = find_own
+    try:
+        yield
+    finally:
+        connector.cls_from_name = find
 
 
 def _clean(contents: bytes, text: TfdsText) -> str:

@@ -62,6 +62,19 @@ class Vocabulary:
         """The contents of `vocabulary.txt`: one word a line, in the order of the ids."""
         return "".join(f"{word}\n" for word in self.words)
 
+    def check_readable(self) -> None:
+        """Raises ValueError for words that `vocabulary.txt` cannot hold, or no text can begin with.
+
+        A text begins after `<eos>`, or after `<unk>` if there is none.
+        """
+        if EOS not in self and self.unknown_id is None:
+            raise ValueError(f"the vocabulary has neither {EOS} nor {UNKNOWN}: add one of them")
+        for number, word in enumerate(self.words, start=1):
+            if not word or "\r" in word or "\n" in word:
+                raise ValueError(
+                    f"line {number:,} of the vocabulary is {word!r}, which is not a word"
+                )
+
     def __len__(self) -> int:
         return len(self.words)
 

@@ -137,7 +137,7 @@ def describe(config: Config, corpus, labels: dict | None = None) -> dict:
         "config": dataclasses.asdict(config),
         "corpus": {
             "name": corpus.name,
-            "source": corpus.source,
+            "source": _source(corpus),
             "fingerprint": corpus.fingerprint,
             "split_fingerprints": corpus.split_fingerprints,
             "vocab_size": len(corpus.vocabulary),
@@ -145,6 +145,11 @@ def describe(config: Config, corpus, labels: dict | None = None) -> dict:
         },
         "versions": versions(),
     }
+
+
+def _source(corpus) -> dict:
+    """Where the text is from, and how to read others like it: a corpus made by hand may not say."""
+    return corpus.source if corpus.tokens == "word" else {"tokens": corpus.tokens} | corpus.source
 
 
 def refuse_another_run(folder, description: dict, meant: Sequence[str] = ()) -> None:

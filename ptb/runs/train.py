@@ -171,6 +171,8 @@ def open_training(
     check_meant(change)
     checked.check("early_stopping", early_stopping, int, checked.Limits(0, MAX_EPOCHS))
     check_fits(config, corpus)
+    if run is not None:
+        corpus.vocabulary.check_readable()
     description = describe(config, corpus, labels)
     for beginning in beginnings:
         beginning.check_text(corpus)
@@ -336,19 +338,11 @@ def borders_of(config: Config, corpus: Corpus) -> Borders | None:
 def check_fits(config: Config, corpus: Corpus) -> None:
     """Raises ValueError if a split cannot be trained on, or tested.
 
-    It may be missing, or too short for a window, or have ids outside the vocabulary; or train may
-    be a single document.
+    It may be missing, or too short for a window; or train may be a single document.
     """
     for split in ("train", "valid"):
         if split not in corpus.splits:
             raise ValueError(f"the corpus has no {split} split: give it one")
-    for split, ids in corpus.splits.items():
-        last = len(corpus.vocabulary) - 1
-        if len(ids) and (ids.min() < 0 or ids.max() > last):
-            raise ValueError(
-                f"the {split} split has ids from {ids.min()} to {ids.max()}, and the vocabulary "
-                f"from 0 to {last}: give the vocabulary of these ids"
-            )
     borders_of(config, corpus)
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptb.data.vocabulary import EOS, UNKNOWN, Vocabulary
+from ptb.data.vocabulary import Vocabulary
 from ptb.machine.untrusted import read_text
 from ptb.runs.run_files import MAX_VOCABULARY_BYTES, sha256
 
@@ -33,8 +33,4 @@ def _check_words(vocabulary: Vocabulary, vocab_size: int | None) -> None:
     """Raises ValueError for words that no run can have, even if the checksum is right."""
     if vocab_size not in (None, len(vocabulary)):
         raise ValueError(f"it has {len(vocabulary):,} words and config.json says {vocab_size:,}")
-    if EOS not in vocabulary and vocabulary.unknown_id is None:
-        raise ValueError(f"it has neither {EOS} nor {UNKNOWN}")
-    for number, word in enumerate(vocabulary.words, start=1):
-        if not word or "\r" in word:
-            raise ValueError(f"line {number:,} is {word!r}, which is not a word")
+    vocabulary.check_readable()

@@ -21,6 +21,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, ServiceUnavailable
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
+from ptb.data.summary import exp_of_nats
 from ptb.data.text import UNIT, UNITS
 from ptb.machine import strict_json
 from ptb.serving.client import LoadedExport
@@ -186,7 +187,7 @@ def _read(export: LoadedExport):
         for word in reading.next_words
     ]
     bits = [word.bits for word in reading.words if word.bits is not None]
-    perplexity = 2 ** min(math.fsum(bits) / len(bits), 1000) if bits else None
+    perplexity = exp_of_nats(math.fsum(bits) * math.log(2) / len(bits)) if bits else None
     return jsonify(
         words=_words(reading.words),
         next_words=following,

@@ -47,6 +47,15 @@ def test_a_figure_that_nothing_reads_cannot_be_changed_when_a_run_is_resumed(par
     assert config_from_flags().warmup == 0.3
 
 
+def test_with_one_step_there_is_no_next_output_to_compare_with(parse):
+    name = "temporal_activation_regularization"
+    parse("--num_steps=1", f"--{name}=0.5")
+    with pytest.raises(ValueError, match=f"{name}=0.5 has no effect with --num_steps=1"):
+        config_from_flags()
+    parse("--num_steps=1", f"--{name}=0")  # as `ptb verify` gives it
+    assert config_from_flags().num_steps == 1
+
+
 def test_a_figure_of_some_cells_is_read_with_those_that_the_registry_names(parse):
     parse("--cell=peephole_lstm", "--forget_bias=1", "--weight_keep_prob=0.5")
     assert config_from_flags().forget_bias == 1

@@ -41,6 +41,20 @@ def test_a_run_is_read_again_as_it_was(parse, tmp_path):
     assert TextSource.of_run(saved) == TextSource("a", cache_dir=None, options=options)
 
 
+def test_a_folder_that_the_text_of_the_flags_does_not_use_is_refused(parse):
+    parse("--data_dir=there")
+    with pytest.raises(ValueError, match="--data_dir=there has no effect without --dataset=ptb"):
+        TextSource.from_flags()
+    with pytest.raises(ValueError, match="--data_dir=there has no effect"):
+        TextSource.of_run({"data_path": "a"})
+    # It is for the file to score, or for a moved dataset of the run.
+    TextSource.of_run({"data_path": "a"}, read_flags=False)
+    assert TextSource.of_run({"dataset": "ptb", "tokens": "word"}).data_dir == "there"
+    parse("--data_path=a", "--data_dir=there", "--cache_dir=")
+    with pytest.raises(ValueError, match="--data_dir=there has no effect"):
+        TextSource.from_flags()
+
+
 @pytest.mark.parametrize("name", ["text", __file__])
 def test_a_path_and_a_dataset_are_refused_together(parse, name):
     parse(f"--data_path={name}", "--dataset=grammar")

@@ -321,11 +321,19 @@ def test_ids_that_are_no_vector_of_integers_are_refused(ids, said):
 
 
 def test_other_integers_become_int32():
-    made = corpus.Corpus("mine", Vocabulary(["a", "b"]), {"train": np.array([0, 1, 2**40])})
+    made = corpus.Corpus("mine", Vocabulary(["a", "b"]), {"train": np.array([0, 1, 1])})
     assert made.train.dtype == np.int32
-    assert made.train.tolist() == [0, 1, 2**31 - 1]
+    assert made.train.tolist() == [0, 1, 1]
     given = np.array([0, 1], np.int32)
     assert corpus.Corpus("mine", Vocabulary(["a", "b"]), {"train": given}).train is given
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [(2, "from 0 to 2"), (-1, "from -1 to 0"), (2**40, "from 0 to 2147483647")]
+)
+def test_ids_outside_the_vocabulary_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=f"the test split has ids {said}, and the voc.* 0 to 1"):
+        corpus.Corpus("mine", Vocabulary(["a", "b"]), {"test": np.array([0, wrong])})
 
 
 def test_the_fingerprint_follows_the_text(tmp_path):

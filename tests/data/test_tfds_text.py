@@ -1,5 +1,7 @@
 """A text of TFDS, by a dataset that is made here: no network."""
 
+import json
+import sys
 import unicodedata
 
 import numpy as np
@@ -91,6 +93,24 @@ def test_a_run_finds_its_dataset_again(folder):
 def test_what_is_not_there_is_named(folder, dataset, message):
     with pytest.raises(ValueError, match=message):
         load(folder, dataset)
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "type"])
+def test_a_class_that_a_prepared_dataset_names_is_not_imported(tmp_path, monkeypatch, key):
+    """TFDS imports the module of whatever class features.json names."""
+    (tmp_path / "stranger.py").write_text("open('it_ran', 'w').close()")
+    version = tmp_path / "data/stranger/1.0.0"
+    version.mkdir(parents=True)
+    info = {"name": "stranger", "version": "1.0.0", "fileFormat": "tfrecord"}
+    (version / "dataset_info.json").write_text(json.dumps(info))
+    content = {"jsonFeature": {"json": "{}"}} if key == "pythonClassName" else {"content": {}}
+    (version / "features.json").write_text(json.dumps({key: "stranger.X"} | content))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"names the class 'stranger\.X', which is not TFDS's"):
+        load(tmp_path / "data", "tfds:stranger")
+    assert not (tmp_path / "it_ran").exists()
+    assert "stranger" not in sys.modules
 
 
 def test_a_dataset_without_a_valid_split_gives_the_end_of_train(folder, monkeypatch):

@@ -232,9 +232,21 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=90,5,6"), "split=90,5,6"),
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=a,b,c"), "split=a,b,c"),
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=nan,50,50"), "split=nan,50,50"),
+    Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=90,10,nan"), "split=90,10,nan"),
     Case(TRAIN, (*MODEL, "--data_path=text/train.txt", "--split=100,0,0"), "the valid split"),
     Case(TRAIN, (*TEXT, "--batch_size=5000"), "too short: batch_size=5000"),
     Case(TRAIN, (*MODEL, "--data_dir="), "--data_dir=: is empty"),
+    *(
+        Case(program, (*flags, flag), f"{flag} has no effect without --{needed}")
+        for program, flags in ((TRAIN, MODEL), (EXPLAIN, ()))
+        for flag, needed in (("--data_dir=text", "dataset=ptb"), ("--cache_dir=no", "data_path"))
+    ),
+    Case(TRAIN, (*TEXT, "--data_dir=text"), "--data_dir=text has no effect without --dataset=ptb"),
+    Case(
+        TRAIN,
+        (*TEXT, "--num_steps=1", "--temporal_activation_regularization=1"),
+        "--temporal_activation_regularization=1.0 has no effect with --num_steps=1",
+    ),
     Case(TRAIN, ("--dataset=ptb", "--data_dir=/proc/nowhere"), "'/proc/nowhere"),
     Case(TRAIN, ("--dataset=ptb", "--data_dir=file/tfds"), "'file/tfds"),
     Case(TRAIN, ("--dataset=web",), "dataset=web is unknown"),
@@ -412,7 +424,10 @@ RUNS_FROM_OTHER_HANDS = [
         ("belongs to another run", Edit(("config",), HUGE)),
         ("says 9", Words("".join(f"{word}\n" for word in "abcdefg"))),
         ("says 9", Words("".join(f"{word}\n" for word in "abcdefghij"))),
-        ("line 2 is ''", Words("<eos>\n\n" + "".join(f"{word}\n" for word in "bcdefgh"))),
+        (
+            "line 2 of the vocabulary is ''",
+            Words("<eos>\n\n" + "".join(f"{word}\n" for word in "bcdefgh")),
+        ),
         ("neither <eos> nor <unk>", Words("".join(f"{word}\n" for word in "abcdefghi"))),
         (
             "which is not a word",
@@ -440,6 +455,12 @@ FLAGS_OF_GENERATE = [
         *("--top_p=nan", "--top_k=-1", "--top_k=2147483648", "--seed=2147483648", "--seed=x"),
     ),
     Case(GENERATE, (*RUN, "--plot=x.png"), "--plot=x.png has no effect without --score"),
+    *(
+        Case(
+            GENERATE, (*RUN, "--temperature=0", flag), f"{flag} has no effect with --temperature=0"
+        )
+        for flag in ("--seed=1", "--top_k=3", "--top_p=0.5", "--num_samples=2")
+    ),
     *(
         Case(GENERATE, (*RUN, "--score=a b", flag), f"{flag} has no effect with --score")
         for flag in (
@@ -513,6 +534,7 @@ FLAGS_OF_EXPLAIN = [
     ),
     Case(EXPLAIN, RUN, "--save_path=run has no effect without --inside"),
     Case(EXPLAIN, ("--units=1",), "--units=1 has no effect without --inside"),
+    Case(EXPLAIN, ("--unroll", "--seed=7"), "--seed=7 has no effect with --unroll"),
     Case(EXPLAIN, ("--inside", "--text=a b"), "--save_path is missing"),
     Case(EXPLAIN, (*INSIDE, "--text=a b", "--unroll"), "--unroll has no effect with --inside"),
     *(

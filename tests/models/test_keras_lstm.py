@@ -33,6 +33,28 @@ def test_the_stateful_model_carries_its_own_state_to_the_same_numbers(pair, text
         np.testing.assert_allclose(stateful(inputs), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: LanguageModel(V, H, recurrent_layers("static", "lstm", H, 3)), "layers/2/"),
+        (lambda: LanguageModel(V, H, recurrent_layers("static", "lstm", H, 1)), "layers/1/"),
+        (lambda: LanguageModel(V, H, recurrent_layers("static", "gru", H, L)), "layers/0/"),
+        (lambda: LanguageModel(V + 1, H, recurrent_layers("static", "lstm", H, L)), "embedding"),
+        (
+            lambda: LanguageModel(V, H, recurrent_layers("static", "lstm", H, L), tie_weights=True),
+            "softmax_w",
+        ),
+        (
+            lambda: LanguageModel(V, H, recurrent_layers("static", "lstm", H, L), cutoffs=(5,)),
+            "cluster_",
+        ),
+    ],
+)
+def test_weights_of_another_model_are_refused(make, said):
+    with pytest.raises(ValueError, match=f"the weight {said}.* of another model"):
+        StatefulLanguageModel(V, H, L, B).import_weights(make().export_weights(), forget_bias=0.0)
+
+
 def test_reset_state_starts_again_from_zero(pair, text):
     _, stateful = pair
     inputs, _ = reader.sequential(text, B, T)[0]

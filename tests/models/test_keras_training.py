@@ -24,7 +24,7 @@ def exact():
 
 def make(weights, loss=None, graph=False):
     model = StatefulLanguageModel(V, H, L, B)
-    model.import_weights(weights)
+    model.import_weights(weights, forget_bias=0.0)
     model.compile(
         *(keras.optimizers.SGD(0.0), loss or TrainingLoss()),
         weighted_metrics=[Perplexity()],
@@ -71,7 +71,7 @@ def test_the_loss_of_a_padded_window_is_num_steps_times_the_mean_over_its_real_t
 def test_a_perplexity_that_gets_no_mask_is_refused(exact):
     _, weights = exact
     model = StatefulLanguageModel(V, H, L, B)
-    model.import_weights(weights)
+    model.import_weights(weights, forget_bias=0.0)
     model.compile(loss=TrainingLoss(), metrics=[Perplexity()], run_eagerly=True)
     with pytest.raises(ValueError, match="weighted_metrics"):
         model.evaluate(VALID.dataset(), verbose=0)

@@ -349,8 +349,8 @@ def test_a_vocabulary_that_is_not_the_runs_is_refused(folder):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<eos>\n\nb\n", "line 2 is ''"),
-        ("<eos>\na\rb\n", r"line 2 is 'a\\rb'"),
+        ("<eos>\n\nb\n", "line 2 of the vocabulary is ''"),
+        ("<eos>\na\rb\n", r"line 2 of the vocabulary is 'a\\rb'"),
         ("a\nb\n", "neither <eos> nor <unk>"),
         ("<eos>\na\na\n", "'a' 2 times"),
         ("<eos>\na\nb\n", "3 words .*2"),

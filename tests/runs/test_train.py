@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ptb.data.corpus import load_text
+from ptb.data.vocabulary import Vocabulary
 from ptb.runs.run_folder import RunFolder
 from ptb.runs.train import open_training
 from ptb.training.config import Config
@@ -23,18 +24,17 @@ def corpus(tmp_path_factory):
     [
         ({"valid": None}, "the corpus has no valid split"),
         ({"train": None}, "the corpus has no train split"),
-        ({"valid": 1}, "the valid split has ids from 1 to 4, and the vocabulary from 0 to 3"),
-        ({"test": -1}, "the test split has ids from -1 to 2"),
+        (
+            {"words": ["<eos>", "a", "b", "\n"]},
+            r"line 4 of the vocabulary is '\\n'",
+        ),
+        ({"words": ["a", "b", "c", "d"]}, "the vocabulary has neither <eos> nor <unk>"),
     ],
 )
 def test_a_corpus_that_cannot_be_trained_on_is_refused_at_once(corpus, change, said, tmp_path):
-    ids = dict(corpus.splits)
-    for split, shift in change.items():
-        if shift is None:
-            del ids[split]
-        else:
-            ids[split] = ids[split] + np.int32(shift)
-    wrong = dataclasses.replace(corpus, splits=ids)
+    words = Vocabulary(change.get("words", corpus.vocabulary.words))
+    splits = {split: ids for split, ids in corpus.splits.items() if split not in change}
+    wrong = dataclasses.replace(corpus, splits=splits, vocabulary=words)
     with pytest.raises(ValueError, match=said), open_training(CONFIG, wrong, tmp_path / "run"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,7 @@ from ptb.command_line.text_source import (
     define_data_flags,
     define_text_flags,
 )
-from ptb.command_line.without_effect import refuse_all_but
+from ptb.command_line.without_effect import refuse_all_but, refuse_without_effect
 from ptb.explain.phrases import LANGUAGES
 from ptb.machine.atomic_file import write_atomically
 
@@ -50,6 +50,8 @@ def main() -> None:
         check_inside_flags()
         if FLAGS.cell:
             refuse_all_but(READ_WITH_CELL, "with --cell")
+        if FLAGS.unroll:  # random sampling is not drawn
+            refuse_without_effect(["seed"], "with --unroll")
     # A terminal that lacks a letter of the text shows a question mark in its place.
     sys.stdout.reconfigure(errors="replace")
     if FLAGS.inside:

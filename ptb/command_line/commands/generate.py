@@ -31,6 +31,7 @@ from ptb.command_line.trained_model import (
     load_trained_model,
 )
 from ptb.command_line.without_effect import refuse_without_effect
+from ptb.data.summary import exp_of_nats
 from ptb.data.text import join, without_last_space
 from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
@@ -76,6 +77,8 @@ def _check_flags() -> None:
         refuse_without_effect(["plot"], without="--score")
     else:
         refuse_without_effect(OF_WRITING, "with --score")
+    if FLAGS.temperature == 0:  # always the most probable word
+        refuse_without_effect(("seed", "top_k", "top_p", "num_samples"), "with --temperature=0")
     check_text_flags()
     check_output_files("plot")
 
@@ -129,7 +132,7 @@ def _print_score(module, kind: str, text: str) -> None:
     bits = [word.bits for word in words if word.bits is not None]
     print(surprisal.table(words, kind))
     nats = math.fsum(bits) * math.log(2)
-    perplexity = math.exp(min(nats / len(bits), 700))
+    perplexity = exp_of_nats(nats / len(bits))
     print(f"perplexity {perplexity:.3f} ({nats:.3f} nats over {len(bits):,} tokens)")
     if FLAGS.plot is None:
         return

@@ -91,6 +91,16 @@ def training_from_flags():
     return open_training(config, corpus, FLAGS.save_path, save, note, devices, **options)
 
 
+def _note_softmax(training) -> None:
+    """A note if an adaptive softmax was asked for that this vocabulary is too small for."""
+    wanted = any(FLAGS[name].present for name in ("softmax", "adaptive_cutoffs"))
+    if wanted and training.config.softmax == "adaptive" and not training.model.cutoffs:
+        note(
+            f"--adaptive_cutoffs={training.config.adaptive_cutoffs} has no effect: the vocabulary "
+            f"has only {len(training.corpus.vocabulary):,} words"
+        )
+
+
 def _train(cleanup: contextlib.ExitStack) -> None:
     """Trains, printing the header, a row for each epoch, and the result."""
     with user_errors():
@@ -101,6 +111,7 @@ def _train(cleanup: contextlib.ExitStack) -> None:
 
     if training.is_chief:
         print_header(training.config, training.corpus, training.model)
+        _note_softmax(training)
         for report in training.reports:
             print_row(report)
         if training.is_complete:

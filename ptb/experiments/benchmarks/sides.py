@@ -110,11 +110,11 @@ class KerasFit(Side):
         config = self.config
         shape = workload.vocab_size, config.hidden_size, config.num_layers
         self._model = StatefulLanguageModel(*shape, config.batch_size, config.keep_prob)
-        self._model.import_weights(workload.weights)
+        self._model.import_weights(workload.weights, config.forget_bias)
         sgd = keras.optimizers.SGD(LEARNING_RATE, global_clipnorm=config.max_grad_norm)
         self._model.compile(optimizer=sgd, loss=TrainingLoss())
         self._scorer = StatefulLanguageModel(*shape, batch_size=1)
-        self._scorer.import_weights(workload.weights)
+        self._scorer.import_weights(workload.weights, config.forget_bias)
         self._scorer.compile(loss=TrainingLoss())
 
         class Costs(keras.callbacks.Callback):
