@@ -35,6 +35,7 @@ from ptb.experiments.studies.measurements import (
     estimates,
     lowest,
     median,
+    sign_of,
     sound,
     values_by,
     where,
@@ -235,10 +236,9 @@ def _gap(rows: list[Row], held: str, large: int, small: int) -> str:
     close = within(gap, CLOSE_NATS)
     if close:
         said = f"batch {large} and batch {small} have about the same loss"
-    elif gap.low <= 0 <= gap.high:
+    elif (height := sign_of(gap)) == NOT_CLEAR:
         said = f"the losses of batch {large} and batch {small} do not clearly differ"
     else:
-        height = "higher" if gap.mean > 0 else "lower"
         slightly = "slightly " if close is None else ""
         said = f"batch {large} has a {slightly}{height} loss than batch {small}"
     return (

@@ -299,8 +299,25 @@ def _by_network(rows: list[Row], figure: Callable[[list[Row]], float]) -> dict[s
     }
 
 
+def _reaches(rows: list[Row]) -> dict[float, dict[str, Spread]]:
+    """For each of the shares LEFT, the reach of each network."""
+    return {left: _by_network(rows, partial(reach, left=left)) for left in LEFT}
+
+
+def _farther(reaches: dict, one: str, other: str) -> tuple[set[str], str]:
+    """How the reach of `one` clearly compares with that of `other`: "higher", "lower", both, none.
+
+    Beside it, in words, the shares at which it is not clear, if it is clear at others.
+    """
+    said = {left: compare(each[one], each[other]) for left, each in reaches.items()}
+    unclear = [f"{left:g}" for left, each in said.items() if each == NOT_CLEAR]
+    clear = set(said.values()) - {NOT_CLEAR}
+    but = f", but not clearly if the share is {or_(unclear)}" if clear and unclear else ""
+    return clear, but
+
+
 def _after_training(rows: list[Row]) -> str:
-    reaches = {left: _by_network(rows, partial(reach, left=left)) for left in LEFT}
+    reaches = _reaches(rows)
     if "RNN" not in reaches[VANISHED]:
         return "**The plain RNN did not learn, so nothing is compared with it.**"
     if len(reaches[VANISHED]) < 2:
@@ -311,9 +328,7 @@ def _after_training(rows: list[Row]) -> str:
         if network == "RNN":
             continue
         name = in_words(network)
-        said = {left: compare(each[network], each["RNN"]) for left, each in reaches.items()}
-        unclear = [f"{left:g}" for left, each in said.items() if each == NOT_CLEAR]
-        clear = {each for each in said.values() if each != NOT_CLEAR}
+        clear, but = _farther(reaches, network, "RNN")
         if len(clear) == 2:
             head = (
                 f"Whether the gradient of the {name} or of the plain RNN reaches farther depends "
@@ -328,10 +343,8 @@ def _after_training(rows: list[Row]) -> str:
                 f"It is not clear whether the gradient of the {name} or of the plain RNN reaches "
                 "farther"
             )
-        if clear and unclear:
-            head += f", but not clearly if the share is {or_(unclear)}"
         lines.append(
-            f"- **{head}**: {_steps(where(rows, network=network))} steps until less than "
+            f"- **{head}{but}**: {_steps(where(rows, network=network))} steps until less than "
             f"{VANISHED:g} is left, the RNN {_steps(where(rows, network='RNN'))};"
         )
     for network, factor in (far := _by_network(_far(rows), decay)).items():
@@ -399,28 +412,18 @@ def _what_is_left(rows: list[Row]) -> str:
 
 
 def _forget_bias(rows: list[Row]) -> str:
-    names = ("LSTM, forget bias 1", "LSTM")
-    reaches = [_by_network(rows, partial(reach, left=left)) for left in LEFT]
-    if not set(names) <= reaches[0].keys():
+    one, other = "LSTM, forget bias 1", "LSTM"
+    reaches = _reaches(rows)
+    if not {one, other} <= reaches[VANISHED].keys():
         return ""
-    said = {compare(*(each[name] for name in names)) for each in reaches} - {NOT_CLEAR}
-    unclear = [
-        f"{left:g}"
-        for left, each in zip(LEFT, reaches, strict=True)
-        if compare(*(each[name] for name in names)) == NOT_CLEAR
-    ]
+    clear, but = _farther(reaches, one, other)
     subject = "With a forget bias of 1, the trained LSTM's gradient reaches"
-    if said == {"higher"}:
-        head = f"{subject} farther than with 0"
-    elif said == {"lower"}:
-        head = f"{subject} less far than with 0"
+    if clear == {"higher"}:
+        head = f"{subject} farther than with 0{but}"
+    elif clear == {"lower"}:
+        head = f"{subject} less far than with 0{but}"
     else:
-        head, unclear = (
-            "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient",
-            [],
-        )
-    if unclear:
-        head += f", but not clearly if the share is {or_(unclear)}"
+        head = "It is not clear whether a forget bias of 1 helps the trained LSTM's gradient"
     return f"**{head}.**"
 
 

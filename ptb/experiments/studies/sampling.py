@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 
 from ptb.experiments.studies.measurements import (
+    NOT_CLEAR,
     Row,
     Spread,
     describe_failed,
@@ -25,6 +26,7 @@ from ptb.experiments.studies.measurements import (
     difference,
     estimate,
     perplexity_of,
+    sign_of,
     sound,
     where,
     within,
@@ -216,10 +218,10 @@ def _of_length(rows: list[Row], num_steps: int) -> str:
 def _verb(gap: Spread, positive: str) -> str:
     """The verb for a gap: `positive` if it is clearly above 0, and its opposite if below."""
     negative = RAISES if positive == LOWERS else LOWERS
-    close = within(gap, CLOSE_NATS)
-    if gap.low <= 0 <= gap.high:
+    close, sign = within(gap, CLOSE_NATS), sign_of(gap)
+    if sign == NOT_CLEAR:
         return "makes no difference" if close else "makes no clear difference"
-    verb = positive if gap.mean > 0 else negative
+    verb = positive if sign == "higher" else negative
     return verb if close is False else f"slightly {verb}"
 
 
