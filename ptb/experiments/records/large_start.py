@@ -43,7 +43,7 @@ flags.disclaim_key_flags()
 
 SINGLY, EVERY = 5, 25
 ORIGINAL = "TensorFlow 1.15,"
-ALIKE = 0.01  # of the variation at the start: outputs that vary less are alike for all words
+EQUAL = 0.01  # of the variation at the start: outputs that vary less are equal for all words
 # The words over which outputs are compared, and those before them, while the state settles.
 WORDS, SETTLING = 150, 20
 SEEDS, SEEDS_OF_ORIGINAL = range(1, 7), range(1, 4)
@@ -134,9 +134,12 @@ def draw(rows: list[Row]) -> Figure:
     rows = [row for row in rows if row["variation"] != ""]
     figure, all_axes = panels(3)
     columns = {
-        "nats": ("The loss, while learning", "nats a word"),
-        "common_score": ("The score that every word gets alike", "logits, the highest"),
-        "variation": ("How much the outputs differ from word to word", "standard deviation"),
+        "nats": ("Training loss", "nats per word"),
+        "common_score": ("Largest logit from the mean output", "logit"),
+        "variation": (
+            "Variation of the outputs from word to word",
+            "standard deviation (log scale)",
+        ),
     }
     cases = list(dict.fromkeys(row["case"] for row in rows))
     others = {False: "other seeds", True: "seeds in TensorFlow 1.15"}
@@ -147,8 +150,8 @@ def draw(rows: list[Row]) -> Figure:
         if case in changed:
             index = 1 + changed.index(case)
             style = {"color": SERIES[index], "marker": MARKERS[index], "label": case}
-        elif own[-1]["variation"] < ALIKE * own[0]["variation"]:
-            label = f"{case}: all outputs become alike"
+        elif own[-1]["variation"] < EQUAL * own[0]["variation"]:
+            label = f"{case}: outputs become equal"
             style = {"color": SERIES[0], "marker": "o", "zorder": 3, "label": label}
         else:
             style = {"color": SERIES[-1], "marker": ".", "label": others.pop(original, None)}

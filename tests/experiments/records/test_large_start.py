@@ -109,9 +109,9 @@ def test_the_picture_has_a_line_for_every_case_and_names_the_one_whose_outputs_b
     ]
     nats, _, variations = large_start.draw(rows).axes
     assert [line.get_label() for line in nats.lines] == [
-        *("seed 1: all outputs become alike", "other seeds", "seed 1, learning_rate 0.5"),
+        *("seed 1: outputs become equal", "other seeds", "seed 1, learning_rate 0.5"),
         "seeds in TensorFlow 1.15",
-        "TensorFlow 1.15, seed 2: all outputs become alike",
+        "TensorFlow 1.15, seed 2: outputs become equal",
     ]
     assert [line.get_linestyle() for line in nats.lines] == ["-", "-", "-", "--", "--"]
     np.testing.assert_array_equal(nats.lines[0].get_xydata(), [(25, 50.0), (50, 100.0)])
