@@ -184,7 +184,7 @@ def start() -> None:
         flags.DEFINE_string(
             "score",
             None,
-            "Score this text word by word and write none. -: read it from standard input. Default: "
+            "Score this text word by word instead of generating text. -: read it from standard input. Default: "
             "none.",
         )
         define_path(
