@@ -13,6 +13,7 @@ Axis letters: B = batch_size, T = num_steps, D = input size, H = hidden size, V 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import keras
@@ -20,8 +21,10 @@ import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
+from models.precision import in_float32
 from models.static_rnn import static_rnn_with_resets
 from models.weights import check_weights
+from ptb.machine.cores import on_gpu
 
 # The variables of Keras's layer, in its order.
 OWN_NAMES = ("kernel", "recurrent_kernel", "bias")
@@ -35,7 +38,8 @@ class KerasLSTM(keras.layers.Layer):
     `outputs` T tensors `[B, H]`, the state is `(c, h)`. The state goes in and comes out, so that it
     can be saved, and each replica can carry its own. To let the layer keep the state, use
     `StatefulLanguageModel`. With `resets` (see `StaticRNN`) the layer is unrolled step by step,
-    without cuDNN.
+    without cuDNN. On a GPU it computes in float32 instead of bfloat16, in which TensorFlow 2.21's
+    cuDNN operation has a gradient of zero (results/gpu.md).
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, **kwargs):
@@ -64,6 +68,11 @@ class KerasLSTM(keras.layers.Layer):
     def initial_state(self, batch_size: int):
         zeros = tf.zeros([batch_size, self.num_units])
         return zeros, zeros
+
+    def __call__(self, *args, **kwargs):
+        exact = self.compute_dtype == "bfloat16" and on_gpu()
+        with in_float32(self) if exact else contextlib.nullcontext():
+            return super().__call__(*args, **kwargs)
 
     def call(self, inputs, state, resets=None):
         if resets is not None:

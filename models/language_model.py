@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from models.adaptive_softmax import adaptive_log_probs, adaptive_nats, levels
 from models.dropout import dropout, embedding_dropout, weight_dropout
+from models.precision import in_float32, mixed_parts
 from models.registry import CELLS, import_all, rnn_modes
 from models.regularization import activation_penalty
 from models.softmax import softmax_nats
@@ -262,7 +263,7 @@ class LanguageModel(WeightsByPath, keras.Model):
         options = {} if resets is None else {"resets": tf.unstack(resets, axis=1)}
         next_state = []
         for i, (layer, layer_state) in enumerate(zip(self.recurrent, state, strict=True)):
-            precision = contextlib.nullcontext() if training else _in_float32(layer)
+            precision = contextlib.nullcontext() if training else in_float32(layer)
             with precision, self._weight_dropout(layer, training, seed, i):
                 results = layer(steps, layer_state, **options)
             outputs, layer_next_state = tf.nest.map_structure(_float32, results)
@@ -320,30 +321,10 @@ def _fold_in(seed, index: int):
     return tf.random.fold_in(seed, index)
 
 
-def _mixed_parts(layer) -> list:
-    """The Keras layers of a mixed precision: of a recurrent layer, its cell, and those within."""
-    parts = layer._flatten_layers()  # Keras has no public name for the layers within a layer
-    return [part for part in parts if part.compute_dtype != part.variable_dtype]
-
-
 def _training_dtype(layers: list) -> str:
     """The type in which recurrent layers compute in training."""
-    dtypes = (part.compute_dtype for layer in layers for part in _mixed_parts(layer))
+    dtypes = (part.compute_dtype for layer in layers for part in mixed_parts(layer))
     return next(dtypes, "float32")
-
-
-@contextlib.contextmanager
-def _in_float32(layer):
-    """The context in which a recurrent layer of a mixed precision computes in float32."""
-    parts = _mixed_parts(layer)
-    policies = [part.dtype_policy for part in parts]
-    try:
-        for part in parts:
-            part.dtype_policy = "float32"
-        yield
-    finally:
-        for part, policy in zip(parts, policies, strict=True):
-            part.dtype_policy = policy
 
 
 def _float32(tensor):

@@ -55,6 +55,34 @@ def test_weights_of_another_model_are_refused(make, said):
         StatefulLanguageModel(V, H, L, B).import_weights(make().export_weights(), forget_bias=0.0)
 
 
+def test_on_a_gpu_the_layer_trains_in_float32_in_place_of_bfloat16(monkeypatch):
+    """There the gradient is zero in bfloat16; the layer says so. Nothing else changes."""
+    low, exact = (
+        recurrent_layers("keras", "lstm", H, 1, 0.4, precision)[0]
+        for precision in ("mixed_bfloat16", "float32")
+    )
+    rng = np.random.default_rng(1)
+    inputs = [rng.normal(size=(B, H)).astype(np.float32) for _ in range(T)]
+    for layer in (low, exact):
+        layer.build((B, H))
+        for weight, seed in zip(layer.trainable_weights, range(3), strict=True):
+            weight.assign(np.random.default_rng(seed).normal(size=weight.shape))
+
+    def run(layer, **options):
+        outputs, state = layer(
+            [*map(keras.ops.convert_to_tensor, inputs)], layer.initial_state(B), **options
+        )
+        return outputs[-1], *state
+
+    assert {str(part.dtype.name) for part in run(low)} == {"bfloat16"}
+    monkeypatch.setattr("models.keras_lstm.on_gpu", lambda: True)
+    resets = list(np.zeros([T, B], bool))
+    for options in ({}, {"resets": resets}):
+        for part, expected in zip(run(low, **options), run(exact, **options), strict=True):
+            np.testing.assert_array_equal(part, expected)
+    assert low.compute_dtype == low.lstm.compute_dtype == "bfloat16"
+
+
 def test_reset_state_starts_again_from_zero(pair, text):
     _, stateful = pair
     inputs, _ = reader.sequential(text, B, T)[0]

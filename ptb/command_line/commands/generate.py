@@ -184,8 +184,8 @@ def start() -> None:
         flags.DEFINE_string(
             "score",
             None,
-            "Score this text word by word instead of generating text. -: read it from standard input. Default: "
-            "none.",
+            "Score this text word by word instead of generating text. -: read it from standard "
+            "input. Default: none.",
         )
         define_path(
             "plot", None, "With --score: PNG file for a chart of the surprisal. Default: none."

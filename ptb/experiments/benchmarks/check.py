@@ -33,8 +33,9 @@ flags.disclaim_key_flags()
 
 RECORDING = ROOT / "tests" / "golden" / "lstm_sgd_tiny.npz"  # of a source tree
 MODES = ("static", "fused", "keras")
-# Relative errors of costs and gradient norms. Of the precisions, as the small test model has them.
-EXACT, LOW = 1e-4, 2e-2
+# Relative errors of costs and gradient norms. Of the precisions, as the small test model has them:
+# of costs, and of what training added to a weight. A weight without a gradient has an error of 1.
+EXACT, LOW, LOW_UPDATE = 1e-4, 2e-2, 0.2
 SMALL = Config(hidden_size=16, num_steps=8, batch_size=4, init_scale=0.2)
 VOCAB_SIZE, WINDOWS = 100, 10
 
@@ -66,10 +67,8 @@ def rows(device: str, model: str, seconds: float) -> Iterator[Row]:
     for mode in MODES:
         yield _trajectory(mode)
     yield _cudnn(device)
-    expected = _costs(SMALL)
     for precision in ("mixed_bfloat16", "mixed_float16"):
-        low = _costs(dataclasses.replace(SMALL, precision=precision))
-        yield Row.error(f"{precision}: costs near float32's", _distance(low, expected), LOW)
+        yield from _low_precision(precision)
     yield _mirrored(device)
     yield _memory(device)
     yield from _rates(device, model, seconds)
@@ -127,13 +126,28 @@ def replay_error(recording: Path, rnn_mode: str) -> float:
         rnn_mode=rnn_mode,
     )
     count = len(arrays["cost"])
-    costs, norms = _train(config, arrays["ids"], len(weights["embedding"]), count, weights)
+    costs, norms, _ = _train(config, arrays["ids"], len(weights["embedding"]), count, weights)
     recorded = np.concatenate([arrays["cost"], arrays["grad_norm"]])
     return _distance(np.concatenate([costs, norms]), recorded)
 
 
+def _low_precision(precision: str) -> Iterator[Row]:
+    """In every mode, the costs beside those of float32, and what was added to each weight."""
+    for mode in MODES:
+        config = dataclasses.replace(SMALL, rnn_mode=mode)
+        costs, _, updates = _train_small(config)
+        low_costs, _, low_updates = _train_small(dataclasses.replace(config, precision=precision))
+        check = f"{mode} in {precision}"
+        yield Row.error(f"{check}: costs near float32's", _distance(low_costs, costs), LOW)
+        errors = [
+            np.linalg.norm(low_updates[name] - update) / np.linalg.norm(update)
+            for name, update in updates.items()
+        ]
+        yield Row.error(f"{check}: updates near float32's", float(np.max(errors)), LOW_UPDATE)
+
+
 def _train(config: Config, ids, vocab_size: int, count: int, weights=None, strategy=None):
-    """The costs and gradient norms of the first `count` windows."""
+    """The costs and gradient norms of the first `count` windows; what they add to each weight."""
     import tensorflow as tf  # noqa: PLC0415
 
     from ptb.training.distribution import Replicas  # noqa: PLC0415
@@ -151,13 +165,15 @@ def _train(config: Config, ids, vocab_size: int, count: int, weights=None, strat
     step = train_step(model, config, replicas)
     state = model.initial_state(config.batch_size)
     stream, starts = tf.constant(windows.stream), tf.constant(windows.starts[:count])
+    before = model.export_weights()
     costs, norms, _ = step(stream, starts, state, config.learning_rate)
-    return costs.numpy(), norms.numpy()
+    updates = {name: after - before[name] for name, after in model.export_weights().items()}
+    return costs.numpy(), norms.numpy(), updates
 
 
-def _costs(config: Config, strategy=None):
+def _train_small(config: Config, strategy=None):
     ids = zipf_ids(VOCAB_SIZE, 2 * WINDOWS * config.batch_size * config.num_steps)
-    return _train(config, ids, VOCAB_SIZE, WINDOWS, strategy=strategy)[0]
+    return _train(config, ids, VOCAB_SIZE, WINDOWS, strategy=strategy)
 
 
 def _distance(values, expected) -> float:
@@ -187,9 +203,10 @@ def _mirrored(device: str) -> Row:
 
     names = [each.name for each in tf.config.list_logical_devices(device.upper())]
     config = dataclasses.replace(SMALL, batch_size=len(names) * SMALL.batch_size)
-    costs = _costs(config, tf.distribute.MirroredStrategy(names))
+    costs, *_ = _train_small(config, tf.distribute.MirroredStrategy(names))
+    expected, *_ = _train_small(config)
     check = f"mirrored over {len(names)}: costs of one device"
-    return Row.error(check, _distance(costs, _costs(config)), EXACT)
+    return Row.error(check, _distance(costs, expected), EXACT)
 
 
 def _memory(device: str) -> Row:

@@ -19,7 +19,7 @@ def test_a_row_fails_where_the_error_is_too_large_or_no_number():
 
 def test_a_replay_whose_gradient_norms_are_no_numbers_fails(monkeypatch):
     train = check._train
-    monkeypatch.setattr(check, "_train", lambda *a: (train(*a)[0], np.full(a[3], np.nan)))
+    monkeypatch.setattr(check, "_train", lambda *a: (train(*a)[0], np.full(a[3], np.nan), {}))
     assert check._trajectory("fused").passed is False
 
 
@@ -41,6 +41,22 @@ def test_the_processor_passes_every_check_that_it_has(monkeypatch):
     assert rows[-1].found == "1,234"
 
 
+def test_a_weight_that_training_leaves_as_it_was_fails_though_the_costs_are_near(monkeypatch):
+    train = check._train
+
+    def without_gradient(config, *arguments, **options):
+        costs, norms, updates = train(config, *arguments, **options)
+        if config.precision == "mixed_bfloat16":
+            updates["layers/0/kernel"] *= 0
+        return costs, norms, updates
+
+    monkeypatch.setattr(check, "MODES", ("keras",))
+    monkeypatch.setattr(check, "_train", without_gradient)
+    costs, updates = check._low_precision("mixed_bfloat16")
+    assert costs.passed
+    assert (updates.found, updates.passed) == ("1.0e+00", False)
+
+
 def test_a_replay_of_the_original_and_what_only_a_gpu_has():
     exact = check._trajectory("fused")
     assert (exact.passed, exact.expected) == (True, "at most 0.0001")
@@ -54,11 +70,11 @@ def test_mirrored_takes_every_device_also_if_the_usual_rows_do_not_divide_among_
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: names)
     trained = []
 
-    def costs(config, strategy=None):
+    def train(config, strategy=None):
         trained.append((config.batch_size, strategy))
-        return np.array([2.0 if strategy else 4.0])
+        return np.array([2.0 if strategy else 4.0]), None, {}
 
-    monkeypatch.setattr(check, "_costs", costs)
+    monkeypatch.setattr(check, "_train_small", train)
     row = check._mirrored("gpu")
     assert trained == [(12, names), (12, None)]
     assert (row.check, row.found) == ("mirrored over 3: costs of one device", "5.0e-01")
