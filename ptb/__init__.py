@@ -8,6 +8,7 @@
 
     trained = ptb.load_run("run")                 # at any later time
     ptb.evaluate(trained, corpus, split="valid").perplexity
+    ptb.evaluate(trained, ptb.load_whole("other.txt", trained)).perplexity
     ptb.generate(trained, "the company", num_words=20)
     ptb.export(trained, "exported")
 
@@ -21,7 +22,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ptb.api import evaluate, export, generate, load_corpus
+    from ptb.api import evaluate, export, generate, load_corpus, load_whole
     from ptb.command_line.devices import start_tensorflow
     from ptb.runs.save_options import SaveOptions
     from ptb.runs.train import open_training, train
@@ -36,6 +37,7 @@ _MODULES = {
     "generate": "ptb.api",
     "load_corpus": "ptb.api",
     "load_run": "ptb.runs.trained_model",
+    "load_whole": "ptb.api",
     "open_training": "ptb.runs.train",
     "preset": "ptb.training.config",
     "start_tensorflow": "ptb.command_line.devices",
@@ -49,6 +51,7 @@ __all__ = [
     "generate",
     "load_corpus",
     "load_run",
+    "load_whole",
     "open_training",
     "preset",
     "start_tensorflow",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ptb.data import corpus as corpora
 from ptb.data import reader, text
 from ptb.data.corpus import Corpus
-from ptb.data.options import SPLITS, TextOptions
+from ptb.data.options import SPLITS, WHOLE, TextOptions
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.checked import ANY, Limits, check, check_instance
 from ptb.runs.trained_model import TrainedModel
@@ -36,8 +36,8 @@ def load_corpus(
       data_path: a folder with `{train,valid,test}.txt` or `ptb.{train,valid,test}.txt`, plain or
         `.gz`; or one text file, which is split into 90, 5 and 5 per cent.
       vocab_size: the maximum size of the vocabulary. The rarest words of train become `<unk>`.
-      vocabulary: a vocabulary to use instead of the words of train. To score another text with a
-        trained model, give `trained.vocabulary`.
+      vocabulary: a vocabulary to use instead of the words of train, such as `trained.vocabulary`.
+        To score one file as a whole with a trained model, use `load_whole`.
       options: how the text becomes tokens (`ptb.data.options.TextOptions`).
 
     Returns:
@@ -59,8 +59,28 @@ def load_corpus(
     return corpora.load_text(data_path, vocab_size, train_and_valid, test, vocabulary, options)
 
 
+def load_whole(data_path: str | Path, trained: TrainedModel) -> Corpus:
+    """Loads a text file as a whole, as the trained model reads it, to be scored by `evaluate`.
+
+    Args:
+      data_path: a text file, plain or `.gz`.
+      trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
+
+    Returns:
+      a `Corpus` with one split, "whole": int32 ids `[N]` in the vocabulary of `trained`.
+
+    Raises:
+      ValueError: the file is missing, empty or not UTF-8, or has a word that the vocabulary cannot
+        encode.
+      TypeError: `trained` is of another class.
+    """
+    _check_trained(trained)
+    options = TextOptions(tokens=trained.tokens, lowercase=trained.lowercase)
+    return corpora.load_whole(data_path, trained.vocabulary, options)
+
+
 def evaluate(
-    trained: TrainedModel, corpus: Corpus, split: str = "test", batch_size: int = 1
+    trained: TrainedModel, corpus: Corpus, split: str | None = None, batch_size: int = 1
 ) -> Score:
     """Computes the exact perplexity of a split: every token after the first is predicted once.
 
@@ -70,7 +90,8 @@ def evaluate(
     Args:
       trained: `ptb.load_run(path)`, or `result.trained` of `ptb.train`.
       corpus: a text with the vocabulary of `trained`.
-      split: "train", "valid" or "test".
+      split: "train", "valid", "test", or "whole" of a text from `load_whole`. None: "whole" if the
+        corpus has it, else "test".
       batch_size: rows that are read side by side. Every row but the first starts without context;
         with 1, each token is predicted from all tokens before it.
 
@@ -85,7 +106,7 @@ def evaluate(
 
     _check_trained(trained)
     check_instance("corpus", corpus, Corpus, "ptb.load_corpus(...)")
-    check("split", split, str)
+    check("split", split, str | None)
     check("batch_size", batch_size, int, Limits(1, sys.maxsize))
     if corpus.vocabulary.words != trained.vocabulary.words:
         raise ValueError(
@@ -93,6 +114,8 @@ def evaluate(
             "vocabulary=trained.vocabulary"
         )
     _check_options(corpus, trained)
+    if split is None:
+        split = WHOLE if WHOLE in corpus.splits else "test"
     if split not in corpus.splits:
         raise ValueError(f"split={split} is not in the corpus: give {', '.join(corpus.splits)}")
     ids, num_steps = corpus.splits[split], trained.config.num_steps

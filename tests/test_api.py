@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ptb
+from ptb.data import text
 from ptb.data.corpus import Corpus
 from ptb.data.options import TextOptions
 from ptb.data.vocabulary import Vocabulary
@@ -100,6 +101,17 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
     with pytest.raises(ValueError, match="options has no effect on the built-in text"):
         ptb.load_corpus(options=TextOptions(tokens="char"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_file_is_scored_whole_and_read_as_the_run_reads(example, tmp_path):
+    words = example.trained.vocabulary.decode(example.corpus.test[:40])
+    (tmp_path / "other.txt").write_text("".join(text.join(words, "word")))
+    other = ptb.load_whole(tmp_path / "other.txt", example.trained)
+    ids = list(example.corpus.test[:40])
+    eos = example.trained.vocabulary.eos_id
+    expected = ids if ids[-1] == eos else [*ids, eos]
+    assert {split: list(found) for split, found in other.splits.items()} == {"whole": expected}
+    assert ptb.evaluate(example.trained, other).tokens == len(expected) - 1
 
 
 def _with_long_train(corpus):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -194,7 +195,12 @@ def _load(
         tokens=options.tokens,
         source={"data_path": str(resolved), **settings, "reading": text.READING},
         files=files,
-        notes=(*corpus.notes, *standard.notes(files, lengths, options.tokens)),
+        summary=_in_lower_case(corpus.summary, options.lowercase),
+        notes=(
+            *corpus.notes,
+            *standard.notes(files, lengths, options.tokens),
+            *_equal_splits(corpus.splits),
+        ),
     )
 
 
@@ -238,7 +244,9 @@ def load_tfds(
     notes = tuple(
         f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
     )
-    return dataclasses.replace(corpus, source=source, notes=notes)
+    summary = _in_lower_case(corpus.summary, options.lowercase)
+    notes += _equal_splits(corpus.splits)
+    return dataclasses.replace(corpus, source=source, summary=summary, notes=notes)
 
 
 def load_penn_treebank(
@@ -325,6 +333,22 @@ def _corpus(
         summary[split] = summarize(texts[split], counts[split], vocabulary, sizes)
     ids = {split: texts[split] for split in kept}
     return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
+
+
+def _in_lower_case(summary: Mapping[str, SplitSummary], is_lowercase: bool):
+    """The summaries, which say whether the text was read in lower case."""
+    return {
+        split: dataclasses.replace(row, is_lowercase=is_lowercase) for split, row in summary.items()
+    }
+
+
+def _equal_splits(splits: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """A note for each pair of splits with the same text: the second measures no new text."""
+    return tuple(
+        f"{one} and {other} are the same text: the perplexity of one says nothing of unseen text"
+        for one, other in itertools.combinations(splits, 2)
+        if np.array_equal(splits[one], splits[other])
+    )
 
 
 def _with_spaces(corpus: Corpus, numbers) -> Corpus:

@@ -25,6 +25,7 @@ import numpy as np
 from ptb.data.documents import Borders
 
 OVERHEAD_STEPS = 2
+ROW_WINDOWS = 10  # at least, in a row of validation
 # The places of a stream, padding and an `<eos>` before the text included, are int32.
 MAX_PLACES = 2**31 - 2
 
@@ -208,6 +209,21 @@ def every_token(
     return Windows(
         stream, starts, lengths, num_steps, carries_state=True, resets=resets, first=first
     )
+
+
+def validation(
+    ids: np.ndarray, batch_size: int, num_steps: int, borders: Borders | None = None, parts: int = 1
+) -> Windows:
+    """Cuts a text into windows for validation during training: `every_token` in several rows.
+
+    Rows make it fast, but each row except the first starts without context. So each row has at
+    least `ROW_WINDOWS` windows: a short text has fewer rows than `batch_size`. Their number is a
+    multiple of `parts`, the replicas that share them.
+
+    Raises ValueError as `every_token` does.
+    """
+    rows = len(ids) // (ROW_WINDOWS * num_steps) // parts * parts
+    return every_token(ids, min(batch_size, max(parts, rows)), num_steps, borders)
 
 
 def line_starts(ids: np.ndarray, eos: int) -> np.ndarray:

@@ -31,7 +31,8 @@ class SplitSummary:
     `first_characters` and `first_words` are those of the first token, which is predicted too if
     documents are told apart (`ptb.data.documents`). `lacks_spaces` says that the text has white
     space which is neither a token nor counted: more than one space between words, tabs, or spaces
-    at the ends of lines, with `--tokens=word`.
+    at the ends of lines, with `--tokens=word`. `is_lowercase` says that capitals were lost, with
+    `--lowercase`.
     """
 
     tokens: int
@@ -43,6 +44,7 @@ class SplitSummary:
     first_characters: int = 0
     first_words: int = 0
     lacks_spaces: bool = False
+    is_lowercase: bool = False
 
     @property
     def unknown_share(self) -> float:
@@ -67,11 +69,13 @@ class SplitSummary:
         """Why scores per character or word do not compare with those of other tokens, in words.
 
         The letters of a word that became `<unk>` are counted, but not predicted. White space that
-        is left out is neither. None if they compare.
+        is left out is neither, and lower case is easier to predict. None if they compare.
         """
         if self.unknown:
             return "the text has <unk>"
-        return "the text has white space that is left out" if self.lacks_spaces else None
+        if self.lacks_spaces:
+            return "the text has white space that is left out"
+        return "the text was read in lower case" if self.is_lowercase else None
 
     def word_perplexity(self, perplexity: float, first: int = 0) -> float | None:
         """The perplexity per word of a perplexity per token; words end at white space.

@@ -347,7 +347,7 @@ def check_fits(config: Config, corpus: Corpus) -> None:
     batch_size, num_steps = config.batch_size, config.num_steps
     for split, check in (
         ("train", lambda ids: reader.epoch(ids, batch_size, num_steps, config.sampling, (0, 0))),
-        ("valid", lambda ids: reader.every_token(ids, batch_size, num_steps)),
+        ("valid", lambda ids: reader.validation(ids, batch_size, num_steps)),
         ("test", lambda ids: reader.every_token(ids, 1, num_steps)),
     ):
         try:

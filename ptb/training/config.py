@@ -255,18 +255,13 @@ class Config:
 
         With schedule=step all windows of the epoch have it: constant at first, then decaying.
         """
-        if self.schedule == "linear":
-            rise = (epoch + 1) / self.num_epochs / max(self.warmup, 1e-9)
-            fall = (1 - epoch / self.num_epochs) / max(1 - self.warmup, 1e-9)
-            return self.learning_rate * min(1.0, rise, fall)
-        return self.learning_rate * self.learning_rate_decay ** max(
-            epoch + 1 - self.constant_epochs, 0
-        )
+        return float(self.learning_rates(epoch, 1)[0])
 
     def learning_rates(self, epoch: int, num_windows: int) -> np.ndarray:
         """The learning rate of each window of an epoch, `[num_windows]`."""
         if self.schedule == "step":
-            return np.full(num_windows, self.learning_rate_at(epoch))
+            decay = self.learning_rate_decay ** max(epoch + 1 - self.constant_epochs, 0)
+            return np.full(num_windows, self.learning_rate * decay)
         total = num_windows * self.num_epochs
         window = epoch * num_windows + np.arange(num_windows)
         rising = (window + 1) / max(self.warmup * total, 1)

@@ -16,6 +16,16 @@ def windows_of(windows):
     return [tuple(part.tolist() for part in window) for window in windows]
 
 
+@pytest.mark.parametrize(
+    ("num_tokens", "parts", "rows"),
+    [(1000, 1, 8), (160, 1, 4), (30, 1, 1), (160, 3, 3), (30, 3, 3), (1000, 3, 8)],
+)
+def test_validation_has_rows_of_ten_windows_and_of_a_short_text_fewer(num_tokens, parts, rows):
+    windows = reader.validation(np.arange(num_tokens), 8, num_steps=4, parts=parts)
+    assert windows.batch_size == rows
+    assert windows.lengths.sum() == num_tokens - 1
+
+
 def test_sequential_windows_are_the_tutorials():
     assert windows_of(reader.sequential(TEXT, batch_size=2, num_steps=3)) == [
         ([[0, 1, 2], [6, 7, 8]], [[1, 2, 3], [7, 8, 9]]),

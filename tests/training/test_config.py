@@ -129,6 +129,16 @@ def test_the_step_schedule_has_one_rate_an_epoch():
     np.testing.assert_array_equal(preset("small").learning_rates(5, 3), [0.25] * 3)
 
 
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 1.0])
+def test_the_learning_rate_of_an_epoch_is_its_highest(warmup):
+    config = dataclasses.replace(
+        preset("small"), schedule="linear", warmup=warmup, num_epochs=5, learning_rate=2.0
+    )
+    for epoch in range(5):
+        highest = config.learning_rates(epoch, 1000).max()
+        assert config.learning_rate_at(epoch) == pytest.approx(highest, rel=2e-3)
+
+
 def test_cutoffs_are_none_with_the_full_softmax_and_rise_with_the_adaptive():
     assert Config().cutoffs == ()
     assert Config(softmax="adaptive", adaptive_cutoffs="10,200").cutoffs == (10, 200)

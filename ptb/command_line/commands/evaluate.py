@@ -384,6 +384,7 @@ def _as_json(score, text: Text, trained) -> dict:
         "perplexity": score.perplexity,
         "bits_per_character": counts.bits_per_character(score.perplexity, windows.first),
         "word_perplexity": counts.word_perplexity(score.perplexity, windows.first),
+        "not_comparable": counts.not_comparable,
         "unknown_tokens": counts.unknown,
         "unknown_share": counts.unknown_share,
         "nats": score.nats,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptb.data.vocabulary import EOS
+from ptb.data import text
 from ptb.experiments.benchmarks.race import START_SECONDS
 from ptb.machine.child import call
 from ptb.machine.cores import available_cores
@@ -75,15 +75,14 @@ def _rounded(load: float | None) -> str:
     return "unknown" if load is None else f"{load:.1f}"
 
 
-def sentences(tokens: list[str], separator: str, seed: int = 0) -> list[str]:
-    """Random sentences of these tokens; earlier tokens are more frequent."""
-    tokens = ["\n" if token == EOS else token for token in tokens]
+def sentences(tokens: list[str], kind: str, seed: int = 0) -> list[str]:
+    """Random sentences of tokens of this kind (`text.TOKENS`); earlier ones are more frequent."""
     rng = np.random.default_rng(seed)
     chances = 1 / np.arange(1, len(tokens) + 1)
     low, high = WORDS_OF_A_SENTENCE
     lengths = rng.integers(low, high + 1, NUM_SENTENCES)
     drawn = [rng.choice(tokens, n, p=chances / chances.sum()) for n in lengths]
-    return [separator.join(sentence) for sentence in drawn]
+    return ["".join(text.join(sentence.tolist(), kind)) for sentence in drawn]
 
 
 def _measure(export: str, seconds: float) -> dict:
@@ -92,7 +91,7 @@ def _measure(export: str, seconds: float) -> dict:
     folder = Path(export)
     card = read_json(folder / CARD_FILE)
     words = (folder / "assets" / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    texts = sentences(words, "" if card["tokens"] == "char" else " ")
+    texts = sentences(words, card["tokens"])
     began = time.perf_counter()
     model = tf.saved_model.load(str(folder))
     loaded = time.perf_counter()

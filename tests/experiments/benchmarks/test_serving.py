@@ -2,24 +2,35 @@ from pathlib import Path
 
 import pytest
 
+from ptb.data import subword, text
+from ptb.data.vocabulary import Vocabulary
 from ptb.experiments.benchmarks import serving
 from ptb.serving.saved_model import export
 from tests.serving.conftest import make_trained
 
 
 def test_sentences_are_words_of_the_model_in_every_length():
-    made = [sentence.split() for sentence in serving.sentences(["the", "cat", "sat"], " ")]
+    made = [sentence.split() for sentence in serving.sentences(["the", "cat", "sat"], "word")]
     assert {len(sentence) for sentence in made} == set(range(5, 36))
     words = [word for sentence in made for word in sentence]
     assert words.count("the") > words.count("cat") > words.count("sat") > 0
-    assert serving.sentences(["the", "cat", "sat"], " ") == [
+    assert serving.sentences(["the", "cat", "sat"], "word") == [
         " ".join(sentence) for sentence in made
     ]
 
 
 def test_sentences_of_characters_have_no_token_that_the_model_would_not_read():
-    made = "".join(serving.sentences(["a", "<eos>", " "], ""))
+    made = "".join(serving.sentences(["a", "<eos>", " "], "char"))
     assert set(made) == {"a", "\n", " "}
+
+
+def test_sentences_of_subwords_are_read_as_the_tokens_that_were_drawn():
+    letters = [subword.NAMES[ord(letter)] for letter in "abc"]
+    vocabulary = Vocabulary(["<eos>", *subword.NAMES])
+    for sentence in serving.sentences(letters, "subword"):
+        read = text.split(sentence, "subword", vocabulary=vocabulary)
+        assert 5 <= len(read) <= 35
+        assert set(read) <= set(letters)
 
 
 @pytest.mark.slow
