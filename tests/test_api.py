@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import ptb
-from ptb.data import text
 from ptb.data.corpus import Corpus
 from ptb.data.options import TextOptions
+from ptb.data.text import join
 from ptb.data.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
 
 def test_another_file_is_scored_whole_and_read_as_the_run_reads(example, tmp_path):
     words = example.trained.vocabulary.decode(example.corpus.test[:40])
-    (tmp_path / "other.txt").write_text("".join(text.join(words, "word")))
+    (tmp_path / "other.txt").write_text("".join(join(words, "word")))
     other = ptb.load_whole(tmp_path / "other.txt", example.trained)
     ids = list(example.corpus.test[:40])
     eos = example.trained.vocabulary.eos_id

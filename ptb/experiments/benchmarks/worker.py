@@ -17,6 +17,7 @@ from ptb.machine.environment import peak_bytes
 
 FIRST_COSTS = 5
 MATMUL_SIZE = 2048
+TRIAL_WINDOWS, LEAST_WINDOWS = 2, 3
 
 
 def work(name: str, folder: str) -> Generator[dict, list, None]:
@@ -24,7 +25,8 @@ def work(name: str, folder: str) -> Generator[dict, list, None]:
 
     The first answer also has what the process held once its framework was imported.
     """
-    if frameworks_of(name) == TENSORFLOW:
+    # Plain Keras has TensorFlow's own settings, as in a program that does not know this project.
+    if frameworks_of(name) == TENSORFLOW and name != "keras_fit":
         start_tensorflow()
     for framework in frameworks_of(name):
         importlib.import_module(framework)
@@ -43,21 +45,22 @@ def work(name: str, folder: str) -> Generator[dict, list, None]:
 
 
 def train(side, seconds: float, first: int) -> dict:
-    """Words trained on in about `seconds`, in calls of many windows as in a real run."""
-    words_per_window = side.config.batch_size * side.config.num_steps
+    """Words trained on in about `seconds`, in one call as in a real run.
+
+    Before it, two calls that do not count: the first wakes what rested while other sides trained
+    (for `large`, TensorFlow 1 takes seconds for that), the second tells the pace.
+    """
+    side.train(first, 1)
     began = time.perf_counter()
-    windows, per_call = 0, 1
-    while (elapsed := time.perf_counter() - began) < seconds:
-        # Calls of a quarter of the time: long enough for what a call costs not to matter.
-        if windows:
-            per_call = max(1, round(windows / elapsed * seconds / 4))
-        side.train(first + windows, per_call)
-        windows += per_call
-    elapsed = time.perf_counter() - began
+    side.train(first + 1, TRIAL_WINDOWS)
+    pace = (time.perf_counter() - began) / TRIAL_WINDOWS
+    windows = max(LEAST_WINDOWS, round(seconds / pace))
+    began = time.perf_counter()
+    side.train(first + 1 + TRIAL_WINDOWS, windows)
     return {
-        "words": windows * words_per_window,
-        "windows": windows,
-        "seconds": elapsed,
+        "words": windows * side.config.batch_size * side.config.num_steps,
+        "windows": 1 + TRIAL_WINDOWS + windows,
+        "seconds": time.perf_counter() - began,
     }
 
 
