@@ -44,17 +44,19 @@ def example(tmp_path_factory):
     code, export = code.replace('preset("small")', 'preset("test")').split("folder = ")
     names = {"printed": []}
     names["print"] = names["printed"].append
+    (folder / "other.txt").write_text(lines[0] * 2)
     with contextlib.chdir(folder):
         exec(code, names)
     return SimpleNamespace(**names, root=folder, export=export, names=names)
 
 
 def test_the_example_trains_evaluates_and_generates(example):
-    report, test, valid, text = example.printed
+    report, test, valid, other, text = example.printed
     assert example.result.reports == (report,)
     assert (example.result.best, report.epoch) == (report, 1)
     assert (test, example.result.test.tokens) == (example.result.test.perplexity, 3 * 16 * 6 - 1)
     assert valid == pytest.approx(report.valid_perplexity, rel=0.1)  # which reads rows side by side
+    assert 1 < other < 20
     assert text.startswith("the")
     assert len(text.replace("\n", " <eos> ").split()) == 21
 
@@ -93,8 +95,9 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
     (tmp_path / "other.txt").unlink()
     same = ptb.load_corpus(example.root / "my_text", 10, trained.vocabulary, options)
     assert ptb.evaluate(trained, same).nats == example.result.test.nats
-    with pytest.raises(ValueError, match=r"valid .*too short: batch_size=5000"):
-        ptb.train(ptb.Config(batch_size=5000, num_steps=1), _with_long_train(corpus), tmp_path)
+    with pytest.raises(ValueError, match=r"valid .*too short: a text of 1 tokens"):
+        short = Corpus("hand", corpus.vocabulary, corpus.splits | {"valid": corpus.valid[:1]})
+        ptb.train(ptb.preset("test"), short, tmp_path)
     with pytest.raises(ValueError, match=r"on_divergence=rollback .*save_path"):
         save = ptb.SaveOptions(on_divergence="rollback")
         ptb.train(ptb.preset("test"), corpus, save=save)
@@ -112,11 +115,6 @@ def test_another_file_is_scored_whole_and_read_as_the_run_reads(example, tmp_pat
     expected = ids if ids[-1] == eos else [*ids, eos]
     assert {split: list(found) for split, found in other.splits.items()} == {"whole": expected}
     assert ptb.evaluate(example.trained, other).tokens == len(expected) - 1
-
-
-def _with_long_train(corpus):
-    train = np.tile(corpus.train, 20)
-    return type(corpus)(corpus.name, corpus.vocabulary, corpus.splits | {"train": train})
 
 
 @pytest.mark.parametrize("parse", [False, True])

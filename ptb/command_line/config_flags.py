@@ -14,9 +14,6 @@ from ptb.command_line.without_effect import refuse_without_effect
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import OPTIMIZERS, PRESETS, Config, preset
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 # The definition of a flag by the type of its field; of others, `flags.DEFINE_string`.
 DEFINE: dict[str, Callable] = {
     "int": flags.DEFINE_integer,

@@ -19,10 +19,6 @@ from ptb.command_line.without_effect import refuse_without_effect
 from ptb.machine.cores import available_cores
 from ptb.machine.memory import check_room_for_tensorflow
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
-
 DISTRIBUTIONS = ["none", "mirrored", "multi_worker"]
 
 

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 
 from absl import flags
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 WIDTH = 100
 COLUMN = 30  # where the help of a flag begins
 # What stands for the value of a flag, by the type of the flag.

@@ -19,8 +19,6 @@ from ptb.machine import strict_json
 from ptb.machine.environment import versions
 from ptb.machine.escape import escape
 
-flags.disclaim_key_flags()
-
 MAX_WORDS = 200  # importance needs a row of the text for each of its words
 MAX_UNITS = 20
 VARYING, AGREEMENT = "varying", "agreement"

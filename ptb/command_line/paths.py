@@ -8,9 +8,6 @@ import sys
 
 from absl import flags
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 
 def define_path(name: str, default: str | None, help_text: str, may_be_empty: bool = False) -> None:
     """Defines a flag whose value is a path, checked by `checked_path`."""

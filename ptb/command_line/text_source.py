@@ -19,8 +19,6 @@ from ptb.data.tfds_text import TfdsText
 if TYPE_CHECKING:
     from ptb.data.options import TextOptions
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
 
 # Where a text is.
 SOURCE_FLAGS = ("data_path", "dataset", "data_dir", "cache_dir")

@@ -14,9 +14,6 @@ from ptb.command_line.text_source import SOURCE_FLAGS, TextSource
 from ptb.command_line.without_effect import refuse_without_effect
 from ptb.data.options import reading_changed
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 
 def define_trained_model_flags(group: str = "model") -> None:
     """Flags that name a trained model: `--save_path`, or a checkpoint of the TF1 tutorial."""

@@ -18,9 +18,6 @@ from ptb.runs.run_folder import RunFolder
 from ptb.runs.save_options import MAX_KEEP, ON_DIVERGENCE, SaveOptions
 from ptb.training.config import MAX_EPOCHS
 
-# These flags belong to the scripts that define them, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 
 def define_training_flags() -> None:
     """Defines the flags of `ptb train`, which `ptb record` takes too."""

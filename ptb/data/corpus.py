@@ -199,7 +199,7 @@ def _load(
         notes=(
             *corpus.notes,
             *standard.notes(files, lengths, options.tokens),
-            *_equal_splits(corpus.splits),
+            *_equal_splits(corpus),
         ),
     )
 
@@ -245,7 +245,7 @@ def load_tfds(
         f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
     )
     summary = _in_lower_case(corpus.summary, options.lowercase)
-    notes += _equal_splits(corpus.splits)
+    notes += _equal_splits(corpus)
     return dataclasses.replace(corpus, source=source, summary=summary, notes=notes)
 
 
@@ -342,12 +342,13 @@ def _in_lower_case(summary: Mapping[str, SplitSummary], is_lowercase: bool):
     }
 
 
-def _equal_splits(splits: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+def _equal_splits(corpus: Corpus) -> tuple[str, ...]:
     """A note for each pair of splits with the same text: the second measures no new text."""
+    splits, counts = corpus.splits, corpus.summary  # counts differ where only <unk> is alike
     return tuple(
         f"{one} and {other} are the same text: the perplexity of one says nothing of unseen text"
         for one, other in itertools.combinations(splits, 2)
-        if np.array_equal(splits[one], splits[other])
+        if counts[one] == counts[other] and np.array_equal(splits[one], splits[other])
     )
 
 

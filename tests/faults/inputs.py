@@ -260,7 +260,7 @@ TEXTS_OF_TRAIN = [
     Case(TRAIN, (*MODEL, "--data_path=a.txt"), "than 100,000 cha", Write("a.txt", "x" * 200_000)),
     Case(TRAIN, TEXT, "valid.txt is not UTF-8 (byte 3)", Write("text/valid.txt", b"a b\xff\n")),
     Case(TRAIN, (*TEXT, "--min_count=1"), "the word 'z' is", Write("text/valid.txt", "z\na\n" * 9)),
-    Case(TRAIN, TEXT, "the valid split is too short", Write("text/valid.txt", "a\nb\n")),
+    Case(TRAIN, TEXT, "the valid split is too short", Write("text/valid.txt", "\n")),
     Case(TRAIN, TEXT, "the train split is missing", _fifo),
     Case(
         TRAIN,

@@ -144,7 +144,7 @@ def test_averages_are_validated_and_the_model_has_the_trained_weights_at_all_tim
         if not costs:
             with training.state.evaluation_weights():
                 assert bits(averaged.export_weights()) == bits(snapshot.evaluation_weights)
-                valid = reader.every_token(VALID, config.batch_size, config.num_steps)
+                valid = reader.validation(VALID, config.batch_size, config.num_steps)
                 expected = Evaluator(averaged)(valid).perplexity
             assert snapshot.progress.reports[-1].valid_perplexity == expected
             assert bits(plain.evaluation_weights) == bits(plain.weights)

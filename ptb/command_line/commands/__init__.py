@@ -8,10 +8,6 @@ from __future__ import annotations
 import importlib
 import sys
 
-from absl import flags
-
-flags.disclaim_key_flags()
-
 _HERE = "ptb.command_line.commands"
 _RECORDS, _BENCHMARKS = "ptb.experiments.records", "ptb.experiments.benchmarks"
 

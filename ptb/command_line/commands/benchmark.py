@@ -45,8 +45,6 @@ from ptb.machine.own_folder import PNG
 from ptb.training.config import Config, preset
 from ptb.training.model import check_memory
 
-flags.disclaim_key_flags()
-
 VOCAB_SIZE = 10_000
 TOKENS = 200_000
 # All programs train the tutorial's recipe, which has one value for each of these fields.

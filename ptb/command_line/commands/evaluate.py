@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from ptb.data.corpus import Corpus
     from ptb.data.reader import Windows
 
-flags.disclaim_key_flags()
 
 # Methods other than plain evaluation, and the flags of each.
 METHODS = {

@@ -38,8 +38,6 @@ from ptb.command_line.without_effect import refuse_all_but, refuse_without_effec
 from ptb.explain.phrases import LANGUAGES
 from ptb.machine.atomic_file import write_atomically
 
-flags.disclaim_key_flags()
-
 READ_WITH_CELL = ("cell", "png", "language")
 ALL_OF_IT = (100.0, 0.0, 0.0)  # one file is drawn whole, not cut into train, valid and test
 

@@ -32,8 +32,6 @@ from ptb.command_line.without_effect import refuse_without_effect
 from ptb.machine.escape import escape
 from ptb.serving.export_folder import make_export_folder
 
-flags.disclaim_key_flags()
-
 
 def main() -> None:
     with user_errors():

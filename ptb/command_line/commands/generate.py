@@ -37,8 +37,6 @@ from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.serving.limits import MAX_TEXT_BYTES, MAX_TOKENS
 
-flags.disclaim_key_flags()
-
 MAX_PREFIX_BYTES = 1 << 26
 # The flags of a text that is written, not scored.
 OF_WRITING = (

@@ -27,8 +27,6 @@ from ptb.machine.process import Children, command_of, exit_status
 from ptb.machine.system import SIGKILL
 from ptb.training.cluster import cluster_configs
 
-flags.disclaim_key_flags()
-
 # A worker that lost another one has this long to say so, and as long to stop when asked to.
 GRACE_SECONDS = 5
 

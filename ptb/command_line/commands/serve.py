@@ -19,8 +19,6 @@ from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
 
-flags.disclaim_key_flags()
-
 
 def main() -> None:
     demo = _demo()

@@ -15,11 +15,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from absl import flags
-
 from ptb.experiments.studies import NAMES
-
-flags.disclaim_key_flags()
 
 
 def start() -> None:

@@ -22,8 +22,6 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from absl import flags
-
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.devices import cluster_from_flags, start_tensorflow
 from ptb.command_line.program import FLAGS, fail, note, run, user_errors
@@ -46,8 +44,6 @@ from ptb.command_line.training_flags import (
 from ptb.command_line.without_effect import refuse_without_effect
 from ptb.runs.run_folder import CannotSave
 from ptb.runs.train import Devices, open_training
-
-flags.disclaim_key_flags()
 
 
 def main() -> None:

@@ -27,8 +27,6 @@ from ptb.command_line.trained_model import (
 from ptb.data import word_vectors
 from ptb.machine.atomic_file import write_atomically
 
-flags.disclaim_key_flags()
-
 
 def main() -> None:
     with user_errors():

@@ -29,8 +29,6 @@ from ptb.machine.child import ROOT, ChildFailed
 from ptb.machine.environment import machine
 from ptb.training.config import PRESETS, Config
 
-flags.disclaim_key_flags()
-
 RECORDING = ROOT / "tests" / "golden" / "lstm_sgd_tiny.npz"  # of a source tree
 MODES = ("static", "fused", "keras")
 # Relative errors of costs and gradient norms. Of the precisions, as the small test model has them:

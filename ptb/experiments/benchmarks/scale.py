@@ -26,8 +26,6 @@ from ptb.machine.environment import versions_in_words
 from ptb.training.cluster import cluster_configs
 from ptb.training.config import PRESETS, Config
 
-flags.disclaim_key_flags()
-
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 GIGABIT = 1e9 / 8
 NETWORKS = {"1 Gbit/s": 1, "10 Gbit/s": 10, "100 Gbit/s": 100}

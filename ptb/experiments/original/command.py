@@ -45,8 +45,6 @@ from ptb.machine.environment import origin
 from ptb.machine.own_folder import refuse_existing, refuse_foreign
 from ptb.training.report import MAX_NATS
 
-flags.disclaim_key_flags()
-
 # The tasks, and the flags that have no effect in each.
 UNREAD = {
     "compare": ("out", "write_tutorial_checkpoint"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from absl import flags
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,8 +22,6 @@ from ptb.machine.colours import shades
 from ptb.machine.own_folder import PNG
 from ptb.runs.curve import log_axis
 from ptb.training.config import preset
-
-flags.disclaim_key_flags()
 
 PUBLISHED = {"small": 120.70, "medium": 86.97, "large": 82.75}
 TICKS = (80, 90, 100, 110, 120, 130, 140, 150, 175, 200, 250, 300, 400, 500, 600, 700, 800, 1000)

@@ -39,8 +39,6 @@ from ptb.machine.own_folder import refuse_foreign, refuse_other_content
 from ptb.runs.curve import log_axis
 from ptb.training.config import Config, preset
 
-flags.disclaim_key_flags()
-
 SINGLY, EVERY = 5, 25
 ORIGINAL = "TensorFlow 1.15,"
 EQUAL = 0.01  # of the variation at the start: outputs that vary less are equal for all words

@@ -25,8 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, NotRequired, TypedDict
 
-from absl import flags
-
 from ptb.command_line.config_flags import config_from_flags
 from ptb.command_line.program import FLAGS, note, run_tool, typed_command, user_errors
 from ptb.command_line.text_source import SOURCE_FLAGS, TextSource
@@ -41,8 +39,6 @@ from ptb.runs.description import read_description
 from ptb.runs.identity import describe, refuse_another_run
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import PRESETS, Config
-
-flags.disclaim_key_flags()
 
 COPIED = ("config.json", "metrics.csv", "timing.csv", "learning_curve.png")
 LOG, RESULT = "train.log", "result.json"

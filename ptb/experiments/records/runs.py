@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from absl import flags
-
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, check_output_files, note, run_tool, user_errors
@@ -26,8 +24,6 @@ from ptb.machine.atomic_file import write_atomically
 from ptb.machine.escape import escape
 from ptb.runs.description import read_description
 from ptb.training.config import Config
-
-flags.disclaim_key_flags()
 
 TABLE_WIDTH = 24  # characters of a value
 

@@ -12,15 +12,11 @@ import dataclasses
 import statistics
 from pathlib import Path
 
-from absl import flags
-
 from ptb.command_line.program import run_tool, user_errors
 from ptb.experiments.records.record import column, preset_of, read_result
 from ptb.runs.beginning import DIGESTS
 from ptb.runs.description import read_description
 from ptb.training.config import PRESETS, Config
-
-flags.disclaim_key_flags()
 
 
 def rows(folder: Path) -> list[dict]:

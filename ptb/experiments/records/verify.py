@@ -18,8 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from absl import flags
-
 from ptb.command_line.config_flags import PREREQUISITES
 from ptb.command_line.help import flag_group
 from ptb.command_line.paths import define_path
@@ -33,8 +31,6 @@ from ptb.runs.description import read_description
 from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import PRESETS, Config
-
-flags.disclaim_key_flags()
 
 EVALUATED, TRAINED = 1e-5, 0.02
 # When and how fast the learning rate falls. Changed before, these leave the run as it would have

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from absl import flags
-
 from ptb.command_line.program import FLAGS, run, typed_command, user_errors
 from ptb.experiments.studies import NAMES
 from ptb.experiments.studies.chinese import chinese
@@ -21,8 +19,6 @@ from ptb.experiments.studies.study_flags import check_flags, define_flags
 from ptb.machine.atomic_file import write_text_atomically
 from ptb.machine.own_folder import refuse_other_content
 from ptb.machine.process import command_of
-
-flags.disclaim_key_flags()
 
 OVERVIEW, TITLE = "README.md", "# Studies"
 HOLDS = (

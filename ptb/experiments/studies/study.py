@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from absl import flags
-
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.program import FLAGS, note, run, user_errors
 from ptb.experiments.studies.findings import NONE, comparison, contradicts, paired, tally
@@ -52,9 +50,6 @@ from ptb.experiments.studies.whole import are_quick
 from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.colours import fonts
 from ptb.machine.own_folder import refuse_foreign
-
-# Nor do the flags of a study belong to this module: --helpshort lists them with the study.
-flags.disclaim_key_flags()
 
 TUNING_SEEDS = 3
 

@@ -13,9 +13,6 @@ from ptb.command_line.program import FLAGS
 from ptb.command_line.text_source import TextSource, define_data_flags, define_text_flags
 from ptb.explain.phrases import LANGUAGES
 
-# The flags below belong to the study that is run, so that --helpshort lists them there.
-flags.disclaim_key_flags()
-
 # A study reads so much of a long text and no more, so that it ends; the built-in corpus is shorter.
 MAX_TOKENS = {"train": 100_000, "valid": 12_000}
 MIN_TOKENS = {"train": 20_000, "valid": 3_000}
