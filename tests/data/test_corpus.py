@@ -359,7 +359,7 @@ def test_lines_that_end_in_eos_already_are_the_same_text(tmp_path):
 def test_two_splits_with_the_same_text_are_told(tmp_path):
     notes = corpus.load_text(write(tmp_path, train="a b\n", valid="b a\n", test="b a\n")).notes
     assert [note[:32] for note in notes] == ["valid and test are the same text"]
-    other = corpus.load_text(write(tmp_path, train="a <unk>\n", valid="a dog\n", test="a mouse\n"))
+    other = corpus.load_text(write(tmp_path, train="a <unk>\n", valid="a dog\n", test="a mice\n"))
     assert other.notes == ()  # though both end in <unk>
 
 

@@ -197,7 +197,7 @@ def test_training_and_validation_zero_the_state_at_each_document():
     assert next(training.advance())[0] == pytest.approx(expected, rel=1e-5)
     for _ in training.advance():
         pass
-    windows = reader.every_token(VALID, 4, 4, Borders(LINE, EOS))
+    windows = reader.validation(VALID, 4, 4, Borders(LINE, EOS))
     report = training.state.progress.reports[-1]
     assert report.valid_perplexity == Evaluator(model)(windows).perplexity
 
