@@ -185,17 +185,17 @@ def _load(
             path.name, texts, (numbers.tokens, options.tokens), vocabulary, limits, kept, files
         )
         notes = tuple(line for content in contents.values() for line in content.notes)
-        corpus = _with_spaces(dataclasses.replace(corpus, notes=notes), numbers)
+        corpus = dataclasses.replace(corpus, notes=notes)
+        corpus = _with_losses(corpus, lacks_spaces=numbers.lacks_spaces)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
     lengths = {split: len(ids) for split, ids in corpus.splits.items()}
     resolved = path.resolve()
     return dataclasses.replace(
-        corpus,
+        _with_losses(corpus, is_lowercase=options.lowercase),
         name=resolved.name,
         tokens=options.tokens,
         source={"data_path": str(resolved), **settings, "reading": text.READING},
         files=files,
-        summary=_in_lower_case(corpus.summary, options.lowercase),
         notes=(
             *corpus.notes,
             *standard.notes(files, lengths, options.tokens),
@@ -236,7 +236,9 @@ def load_tfds(
     texts = {split: text.encode(blocks(split), numbers, options.lowercase)[0] for split in names}
     kept = tuple(split for split in names if split in splits + optional_splits)
     named, limits = (numbers.tokens, options.tokens), (vocab_size, options.min_count)
-    corpus = _with_spaces(_corpus(wanted.name, texts, named, vocabulary, limits, kept), numbers)
+    corpus = _corpus(wanted.name, texts, named, vocabulary, limits, kept)
+    losses = {"lacks_spaces": numbers.lacks_spaces, "is_lowercase": options.lowercase}
+    corpus = _with_losses(corpus, **losses)
     settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, **settings}
@@ -244,9 +246,8 @@ def load_tfds(
     notes = tuple(
         f"{split} is {found[split]} of {wanted.name}" for split in kept if "[" in found[split]
     )
-    summary = _in_lower_case(corpus.summary, options.lowercase)
     notes += _equal_splits(corpus)
-    return dataclasses.replace(corpus, source=source, summary=summary, notes=notes)
+    return dataclasses.replace(corpus, source=source, notes=notes)
 
 
 def load_penn_treebank(
@@ -335,13 +336,6 @@ def _corpus(
     return Corpus(name, vocabulary, ids, summary, kind, reasons=reasons)
 
 
-def _in_lower_case(summary: Mapping[str, SplitSummary], is_lowercase: bool):
-    """The summaries, which say whether the text was read in lower case."""
-    return {
-        split: dataclasses.replace(row, is_lowercase=is_lowercase) for split, row in summary.items()
-    }
-
-
 def _equal_splits(corpus: Corpus) -> tuple[str, ...]:
     """A note for each pair of splits with the same text: the second measures no new text."""
     splits, counts = corpus.splits, corpus.summary  # counts differ where only <unk> is alike
@@ -352,12 +346,9 @@ def _equal_splits(corpus: Corpus) -> tuple[str, ...]:
     )
 
 
-def _with_spaces(corpus: Corpus, numbers) -> Corpus:
-    """The corpus, whose summaries say whether the lexicon `numbers` left out white space."""
-    summary = {
-        split: dataclasses.replace(row, lacks_spaces=numbers.lacks_spaces)
-        for split, row in corpus.summary.items()
-    }
+def _with_losses(corpus: Corpus, **losses: bool) -> Corpus:
+    """The corpus, whose summaries have these fields: what the text lost when it was read."""
+    summary = {split: dataclasses.replace(row, **losses) for split, row in corpus.summary.items()}
     return dataclasses.replace(corpus, summary=summary)
 
 

@@ -356,6 +356,19 @@ def test_lines_that_end_in_eos_already_are_the_same_text(tmp_path):
     assert notes[1] - notes[0] == 3
 
 
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_the_counts_say_if_capitals_were_lost_also_from_the_cache(tmp_path, lowercase):
+    folder, options = (
+        write(tmp_path, train="A b\n", valid="b A b\n"),
+        TextOptions(lowercase=lowercase),
+    )
+    for _ in range(2):
+        loaded = corpus.load_text(
+            folder, splits=("train", "valid"), options=options, cache_dir=tmp_path / "cache"
+        )
+        assert {row.is_lowercase for row in loaded.summary.values()} == {lowercase}
+
+
 def test_two_splits_with_the_same_text_are_told(tmp_path):
     notes = corpus.load_text(write(tmp_path, train="a b\n", valid="b a\n", test="b a\n")).notes
     assert [note[:32] for note in notes] == ["valid and test are the same text"]

@@ -65,8 +65,8 @@ def rows(device: str, model: str, seconds: float) -> Iterator[Row]:
     for mode in MODES:
         yield _trajectory(mode)
     yield _cudnn(device)
-    for precision in ("mixed_bfloat16", "mixed_float16"):
-        yield from _low_precision(precision)
+    for mode in MODES:
+        yield from _low_precision(mode)
     yield _mirrored(device)
     yield _memory(device)
     yield from _rates(device, model, seconds)
@@ -129,11 +129,11 @@ def replay_error(recording: Path, rnn_mode: str) -> float:
     return _distance(np.concatenate([costs, norms]), recorded)
 
 
-def _low_precision(precision: str) -> Iterator[Row]:
-    """In every mode, the costs beside those of float32, and what was added to each weight."""
-    for mode in MODES:
-        config = dataclasses.replace(SMALL, rnn_mode=mode)
-        costs, _, updates = _train_small(config)
+def _low_precision(mode: str) -> Iterator[Row]:
+    """In each precision, the costs beside those of float32, and what was added to each weight."""
+    config = dataclasses.replace(SMALL, rnn_mode=mode)
+    costs, _, updates = _train_small(config)
+    for precision in ("mixed_bfloat16", "mixed_float16"):
         low_costs, _, low_updates = _train_small(dataclasses.replace(config, precision=precision))
         check = f"{mode} in {precision}"
         yield Row.error(f"{check}: costs near float32's", _distance(low_costs, costs), LOW)
