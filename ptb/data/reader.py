@@ -81,6 +81,13 @@ class Windows:
         starts, lengths = self.starts[:count], self.lengths[:count]
         return replace(self, starts=starts, lengths=lengths, restarts=restarts)
 
+    def fill_rows(self, parts: int) -> Windows:
+        """The windows with rows added that have no target, until `parts` divides their number."""
+        columns = (0, 0), (0, -self.batch_size % parts)
+        restarts = None if self.restarts is None else np.pad(self.restarts, columns)
+        starts, lengths = np.pad(self.starts, columns), np.pad(self.lengths, columns)
+        return replace(self, starts=starts, lengths=lengths, restarts=restarts)
+
     def dataset(self):
         """The windows in order, as a finite `tf.data.Dataset` of (inputs, targets, mask).
 
@@ -212,18 +219,17 @@ def every_token(
 
 
 def validation(
-    ids: np.ndarray, batch_size: int, num_steps: int, borders: Borders | None = None, parts: int = 1
+    ids: np.ndarray, batch_size: int, num_steps: int, borders: Borders | None = None
 ) -> Windows:
     """Cuts a text into windows for validation during training: `every_token` in several rows.
 
     Rows make it fast, but each row except the first starts without context. So each row has at
-    least `ROW_WINDOWS` windows: a short text has fewer rows than `batch_size`. Their number is a
-    multiple of `parts`, the replicas that share them.
+    least `ROW_WINDOWS` windows: a short text has fewer rows than `batch_size`.
 
     Raises ValueError as `every_token` does.
     """
-    rows = len(ids) // (ROW_WINDOWS * num_steps) // parts * parts
-    return every_token(ids, min(batch_size, max(parts, rows)), num_steps, borders)
+    rows = max(1, len(ids) // (ROW_WINDOWS * num_steps))
+    return every_token(ids, min(batch_size, rows), num_steps, borders)
 
 
 def line_starts(ids: np.ndarray, eos: int) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import BinaryIO
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import blended_transform_factory
@@ -24,7 +23,6 @@ class Canvas:
     def __init__(self, width: float, height: float, label: float = LABEL):
         self.width = width
         self.figure = Figure(figsize=(WIDTH, UNIT * height), dpi=DPI)
-        FigureCanvasAgg(self.figure)
         self.axes = self.figure.add_axes((label, 0, 0.985 - label, 1))
         self.axes.set(xlim=(0, width), ylim=(height - 0.4, -0.4))
         self.axes.set_axis_off()

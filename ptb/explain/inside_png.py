@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -34,7 +33,6 @@ def draw_inside(inside: Inside, units: Sequence[int], file: BinaryIO, language: 
         dpi=DPI,
         layout="constrained",
     )
-    FigureCanvasAgg(figure)
     panels = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     _draw_surprisal(panels[0], inside, language)
     for panel, unit in zip(panels[1:-1], units, strict=True):

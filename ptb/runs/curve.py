@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -17,7 +16,6 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
     epochs = [report.epoch for report in reports]
     best = best_of(reports)
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     train = [report.train_perplexity for report in reports]
     valid = [report.valid_perplexity for report in reports]

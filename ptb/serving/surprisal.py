@@ -57,13 +57,11 @@ def table(words: list[Word], kind: str = "word") -> str:
 
 def draw(words: list[Word], title: str, file: BinaryIO) -> None:
     """A bar for each of the first 500 words, as a PNG; grey where a word became `<unk>`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     words = words[: WORDS_OF_A_ROW * MOST_ROWS]
     rows = [words[i : i + WORDS_OF_A_ROW] for i in range(0, len(words), WORDS_OF_A_ROW)]
     figure = Figure(figsize=(11, 2.2 * len(rows) + 0.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     figure.suptitle(title, family=fonts())
     highest = max((word.bits or 0 for word in words), default=0)
     for axes, row in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):

@@ -76,8 +76,7 @@ class Training:
         self._read_ids = borders.stream(train_ids) if borders else train_ids
         self._stream = tf.constant(self._read_ids)
         self._resets = tf.constant(borders.resets(self._read_ids)) if borders else None
-        sizes = config.batch_size, config.num_steps
-        self._valid = reader.validation(valid_ids, *sizes, borders, self.replicas.count)
+        self._valid = reader.validation(valid_ids, config.batch_size, config.num_steps, borders)
         self._step = step or train_step(model, config, self.replicas)
         self._evaluate = Evaluator(model, self.replicas)
         self._windows_per_call = windows_per_call

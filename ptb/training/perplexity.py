@@ -45,8 +45,7 @@ class Evaluator:
     """Scores texts with one model. The weights may change between calls.
 
     Traced for the first text, and once more, for any length, for a text of another length.
-
-    With `replicas`, the batch size of the windows must be a multiple of their count.
+    `replicas` share the rows of the windows.
     """
 
     def __init__(self, model, replicas: Replicas | None = None):
@@ -60,6 +59,7 @@ class Evaluator:
         `progress` is called with the count of tokens since the call before.
         """
         began = time.perf_counter()
+        windows = windows.fill_rows(self._replicas.count)
         text = _on_device(windows)
         state = self._initial_state(windows.batch_size)
         nats = tf.constant(0.0, tf.float64)

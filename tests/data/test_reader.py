@@ -17,13 +17,24 @@ def windows_of(windows):
 
 
 @pytest.mark.parametrize(
-    ("num_tokens", "parts", "rows"),
-    [(1000, 1, 8), (160, 1, 4), (30, 1, 1), (160, 3, 3), (30, 3, 3), (1000, 3, 8)],
+    ("num_tokens", "rows"),
+    [(1000, 8), (160, 4), (30, 1)],
 )
-def test_validation_has_rows_of_ten_windows_and_of_a_short_text_fewer(num_tokens, parts, rows):
-    windows = reader.validation(np.arange(num_tokens), 8, num_steps=4, parts=parts)
+def test_validation_has_rows_of_ten_windows_and_of_a_short_text_fewer(num_tokens, rows):
+    windows = reader.validation(np.arange(num_tokens), 8, num_steps=4)
     assert windows.batch_size == rows
     assert windows.lengths.sum() == num_tokens - 1
+
+
+def test_rows_without_a_target_fill_up_what_replicas_share():
+    windows = reader.every_line(np.array([2, 0, 3, 4, 0, 5, 0]), 0, batch_size=3, num_steps=2)
+    filled = windows.fill_rows(2)
+    assert filled.batch_size == 4
+    assert filled.lengths[:, 3].tolist() == [0, 0]
+    assert filled.num_tokens == windows.num_tokens == 7
+    for name in ("starts", "lengths", "restarts"):
+        np.testing.assert_array_equal(getattr(filled, name)[:, :3], getattr(windows, name))
+    assert windows.fill_rows(3).batch_size == 3
 
 
 def test_sequential_windows_are_the_tutorials():

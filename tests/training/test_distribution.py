@@ -143,8 +143,9 @@ def test_the_graph_of_a_replica_knows_its_number_of_rows(two):
     assert [tuple(shape) for shape in shapes] == [(B // 2, T)] * 2
 
 
-def test_two_replicas_score_as_one_does(two):
-    windows = reader.every_token(TEXT, B, 7)
+@pytest.mark.parametrize("batch_size", [B, 1, 3])
+def test_two_replicas_score_as_one_does(two, batch_size):
+    windows = reader.every_token(TEXT, batch_size, 7)
     scores = [Evaluator(make_model(r), r)(windows) for r in (Replicas(), two)]
     assert scores[1].tokens == scores[0].tokens == len(TEXT) - 1
     assert scores[1].nats == pytest.approx(scores[0].nats, rel=1e-6)

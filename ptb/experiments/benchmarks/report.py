@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ptb.experiments.benchmarks.race import Entry
@@ -110,7 +109,6 @@ def draw(result: dict, title: str, path: Path) -> None:
     sides = {n: s for n, s in result["sides"].items() if "absent" not in s}
     rates = {name: side["train_words_per_second"] for name, side in sides.items()}
     figure = Figure(figsize=(7, 0.6 * len(rates) + 1.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     names = list(rates)[::-1]
     medians = [rates[name]["median"] for name in names]

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -78,7 +77,6 @@ def _side(workload: Workload, name: str, value: int) -> Ours:
 def _draw(name: str, medians: dict[int, float], slope: float, path: Path) -> None:
     values, milliseconds = list(medians), [1000 * each for each in medians.values()]
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.plot(values, milliseconds, marker="o", color="black", label="measured")
     linear = [milliseconds[-1] * value / values[-1] for value in values]

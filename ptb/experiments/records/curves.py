@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -33,7 +32,6 @@ def draw(folder: Path) -> Figure:
     Raises ValueError where there is no record of a model with a published end.
     """
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     followed: dict[str | None, list[Path]] = {}
     for path in sorted(folder.glob("*/*/metrics.csv")):

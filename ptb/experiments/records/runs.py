@@ -129,7 +129,6 @@ def lines(table: list[list[str]]) -> list[str]:
 
 def draw(runs: Sequence[Run], file) -> None:
     """Draws the valid perplexity of each run by epoch, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
@@ -138,7 +137,6 @@ def draw(runs: Sequence[Run], file) -> None:
 
     drawn = [run for run in runs if run.valid]
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for number, (run, colour) in enumerate(zip(drawn, shades(len(drawn)), strict=True)):
         label = escape(run.name).replace("$", r"\$")

@@ -10,7 +10,6 @@ import io
 from collections.abc import Callable
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -48,7 +47,6 @@ def _label_in_chinese(figure: Figure) -> None:
 def panels(count: int, height: float = 4.0):
     """A figure and its `count` axes, one above the other; `height` in inches each."""
     figure = Figure(figsize=(6.4, height * count), dpi=125, layout="constrained")
-    FigureCanvasAgg(figure)
     figure.get_layout_engine().set(hspace=0.06)  # type: ignore[call-arg]
     axes = figure.subplots(count, squeeze=False)[:, 0]
     for each in axes:
