@@ -50,7 +50,7 @@ def define_config_flags() -> None:
             "small",
             "The preset, which sets the defaults of other flags. small, medium, large: the "
             "tutorial's. fast: the quality of small in less time. best: the lowest perplexity "
-            "in an hour. overnight: in hours. "
+            "in an hour. overnight: in a few hours. "
             f"test: tiny, to try things out. One of: {', '.join(PRESETS)}.",
         )
     for field in dataclasses.fields(Config):

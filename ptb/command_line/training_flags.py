@@ -54,7 +54,7 @@ def define_training_flags() -> None:
         flags.DEFINE_integer(
             "sample_every",
             0,
-            "Print a text that the model writes, after every so many epochs. 0: never.",
+            "Print a generated sample after every this many epochs. 0: never.",
             0,
             100_000,
         )
@@ -68,7 +68,7 @@ def define_training_flags() -> None:
         flags.DEFINE_list(
             "change",
             [],
-            "Hyperparameters that may differ from the run in --save_path, with commas between. "
+            "Hyperparameters that may differ from the run in --save_path, comma-separated. "
             f"Without this flag, a difference is an error. Possible: {', '.join(MEANT)}. "
             "Default: none.",
         )

@@ -177,7 +177,7 @@ class Config:
     adaptive_cutoffs: str = _field(
         "2000",
         "model",
-        "With --softmax=adaptive: the word ids at which clusters begin, with commas between. Ids "
+        "With --softmax=adaptive: the word ids at which clusters begin, comma-separated. Ids "
         "are ordered by frequency.",
     )
     softmax_bias: str = _field(

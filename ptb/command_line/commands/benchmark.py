@@ -246,12 +246,12 @@ def start() -> None:
         flags.DEFINE_list(
             "paths",
             ["fused", "static", "keras", "fused_bfloat16"],
-            "Implementations of this project to measure, with commas between.",
+            "Implementations of this project to measure, comma-separated.",
         )
         flags.DEFINE_list(
             "peers",
             ["torch", "keras_fit", "torch_bfloat16"],
-            "Other programs to compare with, with commas between. tf1_block and tf1_basic are the "
+            "Other programs to compare with, comma-separated. tf1_block and tf1_basic are the "
             "original tutorial in TensorFlow 1.15.",
         )
         flags.DEFINE_enum(

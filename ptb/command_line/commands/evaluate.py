@@ -433,7 +433,7 @@ def start() -> None:
         flags.DEFINE_integer(
             "neural_cache",
             0,
-            "Size in words of a neural cache, which takes part in the prediction (Grave et al. "
+            "Size in words of the neural cache that is mixed into the prediction (Grave et al. "
             "2017). 0: no cache.",
             0,
             1_000_000,
@@ -449,7 +449,7 @@ def start() -> None:
         flags.DEFINE_float(
             "cache_share",
             0.1,
-            "With --neural_cache: share of the cache in the prediction, from 0 to 1.",
+            "With --neural_cache: weight of the cache in the prediction, from 0 to 1.",
             0.0,
             1.0,
         )
@@ -469,7 +469,7 @@ def start() -> None:
         flags.DEFINE_float(
             "dynamic_decay",
             0.002,
-            "With --dynamic_evaluation: strength of the pull back to the trained weights.",
+            "With --dynamic_evaluation: rate of the decay back to the trained weights.",
             0.0,
             1.0,
         )

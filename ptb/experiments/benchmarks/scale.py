@@ -209,15 +209,15 @@ def start() -> None:
     """Defines the flags and runs the command."""
     with flag_group("what to measure"):
         flags.DEFINE_list(
-            "models", ["small", "medium", "large"], "Presets to measure, with commas between."
+            "models", ["small", "medium", "large"], "Presets to measure, comma-separated."
         )
         flags.DEFINE_list(
-            "precisions", ["small"], "Presets to measure in low precision too, with commas between."
+            "precisions", ["small"], "Presets to measure in low precision too, comma-separated."
         )
         flags.DEFINE_list(
             "four_times",
             ["small", "medium"],
-            "Presets to measure with four times the batch_size too, with commas between. large "
+            "Presets to measure with four times the batch_size too, comma-separated. large "
             "does not fit into 24 GiB.",
         )
         flags.DEFINE_float(
