@@ -79,7 +79,7 @@ def _load(entry: Path, corpus_type: type):
         corpus = corpus_type(
             name=meta["name"],
             vocabulary=Vocabulary.from_text((entry / VOCABULARY).read_text(encoding="utf-8")),
-            splits={split: np.load(entry / f"{split}.npy") for split in meta["summary"]},
+            splits={split: _load_ids(entry / f"{split}.npy") for split in meta["summary"]},
             summary={split: SplitSummary(**row) for split, row in meta["summary"].items()},
             notes=tuple(map(str, meta["notes"])),
             reasons=tuple(map(str, meta["reasons"])),
@@ -87,6 +87,11 @@ def _load(entry: Path, corpus_type: type):
         return corpus if corpus.fingerprint == meta["fingerprint"] else None
     except Exception:  # NumPy's readers raise many more for damaged bytes than they document
         return None
+
+
+def _load_ids(path: Path) -> np.ndarray:
+    with path.open("rb") as file:  # np.load leaves a file open that is no archive but begins as one
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _save(entry: Path, corpus) -> None:

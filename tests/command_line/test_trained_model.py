@@ -222,7 +222,10 @@ def test_what_was_left_out_of_a_text_is_said(parse, folder, capsys):
     [
         (TextOptions("char"), "no tokens=char: "),
         (TextOptions(lowercase=True), "no lowercase=True: "),
-        (TextOptions(min_count=40), "the 5 words of the train split other ids than this run gives its 4"),
+        (
+            TextOptions(min_count=40),
+            "the 5 words of the train split other ids than this run gives its 4",
+        ),
     ],
 )
 def test_a_run_whose_words_the_tutorial_numbers_otherwise_is_no_checkpoint_of_it(

@@ -219,7 +219,7 @@ SENTENCES = {
     "**At num_steps {n}, truncation hardly changes the direction of the recurrent weights' gradient after training**": "**训练之后，num_steps 为 {n} 时，截断几乎不改变循环权重的梯度方向**",
     "**At num_steps {n}, truncation noticeably changes the direction of the recurrent weights' gradient after training**": "**训练之后，num_steps 为 {n} 时，截断明显改变循环权重的梯度方向**",
     "**At num_steps {n}, truncation does not clearly change the direction of the recurrent weights' gradient after training**": "**训练之后，num_steps 为 {n} 时，截断是否明显改变循环权重的梯度方向并不清楚**",
-    'Its cosine with the full gradient is {n1}, and its length is {n2} of the full length. (Hardly: a cosine of at least {n3}. Noticeably: a lower one.) The cosine is {w}. The full gradient flows back through {n4} steps.': "它与完整梯度的余弦是 {n1}，长度是完整的 {n2}。（几乎不改变：余弦至少 {n3}；明显改变：余弦更低。）其他各组权重的余弦：{w}。完整的梯度流过 {n4} 步。",
+    "Its cosine with the full gradient is {n1}, and its length is {n2} of the full length. (Hardly: a cosine of at least {n3}. Noticeably: a lower one.) The cosine is {w}. The full gradient flows back through {n4} steps.": "它与完整梯度的余弦是 {n1}，长度是完整的 {n2}。（几乎不改变：余弦至少 {n3}；明显改变：余弦更低。）其他各组权重的余弦：{w}。完整的梯度流过 {n4} 步。",
     "**After epoch {n1}, num_steps {n2} is enough for the recurrent weights**": "**第 {n1} 轮之后，对循环权重来说 num_steps 为 {n2} 就够了**",
     "**After epoch {n1}, num_steps {n2} is not enough for the recurrent weights**": "**第 {n1} 轮之后，对循环权重来说 num_steps 为 {n2} 还不够**",
     "**After epoch {n1}, it is not clear whether num_steps {n2} is enough for the recurrent weights**": "**第 {n1} 轮之后，对循环权重来说 num_steps 为 {n2} 是否足够并不清楚**",
