@@ -113,7 +113,8 @@ def check_words_of_the_tutorial(trained) -> None:
         raise ValueError(
             f"the tutorial would give the {len(words):,} words of the train split other ids than "
             f"this run gives its {len(trained.vocabulary):,}: train with --min_count=1 and a "
-            "vocab_size that leaves no word out, on a text whose valid and test have no words that train lacks"
+            "vocab_size that leaves no word out, on a text whose valid and "
+            "test have no words that train lacks"
         )
 
 

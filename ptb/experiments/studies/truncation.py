@@ -185,8 +185,8 @@ def _usual(rows: list[Row]) -> str:
         f"**At num_steps {usual}, truncation {head} the direction of the recurrent weights' "
         f"gradient after training**. Its cosine with the full gradient is {cosine[RECURRENT]:.4f}, "
         f"and its length is {norm:.3f} of the full length. (Hardly: a cosine of at least "
-        f"{NEARLY:g}. Noticeably: a lower one.) The cosine is {others}. The full gradient flows back through "
-        f"{rows[0]['stretch']} steps."
+        f"{NEARLY:g}. Noticeably: a lower one.) The cosine is {others}. "
+        f"The full gradient flows back through {rows[0]['stretch']} steps."
     )
 
 
