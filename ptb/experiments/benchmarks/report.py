@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from statistics import median
 
@@ -44,7 +45,7 @@ def summary(entries: list[Entry], workload: Workload) -> dict:
 
 
 def spread(rates: list[float]) -> dict:
-    return {"median": median(rates), "min": min(rates), "max": max(rates)}
+    return {"median": median(rates), "min": min(rates), "max": max(rates), "rounds": rates}
 
 
 def _ratios(entries: list[Entry]) -> dict:
@@ -93,9 +94,18 @@ def table(result: dict, title: str) -> str:
             f"{(side['peak_bytes'] - side['import_bytes']) / 2**20:10,.0f} MiB"
         )
     lines.append("")
+    rounds = {
+        name: side["train_words_per_second"]["rounds"]
+        for name, side in result["sides"].items()
+        if "absent" not in side
+    }
     for peer, ratios in result["ratios"].items():
-        others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-        lines.append(f"words/s over {peer}'s, round by round: {others}")
+        others = []
+        for name, ratio in ratios.items():
+            each = [a / b for a, b in zip(rounds[name], rounds[peer], strict=True)]
+            others.append(f"{name} {ratio:.2f} ({min(each):.2f} to {max(each):.2f})")
+        line = f"words/s over {peer}'s, median (lowest to highest round): {', '.join(others)}"
+        lines += textwrap.wrap(line, 110, subsequent_indent="  ")
     lines.append("cost of the first steps, in nats:")
     for name, side in result["sides"].items():
         if "absent" not in side:

@@ -29,7 +29,7 @@ def test_the_summary_has_medians_shares_and_ratios_round_by_round(entries, workl
     assert result["training_flop_per_word"] == 3 * (2 * 20 * 40 + 2 * 10 * 100)
     assert result["matmul_limit_flops"] == 3e6
     assert result["sides"]["fused"]["train_words_per_second"] == {
-        "median": 200, "min": 100, "max": 300,
+        "median": 200, "min": 100, "max": 300, "rounds": [100, 300, 200],
     }  # fmt: skip
     assert result["sides"]["fused"]["share_of_limit"] == pytest.approx(200 * 10_800 / 3e6)
     assert result["ratios"] == {"torch": {"fused": 1.0}}
@@ -56,7 +56,9 @@ def test_the_table_says_why_a_side_is_absent(entries, workload):
     assert [line.split()[-4:] for line in text.splitlines() if line.startswith("fused")] == [
         ["3", "MiB", "2", "MiB"]
     ]
-    assert "words/s over torch's, round by round: fused 1.00" in text
+    assert (
+        "words/s over torch's, median (lowest to highest round): fused 1.00 (0.50 to 3.00)" in text
+    )
     assert max(len(line) for line in text.splitlines()) <= 110
 
 
