@@ -7,23 +7,33 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TypedDict
 
 import numpy as np
 
 from ptb.data.text import TOKENS, addition, shown, without_last_space
 from ptb.data.vocabulary import EOS
+from ptb.machine.checked import Limits, check
 from ptb.machine.untrusted import read_json
 from ptb.serving.refusal import refusals
 from ptb.serving.surprisal import Word, words_of
 
 MODEL_FILE, CARD_FILE = "saved_model.pb", "model_card.json"
-# What is read of a card, and the functions that are called.
-CARD = {
-    **{"name": str, "tokens": str, "vocab_size": int, "num_weights": int},
-    **{"perplexities": dict, "config": dict, "corpus": dict},
-}
+# The functions that are called.
 CALLS = ("initial_state", "next_word", "score", "generate")
 INSIDE = "inside"  # exports of earlier versions lack it
+
+
+class Card(TypedDict):
+    """A `model_card.json`, as far as it is read."""
+
+    name: str
+    tokens: Annotated[str, Limits(choices=TOKENS)]
+    vocab_size: int
+    num_weights: int
+    perplexities: dict[str, float | None]  # null: it was not finite
+    config: dict
+    corpus: dict
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class LoadedExport:
         self.path = find(export_path)
         try:
             self.card = read_json(self.path / CARD_FILE)
-            _check_card(self.card)
+            check("the card", self.card, Card)
             self._model = tf.saved_model.load(str(self.path))
             self.call = {name: self._model.signatures[name] for name in CALLS}
             self.can_look_inside = INSIDE in self._model.signatures
@@ -192,18 +202,3 @@ class LoadedExport:
     def _ask(self, name: str, **inputs) -> dict:
         with refusals():
             return self.call[name](**inputs)
-
-
-def _check_card(card) -> None:
-    """Raises ValueError if the card is not one that an export writes."""
-    if not isinstance(card, dict):
-        raise ValueError("the card is no JSON object")
-    for name, kind in CARD.items():
-        if type(card.get(name)) is not kind:
-            raise ValueError(f"the card has no {name}")
-    if card["tokens"] not in TOKENS:
-        raise ValueError(f"the card has the tokens {card['tokens']!r}")
-    for value in card["perplexities"].values():
-        # null: it was not finite.
-        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
-            raise ValueError(f"the card has the perplexity {value!r}")
