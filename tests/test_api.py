@@ -109,6 +109,9 @@ def test_what_does_not_fit_is_refused_with_the_value_and_the_remedy(example, tmp
 def test_another_file_is_scored_whole_and_read_as_the_run_reads(example, tmp_path):
     words = example.trained.vocabulary.decode(example.corpus.test[:40])
     (tmp_path / "other.txt").write_text("".join(join(words, "word")))
+    for path in ("", tmp_path, tmp_path / "missing.txt"):
+        with pytest.raises(ValueError, match="is not a file"):
+            ptb.load_whole(path, example.trained)
     other = ptb.load_whole(tmp_path / "other.txt", example.trained)
     ids = list(example.corpus.test[:40])
     eos = example.trained.vocabulary.eos_id

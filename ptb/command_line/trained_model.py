@@ -228,7 +228,7 @@ def _text_of_run(trained, source: TextSource, split: str):
         changes = f"{what} has the fingerprint {now[:12]} and had {then[:12]}"
     if changes:
         # Given as --data_path, one file is scored whole: with what the run trained on.
-        remedy = "give what was added in a file of its own, as --data_path"
+        remedy = "give a part that the run did not train on in a file of its own, as --data_path"
         if not source.is_file:
             remedy = "give it as --data_path to score it as it is"
         raise ValueError(

@@ -23,7 +23,7 @@ import numpy as np
 from ptb.data.summary import SplitSummary
 from ptb.data.vocabulary import Vocabulary
 
-FORMAT = 7
+FORMAT = 8
 VOCABULARY = "vocabulary.txt"
 # The names of entries, and of those that are being written.
 OWN = r"[0-9a-f]{64}|\.new-\w+"

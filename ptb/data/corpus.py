@@ -158,6 +158,8 @@ def load_whole(
     Raises ValueError as `load_text` does.
     """
     path, options = Path(data_path), dataclasses.replace(options, shares=None)
+    if not path.is_file():
+        raise ValueError(f"data_path {str(data_path)!r} is not a file: give one text file")
     return _load(path, {WHOLE: path}, (WHOLE,), vocabulary, None, options, cache_dir)
 
 
@@ -186,12 +188,12 @@ def _load(
         )
         notes = tuple(line for content in contents.values() for line in content.notes)
         corpus = dataclasses.replace(corpus, notes=notes)
-        corpus = _with_losses(corpus, lacks_spaces=numbers.lacks_spaces)
+        corpus = _with_losses(corpus, numbers)
         entry.save(corpus, {path: content.sha256 for path, content in contents.items()})
     lengths = {split: len(ids) for split, ids in corpus.splits.items()}
     resolved = path.resolve()
     return dataclasses.replace(
-        _with_losses(corpus, is_lowercase=options.lowercase),
+        corpus,
         name=resolved.name,
         tokens=options.tokens,
         source={"data_path": str(resolved), **settings, "reading": text.READING},
@@ -237,8 +239,7 @@ def load_tfds(
     kept = tuple(split for split in names if split in splits + optional_splits)
     named, limits = (numbers.tokens, options.tokens), (vocab_size, options.min_count)
     corpus = _corpus(wanted.name, texts, named, vocabulary, limits, kept)
-    losses = {"lacks_spaces": numbers.lacks_spaces, "is_lowercase": options.lowercase}
-    corpus = _with_losses(corpus, **losses)
+    corpus = _with_losses(corpus, numbers)
     settings = {name: getattr(options, name) for name in ("tokens", "lowercase", "min_count")}
     folder = str(Path(data_dir).resolve()) if data_dir else None
     source = {"dataset": dataset, "data_dir": folder, **settings}
@@ -340,14 +341,16 @@ def _equal_splits(corpus: Corpus) -> tuple[str, ...]:
     """A note for each pair of splits with the same text: the second measures no new text."""
     splits, counts = corpus.splits, corpus.summary  # counts differ where only <unk> is alike
     return tuple(
-        f"{one} and {other} are the same text: the perplexity of one says nothing of unseen text"
+        f"{one} and {other} have the same tokens: the perplexity of {other} says nothing of text "
+        + ("that was not trained on" if one == "train" else "that the best epoch was not chosen by")
         for one, other in itertools.combinations(splits, 2)
         if counts[one] == counts[other] and np.array_equal(splits[one], splits[other])
     )
 
 
-def _with_losses(corpus: Corpus, **losses: bool) -> Corpus:
-    """The corpus, whose summaries have these fields: what the text lost when it was read."""
+def _with_losses(corpus: Corpus, numbers) -> Corpus:
+    """The corpus, whose summaries say what the text lost when the lexicon `numbers` read it."""
+    losses = {name: getattr(numbers, name) for name in ("lacks_spaces", "lacks_capitals")}
     summary = {split: dataclasses.replace(row, **losses) for split, row in corpus.summary.items()}
     return dataclasses.replace(corpus, summary=summary)
 

@@ -25,7 +25,7 @@ import numpy as np
 from ptb.data.documents import Borders
 
 OVERHEAD_STEPS = 2
-ROW_WINDOWS = 10  # at least, in a row of validation
+ROW_WINDOWS = 10  # about, at least, in a row of validation
 # The places of a stream, padding and an `<eos>` before the text included, are int32.
 MAX_PLACES = 2**31 - 2
 
@@ -223,11 +223,12 @@ def validation(
 ) -> Windows:
     """Cuts a text into windows for validation during training: `every_token` in several rows.
 
-    Rows make it fast, but each row except the first starts without context. So each row has at
-    least `ROW_WINDOWS` windows: a short text has fewer rows than `batch_size`.
+    Rows make it fast, but each row except the first starts without context. So each row has about
+    `ROW_WINDOWS` windows or more: a short text has fewer rows than `batch_size`.
 
     Raises ValueError as `every_token` does.
     """
+    _require_sizes(ids, batch_size, num_steps)
     rows = max(1, len(ids) // (ROW_WINDOWS * num_steps))
     return every_token(ids, min(batch_size, rows), num_steps, borders)
 

@@ -31,8 +31,8 @@ class SplitSummary:
     `first_characters` and `first_words` are those of the first token, which is predicted too if
     documents are told apart (`ptb.data.documents`). `lacks_spaces` says that the text has white
     space which is neither a token nor counted: more than one space between words, tabs, or spaces
-    at the ends of lines, with `--tokens=word`. `is_lowercase` says that capitals were lost, with
-    `--lowercase`.
+    at the ends of lines, with `--tokens=word`. `lacks_capitals` says that `--lowercase` changed the
+    text.
     """
 
     tokens: int
@@ -44,7 +44,7 @@ class SplitSummary:
     first_characters: int = 0
     first_words: int = 0
     lacks_spaces: bool = False
-    is_lowercase: bool = False
+    lacks_capitals: bool = False
 
     @property
     def unknown_share(self) -> float:
@@ -75,7 +75,7 @@ class SplitSummary:
             return "the text has <unk>"
         if self.lacks_spaces:
             return "the text has white space that is left out"
-        return "the text was read in lower case" if self.is_lowercase else None
+        return "the text was read in lower case" if self.lacks_capitals else None
 
     def word_perplexity(self, perplexity: float, first: int = 0) -> float | None:
         """The perplexity per word of a perplexity per token; words end at white space.

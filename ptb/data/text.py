@@ -99,8 +99,8 @@ class WordLexicon:
 
     def __init__(self):
         self._ids = defaultdict(itertools.count().__next__)
-        # Whether white space was left out that `join` does not give back.
-        self.lacks_spaces = False
+        # Whether white space was left out that `join` does not give back, and capitals.
+        self.lacks_spaces = self.lacks_capitals = False
         self._last = "\n"
 
     @property
@@ -183,6 +183,7 @@ class CharLexicon:
     lacks_spaces = False
 
     def __init__(self):
+        self.lacks_capitals = False
         self.eos = 0
         self.tokens: list[str] = [EOS]
         self._ids = np.full(NUM_CODE_POINTS, -1, np.int32)
@@ -335,7 +336,9 @@ def encode(
     """
     encoded, num_tokens, memory = [np.empty(0, np.int32)], 0, memory_bytes()
     for block in blocks:
-        encoded.append(numbers.encode(_lower(block) if lowercase else block))
+        read = _lower(block) if lowercase else block
+        numbers.lacks_capitals |= read != block
+        encoded.append(numbers.encode(read))
         num_tokens += len(encoded[-1])
         if 8 * num_tokens > memory:  # the blocks, and the whole that is made of them
             raise ValueError(

@@ -74,7 +74,7 @@ class TrainedModel:
             return {}
         return {
             "train, while learning": self.report.train_perplexity,
-            "valid, rows side by side": self.report.valid_perplexity,
+            "valid, while training": self.report.valid_perplexity,
         }
 
     def build(self, rnn_mode: str | None = None):

@@ -24,8 +24,8 @@ class EpochReport:
       epoch: the number of the epoch, from 1.
       learning_rate: the highest learning rate of the epoch.
       train_perplexity: perplexity of the train split while the weights changed.
-      valid_perplexity: perplexity of the valid split at the end of the epoch, of every token, read
-        in `batch_size` rows side by side.
+      valid_perplexity: perplexity of the valid split at the end of the epoch, of every token, in
+        the rows of `ptb.data.reader.validation`.
       mean_grad_norm: mean global norm of the gradient over the windows, before clipping.
       seconds: time of training, in seconds, without validation.
       words_per_second: training speed.

@@ -61,7 +61,7 @@ COUNTS = SplitSummary(tokens=5, types=5, unknown=0, longest_line=5, characters=1
         ({}, ""),
         ({"unknown": 1}, " (not comparable: the text has <unk>)"),
         ({"lacks_spaces": True}, " (not comparable: the text has white space that is left out)"),
-        ({"is_lowercase": True}, " (not comparable: the text was read in lower case)"),
+        ({"lacks_capitals": True}, " (not comparable: the text was read in lower case)"),
     ],
 )
 def test_scores_are_called_comparable_only_if_all_of_the_text_is_predicted(changes, caveat, capsys):

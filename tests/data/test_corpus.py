@@ -356,22 +356,30 @@ def test_lines_that_end_in_eos_already_are_the_same_text(tmp_path):
     assert notes[1] - notes[0] == 3
 
 
-@pytest.mark.parametrize("lowercase", [False, True])
-def test_the_counts_say_if_capitals_were_lost_also_from_the_cache(tmp_path, lowercase):
-    folder, options = (
-        write(tmp_path, train="A b\n", valid="b A b\n"),
-        TextOptions(lowercase=lowercase),
-    )
+@pytest.mark.parametrize("tokens", ["word", "char"])
+@pytest.mark.parametrize(
+    ("word", "lowercase", "lost"), [("A", False, False), ("A", True, True), ("a", True, False)]
+)
+def test_the_counts_say_if_capitals_were_lost_also_from_the_cache(
+    tmp_path, tokens, word, lowercase, lost
+):
+    folder = write(tmp_path, train=f"{word} b\n", valid=f"b {word} b\n")
+    options = TextOptions(tokens, lowercase)
     for _ in range(2):
         loaded = corpus.load_text(
             folder, splits=("train", "valid"), options=options, cache_dir=tmp_path / "cache"
         )
-        assert {row.is_lowercase for row in loaded.summary.values()} == {lowercase}
+        assert {row.lacks_capitals for row in loaded.summary.values()} == {lost}
 
 
 def test_two_splits_with_the_same_text_are_told(tmp_path):
     notes = corpus.load_text(write(tmp_path, train="a b\n", valid="b a\n", test="b a\n")).notes
-    assert [note[:32] for note in notes] == ["valid and test are the same text"]
+    assert [note[:34] for note in notes] == ["valid and test have the same token"]
+    assert "not trained on" not in notes[0]
+    both = corpus.load_text(write(tmp_path, train="a b\n", valid="a b\n", test="b a\n")).notes
+    assert len(both) == 1
+    assert both[0].startswith("train and valid")
+    assert both[0].endswith("not trained on")
     other = corpus.load_text(write(tmp_path, train="a <unk>\n", valid="a dog\n", test="a mice\n"))
     assert other.notes == ()  # though both end in <unk>
 

@@ -26,6 +26,11 @@ def test_validation_has_rows_of_ten_windows_and_of_a_short_text_fewer(num_tokens
     assert windows.lengths.sum() == num_tokens - 1
 
 
+def test_validation_in_windows_of_no_step_is_refused():
+    with pytest.raises(ValueError, match="num_steps=0"):
+        reader.validation(np.arange(9), 2, num_steps=0)
+
+
 def test_rows_without_a_target_fill_up_what_replicas_share():
     windows = reader.every_line(np.array([2, 0, 3, 4, 0, 5, 0]), 0, batch_size=3, num_steps=2)
     filled = windows.fill_rows(2)

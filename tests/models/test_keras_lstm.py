@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.keras_lstm import StatefulLanguageModel
 from models.keras_training import TrainingLoss
@@ -69,17 +70,22 @@ def test_on_a_gpu_the_layer_trains_in_float32_in_place_of_bfloat16(monkeypatch):
             weight.assign(np.random.default_rng(seed).normal(size=weight.shape))
 
     def run(layer, **options):
-        outputs, state = layer(
-            [*map(keras.ops.convert_to_tensor, inputs)], layer.initial_state(B), **options
-        )
-        return outputs[-1], *state
+        """The last outputs, the state after them, and gradients of the weights."""
+        weights = [weight.value for weight in layer.trainable_weights]
+        with tf.GradientTape() as tape:
+            outputs, state = layer(
+                [*map(keras.ops.convert_to_tensor, inputs)], layer.initial_state(B), **options
+            )
+            loss = tf.reduce_sum(tf.cast(outputs[-1], "float32") ** 2)
+        return outputs[-1], *state, *tape.gradient(loss, weights)
 
-    assert {str(part.dtype.name) for part in run(low)} == {"bfloat16"}
+    assert {str(part.dtype.name) for part in run(low)[:3]} == {"bfloat16"}
     monkeypatch.setattr("models.keras_lstm.on_gpu", lambda: True)
     resets = list(np.zeros([T, B], bool))
     for options in ({}, {"resets": resets}):
         for part, expected in zip(run(low, **options), run(exact, **options), strict=True):
             np.testing.assert_array_equal(part, expected)
+            assert np.any(expected)
     assert low.compute_dtype == low.lstm.compute_dtype == "bfloat16"
 
 

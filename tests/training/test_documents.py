@@ -159,7 +159,7 @@ CONFIG = Config(
     keep_prob=0.8,
     reset_at=LINE,
 )
-TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (200, 60))
+TRAIN, VALID = (np.arange(n, dtype=np.int32) ** 2 % V for n in (200, 130))
 
 
 def make_training(config=CONFIG):

@@ -104,9 +104,9 @@ def main() -> None:
 
 
 def _note_duration(seconds: float) -> None:
-    """Prints how long the benchmark will take."""
+    """Prints how long the benchmark will take; longer if a few windows take longer than a turn."""
     minutes = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{math.ceil(seconds)} seconds"
-    note(f"this takes about {minutes}")
+    note(f"this takes about {minutes}, or longer with a large model")
 
 
 def _check_flags() -> None:

@@ -243,7 +243,7 @@ def line_of(row: Row) -> str:
     """The row as a line of the table."""
     verdict = {True: "ok", False: "FAILED", None: "-"}[row.passed]
     found = f"{row.found} ({row.expected})" if row.expected else row.found
-    return f"{verdict:7} {row.check:45} {found}"
+    return f"{verdict:7} {row.check:48} {found}"
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from ptb.machine.atomic_file import write_atomically
 from ptb.machine.colours import GREY, SERIES
 
 OURS, OTHERS = SERIES[0], SERIES[-1]
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def summary(entries: list[Entry], workload: Workload) -> dict:
@@ -40,32 +41,34 @@ def summary(entries: list[Entry], workload: Workload) -> dict:
         "matmul_limit_flops": limit,
         "matmul_flops": {e.name: e.matmul_flops for e in entries if e.matmul_flops},
         "sides": sides,
-        "ratios": _ratios(entries),
+        "ratios": _medians(by_round := _ratios(entries)),
+        "ratios_by_round": by_round,
     }
 
 
 def spread(rates: list[float]) -> dict:
-    return {"median": median(rates), "min": min(rates), "max": max(rates), "rounds": rates}
+    return {"median": median(rates), "min": min(rates), "max": max(rates)}
 
 
 def _ratios(entries: list[Entry]) -> dict:
-    """Words/s of each side over each peer's: the median of the ratios of all rounds.
-
-    In bfloat16 also over the same side in float32.
-    """
+    """Words/s of each side over each peer's in each round; in bfloat16 also over its float32."""
     whole = [entry for entry in entries if entry.train_rates and not entry.absent]
     rates = {entry.name: entry.train_rates for entry in whole}
     exact = [name.removesuffix(BFLOAT16) for name in rates if name.endswith(BFLOAT16)]
     bases = (*PEERS, *LOW_PEERS, *exact)
     return {
         peer: {
-            name: median(a / b for a, b in zip(rates[name], rates[peer], strict=True))
+            name: [a / b for a, b in zip(rates[name], rates[peer], strict=True)]
             for name in rates
             if name != peer
         }
         for peer in rates
         if peer in bases
     }
+
+
+def _medians(ratios: dict) -> dict:
+    return {peer: {name: median(r) for name, r in each.items()} for peer, each in ratios.items()}
 
 
 def table(result: dict, title: str) -> str:
@@ -94,18 +97,14 @@ def table(result: dict, title: str) -> str:
             f"{(side['peak_bytes'] - side['import_bytes']) / 2**20:10,.0f} MiB"
         )
     lines.append("")
-    rounds = {
-        name: side["train_words_per_second"]["rounds"]
-        for name, side in result["sides"].items()
-        if "absent" not in side
-    }
-    for peer, ratios in result["ratios"].items():
-        others = []
-        for name, ratio in ratios.items():
-            each = [a / b for a, b in zip(rounds[name], rounds[peer], strict=True)]
-            others.append(f"{name} {ratio:.2f} ({min(each):.2f} to {max(each):.2f})")
-        line = f"words/s over {peer}'s, median (lowest to highest round): {', '.join(others)}"
-        lines += textwrap.wrap(line, 110, subsequent_indent="  ")
+    for peer, by_side in result["ratios_by_round"].items():
+        ratios = (
+            f"{name} {median(each):.2f} ({min(each):.2f} to {max(each):.2f})".replace(" ", NO_BREAK)
+            for name, each in by_side.items()
+        )
+        line = f"words/s over {peer}'s, median (lowest to highest round): {', '.join(ratios)}"
+        wrapped = textwrap.wrap(line, 110, subsequent_indent="  ")
+        lines += [each.replace(NO_BREAK, " ") for each in wrapped]
     lines.append("cost of the first steps, in nats:")
     for name, side in result["sides"].items():
         if "absent" not in side:

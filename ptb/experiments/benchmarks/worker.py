@@ -17,7 +17,7 @@ from ptb.machine.environment import peak_bytes
 
 FIRST_COSTS = 5
 MATMUL_SIZE = 2048
-TRIAL_WINDOWS, LEAST_WINDOWS = 2, 3
+LEAST_WINDOWS = 3
 
 
 def work(name: str, folder: str) -> Generator[dict, list, None]:
@@ -47,20 +47,28 @@ def work(name: str, folder: str) -> Generator[dict, list, None]:
 def train(side, seconds: float, first: int) -> dict:
     """Words trained on in about `seconds`, in one call as in a real run.
 
-    Before it, two calls that do not count: the first wakes what rested while other sides trained
-    (for `large`, TensorFlow 1 takes seconds for that), the second tells the pace.
+    Before it, calls that do not count: the first wakes what rested while other sides trained (for
+    `large`, TensorFlow 1 takes seconds for that). The others tell the pace, with more and more
+    windows until the time that each call takes by itself matters little.
     """
-    side.train(first, 1)
-    began = time.perf_counter()
-    side.train(first + 1, TRIAL_WINDOWS)
-    pace = (time.perf_counter() - began) / TRIAL_WINDOWS
-    windows = max(LEAST_WINDOWS, round(seconds / pace))
-    began = time.perf_counter()
-    side.train(first + 1 + TRIAL_WINDOWS, windows)
+    next_window = first
+
+    def elapsed(windows: int) -> float:
+        nonlocal next_window
+        began = time.perf_counter()
+        side.train(next_window, windows)
+        next_window += windows
+        return time.perf_counter() - began
+
+    elapsed(1)
+    trial = 1
+    while (trial_seconds := elapsed(trial)) < seconds / 10:
+        trial *= 2
+    windows = max(LEAST_WINDOWS, round(seconds * trial / trial_seconds))
     return {
+        "seconds": elapsed(windows),
         "words": windows * side.config.batch_size * side.config.num_steps,
-        "windows": 1 + TRIAL_WINDOWS + windows,
-        "seconds": time.perf_counter() - began,
+        "windows": next_window - first,
     }
 
 

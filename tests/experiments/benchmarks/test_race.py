@@ -29,9 +29,10 @@ def test_the_summary_has_medians_shares_and_ratios_round_by_round(entries, workl
     assert result["training_flop_per_word"] == 3 * (2 * 20 * 40 + 2 * 10 * 100)
     assert result["matmul_limit_flops"] == 3e6
     assert result["sides"]["fused"]["train_words_per_second"] == {
-        "median": 200, "min": 100, "max": 300, "rounds": [100, 300, 200],
+        "median": 200, "min": 100, "max": 300,
     }  # fmt: skip
     assert result["sides"]["fused"]["share_of_limit"] == pytest.approx(200 * 10_800 / 3e6)
+    assert result["ratios_by_round"] == {"torch": {"fused": [1.0, 3.0, 0.5]}}
     assert result["ratios"] == {"torch": {"fused": 1.0}}
 
 
