@@ -393,7 +393,7 @@ def _benchmarks() -> dict:
     folders = "amd_epyc", "amd_epyc_family_25", "amd_epyc_family_26", "xeon_amx"
     sizes = "small", "medium", "large"
     models = [f"{folder}/{size}" for folder, size in itertools.product(folders, sizes)]
-    for model in (*models, *(f"amd_epyc_family_26/{size}_tf1" for size in sizes)):
+    for model in models:
         benchmark = read_json(RESULTS / f"benchmark/{model}.json")
         name, here = f"benchmark {model}", benchmark["sides"]["fused"]
         speed = here["train_words_per_second"]["median"]

@@ -21,6 +21,7 @@ SIDES = {
     "torch": "PyTorch, float32",
     "torch_bfloat16": "PyTorch, bfloat16 autocast",
     "tf1_block": "the original, TensorFlow 1.15, block mode",
+    "tf1_basic": "the original, TensorFlow 1.15, basic mode",
     "keras_fit": "Keras 3.15 `fit`",
 }
 
@@ -102,6 +103,23 @@ def test_each_side_has_the_figures_of_the_benchmark(folder):
         for name, side in run["sides"].items():
             row = f"| {SIDES[name].format(model)} | {_row(side)} |"
             assert row in BESIDE_PEERS[folder]
+
+
+def test_the_lowest_and_highest_ratio_of_a_round_are_those_of_the_benchmark():
+    sides = {
+        "float32 to PyTorch's": ("torch", "fused"),
+        "bfloat16 to PyTorch's": ("torch_bfloat16", "fused_bfloat16"),
+        "bfloat16 to float32": ("fused", "fused_bfloat16"),
+        "float32 to the original, block mode": ("tf1_block", "fused"),
+        "float32 to the original, basic mode": ("tf1_basic", "fused"),
+        "float32 to Keras `fit`": ("keras_fit", "fused"),
+    }
+    ratios = [run["ratios_by_round"] for run in _runs("amd_epyc_family_26")]
+    rows = {
+        row: [f"{min(each[peer][side]):.2f} to {max(each[peer][side]):.2f}" for each in ratios]
+        for row, (peer, side) in sides.items()
+    }
+    _check(BESIDE_PEERS["amd_epyc_family_26"], rows)
 
 
 def _row(side):

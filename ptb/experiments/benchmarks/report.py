@@ -126,15 +126,19 @@ def draw(result: dict, title: str, path: Path) -> None:
         [rates[name]["max"] - rates[name]["median"] for name in names],
     ]
     colors = [OTHERS if name in (*PEERS, *LOW_PEERS) else OURS for name in names]
-    style = {"ecolor": GREY, "error_kw": {"linewidth": 2}, "capsize": 3}
-    axes.barh(names, medians, xerr=errors, color=colors, **style)
+    bars = {"ecolor": GREY, "error_kw": {"linewidth": 2}, "capsize": 3}
+    axes.barh(names, medians, xerr=errors, color=colors, **bars)
     for colour, label in ((OURS, "this project"), (OTHERS, "other programs")):
         axes.barh(0, 0, color=colour, label=label)
     axes.errorbar([], [], xerr=[], color=GREY, capsize=3, label="lowest to highest round")
     # Below the axes: inside, a bar may be anywhere.
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     for name, value, most in zip(names, medians, errors[1], strict=True):
-        axes.text(value + most, name, f"  {value:,.0f}", va="center")
+        # The line of the limit may be behind a number.
+        style = {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+        axes.annotate(
+            f"{value:,.0f}", (value + most, name), (8, 0), textcoords="offset points", **style
+        )
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
     axes.text(limit, -0.75, "matrix product alone ", ha="right", va="center", fontsize=8)
