@@ -140,10 +140,11 @@ def draw(result: dict, title: str, path: Path) -> None:
             f"{value:,.0f}", (value + most, name), (8, 0), textcoords="offset points", **style
         )
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
+    highest = [rates[name]["max"] for name in names]
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
-    axes.text(limit, -0.75, "matrix product alone ", ha="right", va="center", fontsize=8)
+    axes.text(limit, -0.75, "float32 matrix product alone ", ha="right", va="center", fontsize=8)
     axes.set(
-        xlabel="training, words per second", title=title, xlim=(0, 1.08 * max([limit, *medians]))
+        xlabel="training, words per second", title=title, xlim=(0, 1.12 * max([limit, *highest]))
     )
     axes.set_ylim(-1, len(names) - 0.5)
     axes.spines[["top", "right"]].set_visible(False)
