@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptb.data import corpus, files, text
+from ptb.data import cache, corpus, files, text
 from ptb.data.options import SPLITS, TextOptions
 from ptb.data.summary import SplitSummary
 from ptb.data.vocabulary import Vocabulary
@@ -361,8 +361,9 @@ def test_lines_that_end_in_eos_already_are_the_same_text(tmp_path):
     ("word", "lowercase", "lost"), [("A", False, False), ("A", True, True), ("a", True, False)]
 )
 def test_the_counts_say_if_capitals_were_lost_also_from_the_cache(
-    tmp_path, tokens, word, lowercase, lost
+    tmp_path, monkeypatch, tokens, word, lowercase, lost
 ):
+    monkeypatch.setattr(cache, "MIN_BYTES", 1)
     folder = write(tmp_path, train=f"{word} b\n", valid=f"b {word} b\n")
     options = TextOptions(tokens, lowercase)
     for _ in range(2):
@@ -370,6 +371,7 @@ def test_the_counts_say_if_capitals_were_lost_also_from_the_cache(
             folder, splits=("train", "valid"), options=options, cache_dir=tmp_path / "cache"
         )
         assert {row.lacks_capitals for row in loaded.summary.values()} == {lost}
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_two_splits_with_the_same_text_are_told(tmp_path):

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from ptb.data.text import split
-from ptb.serving.client import LoadedExport, find
+from ptb.serving.client import Card, LoadedExport, find
 from ptb.serving.refusal import Refused, refusals
 
 
@@ -44,7 +44,7 @@ def test_a_damaged_export_is_refused(export_path, tmp_path, name):
 
 @pytest.mark.parametrize(
     "content",
-    ["[" * 100_000, "[]", "7", " " * 2_000_000, '{"perplexities": {"test": NaN}}'],
+    ["[" * 100_000, "[]", "7", " " * 2_000_000],
 )
 def test_what_is_no_card_is_refused(export_path, tmp_path, content):
     shutil.copytree(export_path / "1", tmp_path / "1")
@@ -61,6 +61,7 @@ def test_what_is_no_card_is_refused(export_path, tmp_path, content):
         ("vocab_size", True),
         ("perplexities", [1]),
         ("perplexities", {"test": [1]}),
+        ("perplexities", {"test": float("nan")}),
         ("config", None),
     ],
 )
@@ -68,6 +69,17 @@ def test_a_card_that_no_export_has_is_refused(export_path, tmp_path, name, value
     shutil.copytree(export_path / "1", tmp_path / "1")
     path = tmp_path / "1" / "model_card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(ValueError, match="damaged"):
+        LoadedExport(tmp_path)
+
+
+@pytest.mark.parametrize("name", Card.__annotations__)
+def test_a_card_that_lacks_a_value_is_refused(export_path, tmp_path, name):
+    shutil.copytree(export_path / "1", tmp_path / "1")
+    path = tmp_path / "1" / "model_card.json"
+    card = json.loads(path.read_text())
+    del card[name]
+    path.write_text(json.dumps(card))
     with pytest.raises(ValueError, match="damaged"):
         LoadedExport(tmp_path)
 

@@ -22,9 +22,9 @@ SENTENCES = {
     # What all studies say.
     "A first look: {n1} seeds, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
     "A first look: {n1} seed, and a verdict needs {n2}.": "初步结果：{n1} 个种子，而结论需要 {n2} 个。",
-    "Brackets, and shading or bars in figures: 95% intervals of the mean (Student's t), over {n} seeds.": "括号里，以及图中的阴影或误差线，是平均值的 95% 置信区间（t 分布），{n} 个种子。",
-    "Brackets, and shading or bars in figures: 95% intervals of the mean (Student's t), and of the median for the noise (ranks), over {n} seeds.": "括号里，以及图中的阴影或误差线，是平均值的 95% 置信区间（t 分布），噪声是中位数的（按秩），{n} 个种子。",
-    "Brackets, and shading or bars in figures: 95% intervals of the share of seeds (Wilson), over {n} seeds.": "括号里，以及图中的误差线，是种子所占比例的 95% 置信区间（Wilson），{n} 个种子。",
+    "Brackets, and shading or error bars in figures: 95% intervals of the mean (Student's t), over {n} seeds.": "括号里，以及图中的阴影或误差线，是平均值的 95% 置信区间（t 分布），{n} 个种子。",
+    "Brackets, and shading or error bars in figures: 95% intervals of the mean (Student's t), and of the median for the noise (ranks), over {n} seeds.": "括号里，以及图中的阴影或误差线，是平均值的 95% 置信区间（t 分布），噪声是中位数的（按秩），{n} 个种子。",
+    "Brackets, and shading or error bars in figures: 95% intervals of the share of seeds (Wilson), over {n} seeds.": "括号里，以及图中的误差线，是种子所占比例的 95% 置信区间（Wilson），{n} 个种子。",
     "Not counted: {w}. At least one seed diverged there, or is not better than the words' frequencies.": "没有计入：{w}。那里有的种子发散了，或者不比只知道词频好。",
     "Each setting has the learning rate with the lowest mean valid loss, chosen on separate seeds. The grids spanned {n1} to {n2}.": "每种设置都用平均验证损失最低的学习率，用专门留出的种子来选。网格从 {n1} 到 {n2}。",
     "An interval is over the seeds at that rate. It does not say how much the choice of the rate adds.": "置信区间是在选定的学习率下、对各种子而言的，不包括选学习率带来的不确定。",

@@ -249,9 +249,8 @@ class Study:
         few = ""
         if seeds < self.min_seeds:
             few = f"A first look: {_seeds(seeds)}, and a verdict needs {self.min_seeds}.\n\n"
-        brackets = (
-            f"Brackets, and shading or bars in figures: {self.brackets}, over {_seeds(seeds)}."
-        )
+        brackets = "Brackets, and shading or error bars in figures: "
+        brackets += f"{self.brackets}, over {_seeds(seeds)}."
         return f"{few}{self.verdict(rows)}\n\n{brackets}"
 
     def report_recheck(self, recorded, rows, folder: Path, provenance: list[str]) -> None:
