@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 import tensorflow as tf
 
@@ -10,6 +11,10 @@ from tests.replicas import mirrored
 
 GOLDEN_DIR = Path(__file__).parent / "golden"
 PTB_DIR = Path(__file__).parents[2] / "shared" / "ptb"
+
+# No test depends on how fast a machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser):

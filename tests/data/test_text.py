@@ -102,7 +102,7 @@ def test_tokens_are_the_same_in_blocks_of_any_size(
         assert read(path, "char") == [char for line in lines for char in (*line, EOS)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANY_TEXT, st.booleans(), st.integers(1, 9))
 def test_a_file_and_a_text_in_memory_are_the_same_tokens(
     tmp_path_factory, content, lowercase, block_bytes

@@ -32,7 +32,7 @@ def test_a_text_of_any_script_comes_back(script):
     assert "".join(text.join(text.split(content, "wordpunct"), "wordpunct")) == content
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANY_TEXT)
 def test_any_text_comes_back(content):
     content = content.replace("\0", "").replace("\ufeff", "").replace("\r", "\n")
@@ -88,7 +88,7 @@ def test_a_line_of_any_length_is_read_in_parts(tmp_path, monkeypatch, kind, line
     assert [numbers.tokens[i] for i in ids] == text.split(content, kind)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text("a的,\t  ", min_size=1), st.text("a的,\t  "), st.sampled_from(["wordpunct", "subword"])
 )

@@ -58,7 +58,7 @@ def test_the_graph_makes_the_subwords_of_any_script_and_the_text_of_them(
     assert tokenizer.join(rows, new).numpy()[0].decode() == content
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANY_TEXT | st.text("teshi ,", max_size=80))
 def test_the_graph_makes_the_subwords_of_any_text(vocabulary, graph, content):
     check(vocabulary, graph, content.replace("\0", ""))

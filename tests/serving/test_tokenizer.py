@@ -62,14 +62,14 @@ ANY_BYTES = ANY_TEXT.map(str.encode) | st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANY_BYTES)
 def test_the_graph_reads_a_text_as_python_does(graphs, content):
     check(graphs, content)
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(ANY_BYTES)
 def test_the_graph_reads_any_text_as_python_does(graphs, content):
     check(graphs, content)
@@ -184,7 +184,7 @@ def test_unk_is_written_as_a_word(make):
 
 
 @given(st.text("ab \t\n\x0c\u3000"), st.text("ab \t\n"))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_characters_of_a_text_make_that_text_again(graphs, written, added):
     tokens = graphs["char", False](tf.constant([written]))
     new = [["<eos>" if character == "\n" else character] for character in added]
