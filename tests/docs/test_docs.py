@@ -70,6 +70,8 @@ def test_the_results_of_the_readme_are_those_of_the_records():
     assert f"`--model=small` has a test perplexity of {small}." in readme
     original = measured.value("the original, small: test")
     assert f"the parts of TensorFlow 1.15 and trained here, has {original} (three seeds)" in readme
+    large = measured.value("record large_bfloat16, last epoch: test")
+    assert f"`--model=large --precision=mixed_bfloat16` has {large} after all 55 epochs" in readme
     assert f"`--model=fast` reaches {fast} in {seconds} seconds" in readme
     assert f"`--model=best --precision=mixed_bfloat16` reaches {best} in an hour" in readme
     assert f"`--model=overnight --precision=mixed_bfloat16` reached {overnight}" in readme
