@@ -22,9 +22,9 @@ LIMIT_SECONDS = 600
 # By default glibc gives PyTorch's largest blocks back to the system at every step, or keeps them,
 # as the order of its allocations has it: 5,700 to 9,800 words/s on `small`, from process to process
 # (results/performance.md). Told to keep them, PyTorch runs at its best in every process.
-# These two have TensorFlow's own settings, but must leave memory of a GPU to the others.
 ENVIRONMENT = {
     "torch": {"MALLOC_MMAP_THRESHOLD_": str(2**32 - 1), "MALLOC_TRIM_THRESHOLD_": str(2**32 - 1)},
+    # These two have TensorFlow's own settings, but must leave memory of a GPU to the others.
     "keras_fit": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
     "tensorflow": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
 }

@@ -121,6 +121,7 @@ def draw(result: dict, title: str, path: Path) -> None:
     axes = figure.subplots()
     names = list(rates)[::-1]
     medians = [rates[name]["median"] for name in names]
+    highest = [rates[name]["max"] for name in names]
     errors = [
         [rates[name]["median"] - rates[name]["min"] for name in names],
         [rates[name]["max"] - rates[name]["median"] for name in names],
@@ -133,14 +134,11 @@ def draw(result: dict, title: str, path: Path) -> None:
     axes.errorbar([], [], xerr=[], color=GREY, capsize=3, label="lowest to highest round")
     # Below the axes: inside, a bar may be anywhere.
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
-    for name, value, most in zip(names, medians, errors[1], strict=True):
-        # The line of the limit may be behind a number.
-        style = {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
-        axes.annotate(
-            f"{value:,.0f}", (value + most, name), (8, 0), textcoords="offset points", **style
-        )
+    # The line of the limit may be behind a number.
+    number = {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+    for name, value, end in zip(names, medians, highest, strict=True):
+        axes.annotate(f"{value:,.0f}", (end, name), (8, 0), textcoords="offset points", **number)
     limit = result["matmul_limit_flops"] / result["training_flop_per_word"]
-    highest = [rates[name]["max"] for name in names]
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
     axes.text(limit, -0.75, "float32 matrix product alone ", ha="right", va="center", fontsize=8)
     axes.set(
