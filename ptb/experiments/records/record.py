@@ -18,8 +18,10 @@ import csv
 import io
 import json
 import math
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -204,19 +206,23 @@ def given_flags(names) -> list[str]:
     return [FLAGS[name].serialize() for name in names if FLAGS[name].present]
 
 
-def run_script(name: str, flags: list[str]) -> str:
+def run_script(name: str, flags: list[str], enough: Callable[[], bool] = lambda: False) -> str:
     """Runs `ptb NAME` and returns its stdout. If it fails, this process ends with its status.
 
-    A signal that asks this process to stop goes to the command, which saves.
+    A signal that asks this process to stop goes to the command, which saves. After each line of
+    output, the command is asked to stop if that is `enough`.
     """
-    lines = []
+    lines, stopped = [], False
     with Children() as children:
         process = children.start(command_of(name, *flags), stdout=subprocess.PIPE)
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
+            if not stopped and enough():
+                stopped = True
+                children.send(signal.SIGTERM)
         status = exit_status(process.wait())
-    if status or children.received:
+    if children.received or (status and not stopped):
         raise SystemExit(status or 128 + children.received)
     return "".join(lines)
 

@@ -1,22 +1,28 @@
 """Repeats a record and compares the results.
 
-    ptb verify results/ptb/fast/seed-1 --data_path=DIR                  trains anew
-    ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN  evaluates RUN
+    ptb verify results/ptb/fast/seed-1 --data_path=DIR                     trains anew
+    ptb verify results/ptb/large/seed-2 --data_path=DIR --max_epochs=2     trains two epochs
+    ptb verify results/ptb/medium/seed-1 --data_path=DIR --train_path=NEW  trains in NEW, resumes
+    ptb verify results/ptb/fast/seed-1 --data_path=DIR --save_path=RUN     evaluates RUN
 
 The text must have the fingerprint that the record names. Give its path if it was moved. Initial
 weights from another run or from a file of vectors must be those of the record. An evaluation must
 give every recorded figure within a relative 1e-5: perplexity, bits per character, share of unknown
 words. A new training must come within 2%. With the same commit and versions, on the same kind of
-machine, it is bit-identical.
+machine, it is bit-identical. With --max_epochs, train and valid perplexity of each of these epochs
+must come within 5%: while the learning rate is high, rounding errors change the path more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import tempfile
 from pathlib import Path
 from typing import NoReturn
+
+from absl import flags
 
 from ptb.command_line.config_flags import PREREQUISITES
 from ptb.command_line.help import flag_group
@@ -24,6 +30,7 @@ from ptb.command_line.paths import define_path
 from ptb.command_line.program import FLAGS, note, run_tool, user_errors
 from ptb.command_line.text_source import TextSource, define_data_flags
 from ptb.command_line.training_flags import load_beginnings
+from ptb.command_line.without_effect import refuse_without_effect
 from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
 from ptb.runs.beginning import DIGESTS
@@ -32,18 +39,25 @@ from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import PRESETS, Config
 
-EVALUATED, TRAINED = 1e-5, 0.02
+EVALUATED, TRAINED, EPOCH = 1e-5, 0.02, 0.05
 # When and how fast the learning rate falls. Changed before, these leave the run as it would have
 # been with them from the start.
 FALL = ("constant_epochs", "learning_rate_decay")
 FIGURES = tuple(Figure.__annotations__)
 
 
-def verify(folder: Path, run: Path | None) -> bool:
+def verify(
+    folder: Path,
+    run: Path | None = None,
+    train_path: Path | None = None,
+    max_epochs: int | None = None,
+) -> bool:
     """Returns whether the record holds, and prints each figure beside the recorded one.
 
-    The text is that of the data flags, else the record's. Raises ValueError where there is no such
-    record, or the text is another; where a script fails, the process ends with its status.
+    Evaluates `run`. Where there is none, trains anew, for `max_epochs` epochs or all of them, in
+    `train_path`, where a training goes on, or in a folder that is removed. The text is that of the
+    data flags, else the record's. Raises ValueError where there is no such record, the text is
+    another, or no training can repeat it; where a script fails, the process ends with its status.
     """
     recorded, description = read_result(folder), read_description(folder / "config.json")
     config = Config.from_dict(description["config"])
@@ -58,9 +72,36 @@ def verify(folder: Path, run: Path | None) -> bool:
     if run is not None:
         _check_run(run, description)
         return _compare(recorded, run, EVALUATED)
+    _check_can_be_trained(folder, recorded, description, max_epochs)
+    begun = _beginning_flags(description, corpus)
+    with contextlib.ExitStack() as cleanup:
+        run = train_path or Path(cleanup.enter_context(tempfile.TemporaryDirectory())) / "run"
+        if RunFolder(run).exists:
+            _check_run(run, description)
+        described = [*_model(description), *_flags(config), *begun, *source.to_flags()]
+        try:
+            _train(run, described, max_epochs)
+        except SystemExit:
+            if train_path is None:
+                note("no run was kept: to be able to resume one, give --train_path=FOLDER")
+            raise
+        if train_path is None:
+            note("this run is for the comparison only, and is removed after it")
+        if max_epochs is None:
+            return _compare(recorded, run, TRAINED)
+        return _compare_epochs(folder, run, max_epochs)
+
+
+def _check_can_be_trained(folder, recorded, description, max_epochs) -> None:
+    """Raises ValueError if a training with the record's config does not repeat its epochs."""
+    config = Config.from_dict(description["config"])
     epochs = len(column(folder / "metrics.csv", "epoch"))
-    if epochs != config.num_epochs:
+    if max_epochs is None and epochs != config.num_epochs:
         _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs")
+    if max_epochs is not None and max_epochs > epochs:
+        raise ValueError(
+            f"--max_epochs={max_epochs}: the record has {epochs} epochs, give at most as many"
+        )
     if changes := description.get("changes"):
         names = dict.fromkeys(name for change in changes for name in change["now"])
         free = (*changeable(description["config"]), *FALL)
@@ -70,17 +111,17 @@ def verify(folder: Path, run: Path | None) -> bool:
             _refuse_to_train("is of a run that had other learning rates than its config says")
     if recorded.get("rollbacks"):
         _refuse_to_train("is of a run that diverged and was rolled back")
-    begun = _beginning_flags(description, corpus)
-    with tempfile.TemporaryDirectory() as temporary:
-        run = Path(temporary) / "run"
-        try:
-            flags = [*_model(description), *_flags(config), *begun, *source.to_flags()]
-            run_script("train", [*flags, f"--save_path={run}"])
-            note("this run is for the comparison only, and is removed after it")
-        except SystemExit:
-            note("no run was kept: ptb verify trains from the beginning again")
-            raise
-        return _compare(recorded, run, TRAINED)
+
+
+def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
+    """Trains in `run`, or goes on there, until `max_epochs` epochs have ended, or all."""
+
+    def enough() -> bool:
+        table = run / "metrics.csv"
+        return bool(max_epochs) and table.exists() and len(column(table, "epoch")) >= max_epochs
+
+    if not enough():
+        run_script("train", [*described, f"--save_path={run}"], enough)
 
 
 def _has_rates(recorded: list[float], config: Config) -> bool:
@@ -155,22 +196,42 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
         answer = evaluate(run, split, *options)
         weights = escape(answer["weights"])
         for name in [name for name in FIGURES if figure.get(name) is not None]:
-            then, now = figure[name], math.inf if answer[name] is None else answer[name]
-            near = abs(now - then) <= tolerance * then
-            holds = holds and near
-            verdict = "the same" if now == then else "holds" if near else "DIFFERS"
-            what = name.replace("_", " ")
-            print(f"{split} {what} of {weights} {now:.4f}, recorded {then:.4f}: {verdict}")
+            now = math.inf if answer[name] is None else answer[name]
+            what = f"{split} {name.replace('_', ' ')} of {weights}"
+            holds = _holds(what, now, figure[name], tolerance) and holds
     return holds
+
+
+def _compare_epochs(folder: Path, run: Path, num_epochs: int) -> bool:
+    tables, holds = (run / "metrics.csv", folder / "metrics.csv"), True
+    names = ("train_perplexity", "valid_perplexity")
+    columns = {name: [column(table, name)[:num_epochs] for table in tables] for name in names}
+    for epoch in range(num_epochs):
+        for name in names:
+            now, then = (values[epoch] for values in columns[name])
+            what = f"{name.replace('_', ' ')} of epoch {epoch + 1}"
+            holds = _holds(what, now, then, EPOCH) and holds
+    return holds
+
+
+def _holds(what: str, now: float, then: float, tolerance: float) -> bool:
+    """Whether a figure is the recorded one, within a relative `tolerance`. Prints both."""
+    near = abs(now - then) <= tolerance * then
+    verdict = "the same" if now == then else "holds" if near else "DIFFERS"
+    print(f"{what} {now:.4f}, recorded {then:.4f}: {verdict}")
+    return near
 
 
 def main(arguments: list[str]) -> int:
     with user_errors():
         if len(arguments) != 1:
             raise ValueError("name the folder of the record, and beside it where the text is")
-        run = Path(FLAGS.save_path) if FLAGS.save_path else None
-        holds = verify(Path(arguments[0]), run)
-    print("the record holds" if holds else "the record does not hold")
+        if FLAGS.save_path:
+            refuse_without_effect(("train_path", "max_epochs"), where="with --save_path")
+        run, new = (Path(path) if path else None for path in (FLAGS.save_path, FLAGS.train_path))
+        holds = verify(Path(arguments[0]), run, new, FLAGS.max_epochs)
+    what = "so far, the record" if FLAGS.max_epochs else "the record"
+    print(f"{what} {'holds' if holds else 'does not hold'}")
     return 0 if holds else 1
 
 
@@ -181,6 +242,18 @@ def start() -> None:
         define_path(
             "save_path",
             None,
-            "Folder of a run to evaluate. Default: train anew, and keep no run.",
+            "Folder of a run to evaluate. Default: train anew.",
+        )
+        define_path(
+            "train_path",
+            None,
+            "Folder to train anew in, which is kept; the same command resumes it. Default: none is "
+            "kept.",
+        )
+        flags.DEFINE_integer(
+            "max_epochs",
+            None,
+            "Train only so many epochs, and compare each with the record's. Default: all.",
+            lower_bound=1,
         )
     run_tool(main)

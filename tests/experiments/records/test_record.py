@@ -147,6 +147,60 @@ def test_a_record_whose_learning_rate_falls_earlier_than_planned_is_trained_anew
         assert ("other learning rates" in result.stderr) == bool(returncode)
 
 
+@pytest.mark.slow
+def test_the_first_epochs_are_compared_with_those_of_the_record(made):
+    result = run("ptb verify", "test/seed-3", "--max_epochs=1", folder=made)
+    assert result.returncode == 0, result.stderr
+    metrics = (made / "test" / "seed-3" / "metrics.csv").read_text().splitlines()
+    _, _, train, valid, _ = map(float, metrics[1].split(","))
+    assert result.stdout.splitlines()[-3:] == [
+        f"train perplexity of epoch 1 {train:.4f}, recorded {train:.4f}: the same",
+        f"valid perplexity of epoch 1 {valid:.4f}, recorded {valid:.4f}: the same",
+        "so far, the record holds",
+    ]
+    for factor, verdict in ((1.04, "holds"), (1.06, "DIFFERS"), (0.94, "DIFFERS")):
+        bent = shutil.copytree(made / "test" / "seed-3", made / f"bent_by_{factor}")
+        table = (bent / "metrics.csv").read_text()
+        (bent / "metrics.csv").write_text(table.replace(str(valid), str(factor * valid)))
+        result = run("ptb verify", bent.name, "--max_epochs=1", folder=made)
+        assert result.returncode == (verdict == "DIFFERS")
+        assert result.stdout.splitlines()[-2].endswith(verdict)
+
+
+@pytest.mark.slow
+def test_a_verification_in_a_folder_of_its_own_goes_on_there(made):
+    path = "--train_path=again"
+    result = run("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
+    assert result.returncode == 0, result.stderr
+    metrics = (made / "test" / "seed-3" / "metrics.csv").read_text()
+    assert (made / "again" / "metrics.csv").read_text() == "".join(
+        metrics.splitlines(keepends=True)[:2]
+    )
+    ended = (made / "again" / "timing.csv").read_text()
+    result = run("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
+    assert result.stdout.endswith("so far, the record holds\n")
+    assert (made / "again" / "timing.csv").read_text() == ended
+    result = run("ptb verify", "test/seed-3", path, folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == figures(made)
+    assert (made / "again" / "metrics.csv").read_text() == metrics
+    assert (made / "again" / "timing.csv").read_text().startswith(ended)
+
+
+@pytest.mark.slow
+def test_epochs_that_a_record_does_not_have_and_flags_that_do_nothing_are_refused(made):
+    for flags, said in (
+        (("--max_epochs=3",), "max_epochs=3: the record has 2 epochs"),
+        (("--save_path=run", "--max_epochs=1"), "--max_epochs=1 has no effect"),
+        (("--save_path=run", "--train_path=new"), "--train_path=new has no effect"),
+    ):
+        result = run("ptb verify", "test/seed-3", *flags, folder=made)
+        assert said in one_line_error(result, "ptb verify")
+    assert run("train.py", *FLAGS, "--save_path=built_in", folder=made).returncode == 0
+    result = run("ptb verify", "test/seed-3", "--train_path=built_in", folder=made)
+    assert "is another than the record's" in one_line_error(result, "ptb verify")
+
+
 def _stop_training():
     def stopped(*arguments):
         raise SystemExit(143)
