@@ -118,7 +118,9 @@ def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
 
     def enough() -> bool:
         table = run / "metrics.csv"
-        return bool(max_epochs) and table.exists() and len(column(table, "epoch")) >= max_epochs
+        if max_epochs is None or not table.exists():
+            return False
+        return len(column(table, "epoch")) >= max_epochs
 
     if not enough():
         run_script("train", [*described, f"--save_path={run}"], enough)
