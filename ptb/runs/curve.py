@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import BinaryIO
 
 from matplotlib.figure import Figure
@@ -9,6 +10,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from ptb.machine.colours import LOSS, TRAIN
 from ptb.training.report import EpochReport, best_of
+
+# A tick is a round number: 80, 90, 100 and not 80, 88, 96.
+STEPS = (1, 2, 2.5, 5, 10)
 
 
 def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
@@ -40,9 +44,14 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
 def perplexity_axis(axes, values: list[float]) -> None:
     """Makes the y axis logarithmic, with ticks for the perplexities that are drawn."""
     low, high = min(values), max(values)
-    # 1, 2, 5, 10, ... would leave a narrow range without a number.
-    narrow = [tick for tick in MaxNLocator(5).tick_values(low, high) if tick > 0]
-    log_axis(axes, "y", narrow if high < 4 * low else None)
+    # 1, 2, 5, 10, ... would leave a narrow range with too few numbers.
+    ticks = None
+    if high < 4 * low:
+        ticks = [tick for tick in MaxNLocator(5, steps=STEPS).tick_values(low, high) if tick > 0]
+    elif high < 20 * low:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+        ticks = [digits * 10**k for k in decades for digits in (1, 1.5, 2, 3, 5, 7)]
+    log_axis(axes, "y", ticks)
 
 
 def log_axis(axes, which: str, ticks=None) -> None:

@@ -304,7 +304,7 @@ def _noise(rows: list[Row]) -> str:
         f"**{head}**. Noise over signal (median of the seeds), at the weights of batch 20 after "
         f"the same words, is {named}. The two are equal at a batch of {scale:.0f} rows (simple "
         f"noise scale). These weights were trained with a learning rate of {rate:g}. With another "
-        "rate the noise may be another."
+        "rate the noise may differ."
     )
 
 

@@ -55,7 +55,7 @@ SENTENCES = {
     "**The gradient's noise is larger than its signal up to batch {n}**": "**批不超过 {n} 时，梯度的噪声大于信号**",
     "**The gradient's noise is not clearly larger than its signal at any batch**": "**无论批多大，梯度的噪声都不明显大于信号**",
     "For most seeds, no signal is found beside the noise.": "对多数种子，噪声之中找不到信号。",
-    "Noise over signal (median of the seeds), at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n1} rows (simple noise scale). These weights were trained with a learning rate of {n2}. With another rate the noise may be another.": "在批为 20、读同样多的词之后的权重上，噪声与信号之比（各种子的中位数）：{w}。批有 {n1} 行时两者相等（simple noise scale）。这些权重是用学习率 {n2} 训练的，换一个学习率，噪声可能不同。",
+    "Noise over signal (median of the seeds), at the weights of batch 20 after the same words, is {w}. The two are equal at a batch of {n1} rows (simple noise scale). These weights were trained with a learning rate of {n2}. With another rate the noise may differ.": "在批为 20、读同样多的词之后的权重上，噪声与信号之比（各种子的中位数）：{w}。批有 {n1} 行时两者相等（simple noise scale）。这些权重是用学习率 {n2} 训练的，换一个学习率，噪声可能不同。",
     "This study does not compare speed: {w} measures it.": "这里不比较速度：用 {w} 测量。",
     "All batch sizes have the same max_grad_norm, which was not tuned. The share of clipped windows differs (see the table), so a part of the differences may come from the clip.": "各种批大小的 max_grad_norm 相同，没有调过。被裁剪的窗口所占的比例各不相同（见表），所以差别可能有一部分来自裁剪。",
     # num_steps
