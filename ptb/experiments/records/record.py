@@ -36,6 +36,7 @@ from ptb.machine.atomic_file import write_atomically, write_text_atomically
 from ptb.machine.checked import Limits, check
 from ptb.machine.environment import commit, machine
 from ptb.machine.process import Children, command_of, exit_status
+from ptb.machine.system import WINDOWS
 from ptb.machine.untrusted import read_json, read_text
 from ptb.runs.description import read_description
 from ptb.runs.identity import describe, refuse_another_run
@@ -209,8 +210,8 @@ def given_flags(names) -> list[str]:
 def run_script(name: str, flags: list[str], enough: Callable[[], bool] = lambda: False) -> str:
     """Runs `ptb NAME` and returns its stdout. If it fails, this process ends with its status.
 
-    A signal that asks this process to stop goes to the command, which saves. After each line of
-    output, the command is asked to stop if that is `enough`.
+    A signal that asks this process to stop goes to the command, which saves. The command is asked
+    to stop too, once `enough()` is true after a line of its output.
     """
     lines, stopped = [], False
     with Children() as children:
@@ -218,11 +219,14 @@ def run_script(name: str, flags: list[str], enough: Callable[[], bool] = lambda:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
-            if not stopped and enough():
+            # A second signal would end it before it has saved.
+            if not (stopped or children.received) and enough():
                 stopped = True
                 children.send(signal.SIGTERM)
         status = exit_status(process.wait())
-    if children.received or (status and not stopped):
+    if stopped and status == (1 if WINDOWS else 128 + signal.SIGTERM):
+        status = 0
+    if status or children.received:
         raise SystemExit(status or 128 + children.received)
     return "".join(lines)
 

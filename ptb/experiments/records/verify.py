@@ -43,6 +43,7 @@ EVALUATED, TRAINED, EPOCH = 1e-5, 0.02, 0.05
 # When and how fast the learning rate falls. Changed before, these leave the run as it would have
 # been with them from the start.
 FALL = ("constant_epochs", "learning_rate_decay")
+EPOCH_FIGURES = ("train_perplexity", "valid_perplexity")
 FIGURES = tuple(Figure.__annotations__)
 
 
@@ -55,7 +56,7 @@ def verify(
     """Returns whether the record holds, and prints each figure beside the recorded one.
 
     Evaluates `run`. Where there is none, trains anew, for `max_epochs` epochs or all of them, in
-    `train_path`, where a training goes on, or in a folder that is removed. The text is that of the
+    `train_path`, where a run is resumed, or in a folder that is removed. The text is that of the
     data flags, else the record's. Raises ValueError where there is no such record, the text is
     another, or no training can repeat it; where a script fails, the process ends with its status.
     """
@@ -74,16 +75,18 @@ def verify(
         return _compare(recorded, run, EVALUATED)
     _check_can_be_trained(folder, recorded, description, max_epochs)
     begun = _beginning_flags(description, corpus)
+    if train_path is not None:
+        _check_train_path(train_path, folder, description, max_epochs)
     with contextlib.ExitStack() as cleanup:
         run = train_path or Path(cleanup.enter_context(tempfile.TemporaryDirectory())) / "run"
-        if RunFolder(run).exists:
-            _check_run(run, description)
         described = [*_model(description), *_flags(config), *begun, *source.to_flags()]
         try:
             _train(run, described, max_epochs)
         except SystemExit:
             if train_path is None:
                 note("no run was kept: to be able to resume one, give --train_path=FOLDER")
+            else:
+                note(f"the folder of the new run is that of --train_path={escape(str(train_path))}")
             raise
         if train_path is None:
             note("this run is for the comparison only, and is removed after it")
@@ -92,13 +95,14 @@ def verify(
         return _compare_epochs(folder, run, max_epochs)
 
 
-def _check_can_be_trained(folder, recorded, description, max_epochs) -> None:
+def _check_can_be_trained(folder, recorded, description, max_epochs: int | None) -> None:
     """Raises ValueError if a training with the record's config does not repeat its epochs."""
     config = Config.from_dict(description["config"])
-    epochs = len(column(folder / "metrics.csv", "epoch"))
+    epochs = min(len(column(folder / "metrics.csv", name)) for name in EPOCH_FIGURES)
     if max_epochs is None and epochs != config.num_epochs:
-        _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs")
-    if max_epochs is not None and max_epochs > epochs:
+        few = f" (--max_epochs={epochs} trains as many)" if epochs < config.num_epochs else ""
+        _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs{few}")
+    if max_epochs is not None and max_epochs > min(epochs, config.num_epochs):
         raise ValueError(
             f"--max_epochs={max_epochs}: the record has {epochs} epochs, give at most as many"
         )
@@ -113,17 +117,41 @@ def _check_can_be_trained(folder, recorded, description, max_epochs) -> None:
         _refuse_to_train("is of a run that diverged and was rolled back")
 
 
+def _check_train_path(path: Path, folder: Path, description: dict, max_epochs: int | None) -> None:
+    """Raises ValueError if a training there would not be a second one of the record."""
+    if path.resolve() == folder.resolve():
+        raise ValueError(f"--train_path={path} is the folder of the record: name a new one")
+    if not RunFolder(path).exists:
+        return
+    try:
+        _check_run(path, description)
+    except ValueError as error:
+        raise ValueError(f"{error}: name a new folder as --train_path") from None
+    epochs = Config.from_dict(description["config"]).num_epochs
+    if max_epochs is None and (ended := _ended(path)) > epochs:
+        raise ValueError(
+            f"--train_path={path} has {ended} epochs and the record {epochs}: name a new folder"
+        )
+
+
 def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
-    """Trains in `run`, or goes on there, until `max_epochs` epochs have ended, or all."""
+    """Trains in `run`, or resumes the run there, until `max_epochs` epochs have ended, or all."""
 
     def enough() -> bool:
-        table = run / "metrics.csv"
-        if max_epochs is None or not table.exists():
-            return False
-        return len(column(table, "epoch")) >= max_epochs
+        return max_epochs is not None and _ended(run) >= max_epochs
 
     if not enough():
         run_script("train", [*described, f"--save_path={run}"], enough)
+
+
+def _ended(run: Path) -> int:
+    """How many epochs of a run have ended; 0 where no run is, or its table cannot be read."""
+    if not (RunFolder(run).exists and RunFolder(run).checkpoints.has_own):
+        return 0
+    try:
+        return min(len(column(run / "metrics.csv", name)) for name in EPOCH_FIGURES)
+    except ValueError:
+        return 0  # no epoch has ended, or training writes the table again
 
 
 def _has_rates(recorded: list[float], config: Config) -> bool:
@@ -206,10 +234,9 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
 
 def _compare_epochs(folder: Path, run: Path, num_epochs: int) -> bool:
     tables, holds = (run / "metrics.csv", folder / "metrics.csv"), True
-    names = ("train_perplexity", "valid_perplexity")
-    columns = {name: [column(table, name)[:num_epochs] for table in tables] for name in names}
+    columns = {name: [column(table, name) for table in tables] for name in EPOCH_FIGURES}
     for epoch in range(num_epochs):
-        for name in names:
+        for name in EPOCH_FIGURES:
             now, then = (values[epoch] for values in columns[name])
             what = f"{name.replace('_', ' ')} of epoch {epoch + 1}"
             holds = _holds(what, now, then, EPOCH) and holds
@@ -232,7 +259,9 @@ def main(arguments: list[str]) -> int:
             refuse_without_effect(("train_path", "max_epochs"), where="with --save_path")
         run, new = (Path(path) if path else None for path in (FLAGS.save_path, FLAGS.train_path))
         holds = verify(Path(arguments[0]), run, new, FLAGS.max_epochs)
-    what = "so far, the record" if FLAGS.max_epochs else "the record"
+    what = "the record"
+    if FLAGS.max_epochs:
+        what += f", compared up to epoch {FLAGS.max_epochs},"
     print(f"{what} {'holds' if holds else 'does not hold'}")
     return 0 if holds else 1
 
@@ -249,13 +278,14 @@ def start() -> None:
         define_path(
             "train_path",
             None,
-            "Folder to train anew in, which is kept; the same command resumes it. Default: none is "
-            "kept.",
+            "Folder for the new run, which is kept; the same command resumes it. Default: a "
+            "temporary folder.",
         )
         flags.DEFINE_integer(
             "max_epochs",
             None,
-            "Train only so many epochs, and compare each with the record's. Default: all.",
+            "Train only this many epochs, from the first, and compare each with the record's. "
+            "Default: all.",
             lower_bound=1,
         )
     run_tool(main)

@@ -149,56 +149,82 @@ def test_a_record_whose_learning_rate_falls_earlier_than_planned_is_trained_anew
 
 @pytest.mark.slow
 def test_the_first_epochs_are_compared_with_those_of_the_record(made):
-    result = run("ptb verify", "test/seed-3", "--max_epochs=1", folder=made)
+    flags = [*FLAGS[:1], "--num_epochs=6", "--seed=3", "--data_path", "text"]
+    assert run("ptb record", "six", *flags, folder=made).returncode == 0
+    metrics = (made / "six" / "metrics.csv").read_text()
+    result = run("ptb verify", "six", "--max_epochs=2", "--train_path=two", folder=made)
     assert result.returncode == 0, result.stderr
-    metrics = (made / "test" / "seed-3" / "metrics.csv").read_text().splitlines()
-    _, _, train, valid, _ = map(float, metrics[1].split(","))
-    assert result.stdout.splitlines()[-3:] == [
-        f"train perplexity of epoch 1 {train:.4f}, recorded {train:.4f}: the same",
-        f"valid perplexity of epoch 1 {valid:.4f}, recorded {valid:.4f}: the same",
-        "so far, the record holds",
+    expected = []
+    for epoch, row in enumerate(metrics.splitlines()[1:3], 1):
+        for name, value in zip(("train", "valid"), map(float, row.split(",")[2:4]), strict=True):
+            expected.append(f"{name} perplexity of epoch {epoch} {value:.4f}, recorded {value:.4f}")
+    assert result.stdout.splitlines()[-5:] == [
+        *(f"{line}: the same" for line in expected),
+        "the record, compared up to epoch 2, holds",
     ]
-    for factor, verdict in ((1.04, "holds"), (1.06, "DIFFERS"), (0.94, "DIFFERS")):
-        bent = shutil.copytree(made / "test" / "seed-3", made / f"bent_by_{factor}")
-        table = (bent / "metrics.csv").read_text()
-        (bent / "metrics.csv").write_text(table.replace(str(valid), str(factor * valid)))
-        result = run("ptb verify", bent.name, "--max_epochs=1", folder=made)
-        assert result.returncode == (verdict == "DIFFERS")
-        assert result.stdout.splitlines()[-2].endswith(verdict)
+    trained = (made / "two" / "metrics.csv").read_text()
+    assert len(trained.splitlines()) < 7  # the header, and not all epochs
+    assert metrics.startswith(trained)
+    second = metrics.splitlines()[2].split(",")
+    for figure in second[2:4]:
+        for factor, verdict in ((1.04, "holds"), (1.06, "DIFFERS"), (0.94, "DIFFERS")):
+            bent = shutil.copytree(made / "six", made / f"bent_{figure}_by_{factor}")
+            table = metrics.replace(figure, str(factor * float(figure)))
+            (bent / "metrics.csv").write_text(table)
+            result = run("ptb verify", bent.name, "--max_epochs=2", "--train_path=two", folder=made)
+            lines = result.stdout.splitlines()
+            assert [line.rpartition(": ")[2] for line in lines[:-1]].count(verdict) == 1
+            assert lines[-1].endswith("does not hold") == (verdict == "DIFFERS")
+            assert result.returncode == (verdict == "DIFFERS")
 
 
 @pytest.mark.slow
-def test_a_verification_in_a_folder_of_its_own_goes_on_there(made):
+def test_a_verification_in_a_folder_of_its_own_is_resumed_there(made):
     path = "--train_path=again"
+    metrics = (made / "test" / "seed-3" / "metrics.csv").read_text()
+    script = Script("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
+    while not (made / "again" / "checkpoints").exists() and script.process.is_alive():
+        time.sleep(0.01)
+    script.process.terminate()
+    result = script.wait()
+    assert result.returncode == 143, result.stderr
+    assert "--train_path=again" in result.stderr
     result = run("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
     assert result.returncode == 0, result.stderr
-    metrics = (made / "test" / "seed-3" / "metrics.csv").read_text()
-    assert (made / "again" / "metrics.csv").read_text() == "".join(
-        metrics.splitlines(keepends=True)[:2]
-    )
-    ended = (made / "again" / "timing.csv").read_text()
+    checkpoints = {file.name for file in (made / "again" / "checkpoints").iterdir()}
     result = run("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
-    assert result.stdout.endswith("so far, the record holds\n")
-    assert (made / "again" / "timing.csv").read_text() == ended
+    assert result.stdout.count("the same") == 2
+    assert {file.name for file in (made / "again" / "checkpoints").iterdir()} == checkpoints
+    (made / "again" / "metrics.csv").write_text("damaged")
     result = run("ptb verify", "test/seed-3", path, folder=made)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("the same") == figures(made)
     assert (made / "again" / "metrics.csv").read_text() == metrics
-    assert (made / "again" / "timing.csv").read_text().startswith(ended)
 
 
 @pytest.mark.slow
-def test_epochs_that_a_record_does_not_have_and_flags_that_do_nothing_are_refused(made):
+def test_epochs_that_a_record_does_not_have_and_folders_that_are_no_new_run_are_refused(made):
+    text = ("--data_path=text", "--lowercase", "--min_count=2", "--num_epochs=3")
+    for flags in (("--save_path=built_in",), (*text, "--save_path=longer")):
+        assert run("train.py", *FLAGS, *flags, folder=made).returncode == 0
     for flags, said in (
         (("--max_epochs=3",), "max_epochs=3: the record has 2 epochs"),
         (("--save_path=run", "--max_epochs=1"), "--max_epochs=1 has no effect"),
         (("--save_path=run", "--train_path=new"), "--train_path=new has no effect"),
+        (("--train_path=test/seed-3",), "is the folder of the record"),
+        (("--train_path=built_in",), "is another than the record's"),
+        (("--train_path=longer",), "has 3 epochs and the record 2"),
     ):
         result = run("ptb verify", "test/seed-3", *flags, folder=made)
         assert said in one_line_error(result, "ptb verify")
-    assert run("train.py", *FLAGS, "--save_path=built_in", folder=made).returncode == 0
-    result = run("ptb verify", "test/seed-3", "--train_path=built_in", folder=made)
-    assert "is another than the record's" in one_line_error(result, "ptb verify")
+    ended = shutil.copytree(made / "test" / "seed-3", made / "ended_early")
+    table = (ended / "metrics.csv").read_text().splitlines(keepends=True)
+    (ended / "metrics.csv").write_text("".join(table[:2]))
+    result = run("ptb verify", "ended_early", folder=made)
+    assert "--max_epochs=1 trains as many" in one_line_error(result, "ptb verify")
+    (ended / "metrics.csv").write_text("".join(table).replace("valid_perplexity", "other"))
+    result = run("ptb verify", "ended_early", folder=made)
+    assert "no column valid_perplexity" in one_line_error(result, "ptb verify")
 
 
 def _stop_training():
