@@ -8,16 +8,18 @@ sizes follow from the shapes. The words come from the train split, in the same o
 from __future__ import annotations
 
 import glob
+import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
-from ptb.machine.atomic_file import new_token, why_not_written
+from ptb.machine.atomic_file import new_token, why_not_written, write_text_atomically
 from ptb.machine.memory import gib, memory_bytes, there_is
 from ptb.machine.own_folder import refuse_existing
 from ptb.training.config import Config
@@ -63,8 +65,9 @@ def write_tutorial_checkpoint(
     """Writes weights as a checkpoint of the tutorial: `PREFIX.index`, ...
 
     `mode` is the tutorial's: which of its LSTM cells reads it. Its training continues from there,
-    with the step 0. Raises ValueError for a model that the tutorial lacks, if the checkpoint exists
-    or if it cannot be written.
+    with the step 0, if the folder has no other checkpoint: `name_newest` is called. Raises
+    ValueError for a model that the tutorial lacks, if the checkpoint exists or if it cannot be
+    written.
     """
     for suffix in tf1_names.FILES:
         refuse_existing(prefix + suffix)
@@ -99,6 +102,7 @@ def write_tutorial_checkpoint(
         )
         for suffix in tf1_names.FILES:
             os.replace(temporary + suffix, prefix + suffix)
+        name_newest(prefix)
     except (tf.errors.OpError, OSError) as error:
         for file in glob.glob(f"{glob.escape(temporary)}*"):
             os.remove(file)
@@ -106,6 +110,25 @@ def write_tutorial_checkpoint(
             f"the checkpoint {prefix} cannot be written ({why_not_written(error)}): give another "
             "folder, or make room"
         ) from None
+
+
+def name_newest(prefix: str) -> None:
+    """Writes the file `checkpoint`, by which TensorFlow finds the newest checkpoint of a folder.
+
+    Without one, the tutorial's Supervisor would begin with new weights. One that is there stays.
+    Raises OSError.
+    """
+    path = Path(prefix).with_name("checkpoint")
+    if not path.exists():
+        name = json.dumps(Path(prefix).name, ensure_ascii=False)
+        lines = f"model_checkpoint_path: {name}\nall_model_checkpoint_paths: {name}\n"
+        write_text_atomically(path, lines)
+
+
+def is_newest(prefix: str) -> bool:
+    """Whether `prefix` is what TensorFlow takes for the newest checkpoint of its folder."""
+    newest = tf.train.latest_checkpoint(str(Path(prefix).parent))
+    return newest is not None and os.path.abspath(newest) == os.path.abspath(prefix)
 
 
 def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:

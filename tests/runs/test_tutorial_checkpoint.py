@@ -7,11 +7,16 @@ import pytest
 import tensorflow as tf
 
 from models.language_model import LanguageModel, recurrent_layers
+from models.tf1_names import FILES
 from ptb.data import reader
 from ptb.data.corpus import load_text
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.trained_model import load_tutorial_checkpoint
-from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint, write_tutorial_checkpoint
+from ptb.runs.tutorial_checkpoint import (
+    is_newest,
+    read_tutorial_checkpoint,
+    write_tutorial_checkpoint,
+)
 from ptb.training.config import Config
 from ptb.training.perplexity import Evaluator
 
@@ -138,11 +143,23 @@ def test_the_perplexity_is_the_one_that_the_tutorial_printed():
     assert score.perplexity == pytest.approx(386.815, abs=5e-4)
 
 
+def test_tensorflow_finds_a_written_checkpoint_and_goes_on_finding_one_that_was_there(tmp_path):
+    config = Config(hidden_size=H, num_layers=L)
+    first, second = str(tmp_path / 'a "first" é'), str(tmp_path / "second")
+    write_tutorial_checkpoint(first, config, by_name())
+    assert is_newest(first)
+    assert tf.train.latest_checkpoint(str(tmp_path)) == first
+    assert read_tutorial_checkpoint(str(tmp_path))[0].hidden_size == H
+    write_tutorial_checkpoint(second, config, by_name())
+    assert is_newest(first)
+    assert not is_newest(second)
+
+
 def test_a_checkpoint_that_exists_or_cannot_be_written_is_named(tmp_path):
     config = Config(hidden_size=H, num_layers=L)
     prefix = str(tmp_path / "model")
     write_tutorial_checkpoint(prefix, config, by_name())
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {Path(prefix + suffix).name: Path(prefix + suffix).read_bytes() for suffix in FILES}
     for name, content in before.items():  # either file alone is refused too
         for path in tmp_path.iterdir():
             path.unlink()

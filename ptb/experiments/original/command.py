@@ -188,6 +188,8 @@ def _train(oracle: Oracle, config) -> None:
     corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
     texts = {split: corpus.splits[split] for split in splits}
     oracle.open(settings_of(config, len(corpus.vocabulary), FLAGS.tutorial_mode), texts)
+    if FLAGS.write_tutorial_checkpoint:
+        start_tensorflow()
     windows = len(reader.sequential(texts["train"], config.batch_size, config.num_steps))
     words_per_window = config.batch_size * config.num_steps
     epochs = []
@@ -213,12 +215,23 @@ def _train(oracle: Oracle, config) -> None:
             flush=True,
         )
         if FLAGS.write_tutorial_checkpoint:
-            oracle.save(FLAGS.write_tutorial_checkpoint)
+            _save(oracle, FLAGS.write_tutorial_checkpoint)
     test = _score(oracle, texts["test"], "test", 1, 1)
     print(f"test {test:.2f}, of the last epoch, one word at a time")
     mode = FLAGS.tutorial_mode
     figures = {"fingerprint": corpus.fingerprint, "mode": mode, "epochs": epochs, "test": test}
     _write_figures(oracle, figures)
+
+
+def _save(oracle: Oracle, prefix: str) -> None:
+    """Writes the checkpoint, and which one is the newest."""
+    from ptb.runs.tutorial_checkpoint import name_newest  # noqa: PLC0415
+
+    oracle.save(prefix)
+    try:
+        name_newest(prefix)
+    except OSError as error:
+        fail(f"the file checkpoint beside {prefix} cannot be written ({error.strerror})")
 
 
 def _write_figures(oracle: Oracle, figures: dict) -> None:

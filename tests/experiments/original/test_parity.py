@@ -1,7 +1,10 @@
 """Training is the original's, step for step, whatever the model: recorded, and live."""
 
 import dataclasses
+import json
 import math
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +14,10 @@ import tensorflow as tf
 from models import tf1_names
 from models.registry import rnn_modes
 from ptb.experiments.original import parity
-from ptb.experiments.original.oracle import settings_of
+from ptb.experiments.original.oracle import PYTHON_VARIABLE, settings_of
 from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint, write_tutorial_checkpoint
 from ptb.training.config import Config
+from ptb.training.model import build_model
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "golden" / "original").glob("*.npz"))
 CASES = [
@@ -204,3 +208,29 @@ def test_checkpoints_travel_both_ways_and_training_continues(oracle, mode, tmp_p
     for name, weight in weights.items():
         tf1_name = tf1_names.tf1_name(name, mode)
         np.testing.assert_array_equal(weight, trained[f"weights/{tf1_name}"][-1])
+
+
+# As the tutorial opens its session.
+SUPERVISED = """
+import json, sys
+import tensorflow as tf
+with tf.compat.v1.variable_scope("Model"):
+    bias = tf.compat.v1.get_variable("softmax_b", [int(sys.argv[2])])
+with tf.compat.v1.train.Supervisor(logdir=sys.argv[1]).managed_session() as session:
+    print(json.dumps(session.run(bias).tolist()))
+"""
+
+
+@pytest.mark.slow
+def test_the_tutorials_supervisor_begins_with_a_written_checkpoint(oracle, tmp_path):
+    config = Config(hidden_size=6, num_layers=1)
+    model = build_model(config, 30)
+    model.initialize(0.5, seed=1)
+    weights = model.export_weights()
+    write_tutorial_checkpoint(str(tmp_path / "ours"), config, weights)
+    command = [os.environ[PYTHON_VARIABLE], "-c", SUPERVISED, str(tmp_path), "30"]
+    environment = os.environ | {"TF2_BEHAVIOR": "0"}  # which TensorFlow 2 sets
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    np.testing.assert_array_equal(
+        np.array(json.loads(answer.stdout), np.float32), weights["softmax_b"]
+    )
