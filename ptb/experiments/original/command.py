@@ -4,6 +4,7 @@
     ptb original compare --random=50                      the same for 50 random models
     ptb original record --model=small --out=DIR           save the original's losses and weights
     ptb original train --model=small --data_path=DIR      trains and scores as the tutorial did
+    ptb original train --model=small --data_path=DIR --tutorial_checkpoint=PREFIX    continues one
 
 TensorFlow 1.15 needs a separate environment with Python 3.7:
 
@@ -22,7 +23,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from models.tf1_names import FILES, MODES
+from models.tf1_names import FILES, MODES, tf1_name
 from ptb.command_line.config_flags import config_from_flags, define_config_flags
 from ptb.command_line.devices import start_tensorflow
 from ptb.command_line.help import flag_group
@@ -47,8 +48,8 @@ from ptb.training.report import MAX_NATS
 
 # The tasks, and the flags that have no effect in each.
 UNREAD = {
-    "compare": ("out", "write_tutorial_checkpoint"),
-    "record": ("json", "write_tutorial_checkpoint", "rnn_mode"),
+    "compare": ("out", "tutorial_checkpoint", "write_tutorial_checkpoint"),
+    "record": ("json", "tutorial_checkpoint", "write_tutorial_checkpoint", "rnn_mode"),
     "train": ("out", "random", "windows", "rnn_mode"),
 }
 READ_WITH_RANDOM = ("random", "seed", "python", "out", "json")
@@ -187,9 +188,13 @@ def _train(oracle: Oracle, config) -> None:
     splits = ("train", "valid", "test")
     corpus = TextSource.from_flags().load(splits, vocab_size=config.vocab_size)
     texts = {split: corpus.splits[split] for split in splits}
-    oracle.open(settings_of(config, len(corpus.vocabulary), FLAGS.tutorial_mode), texts)
-    if FLAGS.write_tutorial_checkpoint:
+    vocab_size = len(corpus.vocabulary)
+    weights = None
+    if FLAGS.tutorial_checkpoint or FLAGS.write_tutorial_checkpoint:
         start_tensorflow()
+    if FLAGS.tutorial_checkpoint:
+        weights = _weights_of(FLAGS.tutorial_checkpoint, config, vocab_size)
+    oracle.open(settings_of(config, vocab_size, FLAGS.tutorial_mode), texts, weights)
     windows = len(reader.sequential(texts["train"], config.batch_size, config.num_steps))
     words_per_window = config.batch_size * config.num_steps
     epochs = []
@@ -221,6 +226,22 @@ def _train(oracle: Oracle, config) -> None:
     mode = FLAGS.tutorial_mode
     figures = {"fingerprint": corpus.fingerprint, "mode": mode, "epochs": epochs, "test": test}
     _write_figures(oracle, figures)
+
+
+def _weights_of(prefix: str, config, vocab_size: int) -> dict:
+    """The weights of a checkpoint under TensorFlow 1's names. Exits if they do not fit."""
+    from ptb.runs.tutorial_checkpoint import read_tutorial_checkpoint  # noqa: PLC0415
+
+    with user_errors():
+        found, weights = read_tutorial_checkpoint(prefix)
+        sizes = {"hidden_size": config.hidden_size, "num_layers": config.num_layers}
+        for name, size in (sizes | {"vocab_size": vocab_size}).items():
+            if getattr(found, name) != size:
+                raise ValueError(
+                    f"--tutorial_checkpoint={prefix} has {name}={getattr(found, name)} and the "
+                    f"model {size}: give --model and the text that it was trained on"
+                )
+    return {tf1_name(name, FLAGS.tutorial_mode): weight for name, weight in weights.items()}
 
 
 def _save(oracle: Oracle, prefix: str) -> None:
@@ -283,6 +304,12 @@ def start() -> None:
             100_000,
         )
         define_path("out", None, "For record: folder to write to. Default: none.")
+        define_path(
+            "tutorial_checkpoint",
+            None,
+            "For train: begin with the weights of a checkpoint of the tutorial, its path without "
+            ".index. Default: random weights.",
+        )
         define_path(
             "write_tutorial_checkpoint",
             None,
