@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from models import tf1_names
 from models.dropout import dropout
+from models.dynamic_rnn import dynamic_rnn
 from models.language_model import recurrent_layers
 from models.registry import CELLS, rnn_modes
 from models.static_rnn import static_rnn
@@ -322,13 +323,15 @@ def random_case(rng: np.random.Generator, max_size: int = 40, max_words: int = 3
 
 
 def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
-    """`static_rnn` over a random stack of cells, with rows that end early, on both sides.
+    """TensorFlow 1's `static_rnn` over a random stack of cells, with rows that end early.
 
-    The largest difference of outputs, states and gradients, relative to the largest number.
+    The largest difference of outputs, states and gradients from `static_rnn` and `dynamic_rnn`
+    here, relative to the largest number of each array.
     """
-    config = random_case(rng).config
+    case = random_case(rng)
+    config = case.config
     num_steps, batch_size, size = config.num_steps, config.batch_size, config.hidden_size
-    settings = settings_of(dataclasses.replace(config, keep_prob=1.0), 2, "basic")
+    settings = settings_of(dataclasses.replace(config, keep_prob=1.0), 2, case.mode)
     cells = _cells(config)
     inputs, loss_weights = (
         rng.uniform(-1, 1, (num_steps, batch_size, size)).astype(np.float32) for _ in range(2)
@@ -349,30 +352,46 @@ def compare_unroll(oracle: Oracle, rng: np.random.Generator) -> float:
             arrays[f"weights/{tf1_name}"] = weight.numpy()
     expected = _renamed(oracle.unroll(settings, arrays))
 
-    values = _cell_weights(cells)
-    steps = tf.constant(inputs)
-    with tf.GradientTape() as tape:
-        tape.watch(steps)
-        states: list = []
+    def static(steps):
+        states = []
         outputs = tf.unstack(steps)
         for cell, state in zip(cells, initial, strict=True):
             outputs, last = static_rnn(cell, outputs, state, sequence_length=lengths)
             states.append(last)
-        loss = tf.reduce_sum(tf.stack(outputs) * loss_weights)
+        return tf.stack(outputs), states
+
+    def dynamic(steps):
+        alive = tf.transpose(tf.sequence_mask(lengths, num_steps))
+        outputs, states = dynamic_rnn(cells, steps, alive, tuple(initial))
+        return tf.where(alive[..., None], outputs, 0.0), states
+
+    errors = []
+    for unroll in (static, dynamic):
+        actual = _with_gradients(unroll, inputs, loss_weights, _cell_weights(cells))
+        if actual.keys() != expected.keys():
+            raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
+        errors += [
+            np.abs(actual[name] - value).max() / max(np.abs(value).max(), 1e-30)
+            for name, value in expected.items()
+        ]
+    return _largest(np.array(errors))
+
+
+def _with_gradients(unroll, inputs, loss_weights, values: dict) -> dict:
+    """The outputs and states of `unroll`, and the gradients of sum(outputs * loss_weights)."""
+    steps = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(steps)
+        outputs, states = unroll(steps)
+        loss = tf.reduce_sum(outputs * loss_weights)
     gradients = tape.gradient(
         loss, {"inputs": steps} | values, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    actual = {"outputs": tf.stack(outputs)}
-    actual |= {f"gradients/{name}": tf.convert_to_tensor(g) for name, g in gradients.items()}
+    found = {"outputs": outputs}
+    found |= {f"gradients/{name}": tf.convert_to_tensor(g) for name, g in gradients.items()}
     for layer, parts in enumerate(states):
-        actual |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
-    if actual.keys() != expected.keys():
-        raise ValueError(f"only one side has {', '.join(actual.keys() ^ expected.keys())}")
-    errors = [
-        np.abs(actual[name] - value).max() / max(np.abs(value).max(), 1e-30)
-        for name, value in expected.items()
-    ]
-    return _largest(np.array(errors))
+        found |= {f"state/{layer}/{part}": value for part, value in enumerate(parts)}
+    return found
 
 
 def _cells(config: Config, precision: str = "float32") -> list:
