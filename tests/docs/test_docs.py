@@ -59,22 +59,22 @@ def test_each_number_of_a_page_is_that_of_its_file_or_closed_form(page):
 
 def test_the_results_of_the_readme_are_those_of_the_records():
     text = (ROOT / "README.md").read_text("utf-8")
-    readme = " ".join(text.split())
-    small, fast, seconds, best, overnight = map(
-        measured.value,
-        [
-            *("record small, last epoch: test", "record fast: test"),
-            *("record fast: seconds", "record best: test", "record overnight: test"),
-        ],
-    )
-    assert f"`--model=small` has a test perplexity of {small}." in readme
+    bfloat16 = " --precision=mixed_bfloat16"
+    for flags, after, name in (
+        ("small", ", last epoch", "small, last epoch: test"),
+        ("medium", ", last epoch", "medium, last epoch: test"),
+        (f"large{bfloat16} --seed=2", ", last epoch", "large_bfloat16, last epoch: test"),
+        ("fast", "", "fast: test"),
+        (f"best{bfloat16}", "", "best: test"),
+        (f"overnight{bfloat16}", "", "overnight: test"),
+    ):
+        assert f"| `--model={flags}`{after} | {measured.value(f'record {name}')} |" in text
+    assert f" {measured.value('record fast: seconds')} seconds (Intel Xeon) |" in text
     original = measured.value("the original, small: test")
-    assert f"the parts of TensorFlow 1.15 and trained here, has {original} (three seeds)" in readme
-    large = measured.value("record large_bfloat16, last epoch: test")
-    assert f"`--model=large --precision=mixed_bfloat16` has {large} after all 55 epochs" in readme
-    assert f"`--model=fast` reaches {fast} in {seconds} seconds" in readme
-    assert f"`--model=best --precision=mixed_bfloat16` reaches {best} in an hour" in readme
-    assert f"`--model=overnight --precision=mixed_bfloat16` reached {overnight}" in readme
+    assert f"has {original} (three seeds;" in text
+    models = (f"benchmark amd_epyc_family_26/{model}" for model in ("small", "medium", "large"))
+    numbers = [measured.value(f"{model}: over tf1_block") for model in models]
+    assert f"on family 26, float32 | {' | '.join(numbers)} |" in text
     for processor, folder in (
         ("AMD EPYC of family 26", "amd_epyc_family_26"),
         ("AMD EPYC of family 25", "amd_epyc_family_25"),
