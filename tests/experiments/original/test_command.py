@@ -63,3 +63,19 @@ def test_recordings_of_random_models_are_replayed_here(tmp_path):
         drawn = parity.random_case(rng, max_size=12, max_words=60)
         np.testing.assert_array_equal(case.ids, drawn.ids)
         assert parity.comparison(case, first, expected, "static").agrees
+
+
+def test_the_original_is_measured_beside_this_project(tmp_path):
+    flags = ("--model=test", "--paths=fused", "--peers=tf1_block,tf1_basic")
+    sizes = ("--seconds=0.2", "--rounds=1", "--json=speed.json")
+    result = run("ptb benchmark", *flags, *sizes, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "speed.json").read_text())
+    speeds = {
+        side: each["train_words_per_second"]["median"] for side, each in figures["sides"].items()
+    }
+    assert speeds.keys() == {"fused", "tf1_block", "tf1_basic"}
+    for peer in ("tf1_block", "tf1_basic"):
+        ratio = figures["ratios"][peer]["fused"]
+        assert ratio == pytest.approx(speeds["fused"] / speeds[peer], rel=1e-2)
+    assert figures["versions"]["tensorflow_1"].startswith("1.15")
