@@ -47,3 +47,9 @@ def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
         return
     if content not in (begins, b""):
         raise ValueError(f"{named} exists with other content: give another name")
+
+
+def refuse_no_name(prefix: str) -> None:
+    """Raises ValueError for a path of a checkpoint that ends with a folder, as `FOLDER/` does."""
+    if os.path.basename(prefix) in ("", ".", ".."):
+        raise ValueError(f"{prefix!r} names no checkpoint: give a path such as FOLDER/model")

@@ -11,9 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from ptb.machine.colours import LOSS, TRAIN
 from ptb.training.report import EpochReport, best_of
 
-# A tick is a round number: 80, 90, 100 and not 80, 88, 96.
-STEPS = (1, 2, 2.5, 5, 10)
-
 
 def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
     """Train and valid perplexity against the epoch, as a PNG, the best epoch marked."""
@@ -43,15 +40,19 @@ def draw_learning_curve(reports: list[EpochReport], file: BinaryIO) -> None:
 
 def perplexity_axis(axes, values: list[float]) -> None:
     """Makes the y axis logarithmic, with ticks for the perplexities that are drawn."""
-    low, high = min(values), max(values)
-    # 1, 2, 5, 10, ... would leave a narrow range with too few numbers.
-    ticks = None
-    if high < 4 * low:
-        ticks = [tick for tick in MaxNLocator(5, steps=STEPS).tick_values(low, high) if tick > 0]
-    elif high < 20 * low:
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-        ticks = [digits * 10**k for k in decades for digits in (1, 1.5, 2, 3, 5, 7)]
-    log_axis(axes, "y", ticks)
+    log_axis(axes, "y", _round_numbers(min(values), max(values)))
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """The roundest numbers of which four or more are from `low` to `high`, and others around."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5), (1, 1.5, 2, 3, 5, 7)
+    choices = [
+        *([digit * 10.0**k for k in decades for digit in each] for each in digits),
+        *(MaxNLocator(bins, steps=(1, 2, 2.5, 5, 10)).tick_values(low, high) for bins in (5, 10)),
+    ]
+    enough = (c for c in choices if sum(low <= number <= high for number in c) >= 4)
+    return [number for number in next(enough, choices[-1]) if number > 0]
 
 
 def log_axis(axes, which: str, ticks=None) -> None:

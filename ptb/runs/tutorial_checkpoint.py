@@ -21,7 +21,7 @@ from models import tf1_names
 from ptb.data.vocabulary import Vocabulary
 from ptb.machine.atomic_file import new_token, why_not_written, write_text_atomically
 from ptb.machine.memory import gib, memory_bytes, there_is
-from ptb.machine.own_folder import refuse_existing
+from ptb.machine.own_folder import refuse_existing, refuse_no_name
 from ptb.training.config import Config
 from ptb.training.model import size_of
 
@@ -69,6 +69,7 @@ def write_tutorial_checkpoint(
     ValueError for a model that the tutorial lacks, if the checkpoint exists or if it cannot be
     written.
     """
+    refuse_no_name(prefix)
     for suffix in tf1_names.FILES:
         refuse_existing(prefix + suffix)
     others = {
@@ -90,8 +91,8 @@ def write_tutorial_checkpoint(
             i, j, f, o = np.split(weight, 4)
             weight = np.concatenate([i, j, f + np.float32(config.forget_bias), o])  # noqa: PLW2901
         tensors[tf1_names.tf1_name(name, mode)] = weight
-    folder, _, name = prefix.rpartition("/")
-    temporary = f"{folder}/.{name}.{new_token()}" if folder else f".{name}.{new_token()}"
+    folder, name = os.path.split(prefix)
+    temporary = os.path.join(folder, f".{name}.{new_token()}")
     names = sorted(tensors)
     try:
         tf.raw_ops.SaveV2(
@@ -102,7 +103,6 @@ def write_tutorial_checkpoint(
         )
         for suffix in tf1_names.FILES:
             os.replace(temporary + suffix, prefix + suffix)
-        name_newest(prefix)
     except (tf.errors.OpError, OSError) as error:
         for file in glob.glob(f"{glob.escape(temporary)}*"):
             os.remove(file)
@@ -110,25 +110,41 @@ def write_tutorial_checkpoint(
             f"the checkpoint {prefix} cannot be written ({why_not_written(error)}): give another "
             "folder, or make room"
         ) from None
+    name_newest(prefix)
 
 
 def name_newest(prefix: str) -> None:
     """Writes the file `checkpoint`, by which TensorFlow finds the newest checkpoint of a folder.
 
     Without one, the tutorial's Supervisor would begin with new weights. One that is there stays.
-    Raises OSError.
+    Raises ValueError if it cannot be written.
     """
     path = Path(prefix).with_name("checkpoint")
-    if not path.exists():
-        name = json.dumps(Path(prefix).name, ensure_ascii=False)
-        lines = f"model_checkpoint_path: {name}\nall_model_checkpoint_paths: {name}\n"
-        write_text_atomically(path, lines)
+    name = json.dumps(Path(prefix).name, ensure_ascii=False)
+    try:
+        if not path.exists():
+            lines = f"model_checkpoint_path: {name}\nall_model_checkpoint_paths: {name}\n"
+            write_text_atomically(path, lines)
+    except OSError as error:
+        raise ValueError(
+            f"the checkpoint {prefix} is written, but {path} is not ({error.strerror}): write it "
+            f"yourself, with the line model_checkpoint_path: {name}"
+        ) from None
 
 
-def is_newest(prefix: str) -> bool:
-    """Whether `prefix` is what TensorFlow takes for the newest checkpoint of its folder."""
-    newest = tf.train.latest_checkpoint(str(Path(prefix).parent))
-    return newest is not None and os.path.abspath(newest) == os.path.abspath(prefix)
+def not_the_newest(prefix: str) -> str | None:
+    """What to tell the user if TensorFlow does not find `prefix` in its folder; None if it does."""
+    folder = Path(prefix).parent
+    try:
+        newest = tf.train.latest_checkpoint(str(folder))
+    except (tf.errors.OpError, ValueError):
+        newest = None
+    if newest is not None and os.path.abspath(newest) == os.path.abspath(prefix):
+        return None
+    return (
+        f"the tutorial would not load {prefix}, because {folder / 'checkpoint'} does not name it: "
+        "to be loaded, it needs a folder of its own"
+    )
 
 
 def name_every_row(vocabulary: Vocabulary, num_rows: int) -> Vocabulary:

@@ -14,6 +14,7 @@ from docs import by_hand, measured
 from docs.code_lines import LINK, with_lines_of_now
 from models.cells import BasicRNNCell
 from models.static_rnn import static_rnn
+from ptb.experiments.records.record import column, read_result
 from ptb.experiments.studies.findings import findings
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,7 @@ def test_the_results_of_the_readme_are_those_of_the_records():
         assert f"| `--model={flags}`{after} | {measured.value(f'record {name}')} |" in text
     assert f" {measured.value('record fast: seconds')} seconds (Intel Xeon) |" in text
     original = measured.value("the original, small: test")
-    assert f"has {original} (three seeds;" in text
+    assert f"a test perplexity of {original} (three seeds;" in " ".join(text.split())
     models = (f"benchmark amd_epyc_family_26/{model}" for model in ("small", "medium", "large"))
     numbers = [measured.value(f"{model}: over tf1_block") for model in models]
     assert f"on family 26, float32 | {' | '.join(numbers)} |" in text
@@ -87,6 +88,31 @@ def test_the_results_of_the_readme_are_those_of_the_records():
             models = (f"benchmark {folder}/{model}" for model in ("small", "medium", "large"))
             numbers = [measured.value(f"{model}: {ratio}") for model in models]
             assert f"| {processor}, {precision} | {' | '.join(numbers)} |" in text
+
+
+def test_what_the_verifications_printed_is_of_the_records():
+    sections = (ROOT / "results/verified.txt").read_text("utf-8").split("\n\n")
+    for section in sections:
+        command, *lines = section.strip().splitlines()
+        folder = ROOT / re.match(r"\$ ptb verify (\S+)", command)[1]
+        result = read_result(folder)
+        recorded = [
+            f"{figure[name]:.4f}"
+            for figures in (result, result.get("last_epoch") or {})
+            for figure in (figures.get("valid"), figures.get("test"))
+            for name in ("perplexity", "bits_per_character", "unknown_share")
+            if figure and figure.get(name) is not None
+        ]
+        if epochs := re.search(r"--max_epochs=(\d+)", command):
+            columns = (
+                column(folder / "metrics.csv", f"{name}_perplexity") for name in ("train", "valid")
+            )
+            rows = list(zip(*columns, strict=True))[: int(epochs[1])]
+            recorded = [f"{figure:.4f}" for row in rows for figure in row]
+        compared = [line for line in lines if ", recorded " in line]
+        assert [re.search(r"recorded (\S+):", line)[1] for line in compared] == recorded, command
+        assert not [line for line in compared if line.endswith("DIFFERS")]
+        assert lines[-1].endswith(" holds")
 
 
 def test_the_notebook_says_no_number_that_it_does_not_compute():

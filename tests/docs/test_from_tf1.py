@@ -20,7 +20,7 @@ def test_each_line_of_code_runs_in_the_order_of_the_page(tmp_path, eagerly):
         "x": tf.ones([3, 4, 2]),
     }
     exec(IMPORTS, names)
-    assert len(CODE) == 27
+    assert len(CODE) == 26
     for line in CODE:
         exec(line, names)
     assert names["inputs"].shape == (3, 4)

@@ -620,6 +620,10 @@ FLAGS_OF_ORIGINAL = [
     Case(ORIGINAL, ("compare", "--write_tutorial_checkpoint=x"), "has no effect in compare"),
     Case(ORIGINAL, (*TO_CHECKPOINT, "--forget_bias=1"), "has no forget_bias=1.0: "),
     Case(ORIGINAL, (*TO_CHECKPOINT, "--cell=gru"), "has no cell=gru"),
+    Case(ORIGINAL, ("train", "--write_tutorial_checkpoint=no/"), "'no/' names no checkpoint"),
+    Case(ORIGINAL, ("train", "--tutorial_checkpoint=x", "--cell=rnn"), "has no cell=rnn"),
+    Case(ORIGINAL, ("train", "--tutorial_checkpoint=x", "--init_scale=1"), "--init_scale=1"),
+    Case(ORIGINAL, ("compare", "--tutorial_checkpoint=x"), "has no effect in compare"),
     Case(ORIGINAL, ("train", "--write_tutorial_checkpoint=no/x"), "no/x cannot be written"),
     Case(
         ORIGINAL,
@@ -628,6 +632,7 @@ FLAGS_OF_ORIGINAL = [
         Write("x.index", "kept"),
     ),
     Case(EXPORT, (*RUN, "--write_tutorial_checkpoint=file/model"), "file"),
+    Case(EXPORT, (*RUN, "--write_tutorial_checkpoint=new/"), "'new/' names no checkpoint"),
     Case(BENCHMARK, ("--peers=tf1_block", "--tf1_python=nowhere"), "--tf1_python="),
     Case(BENCHMARK, ("--peers=tf1_block", "--tf1_python=/bin/echo"), "instead of JSON"),
 ]

@@ -13,7 +13,7 @@ from ptb.data.corpus import load_text
 from ptb.data.vocabulary import Vocabulary
 from ptb.runs.trained_model import load_tutorial_checkpoint
 from ptb.runs.tutorial_checkpoint import (
-    is_newest,
+    not_the_newest,
     read_tutorial_checkpoint,
     write_tutorial_checkpoint,
 )
@@ -147,12 +147,21 @@ def test_tensorflow_finds_a_written_checkpoint_and_goes_on_finding_one_that_was_
     config = Config(hidden_size=H, num_layers=L)
     first, second = str(tmp_path / 'a "first" é'), str(tmp_path / "second")
     write_tutorial_checkpoint(first, config, by_name())
-    assert is_newest(first)
+    assert not_the_newest(first) is None
     assert tf.train.latest_checkpoint(str(tmp_path)) == first
     assert read_tutorial_checkpoint(str(tmp_path))[0].hidden_size == H
     write_tutorial_checkpoint(second, config, by_name())
-    assert is_newest(first)
-    assert not is_newest(second)
+    assert not_the_newest(first) is None
+    assert "second" in not_the_newest(second)
+    (tmp_path / "checkpoint").write_bytes(b"")
+    assert "first" in not_the_newest(first)
+
+
+@pytest.mark.parametrize("name", ["", ".", "folder/", "folder/.."])
+def test_a_path_that_names_no_checkpoint_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="names no checkpoint"):
+        write_tutorial_checkpoint(f"{tmp_path}/{name}", Config(hidden_size=H), by_name())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_that_exists_or_cannot_be_written_is_named(tmp_path):

@@ -80,14 +80,13 @@ def _write_tutorial_checkpoint(trained, prefix: str) -> None:
     check_words_of_the_tutorial(trained)
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
     start_tensorflow()
-    from ptb.runs.tutorial_checkpoint import is_newest, write_tutorial_checkpoint  # noqa: PLC0415
+    from ptb.runs.tutorial_checkpoint import not_the_newest, write_tutorial_checkpoint  # noqa: PLC0415
 
     trained.check()
     write_tutorial_checkpoint(prefix, trained.config, trained.weights, FLAGS.tutorial_mode)
     print(prefix)
-    if not is_newest(prefix):
-        state = escape(str(Path(prefix).with_name("checkpoint")))
-        note(f"{state} names another checkpoint, which the tutorial loads: give a new folder")
+    if said := not_the_newest(prefix):
+        note(said)
 
 
 def _perplexities(trained) -> dict:

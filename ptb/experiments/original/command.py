@@ -4,7 +4,7 @@
     ptb original compare --random=50                      the same for 50 random models
     ptb original record --model=small --out=DIR           save the original's losses and weights
     ptb original train --model=small --data_path=DIR      trains and scores as the tutorial did
-    ptb original train --model=small --data_path=DIR --tutorial_checkpoint=PREFIX    continues one
+    ptb original train --tutorial_checkpoint=PREFIX       begins with the weights of a checkpoint
 
 TensorFlow 1.15 needs a separate environment with Python 3.7:
 
@@ -33,6 +33,7 @@ from ptb.command_line.program import (
     check_output_file,
     check_output_files,
     fail,
+    note,
     run,
     typed_command,
     user_errors,
@@ -43,7 +44,7 @@ from ptb.command_line.without_effect import refuse_all_but, refuse_without_effec
 from ptb.data import reader
 from ptb.experiments.original.oracle import PYTHON_VARIABLE, Oracle, settings_of
 from ptb.machine.environment import origin
-from ptb.machine.own_folder import refuse_existing, refuse_foreign
+from ptb.machine.own_folder import refuse_existing, refuse_foreign, refuse_no_name
 from ptb.training.report import MAX_NATS
 
 # The tasks, and the flags that have no effect in each.
@@ -69,8 +70,13 @@ def main(names: list[str]) -> None:
         settings_of(config, config.vocab_size)
         if config.cell != "lstm":
             refuse_without_effect(["tutorial_mode"], f"with --cell={config.cell}")
+        for name in ("tutorial_checkpoint", "write_tutorial_checkpoint"):
+            if FLAGS[name].value:
+                _check_is_the_tutorials(name, config)
+        if FLAGS.tutorial_checkpoint:
+            refuse_without_effect(["init_scale"], "with --tutorial_checkpoint")
         if FLAGS.write_tutorial_checkpoint:
-            _check_checkpoint(FLAGS.write_tutorial_checkpoint, config)
+            _check_checkpoint(FLAGS.write_tutorial_checkpoint)
         with Oracle(FLAGS.python) as oracle:
             {"compare": _compare, "record": _record, "train": _train}[names[0]](oracle, config)
 
@@ -89,14 +95,19 @@ def _check_flags(task: str) -> None:
     check_output_files("json")
 
 
-def _check_checkpoint(prefix: str, config) -> None:
-    """Raises ValueError if the checkpoint cannot be written, or would not be the tutorial's."""
+def _check_is_the_tutorials(flag: str, config) -> None:
+    """Raises ValueError for a model whose checkpoint would not be the tutorial's."""
     for name, value in (("cell", "lstm"), ("forget_bias", 0.0)):
         if getattr(config, name) != value:
             raise ValueError(
                 f"a checkpoint of the tutorial has no {name}={getattr(config, name)}: leave out "
-                f"--write_tutorial_checkpoint, or give --{name}={value}"
+                f"--{flag}, or give --{name}={value}"
             )
+
+
+def _check_checkpoint(prefix: str) -> None:
+    """Raises ValueError if the checkpoint cannot be written."""
+    refuse_no_name(prefix)
     for suffix in FILES:
         refuse_existing(prefix + suffix)
         check_output_file(prefix + suffix, f"--write_tutorial_checkpoint={prefix}", b"")
@@ -242,7 +253,9 @@ def _train(oracle: Oracle, config) -> None:
             flush=True,
         )
         if FLAGS.write_tutorial_checkpoint:
-            _save(oracle, FLAGS.write_tutorial_checkpoint)
+            oracle.save(FLAGS.write_tutorial_checkpoint)
+    if FLAGS.write_tutorial_checkpoint:
+        _name_newest(FLAGS.write_tutorial_checkpoint)
     test = _score(oracle, texts["test"], "test", 1, 1)
     print(f"test {test:.2f}, of the last epoch, one word at a time")
     mode = FLAGS.tutorial_mode
@@ -266,15 +279,13 @@ def _weights_of(prefix: str, config, vocab_size: int) -> dict:
     return {tf1_name(name, FLAGS.tutorial_mode): weight for name, weight in weights.items()}
 
 
-def _save(oracle: Oracle, prefix: str) -> None:
-    """Writes the checkpoint, and which one is the newest."""
-    from ptb.runs.tutorial_checkpoint import name_newest  # noqa: PLC0415
+def _name_newest(prefix: str) -> None:
+    from ptb.runs.tutorial_checkpoint import name_newest, not_the_newest  # noqa: PLC0415
 
-    oracle.save(prefix)
-    try:
+    with user_errors():
         name_newest(prefix)
-    except OSError as error:
-        fail(f"the file checkpoint beside {prefix} cannot be written ({error.strerror})")
+    if said := not_the_newest(prefix):
+        note(said)
 
 
 def _write_figures(oracle: Oracle, figures: dict) -> None:
@@ -329,8 +340,8 @@ def start() -> None:
         define_path(
             "tutorial_checkpoint",
             None,
-            "For train: begin with the weights of a checkpoint of the tutorial, its path without "
-            ".index. Default: random weights.",
+            "For train: begin with the weights of a checkpoint of the tutorial: its path without "
+            ".index, or its folder. Default: random weights.",
         )
         define_path(
             "write_tutorial_checkpoint",

@@ -38,6 +38,7 @@ from ptb.runs.description import read_description
 from ptb.runs.identity import changeable, differences
 from ptb.runs.run_folder import RunFolder
 from ptb.training.config import PRESETS, Config
+from ptb.training.report import EpochReport
 
 EVALUATED, TRAINED, EPOCH = 1e-5, 0.02, 0.05
 # When and how fast the learning rate falls. Changed before, these leave the run as it would have
@@ -85,8 +86,8 @@ def verify(
         except SystemExit:
             if train_path is None:
                 note("no run was kept: to be able to resume one, give --train_path=FOLDER")
-            else:
-                note(f"the folder of the new run is that of --train_path={escape(str(train_path))}")
+            elif RunFolder(train_path).exists:
+                note(f"the same command resumes the run in {escape(str(train_path))}")
             raise
         if train_path is None:
             note("this run is for the comparison only, and is removed after it")
@@ -100,8 +101,8 @@ def _check_can_be_trained(folder, recorded, description, max_epochs: int | None)
     config = Config.from_dict(description["config"])
     epochs = min(len(column(folder / "metrics.csv", name)) for name in EPOCH_FIGURES)
     if max_epochs is None and epochs != config.num_epochs:
-        few = f" (--max_epochs={epochs} trains as many)" if epochs < config.num_epochs else ""
-        _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs{few}")
+        few = f", or --max_epochs={epochs}" if epochs < config.num_epochs else ""
+        _refuse_to_train(f"ended after {epochs} of {config.num_epochs} epochs", few)
     if max_epochs is not None and max_epochs > min(epochs, config.num_epochs):
         raise ValueError(
             f"--max_epochs={max_epochs}: the record has {epochs} epochs, give at most as many"
@@ -127,31 +128,31 @@ def _check_train_path(path: Path, folder: Path, description: dict, max_epochs: i
         _check_run(path, description)
     except ValueError as error:
         raise ValueError(f"{error}: name a new folder as --train_path") from None
-    epochs = Config.from_dict(description["config"]).num_epochs
-    if max_epochs is None and (ended := _ended(path)) > epochs:
+    epochs, ended = Config.from_dict(description["config"]).num_epochs, len(_reports(path))
+    if max_epochs is None and ended > epochs:
         raise ValueError(
             f"--train_path={path} has {ended} epochs and the record {epochs}: name a new folder"
         )
+    if ended:
+        note(f"{ended} epochs of the run in {escape(str(path))} were trained before")
 
 
 def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
     """Trains in `run`, or resumes the run there, until `max_epochs` epochs have ended, or all."""
 
     def enough() -> bool:
-        return max_epochs is not None and _ended(run) >= max_epochs
+        return max_epochs is not None and len(_reports(run)) >= max_epochs
 
     if not enough():
         run_script("train", [*described, f"--save_path={run}"], enough)
 
 
-def _ended(run: Path) -> int:
-    """How many epochs of a run have ended; 0 where no run is, or its table cannot be read."""
-    if not (RunFolder(run).exists and RunFolder(run).checkpoints.has_own):
-        return 0
+def _reports(run: Path) -> list[EpochReport]:
+    """The reports of the epochs that have ended; none where no run is, or it cannot be read."""
     try:
-        return min(len(column(run / "metrics.csv", name)) for name in EPOCH_FIGURES)
-    except ValueError:
-        return 0  # no epoch has ended, or training writes the table again
+        return list(RunFolder(run).load("latest").progress.reports)
+    except (OSError, ValueError):
+        return []  # training says what is wrong with the run
 
 
 def _has_rates(recorded: list[float], config: Config) -> bool:
@@ -196,8 +197,10 @@ def _digest(description: dict, key: str) -> str:
     return description.get(key, "none")[:12]
 
 
-def _refuse_to_train(why: str) -> NoReturn:
-    raise ValueError(f"the record {why}, and cannot be trained again: give its run as --save_path")
+def _refuse_to_train(why: str, other: str = "") -> NoReturn:
+    raise ValueError(
+        f"the record {why}, and cannot be trained again: give its run as --save_path{other}"
+    )
 
 
 def _model(description: dict) -> list[str]:
@@ -233,12 +236,12 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
 
 
 def _compare_epochs(folder: Path, run: Path, num_epochs: int) -> bool:
-    tables, holds = (run / "metrics.csv", folder / "metrics.csv"), True
-    columns = {name: [column(table, name) for table in tables] for name in EPOCH_FIGURES}
+    holds, reports = True, _reports(run)
+    recorded = {name: column(folder / "metrics.csv", name) for name in EPOCH_FIGURES}
     for epoch in range(num_epochs):
         for name in EPOCH_FIGURES:
-            now, then = (values[epoch] for values in columns[name])
             what = f"{name.replace('_', ' ')} of epoch {epoch + 1}"
+            now, then = getattr(reports[epoch], name), recorded[name][epoch]
             holds = _holds(what, now, then, EPOCH) and holds
     return holds
 
