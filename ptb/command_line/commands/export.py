@@ -30,6 +30,7 @@ from ptb.command_line.trained_model import (
 )
 from ptb.command_line.without_effect import refuse_without_effect
 from ptb.machine.escape import escape
+from ptb.machine.own_folder import refuse_no_name
 from ptb.serving.export_folder import make_export_folder
 
 
@@ -70,6 +71,8 @@ def _check_flags() -> None:
     """Raises ValueError for flags that have no effect beside the others."""
     if FLAGS.write_tutorial_checkpoint is None:
         refuse_without_effect(["tutorial_mode"], without="--write_tutorial_checkpoint")
+    else:
+        refuse_no_name(FLAGS.write_tutorial_checkpoint)
     if FLAGS.export_path is None:
         refuse_without_effect(["evaluate"], without="--export_path")
     if FLAGS.write_tutorial_checkpoint is None and not FLAGS.evaluate:
