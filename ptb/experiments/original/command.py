@@ -340,8 +340,8 @@ def start() -> None:
         define_path(
             "tutorial_checkpoint",
             None,
-            "For train: begin with the weights of a checkpoint of the tutorial: its path without "
-            ".index, or its folder. Default: random weights.",
+            "For train: a checkpoint of the tutorial to begin with, as a path without .index or a "
+            "folder. Default: random weights.",
         )
         define_path(
             "write_tutorial_checkpoint",
