@@ -50,6 +50,6 @@ def refuse_other_content(path: Path, named: str, begins: bytes) -> None:
 
 
 def refuse_no_name(prefix: str) -> None:
-    """Raises ValueError for a path of a checkpoint that ends with a folder, as `FOLDER/` does."""
-    if os.path.basename(prefix) in ("", ".", ".."):
+    """Raises ValueError for a path of a checkpoint that is a folder's."""
+    if os.path.basename(prefix) in ("", ".", "..") or os.path.isdir(prefix):
         raise ValueError(f"{prefix!r} names no checkpoint: give a path such as FOLDER/model")

@@ -35,6 +35,11 @@ def read_tutorial_checkpoint(prefix: str) -> tuple[Config, dict[str, np.ndarray]
     for suffix in tf1_names.FILES:
         if prefix.endswith(suffix):
             raise ValueError(f"{prefix} is a file of a checkpoint: leave out {suffix}")
+    if not (os.path.exists(prefix) or os.path.exists(f"{prefix}.index")):
+        raise ValueError(
+            f"the checkpoint {prefix} cannot be read (there is none): give the path of one without "
+            ".index, or its folder"
+        )
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()

@@ -157,11 +157,12 @@ def test_tensorflow_finds_a_written_checkpoint_and_goes_on_finding_one_that_was_
     assert "first" in not_the_newest(first)
 
 
-@pytest.mark.parametrize("name", ["", ".", "folder/", "folder/.."])
+@pytest.mark.parametrize("name", ["", ".", "folder", "folder/", "folder/.."])
 def test_a_path_that_names_no_checkpoint_is_refused(tmp_path, name):
+    (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match="names no checkpoint"):
         write_tutorial_checkpoint(f"{tmp_path}/{name}", Config(hidden_size=H), by_name())
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_checkpoint_that_exists_or_cannot_be_written_is_named(tmp_path):

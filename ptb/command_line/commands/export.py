@@ -81,7 +81,13 @@ def _check_flags() -> None:
 
 def _write_tutorial_checkpoint(trained, prefix: str) -> None:
     check_words_of_the_tutorial(trained)
-    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--write_tutorial_checkpoint={prefix} cannot be written ({error.strerror}): give "
+            "another folder"
+        ) from None
     start_tensorflow()
     from ptb.runs.tutorial_checkpoint import not_the_newest, write_tutorial_checkpoint  # noqa: PLC0415
 

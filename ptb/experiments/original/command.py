@@ -254,8 +254,8 @@ def _train(oracle: Oracle, config) -> None:
         )
         if FLAGS.write_tutorial_checkpoint:
             oracle.save(FLAGS.write_tutorial_checkpoint)
-    if FLAGS.write_tutorial_checkpoint:
-        _name_newest(FLAGS.write_tutorial_checkpoint)
+            if epoch == 0:
+                _name_newest(FLAGS.write_tutorial_checkpoint)
     test = _score(oracle, texts["test"], "test", 1, 1)
     print(f"test {test:.2f}, of the last epoch, one word at a time")
     mode = FLAGS.tutorial_mode

@@ -33,6 +33,7 @@ from ptb.command_line.training_flags import load_beginnings
 from ptb.command_line.without_effect import refuse_without_effect
 from ptb.experiments.records.record import Figure, column, evaluate, read_result, run_script
 from ptb.machine.escape import escape
+from ptb.machine.system import STOP_SIGNALS
 from ptb.runs.beginning import DIGESTS
 from ptb.runs.description import read_description
 from ptb.runs.identity import changeable, differences
@@ -45,6 +46,8 @@ EVALUATED, TRAINED, EPOCH = 1e-5, 0.02, 0.05
 # been with them from the start.
 FALL = ("constant_epochs", "learning_rate_decay")
 EPOCH_FIGURES = ("train_perplexity", "valid_perplexity")
+# The exit statuses of a command that a signal stopped.
+STOPPED = tuple(128 + number for number in STOP_SIGNALS)
 FIGURES = tuple(Figure.__annotations__)
 
 
@@ -82,12 +85,14 @@ def verify(
         run = train_path or Path(cleanup.enter_context(tempfile.TemporaryDirectory())) / "run"
         described = [*_model(description), *_flags(config), *begun, *source.to_flags()]
         try:
-            _train(run, described, max_epochs)
-        except SystemExit:
+            _train(run, described, max_epochs, config.num_epochs)
+        except SystemExit as ended:
             if train_path is None:
                 note("no run was kept: to be able to resume one, give --train_path=FOLDER")
-            elif RunFolder(train_path).exists:
+            elif ended.code in STOPPED and RunFolder(train_path).exists:
                 note(f"the same command resumes the run in {escape(str(train_path))}")
+            else:
+                note(f"save_path is the folder of --train_path={escape(str(train_path))}")
             raise
         if train_path is None:
             note("this run is for the comparison only, and is removed after it")
@@ -134,25 +139,28 @@ def _check_train_path(path: Path, folder: Path, description: dict, max_epochs: i
             f"--train_path={path} has {ended} epochs and the record {epochs}: name a new folder"
         )
     if ended:
-        note(f"{ended} epochs of the run in {escape(str(path))} were trained before")
+        note(f"epochs that were trained before in {escape(str(path))}: {ended}")
 
 
-def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
+def _train(run: Path, described: list[str], max_epochs: int | None, num_epochs: int) -> None:
     """Trains in `run`, or resumes the run there, until `max_epochs` epochs have ended, or all."""
 
     def enough() -> bool:
         return max_epochs is not None and len(_reports(run)) >= max_epochs
 
-    if not enough():
+    if len(_reports(run)) < (max_epochs or num_epochs):
         run_script("train", [*described, f"--save_path={run}"], enough)
 
 
 def _reports(run: Path) -> list[EpochReport]:
     """The reports of the epochs that have ended; none where no run is, or it cannot be read."""
+    if not RunFolder(run).exists:
+        return []
     try:
-        return list(RunFolder(run).load("latest").progress.reports)
+        newest = RunFolder(run).checkpoints.newest(lambda *_: None, lambda *_: None)
     except (OSError, ValueError):
-        return []  # training says what is wrong with the run
+        newest = None  # training says what is wrong with the run
+    return list(newest.progress.reports) if newest else []
 
 
 def _has_rates(recorded: list[float], config: Config) -> bool:
@@ -237,6 +245,8 @@ def _compare(recorded: dict, run: Path, tolerance: float) -> bool:
 
 def _compare_epochs(folder: Path, run: Path, num_epochs: int) -> bool:
     holds, reports = True, _reports(run)
+    if len(reports) < num_epochs:
+        raise ValueError(f"the run in {run} has lost epochs: train in a new folder")
     recorded = {name: column(folder / "metrics.csv", name) for name in EPOCH_FIGURES}
     for epoch in range(num_epochs):
         for name in EPOCH_FIGURES:

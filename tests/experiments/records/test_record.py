@@ -200,12 +200,20 @@ def test_a_verification_in_a_folder_of_its_own_is_resumed_there(made):
     assert result.returncode == 0, result.stderr
     assert (made / "again" / "checkpoints").exists()
     assert result.stdout.count("the same") == 4
-    (made / "again" / "metrics.csv").write_text("damaged")
     result = run("ptb verify", "test/seed-3", path, folder=made)
-    assert "2 epochs of the run in again were trained before" in result.stderr
+    assert "epochs that were trained before in again: 2" in result.stderr
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("the same") == figures(made)
     assert (made / "again" / "metrics.csv").read_text() == metrics
+    newest = max((made / "again" / "checkpoints").glob("0*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:100])
+    result = run("ptb verify", "test/seed-3", path, "--max_epochs=1", folder=made)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == 2
+    (made / "text_file").write_text("no folder")
+    result = run("ptb verify", "test/seed-3", "--train_path=text_file", folder=made)
+    assert result.returncode == 1
+    assert "save_path is the folder of --train_path=text_file" in result.stderr
 
 
 @pytest.mark.slow
