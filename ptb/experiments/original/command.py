@@ -135,7 +135,7 @@ def _compare(oracle: Oracle, config) -> None:
             results.append({"model": _name(case, mode), **dataclasses.asdict(each)})
             found.append(each)
     figures = {"largest": max(each.largest for each in found), "models": results}
-    unrolls = _compare_unrolls(oracle, config.seed, FLAGS.random or 0)
+    unrolls = _compare_unrolls(oracle, config.seed, FLAGS.random) if FLAGS.random else []
     if unrolls:
         figures["largest_with_sequence_length"] = max(unrolls)
     _write_figures(oracle, figures)
@@ -172,7 +172,7 @@ def _compare_unrolls(oracle: Oracle, seed: int, count: int) -> list[float]:
     from ptb.experiments.original import parity  # noqa: PLC0415
 
     rng = np.random.default_rng(seed)
-    stacks = tqdm(range(count), desc="stacks", disable=None if count else True)
+    stacks = tqdm(range(count), desc="stacks", disable=None)
     return [parity.compare_unroll(oracle, rng) for _ in stacks]
 
 

@@ -77,19 +77,26 @@ def verify(
     if run is not None:
         _check_run(run, description)
         return _compare(recorded, run, EVALUATED)
-    _check_can_be_trained(folder, recorded, description, max_epochs)
+    _check_can_be_trained(folder, recorded, description, config, max_epochs)
     begun = _beginning_flags(description, corpus)
-    if train_path is not None:
-        _check_train_path(train_path, folder, description, max_epochs)
+    ended = 0 if train_path is None else _ended(train_path, folder, description)
+    if max_epochs is None and ended > config.num_epochs:
+        raise ValueError(
+            f"--train_path={train_path} has {ended} epochs and the record {config.num_epochs}: "
+            "name a new folder"
+        )
+    if ended:
+        note(f"epochs that were trained before in {escape(str(train_path))}: {ended}")
     with contextlib.ExitStack() as cleanup:
         run = train_path or Path(cleanup.enter_context(tempfile.TemporaryDirectory())) / "run"
         described = [*_model(description), *_flags(config), *begun, *source.to_flags()]
         try:
-            _train(run, described, max_epochs, config.num_epochs)
-        except SystemExit as ended:
+            if ended < (max_epochs or config.num_epochs):
+                _train(run, described, max_epochs)
+        except SystemExit as stopped:
             if train_path is None:
                 note("no run was kept: to be able to resume one, give --train_path=FOLDER")
-            elif ended.code in STOPPED and RunFolder(train_path).exists:
+            elif stopped.code in STOPPED and RunFolder(train_path).exists:
                 note(f"the same command resumes the run in {escape(str(train_path))}")
             else:
                 note(f"save_path is the folder of --train_path={escape(str(train_path))}")
@@ -101,9 +108,10 @@ def verify(
         return _compare_epochs(folder, run, max_epochs)
 
 
-def _check_can_be_trained(folder, recorded, description, max_epochs: int | None) -> None:
+def _check_can_be_trained(
+    folder: Path, recorded: dict, description: dict, config: Config, max_epochs: int | None
+) -> None:
     """Raises ValueError if a training with the record's config does not repeat its epochs."""
-    config = Config.from_dict(description["config"])
     epochs = min(len(column(folder / "metrics.csv", name)) for name in EPOCH_FIGURES)
     if max_epochs is None and epochs != config.num_epochs:
         few = f", or --max_epochs={epochs}" if epochs < config.num_epochs else ""
@@ -123,33 +131,29 @@ def _check_can_be_trained(folder, recorded, description, max_epochs: int | None)
         _refuse_to_train("is of a run that diverged and was rolled back")
 
 
-def _check_train_path(path: Path, folder: Path, description: dict, max_epochs: int | None) -> None:
-    """Raises ValueError if a training there would not be a second one of the record."""
+def _ended(path: Path, folder: Path, description: dict) -> int:
+    """How many epochs of a second training have ended in `path`.
+
+    Raises ValueError if a training there would not be one of the record in `folder`.
+    """
     if path.resolve() == folder.resolve():
         raise ValueError(f"--train_path={path} is the folder of the record: name a new one")
     if not RunFolder(path).exists:
-        return
+        return 0
     try:
         _check_run(path, description)
     except ValueError as error:
         raise ValueError(f"{error}: name a new folder as --train_path") from None
-    epochs, ended = Config.from_dict(description["config"]).num_epochs, len(_reports(path))
-    if max_epochs is None and ended > epochs:
-        raise ValueError(
-            f"--train_path={path} has {ended} epochs and the record {epochs}: name a new folder"
-        )
-    if ended:
-        note(f"epochs that were trained before in {escape(str(path))}: {ended}")
+    return len(_reports(path))
 
 
-def _train(run: Path, described: list[str], max_epochs: int | None, num_epochs: int) -> None:
+def _train(run: Path, described: list[str], max_epochs: int | None) -> None:
     """Trains in `run`, or resumes the run there, until `max_epochs` epochs have ended, or all."""
 
     def enough() -> bool:
         return max_epochs is not None and len(_reports(run)) >= max_epochs
 
-    if len(_reports(run)) < (max_epochs or num_epochs):
-        run_script("train", [*described, f"--save_path={run}"], enough)
+    run_script("train", [*described, f"--save_path={run}"], enough)
 
 
 def _reports(run: Path) -> list[EpochReport]:
